@@ -1,0 +1,20 @@
+/** How long a boot waits for what. Tests shorten them. */
+export type BootLimits = {
+  /** For a Litestream of an earlier life to end. */
+  litestreamWaitSeconds: number;
+  /** For a restore that shows no progress. */
+  restoreStallMs: number;
+  /** Longest pause between two tries while the store does not answer. */
+  maxBackoffMs: number;
+  /** For a key that the store does not know: AWS needs seconds until a new one is known everywhere; after this long it is simply wrong. */
+  unknownKeyMs: number;
+};
+
+/** The limits of a real boot. */
+export const bootLimits: BootLimits = {
+  litestreamWaitSeconds: 30,
+  // Against a server that accepts and never answers, Litestream itself waits for ever (measured).
+  restoreStallMs: 60_000,
+  maxBackoffMs: 10_000,
+  unknownKeyMs: 60_000,
+};

@@ -1,0 +1,153 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { bootLimits, type BootLimits } from "./boot-limits.ts";
+import { BootRefused } from "./boot-refused.ts";
+import { BucketError, mayPass } from "./bucket-error.ts";
+import { openBucket, type Bucket } from "./bucket.ts";
+import { carryOutClaim } from "./carry-out-claim.ts";
+import { ClaimLost } from "./claim.ts";
+import { decideBoot, type BootPlan, type Refusal } from "./decide-boot.ts";
+import { fetchHead } from "./head.ts";
+import type { Step } from "./install.ts";
+import { renderLitestreamConfig } from "./litestream-config.ts";
+import { assertLitestreamGone, lockDirectory } from "./lock.ts";
+import type { Machine } from "./machine.ts";
+import { removeIntent, writeMark } from "./mark.ts";
+import { ShapeError } from "./parse-json.ts";
+import { putBootReport, writeBootReport, type BootReport, type BootStep } from "./report.ts";
+import { surveyBoot, type Survey } from "./survey.ts";
+
+export type BootOptions = {
+  /** Told of everything that is worth a log line. */
+  log: (event: string, details: object) => void;
+  /** Called after each step is done; tests kill the process here. */
+  afterStep?: (step: string) => void;
+  /** Replaces limits of bootLimits. */
+  limits?: Partial<BootLimits>;
+};
+
+/**
+ * Boots a machine: survey, decide, carry out. Ends with a database that this machine may serve and litestream.yml for its epoch, or with a refusal.
+ * Never guesses "empty". Returns a report for every normal outcome; throws for what a restart may cure (DirectoryInUse, BucketError, RestoreFailed).
+ */
+export async function bootMachine(machine: Machine, options: BootOptions): Promise<BootReport> {
+  const limits = { ...bootLimits, ...options.limits };
+  const steps: BootStep[] = [];
+  const step = stepper(steps, options);
+  const report: BootReport = { ...emptyReport, machine: machine.machineId, startedAt: new Date().toISOString(), steps };
+  mkdirSync(machine.files.dataDirectory, { recursive: true, mode: 0o700 });
+  mkdirSync(machine.files.runDirectory, { recursive: true, mode: 0o700 });
+  using _lock = await step("lock", () => lockDirectory(machine.files.lock));
+  await assertLitestreamGone(machine.files.litestreamLock, limits.litestreamWaitSeconds);
+  const bucket = openBucket(machine.bucket);
+  try {
+    const { survey, plan } = await step("survey", () => surveyAndDecide({ bucket, machine, limits, log: options.log }));
+    if (plan.act === "resume") Object.assign(report, resume(machine, survey));
+    else Object.assign(report, await carryOutClaim({ bucket, machine, survey, plan, step, limits, log: options.log }));
+  } catch (error) {
+    Object.assign(report, toOutcome(error));
+  }
+  await publish(bucket, machine, report, options);
+  return report;
+}
+
+const firstBackoffMs = 250;
+
+const emptyReport = {
+  outcome: "refused",
+  row: null,
+  epoch: null,
+  parent: null,
+  content: null,
+  restoredTxid: null,
+  sequence: null,
+  quarantined: null,
+  fence: null,
+  cause: null,
+  next: null,
+} as const;
+
+type Asking = { bucket: Bucket; machine: Machine; limits: BootLimits; log: BootOptions["log"] };
+type Decided = { survey: Survey; plan: Exclude<BootPlan, Refusal> };
+
+/** Row 1: while the store does not answer, ask again. A refusal stands only when head is still the one it was judged by. */
+async function surveyAndDecide({ bucket, machine, limits, log }: Asking): Promise<Decided> {
+  const keyDeadline = Date.now() + limits.unknownKeyMs;
+  let backoffMs = firstBackoffMs;
+  for (;;) {
+    try {
+      const survey = await surveyBoot(bucket, machine);
+      const plan = decideBoot(survey.facts);
+      if (plan.act !== "refuse") return { survey, plan };
+      if (!(await headMoved(bucket, survey))) throw new BootRefused(plan);
+      log("head moved while it was judged, surveying again", { row: plan.row });
+    } catch (error) {
+      if (!mayPass(error) || (isKeyUnknown(error) && Date.now() > keyDeadline)) throw error;
+      log("the store does not answer, waiting", { row: 1, cause: String(error), backoffMs });
+      await sleep(backoffMs);
+      backoffMs = Math.min(backoffMs * 2, limits.maxBackoffMs);
+    }
+  }
+}
+
+async function headMoved(bucket: Bucket, { seen }: Survey): Promise<boolean> {
+  try {
+    return (await fetchHead(bucket)).etag !== seen?.etag;
+  } catch (error) {
+    if (error instanceof BucketError && error.kind === "missing") return seen !== null;
+    throw error;
+  }
+}
+
+function resume(machine: Machine, { facts }: Survey): Partial<BootReport> {
+  const { mark, head } = facts;
+  if (mark === null || head === null) throw new Error("a resume without mark or head was planned");
+  writeMark(machine.files.mark, { ...mark, bootId: machine.bootId, cleanStop: null });
+  removeIntent(machine.files.intent);
+  writeFileSync(machine.files.litestreamConfig, renderLitestreamConfig(machine, head.epoch), { mode: 0o600 });
+  return { outcome: "resumed", row: 3, epoch: head.epoch, parent: head.parent?.epoch ?? null, content: "volume" };
+}
+
+function toOutcome(error: unknown): Partial<BootReport> {
+  if (error instanceof BootRefused) return { outcome: "refused", ...pick(error.refusal) };
+  if (error instanceof ClaimLost) return { outcome: "lost", cause: error.message, next: "nothing: the other machine serves" };
+  const finalFault = error instanceof BucketError && !mayPass(error);
+  if (!finalFault && !isKeyUnknown(error) && !(error instanceof ShapeError)) throw error;
+  return {
+    outcome: "refused",
+    row: 2,
+    cause: error instanceof Error ? error.message : String(error),
+    next: "check endpoint, bucket, region and key of the store",
+  };
+}
+
+function isKeyUnknown(error: unknown): boolean {
+  return error instanceof BucketError && error.kind === "key-unknown";
+}
+
+function pick({ row, cause, next }: Refusal): Partial<BootReport> {
+  return { row, cause, next };
+}
+
+function stepper(steps: BootStep[], options: BootOptions): Step {
+  return async (name, act) => {
+    const startedAt = performance.now();
+    const result = await act();
+    const durationMs = Math.round(performance.now() - startedAt);
+    steps.push({ step: name, durationMs });
+    options.log("step done", { step: name, durationMs });
+    options.afterStep?.(name);
+    return result;
+  };
+}
+
+/** The copy in the bucket is for people; when it cannot be written, the outcome stands all the same and the log says so. */
+async function publish(bucket: Bucket, machine: Machine, report: BootReport, options: BootOptions): Promise<void> {
+  writeBootReport(machine, report);
+  try {
+    await putBootReport(bucket, report);
+  } catch (error) {
+    options.log("the boot report could not be put into the bucket", { cause: String(error) });
+  }
+}

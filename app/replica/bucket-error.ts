@@ -1,0 +1,76 @@
+/**
+ * Why a call to the store failed.
+ * `unreachable`, `throttled`, `clock-skewed` and `key-unknown` may pass by themselves (a new AWS key takes seconds to be known everywhere); the others do not.
+ */
+export type BucketFault =
+  | "unreachable"
+  | "throttled"
+  | "clock-skewed"
+  | "key-unknown"
+  | "key-refused"
+  | "missing"
+  | "precondition-failed"
+  | "unsupported"
+  | "not-a-store";
+
+/** A call to the store that failed: what was asked, which kind of fault, the store's own words. */
+export class BucketError extends Error {
+  override readonly name = "BucketError";
+  readonly kind: BucketFault;
+
+  constructor(kind: BucketFault, doing: string, options: { detail: string; cause?: unknown }) {
+    super(`${doing}: ${kind} (${options.detail})`, { cause: options.cause });
+    this.kind = kind;
+  }
+}
+
+/** Faults that may pass by themselves; everything else is final. */
+export function mayPass(error: unknown): boolean {
+  return error instanceof BucketError && passing.has(error.kind);
+}
+
+/** Sorts whatever the AWS SDK threw into one of our kinds. The names are those of Amazon S3's error responses reference. */
+export function toBucketError(error: unknown, doing: string): BucketError {
+  if (error instanceof BucketError) return error;
+  const { name, status, detail } = describe(error);
+  return new BucketError(classify(name, status), doing, { detail, cause: error });
+}
+
+const passing: ReadonlySet<BucketFault> = new Set(["unreachable", "throttled", "clock-skewed", "key-unknown"]);
+
+const kindsByName: Record<string, BucketFault> = {
+  RequestTimeTooSkewed: "clock-skewed",
+  InvalidAccessKeyId: "key-unknown",
+  SignatureDoesNotMatch: "key-refused",
+  AccessDenied: "key-refused",
+  SlowDown: "throttled",
+  TooManyRequests: "throttled",
+  NoSuchKey: "missing",
+  NoSuchBucket: "missing",
+  PreconditionFailed: "precondition-failed",
+  ConditionalRequestConflict: "precondition-failed",
+  NotImplemented: "unsupported",
+};
+
+function classify(name: string, status: number | undefined): BucketFault {
+  const known = kindsByName[name];
+  if (known !== undefined) return known;
+  if (status === undefined || status >= 500) return status === 501 ? "unsupported" : "unreachable";
+  if (status === 429 || status === 408) return "throttled";
+  if (status === 401 || status === 403) return "key-refused";
+  if (status === 404) return "missing";
+  if (status === 412 || status === 409) return "precondition-failed";
+  return "not-a-store";
+}
+
+function describe(error: unknown): { name: string; status: number | undefined; detail: string } {
+  if (!(error instanceof Error)) return { name: "", status: undefined, detail: String(error) };
+  const metadata: unknown = "$metadata" in error ? error.$metadata : undefined;
+  const status = isRecord(metadata) && typeof metadata["httpStatusCode"] === "number" ? metadata["httpStatusCode"] : undefined;
+  const code = "code" in error && typeof error.code === "string" ? ` ${error.code}` : "";
+  return { name: error.name, status, detail: `${error.name}${code}: ${error.message}`.slice(0, 300) };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}

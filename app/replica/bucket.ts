@@ -1,0 +1,135 @@
+import {
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  type ListObjectsV2CommandOutput,
+  type S3ClientConfig,
+} from "@aws-sdk/client-s3";
+
+import { BucketError, toBucketError } from "./bucket-error.ts";
+
+export type BucketConfig = {
+  bucket: string;
+  region: string;
+  /** Absent: AWS S3 itself. */
+  endpoint?: string;
+  pathStyle: boolean;
+  accessKeyId: string;
+  secretAccessKey: string;
+};
+
+export type PutCondition = { ifMatch: string } | { ifNoneMatch: "*" };
+
+/** The few calls to the store that we make ourselves; Litestream makes its own. Every call throws BucketError and ends within its time limit. */
+export type Bucket = {
+  readonly name: string;
+  get(key: string): Promise<{ text: string; etag: string }>;
+  /** Returns the new ETag. Sent once, never repeated by itself: a repeated conditional PUT would refuse its own first success. */
+  put(key: string, text: string, condition?: PutCondition): Promise<string>;
+  /** Every key under a prefix, page by page. */
+  list(prefix: string): AsyncGenerator<string>;
+  /** The keys and the folders (ending in "/") at the top of the bucket. */
+  listTop(): Promise<string[]>;
+};
+
+/** Longest times in milliseconds. Tests shorten them. */
+export type BucketLimits = {
+  /** For one small request, its repetitions included. */
+  callMs: number;
+  /** For one try of it. */
+  answerMs: number;
+};
+
+const readAttempts = 3;
+// Contended conditional PUTs on SeaweedFS take seconds (measured: 6.1 s, 16 at once), and a PUT has only one try.
+const bucketLimits: BucketLimits = { callMs: 15_000, answerMs: 5_000 };
+
+/** Opens the bucket. No request is made. */
+export function openBucket(config: BucketConfig, limits: BucketLimits = bucketLimits): Bucket {
+  const reads = new S3Client({ ...clientConfig(config, limits.answerMs), maxAttempts: readAttempts });
+  const writes = new S3Client({ ...clientConfig(config, limits.callMs), maxAttempts: 1 });
+  const Bucket = config.bucket;
+  const where = `${config.endpoint ?? "AWS S3"}, bucket ${Bucket}`;
+  const limited: Limited = (doing, call) => endWithin(limits.callMs, doing, call);
+
+  return {
+    name: Bucket,
+    get: (Key) =>
+      limited(`GET ${Key} (${where})`, async (abortSignal) => {
+        const answer = await reads.send(new GetObjectCommand({ Bucket, Key }), { abortSignal });
+        if (answer.ETag === undefined || answer.Body === undefined) throw notAStore(`GET ${Key} (${where})`, "no ETag");
+        return { text: await answer.Body.transformToString(), etag: answer.ETag };
+      }),
+    put: (Key, Body, condition) =>
+      limited(`PUT ${Key} (${where})`, async (abortSignal) => {
+        const command = new PutObjectCommand({ Bucket, Key, Body, ContentType: "application/json", ...toHeaders(condition) });
+        const answer = await writes.send(command, { abortSignal });
+        if (answer.ETag === undefined) throw notAStore(`PUT ${Key} (${where})`, "no ETag");
+        return answer.ETag;
+      }),
+    async *list(prefix) {
+      for await (const page of pages(reads, { Bucket, Prefix: prefix }, { where, limited })) {
+        for (const object of page.Contents ?? []) if (object.Key !== undefined) yield object.Key;
+      }
+    },
+    async listTop() {
+      const names: string[] = [];
+      for await (const page of pages(reads, { Bucket, Delimiter: "/" }, { where, limited })) {
+        names.push(...(page.Contents ?? []).flatMap((object) => object.Key ?? []));
+        names.push(...(page.CommonPrefixes ?? []).flatMap((folder) => folder.Prefix ?? []));
+      }
+      return names;
+    },
+  };
+}
+
+type Limited = <Result>(doing: string, call: (signal: AbortSignal) => Promise<Result>) => Promise<Result>;
+
+async function* pages(
+  client: S3Client,
+  input: { Bucket: string; Prefix?: string; Delimiter?: string },
+  { where, limited }: { where: string; limited: Limited },
+): AsyncGenerator<ListObjectsV2CommandOutput> {
+  const doing = `LIST ${input.Prefix ?? "/"} (${where})`;
+  let token: string | undefined;
+  do {
+    const command = new ListObjectsV2Command({ ...input, ...(token === undefined ? {} : { ContinuationToken: token }) });
+    const page = await limited(doing, (abortSignal) => client.send(command, { abortSignal }));
+    // An HTML page answered with 200 parses as a listing without anything in it; a real one always counts its keys.
+    if (page.KeyCount === undefined) throw notAStore(doing, "the answer does not count its keys");
+    yield page;
+    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    if (page.IsTruncated === true && token === undefined) throw notAStore(doing, "a truncated page without a continuation");
+  } while (token !== undefined);
+}
+
+async function endWithin<Result>(limitMs: number, doing: string, call: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  try {
+    return await call(AbortSignal.timeout(limitMs));
+  } catch (error) {
+    throw toBucketError(error, doing);
+  }
+}
+
+function notAStore(doing: string, detail: string): BucketError {
+  return new BucketError("not-a-store", doing, { detail });
+}
+
+function toHeaders(condition: PutCondition | undefined): { IfMatch?: string; IfNoneMatch?: string } {
+  if (condition === undefined) return {};
+  return "ifMatch" in condition ? { IfMatch: condition.ifMatch } : { IfNoneMatch: condition.ifNoneMatch };
+}
+
+function clientConfig(config: BucketConfig, answerMs: number): S3ClientConfig {
+  return {
+    region: config.region,
+    ...(config.endpoint === undefined ? {} : { endpoint: config.endpoint }),
+    forcePathStyle: config.pathStyle,
+    credentials: { accessKeyId: config.accessKeyId, secretAccessKey: config.secretAccessKey },
+    // Other stores than AWS reject the SDK's newer trailing checksums; the signature covers the payload anyway.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    requestHandler: { connectionTimeout: 2_000, requestTimeout: answerMs, throwOnRequestTimeout: true },
+  };
+}

@@ -1,0 +1,95 @@
+import { writeFileSync } from "node:fs";
+
+import type { BootLimits } from "./boot-limits.ts";
+import { BootRefused } from "./boot-refused.ts";
+import type { Bucket } from "./bucket.ts";
+import { epochPrefix } from "./chain.ts";
+import { claimHead } from "./claim.ts";
+import { probeConditionalWrites } from "./conditional-writes.ts";
+import type { Claim } from "./decide-boot.ts";
+import { fetchHead } from "./head.ts";
+import { installDatabase, type Installed, type Step } from "./install.ts";
+import { renderLitestreamConfig } from "./litestream-config.ts";
+import type { Machine } from "./machine.ts";
+import { removeIntent, writeMark } from "./mark.ts";
+import { countQuarantined } from "./quarantine.ts";
+import type { BootReport } from "./report.ts";
+import { RestoreFailed } from "./restore.ts";
+import type { Survey } from "./survey.ts";
+
+type ClaimContext = {
+  bucket: Bucket;
+  machine: Machine;
+  survey: Survey;
+  plan: Claim;
+  step: Step;
+  limits: BootLimits;
+  log: (event: string, details: object) => void;
+};
+
+/**
+ * Claims head, then restores: the order is the point, for what was acknowledged at `bucket` was uploaded before any later claim.
+ * A crash after any step leads the next boot to the same content. Throws ClaimLost, BootRefused, BucketError, RestoreFailed.
+ */
+export async function carryOutClaim(context: ClaimContext): Promise<Partial<BootReport>> {
+  const { bucket, machine, survey, plan, step, log } = context;
+  const { head } = await step("claim", () => claimHead(bucket, machine, { seen: survey.seen, plan }));
+  log("claimed", { epoch: head.epoch, row: plan.row, parent: plan.parent?.epoch ?? null, content: plan.content });
+  // Settled, not raced: a probe that fails must not leave a restore running behind it.
+  const [content, probe] = await Promise.allSettled([installWithRetry(context), probeConditionalWrites(bucket, machine.machineId)]);
+  if (content.status === "rejected") throw content.reason;
+  if (probe.status === "rejected") throw probe.reason;
+  const [installed, fence] = [content.value, probe.value];
+  await step("epoch", () => bucket.put(`${epochPrefix(head.epoch)}epoch.json`, describeEpoch(head.epoch, plan, installed)));
+  await step("mark", () => {
+    const { epoch, nonce } = head;
+    writeMark(machine.files.mark, { epoch, nonce, machine: machine.machineId, bootId: machine.bootId, cleanStop: null });
+    removeIntent(machine.files.intent);
+    writeFileSync(machine.files.litestreamConfig, renderLitestreamConfig(machine, epoch), { mode: 0o600 });
+  });
+  return {
+    outcome: "claimed",
+    row: plan.row,
+    epoch: head.epoch,
+    parent: plan.parent?.epoch ?? null,
+    content: installed.content,
+    restoredTxid: installed.restoredTxid,
+    sequence: installed.sequence?.sequence ?? null,
+    quarantined: installed.quarantined,
+    fence,
+  };
+}
+
+const restoreAttempts = 3;
+
+/** The dead machine's Litestream may still compact under our restore (a file is gone when it is opened): the next try lists anew. */
+async function installWithRetry(context: ClaimContext): Promise<Installed> {
+  const { bucket, machine, survey, plan, step, limits, log } = context;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await installDatabase({ machine, facts: survey.facts, plan, step, limits });
+    } catch (error) {
+      if (!(error instanceof RestoreFailed)) throw error;
+      log("restore failed", { attempt, cause: error.message });
+      if (attempt < restoreAttempts) continue;
+      // When the store itself is away, this throws and boot starts over; when it answers, the replica is what is wrong.
+      await fetchHead(bucket);
+      throw new BootRefused({
+        act: "refuse",
+        row: plan.row,
+        cause: error.message,
+        next: `check epochs/${plan.parent?.epoch ?? ""}/ and the free space${quarantineHint(machine)}, then boot again`,
+      });
+    }
+  }
+}
+
+function quarantineHint(machine: Machine): string {
+  const count = countQuarantined(machine.files);
+  return count === 0 ? "" : ` (${count} earlier databases lie in ${machine.files.quarantine})`;
+}
+
+function describeEpoch(epoch: string, plan: Claim, installed: Installed): string {
+  const { restoredTxid, sequence, content } = installed;
+  return JSON.stringify({ epoch, parent: plan.parent, content, restoredTxid, commitSequence: sequence }, null, 2);
+}

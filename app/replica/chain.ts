@@ -1,0 +1,72 @@
+import type { Bucket } from "./bucket.ts";
+
+/** What can be restored from one epoch's LTX files. `missing` names the first file that is not there; TXIDs are Litestream's 16 hex digits. */
+export type Chain =
+  | { state: "empty" }
+  | { state: "no-base" | "broken"; missing: string }
+  | { state: "whole"; newestTxid: string; files: number };
+
+type LtxFile = { level: number; min: bigint; max: bigint };
+
+const snapshotLevel = 9;
+const ltxKey = /\/([0-9a-f]{4})\/([0-9a-f]{16})-([0-9a-f]{16})\.ltx$/;
+
+/** Where Litestream keeps the files of an epoch. */
+export function epochPrefix(epoch: string): string {
+  return `epochs/${epoch}/`;
+}
+
+/** Lists the LTX files of an epoch and judges them. Throws BucketError. */
+export async function fetchChain(bucket: Bucket, epoch: string): Promise<Chain> {
+  const keys: string[] = [];
+  for await (const key of bucket.list(epochPrefix(epoch))) keys.push(key);
+  return readChain(keys);
+}
+
+/**
+ * Judges a listing the way Litestream 0.5.17 plans a restore (CalcRestorePlan in its replica.go): from the newest snapshot, or from TXID 1,
+ * always the file that reaches furthest; what lies beyond a gap means that something in between is gone.
+ */
+export function readChain(keys: readonly string[]): Chain {
+  const files = keys.flatMap((key) => parseKey(key) ?? []);
+  if (files.length === 0) return { state: "empty" };
+  const snapshots = files.filter((file) => file.level === snapshotLevel);
+  const start = snapshots.reduce((newest, file) => (file.max > newest ? file.max : newest), 0n);
+  const increments = files
+    .filter((file) => file.level !== snapshotLevel)
+    .toSorted((a, b) => (a.min < b.min ? -1 : a.min > b.min ? 1 : 0));
+  const { reached, used, beyond } = walk(increments, start);
+  if (reached === 0n) return { state: "no-base", missing: "neither a snapshot nor the file of TXID 1 is there" };
+  if (beyond !== null) {
+    return { state: "broken", missing: `nothing continues TXID ${formatTxid(reached)}, the next file starts at ${formatTxid(beyond)}` };
+  }
+  return { state: "whole", newestTxid: formatTxid(reached), files: used + (start > 0n ? 1 : 0) };
+}
+
+function walk(increments: readonly LtxFile[], start: bigint): { reached: bigint; used: number; beyond: bigint | null } {
+  let reached = start;
+  let used = 0;
+  let candidate = start;
+  for (const file of increments) {
+    if (file.min > reached + 1n) {
+      if (candidate > reached) {
+        reached = candidate;
+        used++;
+      }
+      if (file.min > reached + 1n) return { reached, used, beyond: file.min };
+    }
+    if (file.max > candidate) candidate = file.max;
+  }
+  if (candidate > reached) return { reached: candidate, used: used + 1, beyond: null };
+  return { reached, used, beyond: null };
+}
+
+function parseKey(key: string): LtxFile | null {
+  const [, level, min, max] = ltxKey.exec(key) ?? [];
+  if (level === undefined || min === undefined || max === undefined) return null;
+  return { level: Number.parseInt(level, 16), min: BigInt(`0x${min}`), max: BigInt(`0x${max}`) };
+}
+
+function formatTxid(txid: bigint): string {
+  return txid.toString(16).padStart(16, "0");
+}

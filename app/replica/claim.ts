@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { mayPass } from "./bucket-error.ts";
+import type { Bucket } from "./bucket.ts";
+import type { Claim } from "./decide-boot.ts";
+import { fetchHead, openingHead, swapHead, type StoredHead } from "./head.ts";
+import type { Machine } from "./machine.ts";
+import { writeIntent } from "./mark.ts";
+
+/** Another machine won head. Final for this boot: the winner serves. */
+export class ClaimLost extends Error {
+  override readonly name = "ClaimLost";
+}
+
+/** The claim did not reach the store, or not yet. Boot starts over. */
+class ClaimUnsettled extends Error {
+  override readonly name = "ClaimUnsettled";
+}
+
+const rereadLimitMs = 120_000;
+
+/**
+ * Wins the next head by compare-and-swap before anything of the replica is read. The intent is on disk before the PUT is sent, so that a crash
+ * or a lost answer is told from another machine's win by re-reading head. Throws ClaimLost (final), BucketError and others (boot again).
+ */
+export async function claimHead(bucket: Bucket, machine: Machine, options: { seen: StoredHead | null; plan: Claim }): Promise<StoredHead> {
+  const { seen, plan } = options;
+  const head = openingHead({ seen: seen?.head ?? null, machine: machine.machineId, parent: plan.parent, replaces: plan.replaces });
+  writeIntent(machine.files.intent, { claiming: head.nonce, epoch: head.epoch });
+  try {
+    const etag = await swapHead(bucket, head, seen?.etag ?? null);
+    if (etag !== null) return { head, etag };
+  } catch (error) {
+    if (!mayPass(error)) throw error;
+  }
+  return confirmClaim(bucket, machine, head.nonce);
+}
+
+/** A refused PUT may be our own first success, its answer lost: the nonce in head decides. Nothing is lost for good unless another machine holds head. */
+async function confirmClaim(bucket: Bucket, machine: Machine, nonce: string): Promise<StoredHead> {
+  const deadline = Date.now() + rereadLimitMs;
+  for (;;) {
+    try {
+      const stored = await fetchHead(bucket);
+      if (stored.head.nonce === nonce) return stored;
+      if (stored.head.machine !== machine.machineId) throw new ClaimLost(`machine ${stored.head.machine} won epoch ${stored.head.epoch}`);
+      throw new ClaimUnsettled(`head still names this machine's epoch ${stored.head.epoch}, not the one just claimed; booting again settles it`);
+    } catch (error) {
+      if (!mayPass(error) || Date.now() > deadline) throw error;
+      await sleep(1_000);
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import type { Chain } from "./chain.ts";
+import type { Head, Parent } from "./head.ts";
+import type { Mark } from "./mark.ts";
+
+/** What boot knows once the store has answered and the sentinel was right. */
+export type BootFacts = {
+  machine: string;
+  bootId: string;
+  head: Head | null;
+  /** Anything at all under `epochs/`. */
+  epochsExist: boolean;
+  /** The replica of head's epoch; `empty` without a head. */
+  chain: Chain;
+  /** The replica of the epoch that head names as its parent; `empty` without one. */
+  parentChain: Chain;
+  database: "absent" | "present";
+  mark: Mark | null;
+};
+
+export type Content = "fresh" | "volume" | "restore" | "compare";
+export type Refusal = { act: "refuse"; row: number; cause: string; next: string };
+export type Claim = { act: "claim"; row: number; parent: Parent | null; content: Content; replaces: readonly string[] };
+export type BootPlan = Refusal | { act: "resume"; row: 3 } | Claim;
+
+/**
+ * The boot table of docs/decisions/0003: facts in, plan out, rows tried in order, nothing touched.
+ * Rows 1 and 2 (the store itself) are decided while the facts are gathered. Checked by the model in test/model: change both together.
+ */
+export function decideBoot(facts: BootFacts): BootPlan {
+  const { head, mark } = facts;
+  if (head === null) return decideWithoutHead(facts);
+  if (mayResume(facts, head)) return { act: "resume", row: 3 };
+  if (mark?.machine === facts.machine && head.machine !== facts.machine) return refuseSuperseded(head);
+  if (head.state === "living" || facts.chain.state === "whole" || facts.chain.state === "broken") {
+    return decideWithBase(facts, head);
+  }
+  return decideWithoutBase(facts, head);
+}
+
+function decideWithoutHead(facts: BootFacts): BootPlan {
+  if (facts.epochsExist) {
+    return {
+      act: "refuse",
+      row: 6,
+      cause: "head.json is gone, but epochs exist in the bucket",
+      next: "restore an older version of head.json in the bucket, then boot again",
+    };
+  }
+  if (facts.mark !== null && facts.database === "present") {
+    return {
+      act: "refuse",
+      row: 5,
+      cause: `the bucket is empty, but this volume holds a database of epoch ${facts.mark.epoch}: it may be the last copy`,
+      next: "check the bucket's name and contents; to start from nothing, move the data directory away first",
+    };
+  }
+  return { act: "claim", row: 5, parent: null, content: "fresh", replaces: [] };
+}
+
+function mayResume(facts: BootFacts, head: Head): boolean {
+  const { mark } = facts;
+  if (mark === null || facts.database === "absent") return false;
+  if (head.machine !== facts.machine || mark.nonce !== head.nonce) return false;
+  return mark.cleanStop !== null || mark.bootId === facts.bootId;
+}
+
+function refuseSuperseded(head: Head): Refusal {
+  return {
+    act: "refuse",
+    row: 4,
+    cause: `machine ${head.machine} has taken over with epoch ${head.epoch}; this machine's life ended before it`,
+    next: "delete this machine, or empty its data directory if it shall take over on purpose",
+  };
+}
+
+/** Rows 7 and 11: the epoch that head names has (or must have) a base in the bucket. */
+function decideWithBase(facts: BootFacts, head: Head): BootPlan {
+  if (facts.chain.state !== "whole") {
+    const missing = facts.chain.state === "empty" ? "every file is missing" : facts.chain.missing;
+    return {
+      act: "refuse",
+      row: 7,
+      cause: `the replica of the ${head.state} epoch ${head.epoch} cannot be restored: ${missing}`,
+      next: `bring the deleted versions under epochs/${head.epoch}/ back in the bucket, then boot again`,
+    };
+  }
+  const own = facts.database === "present" && facts.mark?.nonce === head.nonce;
+  const parent = { epoch: head.epoch, nonce: head.nonce };
+  return { act: "claim", row: 11, parent, content: own ? "compare" : "restore", replaces: [] };
+}
+
+/** Rows 8 to 10: head was claimed, but died before its base was in the bucket. Only such a head may fall back to its parent. */
+function decideWithoutBase(facts: BootFacts, head: Head): BootPlan {
+  const replaces = [...head.replaces, head.nonce];
+  const nonce = facts.database === "present" ? (facts.mark?.nonce ?? null) : null;
+  const adoptable = nonce !== null && replaces.includes(nonce);
+  if (head.parent === null) {
+    return { act: "claim", row: 8, parent: null, content: adoptable ? "volume" : "fresh", replaces };
+  }
+  const parent = { epoch: head.parent.epoch, nonce: head.parent.nonce };
+  if (adoptable) return { act: "claim", row: 10, parent, content: "volume", replaces };
+  if (facts.parentChain.state !== "whole") {
+    const missing = facts.parentChain.state === "empty" ? "every file is missing" : facts.parentChain.missing;
+    return {
+      act: "refuse",
+      row: 9,
+      cause: `epoch ${head.epoch} never got a base, and its parent ${parent.epoch} cannot be restored: ${missing}`,
+      next: `bring the deleted versions under epochs/${parent.epoch}/ back in the bucket, then boot again`,
+    };
+  }
+  return { act: "claim", row: 10, parent, content: nonce === parent.nonce ? "compare" : "restore", replaces };
+}

@@ -1,0 +1,42 @@
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+
+/** Writes a small file so that it is whole or absent after a power loss: temporary file, fsync, rename, fsync of the directory. */
+export function writeDurably(path: string, text: string): void {
+  const temporary = `${path}.tmp`;
+  const file = openSync(temporary, "w", 0o600);
+  try {
+    writeFileSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(temporary, path);
+  fsyncPath(dirname(path));
+}
+
+/** Removes a file, or does nothing when it is absent, and fsyncs the directory. */
+export function removeDurably(path: string): void {
+  rmSync(path, { force: true });
+  fsyncPath(dirname(path));
+}
+
+/** Flushes a file's content, or a directory's names, to the disk. */
+export function fsyncPath(path: string): void {
+  const handle = openSync(path, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** Reads a text file; null when it does not exist. Every other failure is thrown. */
+export function readOptionalFile(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    throw error;
+  }
+}

@@ -1,0 +1,135 @@
+import { existsSync, renameSync, rmSync } from "node:fs";
+
+import { findCommitSequence, type CommitSequence } from "../database/commit-sequence.ts";
+import { DatabaseDamaged } from "../database/database-file.ts";
+import { openDatabase, quickCheck } from "../database/open-database.ts";
+import type { BootLimits } from "./boot-limits.ts";
+import { BootRefused } from "./boot-refused.ts";
+import type { BootFacts, Claim } from "./decide-boot.ts";
+import { fsyncPath } from "./durable-file.ts";
+import type { Machine } from "./machine.ts";
+import { setAside } from "./quarantine.ts";
+import { restoreEpoch, type Restored } from "./restore.ts";
+
+/** Names a step of boot, runs it and keeps its duration. */
+export type Step = <Result>(name: string, act: () => Result | Promise<Result>) => Promise<Result>;
+
+export type Installed = {
+  content: "fresh" | "volume" | "restored";
+  restoredTxid: string | null;
+  sequence: CommitSequence | null;
+  quarantined: string | null;
+};
+
+type Context = { machine: Machine; facts: BootFacts; plan: Claim; step: Step; limits: BootLimits };
+
+/**
+ * Puts the content that the plan asks for at the database's place: what wins has passed quick_check, whatever else lay there is in quarantine,
+ * and Litestream's staged files of the earlier life are gone. Throws BootRefused when content is damaged or histories diverge, RestoreFailed.
+ */
+export async function installDatabase(context: Context): Promise<Installed> {
+  const installed = await chooseContent(context);
+  const { litestreamState, dataDirectory } = context.machine.files;
+  await context.step("staged files", () => {
+    // Files that a dead history staged would be uploaded into the new epoch's prefix.
+    rmSync(litestreamState, { recursive: true, force: true });
+    fsyncPath(dataDirectory);
+  });
+  return installed;
+}
+
+async function chooseContent(context: Context): Promise<Installed> {
+  switch (context.plan.content) {
+    case "fresh":
+      return installFresh(context);
+    case "volume":
+      return keepVolume(context, await context.step("check volume", () => inspectVolume(context)));
+    case "restore":
+      return installRestored(context, await restoreAndCheck(context));
+    case "compare":
+      return compare(context);
+    default:
+      return context.plan.content satisfies never;
+  }
+}
+
+/** The newer of the volume's database and the replica wins by commit sequence; a tie goes to the volume; equal sequence with unequal token is a divergence. */
+async function compare(context: Context): Promise<Installed> {
+  const { facts } = context;
+  const stoppedAt = facts.mark?.cleanStop?.txid;
+  if (stoppedAt !== undefined && facts.chain.state === "whole" && facts.chain.newestTxid === stoppedAt) {
+    return keepVolume(context, await context.step("check volume", () => inspectVolume(context)));
+  }
+  const replica = await restoreAndCheck(context);
+  const volume = await context.step("check volume", () => inspectOrNull(context.machine.files.database));
+  // A damaged volume is a lost volume: what it had beyond the replica cannot be told any more.
+  if (volume === null) return installRestored(context, replica);
+  if (volume.sequence === replica.sequence.sequence && volume.token !== replica.sequence.token) {
+    throw refuse(context, `volume and replica both stand at commit ${volume.sequence}, but with different content: two histories`, "compare both by hand, then empty the data directory to go on from the replica");
+  }
+  return volume.sequence >= replica.sequence.sequence ? keepVolume(context, volume) : installRestored(context, replica);
+}
+
+async function installFresh({ machine, facts, step }: Context): Promise<Installed> {
+  const quarantined = await step("install", () => setAside(machine.files, facts.mark));
+  return { content: "fresh", restoredTxid: null, sequence: null, quarantined };
+}
+
+async function keepVolume({ machine, step }: Context, sequence: CommitSequence): Promise<Installed> {
+  await step("install", () => {
+    const { database, restored } = machine.files;
+    for (const path of [database, `${database}-wal`]) if (existsSync(path)) fsyncPath(path);
+    rmSync(restored, { recursive: true, force: true });
+  });
+  return { content: "volume", restoredTxid: null, sequence, quarantined: null };
+}
+
+async function installRestored({ machine, facts, step }: Context, replica: Checked): Promise<Installed> {
+  const quarantined = await step("install", () => {
+    const folder = setAside(machine.files, facts.mark);
+    fsyncPath(replica.path);
+    renameSync(replica.path, machine.files.database);
+    fsyncPath(machine.files.dataDirectory);
+    rmSync(machine.files.restored, { recursive: true, force: true });
+    return folder;
+  });
+  return { content: "restored", restoredTxid: replica.txid, sequence: replica.sequence, quarantined };
+}
+
+type Checked = Restored & { sequence: CommitSequence };
+
+async function restoreAndCheck(context: Context): Promise<Checked> {
+  const { machine, plan, step, limits } = context;
+  const { parent } = plan;
+  if (parent === null) throw new Error("a plan without a parent has nothing to restore");
+  const restored = await step("restore", () => restoreEpoch(machine, parent.epoch, limits.restoreStallMs));
+  const sequence = await step("check", () => inspectOrNull(restored.path));
+  if (sequence === null) {
+    throw refuse(context, `what epoch ${parent.epoch} restores does not pass SQLite's quick_check`, `restore an earlier point of epochs/${parent.epoch}/ by hand`);
+  }
+  return { ...restored, sequence };
+}
+
+function inspectVolume(context: Context): CommitSequence {
+  const sequence = inspectOrNull(context.machine.files.database);
+  if (sequence !== null) return sequence;
+  throw refuse(context, "the volume's own database is damaged, and nothing else holds its last writes", "move the data directory away to go on without them");
+}
+
+/** The commit sequence of a sound database; null when SQLite finds it damaged. */
+function inspectOrNull(path: string): CommitSequence | null {
+  const database = openDatabase(path, "reader");
+  try {
+    quickCheck(database);
+    return findCommitSequence(database);
+  } catch (error) {
+    if (error instanceof DatabaseDamaged) return null;
+    throw error;
+  } finally {
+    database.close();
+  }
+}
+
+function refuse({ plan }: Context, cause: string, next: string): BootRefused {
+  return new BootRefused({ act: "refuse", row: plan.row, cause, next });
+}

@@ -1,0 +1,42 @@
+import { join } from "node:path";
+
+import type { BucketConfig } from "./bucket.ts";
+
+/** Where everything lies on a machine: data that reboots keep, and run files that each boot writes anew. */
+export type MachineFiles = ReturnType<typeof machineFiles>;
+
+/** One machine as boot and the app see it. Times in milliseconds. */
+export type Machine = {
+  machineId: string;
+  /** Changes with every start of the operating system: tells a process crash from a power loss. */
+  bootId: string;
+  files: MachineFiles;
+  bucket: BucketConfig;
+  /** The id that the sentinel must carry. */
+  bucketId: string;
+  litestreamPath: string;
+  replicationIntervalMs: number;
+  /** Accept `bucket` writes on a store without compare-and-swap, where the fence is only advisory. */
+  acceptAdvisoryFence: boolean;
+};
+
+/** Names the files of a machine under its data and its run directory. */
+export function machineFiles(dataDirectory: string, runDirectory: string) {
+  return {
+    dataDirectory,
+    runDirectory,
+    database: join(dataDirectory, "app.db"),
+    /** Litestream 0.5 keeps its staged files here unless told otherwise. */
+    litestreamState: join(dataDirectory, ".app.db-litestream"),
+    mark: join(dataDirectory, "mark.json"),
+    intent: join(dataDirectory, "intent.json"),
+    lock: join(dataDirectory, "lifeboat.lock"),
+    litestreamLock: join(dataDirectory, "litestream.lock"),
+    restored: join(dataDirectory, "restored"),
+    quarantine: join(dataDirectory, "quarantine"),
+    litestreamConfig: join(runDirectory, "litestream.yml"),
+    restoreConfig: join(runDirectory, "restore.yml"),
+    litestreamSocket: join(runDirectory, "litestream.sock"),
+    bootReport: join(runDirectory, "boot-report.json"),
+  };
+}

@@ -1,0 +1,46 @@
+import { Type, type Static } from "typebox";
+
+import { readOptionalFile, removeDurably, writeDurably } from "./durable-file.ts";
+import { parseJson } from "./parse-json.ts";
+
+const MarkSchema = Type.Object({
+  epoch: Type.String(),
+  nonce: Type.String(),
+  machine: Type.String(),
+  bootId: Type.String(),
+  cleanStop: Type.Union([Type.Object({ txid: Type.String() }), Type.Null()]),
+});
+
+const IntentSchema = Type.Object({ claiming: Type.String(), epoch: Type.String() });
+
+/** Lies beside the database and says whose it is: the claim's nonce, never the content, decides. `cleanStop` holds the replicated TXID of a checked stop. */
+export type Mark = Static<typeof MarkSchema>;
+/** Written before a claim is sent, so that a crash or a lost answer can be told from another machine's win. */
+export type Intent = Static<typeof IntentSchema>;
+
+/** Reads the mark; null when there is none. Throws when the file is damaged: a guess could take over another life. */
+export function readMark(path: string): Mark | null {
+  const text = readOptionalFile(path);
+  return text === null ? null : parseJson(MarkSchema, text, path);
+}
+
+/** Writes the mark and fsyncs file and directory before it returns. */
+export function writeMark(path: string, mark: Mark): void {
+  writeDurably(path, JSON.stringify(mark, null, 2));
+}
+
+/** Reads the intent of a claim that was not carried to its end; null when there is none. */
+export function readIntent(path: string): Intent | null {
+  const text = readOptionalFile(path);
+  return text === null ? null : parseJson(IntentSchema, text, path);
+}
+
+/** Writes the intent and fsyncs file and directory before it returns. */
+export function writeIntent(path: string, intent: Intent): void {
+  writeDurably(path, JSON.stringify(intent));
+}
+
+/** Removes the intent once the mark stands. */
+export function removeIntent(path: string): void {
+  removeDurably(path);
+}

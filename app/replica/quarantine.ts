@@ -1,0 +1,32 @@
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
+import { basename, join } from "node:path";
+
+import { fsyncPath } from "./durable-file.ts";
+import type { MachineFiles } from "./machine.ts";
+import type { Mark } from "./mark.ts";
+
+/** What SQLite keeps beside a database. A stale one beside another database would be read as its newest content. */
+const sidecars = ["-wal", "-shm", "-journal"];
+
+/**
+ * Moves the volume's database and its sidecars, with a copy of their mark, into a folder of their own under quarantine/. Nothing there is ever deleted or
+ * overwritten. Returns the folder, or null when there was nothing. The database goes first: a crash in between must not leave one without its WAL.
+ */
+export function setAside(files: MachineFiles, mark: Mark | null): string | null {
+  const found = ["", ...sidecars].map((suffix) => files.database + suffix).filter((path) => existsSync(path));
+  if (found.length === 0) return null;
+  const stamp = new Date().toISOString().replaceAll(":", "-");
+  const folder = join(files.quarantine, `${stamp}-${mark?.epoch ?? "unmarked"}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (existsSync(files.mark)) copyFileSync(files.mark, join(folder, basename(files.mark)));
+  for (const path of found) renameSync(path, join(folder, basename(path)));
+  fsyncPath(folder);
+  fsyncPath(files.quarantine);
+  fsyncPath(files.dataDirectory);
+  return folder;
+}
+
+/** How many databases lie in quarantine: named when the disk is full. */
+export function countQuarantined(files: MachineFiles): number {
+  return existsSync(files.quarantine) ? readdirSync(files.quarantine).length : 0;
+}

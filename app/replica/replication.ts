@@ -1,0 +1,196 @@
+import { mayPass } from "./bucket-error.ts";
+import type { Bucket } from "./bucket.ts";
+import { fetchHead, swapHead } from "./head.ts";
+import type { Fence } from "./report.ts";
+import { SharedRounds } from "./shared-rounds.ts";
+
+/** Committed on this machine, but not proven to be in the bucket. `message` is the cause, fit to be shown. */
+export class NotReplicated extends Error {
+  override readonly name = "NotReplicated";
+}
+
+export type ReplicationOptions = {
+  bucket: Bucket;
+  epoch: string;
+  nonce: string;
+  /** Uploads all that was committed before the call, within a time limit of its own; returns the replicated TXID. */
+  sync: () => Promise<string>;
+  /** Whether the store honours conditional writes. */
+  fence: Fence;
+  acceptAdvisoryFence: boolean;
+  /** Size of the base that an opening epoch must upload. */
+  baseBytes: () => number;
+  /** Least time between the starts of two shared syncs: bounds the requests that `bucket` writes cost. */
+  syncIntervalMs: number;
+  log: (event: string, details: object) => void;
+  /** Called once, when head is no longer ours. */
+  onFenced: (cause: string) => void;
+};
+
+/** After this long the replica is synced and head is read though nobody asks: the age that /ready shows must not be a guess. */
+const heartbeatMs = 10_000;
+const pollMs = 1_500;
+const tickMs = 100;
+/** A tick this late means that the process or the machine stood still: somebody may have taken over meanwhile. */
+const stallMs = 1_000;
+const retryMs = 250;
+/** While the epoch opens, Litestream may not be up or have no database yet; the first acknowledgement waits for it, so ask often. */
+const openingRetryMs = 20;
+const unanswered = "the sync has not been answered yet";
+/** A base above this size takes longer to upload than a request should wait. */
+const quickBaseBytes = 32 * 1024 * 1024;
+
+/**
+ * Sync, then check: a write is in the bucket when a sync that was sent after its commit has been answered, and a read of head that was started
+ * after that answer still shows our nonce, living. The first such sync makes the epoch living. Also watches head, and fences this machine when it moves.
+ */
+export class Replication {
+  readonly epoch: string;
+  readonly fence: Fence;
+  #options: ReplicationOptions;
+  #rounds: SharedRounds;
+  #state: "opening" | "living" | "fenced" = "opening";
+  #openedAt = Date.now();
+  #checkedAt: number | null = null;
+  #lastTxid: string | null = null;
+  #lastCause: string = unanswered;
+  #polling = false;
+  #watch: NodeJS.Timeout | null = null;
+
+  constructor(options: ReplicationOptions) {
+    this.#options = options;
+    this.epoch = options.epoch;
+    this.fence = options.fence;
+    this.#rounds = new SharedRounds({
+      round: () => this.#syncThenCheck(),
+      intervalMs: options.syncIntervalMs,
+      retryMs: () => (this.#state === "opening" ? openingRetryMs : retryMs),
+      onFailure: (error) => this.#noteFailure(error),
+    });
+  }
+
+  /** Starts the first sync and the watch over head. */
+  start(): void {
+    this.#rounds.request();
+    this.#watch = this.#watchHead();
+  }
+
+  get state(): "opening" | "living" | "fenced" {
+    return this.#state;
+  }
+
+  /** Milliseconds since the last sync that was checked; null when there was none. */
+  get replicatedAgeMs(): number | null {
+    return this.#checkedAt === null ? null : Date.now() - this.#checkedAt;
+  }
+
+  /** While the epoch opens: what is going up, and for how long. */
+  get uploadProgress(): string | null {
+    if (this.#state !== "opening") return null;
+    const megabytes = (this.#options.baseBytes() / 1024 / 1024).toFixed(1);
+    return `base of ${megabytes} MB going up for ${((Date.now() - this.#openedAt) / 1000).toFixed(1)} s`;
+  }
+
+  /** Why a `bucket` write could not be acknowledged soon or at all, so that it is better refused before it is written; null when it can be. */
+  get bucketRefusal(): string | null {
+    const slowBase = this.#state === "opening" && this.#options.baseBytes() > quickBaseBytes;
+    return this.#neverReplicates() ?? (slowBase ? `the epoch is opening: ${this.uploadProgress ?? ""}` : null);
+  }
+
+  /**
+   * Resolves when everything committed before this call is in the bucket and head was ours afterwards, so that a `bucket` write may be acknowledged.
+   * Throws NotReplicated after `timeoutMs`, and at once where the store cannot fence and nobody has accepted that.
+   */
+  async replicate(timeoutMs: number): Promise<void> {
+    const never = this.#neverReplicates();
+    if (never !== null) throw new NotReplicated(never);
+    await this.upload(timeoutMs);
+  }
+
+  /** The same round without a promise to anybody, for the backup point of a migration and the clean stop: needed on every store. Throws NotReplicated. */
+  async upload(timeoutMs: number): Promise<void> {
+    await this.#rounds.join(timeoutMs, () => new NotReplicated(`not in the bucket after ${timeoutMs} ms: ${this.#lastCause}`));
+  }
+
+  /** The checked sync of a clean stop, after the last commit. Returns the replicated TXID; throws NotReplicated. */
+  async stop(timeoutMs: number): Promise<string> {
+    await this.upload(timeoutMs);
+    await this.abandon("the server stops");
+    if (this.#lastTxid === null) throw new NotReplicated("no sync was ever answered");
+    return this.#lastTxid;
+  }
+
+  /** Ends without a sync; whoever waits is told the cause. */
+  async abandon(cause: string): Promise<void> {
+    if (this.#watch !== null) clearInterval(this.#watch);
+    await this.#rounds.end(new NotReplicated(cause));
+  }
+
+  async #syncThenCheck(): Promise<void> {
+    const txid = await this.#options.sync();
+    const { bucket, nonce } = this.#options;
+    let { head, etag } = await fetchHead(bucket);
+    if (head.nonce === nonce && head.state === "opening") {
+      await swapHead(bucket, { ...head, state: "living" }, etag);
+      ({ head, etag } = await fetchHead(bucket));
+    }
+    if (head.nonce !== nonce) throw this.#becomeFenced(head.machine, head.epoch);
+    if (head.state !== "living") throw new NotReplicated("head could not be made living yet");
+    if (this.#state === "opening") this.#options.log("epoch is living", { epoch: this.epoch, afterMs: Date.now() - this.#openedAt });
+    this.#state = "living";
+    this.#lastTxid = txid;
+    this.#lastCause = unanswered;
+    this.#checkedAt = Date.now();
+  }
+
+  #neverReplicates(): string | null {
+    if (this.#state === "fenced") return "this machine was superseded and is fenced";
+    if (this.fence === "enforced" || this.#options.acceptAdvisoryFence) return null;
+    return "the store has no compare-and-swap, so two machines could both acknowledge; set LIFEBOAT_ACCEPT_ADVISORY_FENCE=true to accept that";
+  }
+
+  #noteFailure(error: unknown): void {
+    const cause = error instanceof Error ? error.message : String(error);
+    if (cause !== this.#lastCause && this.#state === "living") this.#options.log("not replicated, trying again", { cause });
+    this.#lastCause = cause;
+  }
+
+  #watchHead(): NodeJS.Timeout {
+    let tickedAt = performance.now();
+    let polledAt = tickedAt;
+    return setInterval(() => {
+      const now = performance.now();
+      const stalled = now - tickedAt > stallMs;
+      tickedAt = now;
+      if (!stalled && now - polledAt < pollMs) return;
+      polledAt = now;
+      void this.#pollHead();
+      if (this.#checkedAt !== null && Date.now() - this.#checkedAt > heartbeatMs) this.#rounds.request();
+    }, tickMs);
+  }
+
+  /** A store that does not answer proves nothing, so the machine serves on; `bucket` writes wait for the store anyway. */
+  async #pollHead(): Promise<void> {
+    if (this.#polling || this.#state === "fenced") return;
+    this.#polling = true;
+    try {
+      const { head } = await fetchHead(this.#options.bucket);
+      if (head.nonce !== this.#options.nonce) this.#becomeFenced(head.machine, head.epoch);
+    } catch (error) {
+      this.#noteFailure(error);
+      if (!mayPass(error)) this.#options.log("head cannot be read", { cause: String(error) });
+    } finally {
+      this.#polling = false;
+    }
+  }
+
+  #becomeFenced(machine: string, epoch: string): NotReplicated {
+    const cause = `machine ${machine} has taken over with epoch ${epoch}`;
+    if (this.#state !== "fenced") {
+      this.#state = "fenced";
+      void this.abandon(cause);
+      this.#options.onFenced(cause);
+    }
+    return new NotReplicated(cause);
+  }
+}

@@ -1,0 +1,77 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { Type } from "typebox";
+
+import { bootLimits } from "./boot-limits.ts";
+import { litestreamEnvironment, renderLitestreamConfig } from "./litestream-config.ts";
+import type { Machine } from "./machine.ts";
+import { parseJson } from "./parse-json.ts";
+
+const AnswerSchema = Type.Object({ txid: Type.String({ pattern: "^[0-9a-f]{16}$" }) });
+
+/** Litestream could not restore; `message` holds its own last words. */
+export class RestoreFailed extends Error {
+  override readonly name = "RestoreFailed";
+}
+
+export type Restored = { path: string; txid: string };
+
+/**
+ * Restores the newest state of an epoch into an empty directory of its own and returns the file's path and its TXID. Litestream's `-if-replica-exists` is never
+ * used: it takes a mistyped prefix for an empty replica. Without progress for `stallLimitMs` it is given up. Throws RestoreFailed; what was half written is removed.
+ */
+export async function restoreEpoch(machine: Machine, epoch: string, stallLimitMs = bootLimits.restoreStallMs): Promise<Restored> {
+  const { restored, restoreConfig, database } = machine.files;
+  rmSync(restored, { recursive: true, force: true });
+  mkdirSync(restored, { mode: 0o700 });
+  writeFileSync(restoreConfig, renderLitestreamConfig(machine, epoch), { mode: 0o600 });
+  const output = join(restored, "app.db");
+  const args = ["restore", "-config", restoreConfig, "-json", "-o", output, database];
+  try {
+    const answer = await runRestore(machine, args, { output, stallLimitMs });
+    return { path: output, txid: parseJson(AnswerSchema, answer, "the answer of litestream restore").txid };
+  } catch (error) {
+    rmSync(restored, { recursive: true, force: true });
+    throw new RestoreFailed(`restoring epoch ${epoch}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+type Watch = { output: string; stallLimitMs: number };
+
+/** Resolves with what the command printed; rejects with its last words. */
+function runRestore(machine: Machine, args: string[], watch: Watch): Promise<string> {
+  const child = spawn(machine.litestreamPath, args, { stdio: ["ignore", "pipe", "pipe"], env: litestreamEnvironment(machine) });
+  let answer = "";
+  let words = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (answer += chunk));
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (words = (words + chunk).slice(-2_000)));
+  const watchdog = killWhenStalled(child, watch);
+  return new Promise<string>((resolve, reject) => {
+    child.once("error", (error) => reject(new Error(`${machine.litestreamPath} cannot be run`, { cause: error })));
+    child.once("close", (code, signal) => {
+      if (code === 0) resolve(answer);
+      else reject(new Error(signal === null ? lastLine(words) : `no progress for ${watch.stallLimitMs / 1000} s, given up`));
+    });
+  }).finally(() => clearInterval(watchdog));
+}
+
+function killWhenStalled(child: ChildProcess, { output, stallLimitMs }: Watch): NodeJS.Timeout {
+  let progressAt = Date.now();
+  let size = -1;
+  return setInterval(() => {
+    const now = sizeOf(`${output}.tmp`);
+    if (now !== size) [size, progressAt] = [now, Date.now()];
+    if (Date.now() - progressAt > stallLimitMs) child.kill("SIGKILL");
+  }, 250);
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function lastLine(words: string): string {
+  const line = words.trim().split("\n").at(-1) ?? "";
+  return line === "" ? "it ended without a word" : line;
+}
