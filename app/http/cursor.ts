@@ -1,0 +1,19 @@
+import { Problem } from "./problem.ts";
+
+const idShape = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Names the place in a list after the row `id`. Opaque to clients; ids of a list sort in order of creation. */
+export function encodeCursor(list: string, id: string): string {
+  return Buffer.from(`${list}:${id}`).toString("base64url");
+}
+
+/** Reads a cursor of this list back to the id. Throws Problem `invalid-cursor` (400) for anything else. */
+export function decodeCursor(list: string, cursor: string | undefined): string | undefined {
+  if (cursor === undefined) return undefined;
+  const id = Buffer.from(cursor, "base64url")
+    .toString()
+    .slice(list.length + 1);
+  // Compared after encoding again, since decoding base64 forgives almost anything.
+  if (idShape.test(id) && encodeCursor(list, id) === cursor) return id;
+  throw new Problem(400, "invalid-cursor", "The cursor is not one that this list gave out; start again without it.");
+}

@@ -1,0 +1,24 @@
+import { Type } from "typebox";
+
+import { CustomerInput } from "../service/customer-input.ts";
+import { listCustomers, readCustomer } from "../service/queries.ts";
+import { found, IdParams } from "./found.ts";
+import { pageQuery, readPage } from "./page.ts";
+import type { RouteContext, Server } from "./route-context.ts";
+
+const ListQuery = Type.Object(pageQuery, { additionalProperties: false });
+
+/** Adds POST /customers, GET /customers and GET /customers/:id. */
+export function addCustomerRoutes(server: Server, { reader, answerWrite }: RouteContext): void {
+  server.post("/customers", { schema: { body: CustomerInput } }, (request, reply) =>
+    answerWrite(request, reply, { command: "create-customer", input: request.body, status: 201 }),
+  );
+
+  server.get("/customers", { schema: { querystring: ListQuery } }, async ({ query }) =>
+    readPage(reader, { list: "customers", query, select: listCustomers }),
+  );
+
+  server.get("/customers/:id", { schema: { params: IdParams } }, async ({ params: { id } }) =>
+    found(reader.read(readCustomer(id)), `customer ${id}`),
+  );
+}

@@ -1,0 +1,25 @@
+import { createHash } from "node:crypto";
+
+import type { FastifyRequest } from "fastify";
+
+import type { Idempotency } from "../database/idempotency.ts";
+import { Problem } from "./problem.ts";
+
+/** Reads the Idempotency-Key header, which is optional. Throws Problem `invalid-idempotency-key` (400). */
+export function readIdempotency(request: FastifyRequest): Idempotency | undefined {
+  const key = request.headers["idempotency-key"];
+  if (key === undefined) return undefined;
+  if (typeof key === "string" && /^[\x21-\x7e]{8,200}$/.test(key)) return { key, fingerprint: fingerprintOf(request) };
+  throw new Problem(400, "invalid-idempotency-key", "Idempotency-Key must be 8 to 200 printable ASCII characters.");
+}
+
+function fingerprintOf({ method, url, body }: FastifyRequest): string {
+  const what = JSON.stringify([method, url, body ?? null], sortKeys);
+  return createHash("sha256").update(what).digest("hex");
+}
+
+// The same body with its keys in another order, or other white space, is the same write.
+function sortKeys(_key: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).toSorted(([left], [right]) => (left < right ? -1 : 1)));
+}

@@ -1,0 +1,38 @@
+import { Type } from "typebox";
+
+import { InvoiceInput } from "../service/invoice-input.ts";
+import { listInvoices, readInvoice } from "../service/queries.ts";
+import { found, IdParams } from "./found.ts";
+import { pageQuery, readPage } from "./page.ts";
+import type { RouteContext, Server } from "./route-context.ts";
+
+const ListQuery = Type.Object(
+  { ...pageQuery, customerId: Type.Optional(Type.String()) },
+  { additionalProperties: false },
+);
+
+// A payment says nothing beyond its URL: no body (Fastify validates null then), or an empty object.
+const PaymentInput = Type.Union([Type.Null(), Type.Object({}, { additionalProperties: false })]);
+
+/** Adds POST /invoices, GET /invoices, GET /invoices/:id and POST /invoices/:id/payment. */
+export function addInvoiceRoutes(server: Server, { reader, answerWrite }: RouteContext): void {
+  server.post("/invoices", { schema: { body: InvoiceInput } }, (request, reply) =>
+    answerWrite(request, reply, { command: "create-invoice", input: request.body, status: 201 }),
+  );
+
+  server.get("/invoices", { schema: { querystring: ListQuery } }, async ({ query }) =>
+    readPage(reader, {
+      list: "invoices",
+      query,
+      select: (slice) => listInvoices({ ...slice, customerId: query.customerId }),
+    }),
+  );
+
+  server.get("/invoices/:id", { schema: { params: IdParams } }, async ({ params: { id } }) =>
+    found(reader.read(readInvoice(id)), `invoice ${id}`),
+  );
+
+  server.post("/invoices/:id/payment", { schema: { params: IdParams, body: PaymentInput } }, (request, reply) =>
+    answerWrite(request, reply, { command: "pay-invoice", input: { invoiceId: request.params.id }, status: 200 }),
+  );
+}

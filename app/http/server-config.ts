@@ -1,0 +1,10 @@
+import type { Durability } from "../database/write-outcome.ts";
+
+export type ServerConfig = {
+  /** SHA-256 digests of the API tokens, in hex. */
+  tokenDigests: readonly string[];
+  /** What a write promises when its request does not say. */
+  defaultDurability: Durability;
+  /** How long a `bucket` write waits for the bucket before it is answered as committed, not replicated. */
+  bucketTimeoutMs: number;
+};

@@ -1,0 +1,24 @@
+import { query } from "../database/transaction.ts";
+import type { Transaction } from "../database/transaction.ts";
+import { CommandRejected } from "../database/write-outcome.ts";
+import type { CustomerInput } from "./customer-input.ts";
+import { toCustomer } from "./customer.ts";
+import type { Customer } from "./customer.ts";
+import { nextId } from "./next-id.ts";
+import { tables } from "./tables.ts";
+
+/** Stores a customer. Throws CommandRejected `conflict` (409) when the email is taken. */
+export function* createCustomer({ name, email }: CustomerInput): Transaction<Customer> {
+  const now = new Date();
+  const [newest] = yield* query(tables.selectFrom("customers").select("id").orderBy("id", "desc").limit(1));
+  const row = { id: nextId(newest?.id, now.getTime()), name, email, created_at: now.toISOString() };
+  const stored = yield* query(
+    tables
+      .insertInto("customers")
+      .values(row)
+      .onConflict((conflict) => conflict.column("email").doNothing())
+      .returning("id"),
+  );
+  if (stored.length === 0) throw new CommandRejected("conflict", 409, "A customer with this email exists already.");
+  return toCustomer(row);
+}

@@ -1,0 +1,42 @@
+import type { InvoiceLine } from "./invoice-input.ts";
+import type { InvoiceLinesTable, InvoicesTable } from "./tables.ts";
+
+/** An invoice as lists show it, without its lines. Money is in integer cents, times are ISO 8601 in UTC. */
+export type InvoiceSummary = {
+  id: string;
+  customerId: string;
+  reference: string;
+  currency: string;
+  totalCents: number;
+  status: "open" | "paid";
+  createdAt: string;
+  paidAt: string | null;
+};
+
+export type Invoice = InvoiceSummary & { lines: InvoiceLine[] };
+
+/** Turns a stored row into what lists show. */
+export function toInvoiceSummary(row: InvoicesTable): InvoiceSummary {
+  return {
+    id: row.id,
+    customerId: row.customer_id,
+    reference: row.reference,
+    currency: row.currency,
+    totalCents: row.total_cents,
+    status: row.status,
+    createdAt: row.created_at,
+    paidAt: row.paid_at,
+  };
+}
+
+/** Turns a stored row and its lines, in order, into what the API shows. */
+export function toInvoice(row: InvoicesTable, lines: InvoiceLinesTable[]): Invoice {
+  return {
+    ...toInvoiceSummary(row),
+    lines: lines.map((line) => ({
+      description: line.description,
+      quantity: line.quantity,
+      unitCents: line.unit_cents,
+    })),
+  };
+}

@@ -1,0 +1,50 @@
+import { sql } from "kysely";
+
+import type { Migration } from "../database/migration.ts";
+import { query } from "../database/transaction.ts";
+import type { Transaction } from "../database/transaction.ts";
+import { tables } from "./tables.ts";
+
+/** The product's schema, step by step. A step that has run anywhere is never edited: add another one. */
+export const migrations: readonly Migration[] = [
+  { number: 1, name: "customers", up: createCustomers },
+  { number: 2, name: "invoices", up: createInvoices },
+];
+
+function* createCustomers(): Transaction<void> {
+  yield* query(
+    tables.schema
+      .createTable("customers")
+      .addColumn("id", "text", (column) => column.primaryKey().notNull())
+      .addColumn("name", "text", (column) => column.notNull())
+      .addColumn("email", "text", (column) => column.notNull().unique())
+      .addColumn("created_at", "text", (column) => column.notNull()),
+  );
+}
+
+function* createInvoices(): Transaction<void> {
+  yield* query(
+    tables.schema
+      .createTable("invoices")
+      .addColumn("id", "text", (column) => column.primaryKey().notNull())
+      .addColumn("customer_id", "text", (column) => column.notNull().references("customers.id"))
+      .addColumn("reference", "text", (column) => column.notNull().unique())
+      .addColumn("currency", "char(3)", (column) => column.notNull())
+      .addColumn("total_cents", "bigint", (column) => column.notNull().check(sql`total_cents >= 0`))
+      .addColumn("status", "text", (column) => column.notNull().check(sql`status in ('open', 'paid')`))
+      .addColumn("created_at", "text", (column) => column.notNull())
+      .addColumn("paid_at", "text")
+      .addCheckConstraint("invoices_paid_at", sql`(status = 'paid') = (paid_at is not null)`),
+  );
+  yield* query(
+    tables.schema
+      .createTable("invoice_lines")
+      .addColumn("invoice_id", "text", (column) => column.notNull().references("invoices.id"))
+      .addColumn("position", "integer", (column) => column.notNull())
+      .addColumn("description", "text", (column) => column.notNull())
+      .addColumn("quantity", "bigint", (column) => column.notNull().check(sql`quantity >= 1`))
+      .addColumn("unit_cents", "bigint", (column) => column.notNull().check(sql`unit_cents >= 0`))
+      .addPrimaryKeyConstraint("invoice_lines_primary_key", ["invoice_id", "position"]),
+  );
+  yield* query(tables.schema.createIndex("invoices_of_customer").on("invoices").columns(["customer_id", "id"]));
+}

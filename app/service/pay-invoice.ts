@@ -1,0 +1,22 @@
+import { query } from "../database/transaction.ts";
+import type { Transaction } from "../database/transaction.ts";
+import { CommandRejected } from "../database/write-outcome.ts";
+import type { Invoice } from "./invoice.ts";
+import { readInvoice } from "./queries.ts";
+import { tables } from "./tables.ts";
+
+/** Marks an open invoice as paid. Throws CommandRejected `not-found` (404), `already-paid` (409). */
+export function* payInvoice({ invoiceId }: { invoiceId: string }): Transaction<Invoice> {
+  const paid = yield* query(
+    tables
+      .updateTable("invoices")
+      .set({ status: "paid", paid_at: new Date().toISOString() })
+      .where("id", "=", invoiceId)
+      .where("status", "=", "open")
+      .returning("id"),
+  );
+  const invoice = yield* readInvoice(invoiceId);
+  if (invoice === undefined) throw new CommandRejected("not-found", 404, `There is no invoice ${invoiceId}.`);
+  if (paid.length === 0) throw new CommandRejected("already-paid", 409, `Invoice ${invoiceId} is paid already.`);
+  return invoice;
+}

@@ -1,0 +1,29 @@
+import { sqlBuilder } from "../database/sql.ts";
+
+export type CustomersTable = { id: string; name: string; email: string; created_at: string };
+
+export type InvoicesTable = {
+  id: string;
+  customer_id: string;
+  reference: string;
+  currency: string;
+  total_cents: number;
+  status: "open" | "paid";
+  created_at: string;
+  paid_at: string | null;
+};
+
+export type InvoiceLinesTable = {
+  invoice_id: string;
+  position: number;
+  description: string;
+  quantity: number;
+  unit_cents: number;
+};
+
+/** The product's tables: every statement of the service starts here, for example `tables.selectFrom("customers")`. */
+export const tables = sqlBuilder<{
+  customers: CustomersTable;
+  invoices: InvoicesTable;
+  invoice_lines: InvoiceLinesTable;
+}>();

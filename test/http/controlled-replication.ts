@@ -1,0 +1,23 @@
+import type { Replication } from "../../app/http/replication.ts";
+
+/** A replica with no bucket behind it: it answers what the test tells it to, and counts how often it was asked. */
+export class ControlledReplication implements Replication {
+  state: "opening" | "living" | "fenced" = "living";
+  readonly epoch = "0001-test";
+  replicatedAgeMs: number | null = 12;
+  uploadProgress: string | null = null;
+  fence: "enforced" | "advisory" = "enforced";
+  bucketRefusal: string | null = null;
+  replicateCalls = 0;
+  outcome: () => Promise<void> = () => Promise.resolve();
+
+  replicate(): Promise<void> {
+    this.replicateCalls += 1;
+    return this.outcome();
+  }
+}
+
+/** The error by which the real replica says that the bucket was not reached in time. */
+export function notReplicated(cause: string): Error {
+  return Object.assign(new Error(cause), { name: "NotReplicated" });
+}

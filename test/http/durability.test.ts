@@ -1,0 +1,127 @@
+import { expect, test, vi } from "vitest";
+
+import { notReplicated } from "./controlled-replication.ts";
+import { startTestServer } from "./test-server.ts";
+
+const body = { name: "Ada", email: "ada@example.com" };
+
+test("the answer names the durability that was asked for and reached, and only `bucket` asks the replica", async () => {
+  await using server = await startTestServer();
+  for (const durability of ["commit", "disk", "bucket"]) {
+    const customer = { ...body, email: `${durability}@example.com` };
+    const answer = await server.call("POST", "/customers", { body: customer, headers: { durability } });
+    expect([answer.status, answer.headers["durability"]]).toEqual([201, durability]);
+  }
+  expect(server.replication.replicateCalls).toBe(1);
+});
+
+test("without the header the configured default counts", async () => {
+  await using server = await startTestServer({ defaultDurability: "bucket" });
+  const answer = await server.call("POST", "/customers", { body });
+  expect([answer.status, answer.headers["durability"]]).toEqual([201, "bucket"]);
+  expect(server.replication.replicateCalls).toBe(1);
+});
+
+test("the replica is asked after the commit, and the answer waits for it", async () => {
+  await using server = await startTestServer();
+  const asked = Promise.withResolvers<void>();
+  const replicated = Promise.withResolvers<void>();
+  server.replication.outcome = () => {
+    asked.resolve();
+    return replicated.promise;
+  };
+  let answered = false;
+  const pending = server
+    .call("POST", "/customers", { body, headers: { durability: "bucket" } })
+    .finally(() => (answered = true));
+  await asked.promise;
+  expect((await server.call("GET", "/customers")).body["items"]).toHaveLength(1);
+  expect(answered).toBe(false);
+  replicated.resolve();
+  expect((await pending).status).toBe(201);
+});
+
+test("a second write during a slow sync asks for itself, after its own commit", async () => {
+  await using server = await startTestServer();
+  const storedWhenAsked: unknown[] = [];
+  const slow = Promise.withResolvers<void>();
+  server.replication.outcome = async () => {
+    const { body: list } = await server.call("GET", "/customers");
+    storedWhenAsked.push(Array.isArray(list["items"]) && list["items"].length);
+    await slow.promise;
+  };
+  const first = server.call("POST", "/customers", { body, headers: { durability: "bucket" } });
+  await vi.waitUntil(() => storedWhenAsked.length === 1, { timeout: 10_000 });
+  const secondBody = { ...body, email: "bob@example.com" };
+  const second = server.call("POST", "/customers", { body: secondBody, headers: { durability: "bucket" } });
+  await vi.waitUntil(() => storedWhenAsked.length === 2, { timeout: 10_000 });
+  slow.resolve();
+  expect([(await first).status, (await second).status]).toEqual([201, 201]);
+  expect(storedWhenAsked).toEqual([1, 2]);
+});
+
+test("a write that misses the bucket answers 202 with what was reached and why, and is stored", async () => {
+  await using server = await startTestServer();
+  server.replication.outcome = () => Promise.reject(notReplicated("not in the bucket after 5000 ms:\r\nX-Evil: é"));
+  const answer = await server.call("POST", "/customers", { body, headers: { durability: "bucket" } });
+  expect([answer.status, answer.headers["durability"]]).toEqual([202, "disk"]);
+  expect(answer.headers["lifeboat-not-replicated"]).toBe("not in the bucket after 5000 ms: X-Evil:");
+  expect(answer.body).toMatchObject(body);
+  expect((await server.call("GET", "/customers")).body["items"]).toEqual([answer.body]);
+});
+
+test("a failure of the replica that nobody foresaw is a 202 without its internals", async () => {
+  await using server = await startTestServer();
+  server.replication.outcome = () => Promise.reject(new Error("secret internals"));
+  const answer = await server.call("POST", "/customers", { body, headers: { durability: "bucket" } });
+  expect([answer.status, answer.headers["lifeboat-not-replicated"]]).toEqual([202, "replication failed"]);
+  expect(JSON.stringify(answer)).not.toContain("internals");
+});
+
+test("a replay waits for the bucket like a first write: 202 while it fails, then 201, and one customer", async () => {
+  await using server = await startTestServer();
+  const headers = { durability: "bucket", "idempotency-key": "ada-signs-up" };
+  server.replication.outcome = () => Promise.reject(notReplicated("the bucket is away"));
+  const first = await server.call("POST", "/customers", { body, headers });
+  expect([first.status, first.headers["idempotency-replayed"]]).toEqual([202, undefined]);
+  const second = await server.call("POST", "/customers", { body, headers });
+  expect([second.status, second.headers["idempotency-replayed"]]).toEqual([202, "true"]);
+  server.replication.outcome = () => Promise.resolve();
+  const third = await server.call("POST", "/customers", { body, headers });
+  expect([third.status, third.headers["idempotency-replayed"]]).toEqual([201, "true"]);
+  expect(third.headers["durability"]).toBe("bucket");
+  expect(third.body).toEqual(first.body);
+  expect(server.replication.replicateCalls).toBe(3);
+  expect((await server.call("GET", "/customers")).body["items"]).toHaveLength(1);
+});
+
+test("a replay at `bucket` of a write that was made at `commit` asks the replica", async () => {
+  await using server = await startTestServer();
+  const key = { "idempotency-key": "ada-signs-up" };
+  await server.call("POST", "/customers", { body, headers: { ...key, durability: "commit" } });
+  expect(server.replication.replicateCalls).toBe(0);
+  const replay = await server.call("POST", "/customers", { body, headers: { ...key, durability: "bucket" } });
+  expect([replay.status, replay.headers["durability"]]).toEqual([201, "bucket"]);
+  expect(server.replication.replicateCalls).toBe(1);
+});
+
+test("`bucket` is refused before anything is written while the base goes up; `disk` is not", async () => {
+  await using server = await startTestServer();
+  Object.assign(server.replication, { state: "opening", bucketRefusal: "the epoch is opening: base of 300 MB going up" });
+  const refused = await server.call("POST", "/customers", { body, headers: { durability: "bucket" } });
+  expect([refused.status, refused.body["type"]]).toEqual([503, "urn:lifeboat:problem:bucket-not-writable"]);
+  expect(refused.headers["retry-after"]).toMatch(/^[1-9]\d*$/);
+  expect(refused.body["detail"]).toContain("base of 300 MB");
+  expect((await server.call("GET", "/customers")).body["items"]).toEqual([]);
+  expect((await server.call("POST", "/customers", { body, headers: { durability: "disk" } })).status).toBe(201);
+});
+
+test("an acknowledgement at `bucket` says when the fence behind it is only advisory", async () => {
+  await using server = await startTestServer();
+  const enforced = await server.call("POST", "/customers", { body, headers: { durability: "bucket" } });
+  expect(enforced.headers["lifeboat-fence"]).toBeUndefined();
+  server.replication.fence = "advisory";
+  const second = { ...body, email: "grace@example.com" };
+  const advisory = await server.call("POST", "/customers", { body: second, headers: { durability: "bucket" } });
+  expect([advisory.status, advisory.headers["lifeboat-fence"]]).toEqual([201, "advisory"]);
+});

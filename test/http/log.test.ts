@@ -1,0 +1,62 @@
+import { expect, test } from "vitest";
+
+import { openLog } from "../../app/http/log.ts";
+import { startTestServer, token, tokenDigest } from "./test-server.ts";
+
+const key = "a-key-that-is-a-secret";
+const body = { name: "Ada Private", email: "ada@private.example" };
+
+test("a request is one line with its id, and neither token, key, digest, query nor body is in the log", async () => {
+  await using server = await startTestServer();
+  server.server.get("/broken", () => Promise.reject(Object.assign(new Error("broken"), { request: { token } })));
+  const headers = { "idempotency-key": key, "x-request-id": "req-7", durability: "bucket" };
+  server.replication.outcome = () => Promise.reject(new Error("the bucket is away"));
+  await server.call("POST", "/customers", { body, headers });
+  await server.call("GET", `/customers?token=${token}`);
+  await server.call("GET", "/customers", { headers: { authorization: `Bearer ${token}x` } });
+  await server.call("GET", "/broken");
+  const log = server.log.join("");
+  for (const secret of [token, key, tokenDigest, body.name, body.email]) expect(log).not.toContain(secret);
+  const answered = server.log.filter((line) => line.includes("req-7") && line.includes("request answered"));
+  expect(answered).toHaveLength(1);
+  expect(JSON.parse(answered[0] ?? "")).toMatchObject({
+    method: "POST",
+    path: "/customers",
+    status: 202,
+    reqId: "req-7",
+  });
+  expect(log).toContain("committed, not replicated");
+  expect(log).toContain(`"path":"/customers","status":401`);
+});
+
+test("what watches the machine does not fill the log", async () => {
+  await using server = await startTestServer();
+  await server.call("GET", "/up");
+  await server.call("GET", "/ready");
+  expect(server.log.filter((line) => line.includes("request answered"))).toEqual([]);
+});
+
+test("secrets that somebody logs by mistake are censored", () => {
+  const lines: string[] = [];
+  const log = openLog("info", { write: (line) => lines.push(line) });
+  const headers = { authorization: token, "idempotency-key": key, cookie: token };
+  log.info(headers, "directly");
+  log.info({ headers }, "one deep");
+  log.info({ req: { headers } }, "two deep");
+  const cause = Object.assign(new Error("the cause"), { headers });
+  log.error({ err: new Error("the failure", { cause }) }, "in an error");
+  expect(lines).toHaveLength(4);
+  expect(lines.join("")).not.toContain(token);
+  expect(lines.join("")).not.toContain(key);
+  expect(lines[3]).toContain("the cause");
+});
+
+test("a caller's request id is kept when it is harmless, and replaced when it is not", async () => {
+  await using server = await startTestServer();
+  const kept = await server.call("GET", "/up", { headers: { "x-request-id": "trace-1:a.b" } });
+  expect(kept.headers["request-id"]).toBe("trace-1:a.b");
+  for (const id of ["", "a b", 'x"}', "x".repeat(101)]) {
+    const replaced = await server.call("GET", "/up", { headers: { "x-request-id": id } });
+    expect(replaced.headers["request-id"]).toMatch(/^[0-9a-f-]{36}$/);
+  }
+});

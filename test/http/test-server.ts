@@ -1,0 +1,82 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { openReader } from "../../app/database/reader.ts";
+import { startWriter } from "../../app/database/writer.ts";
+import type { Writer } from "../../app/database/writer.ts";
+import { openLog } from "../../app/http/log.ts";
+import type { Server } from "../../app/http/route-context.ts";
+import type { ServerConfig } from "../../app/http/server-config.ts";
+import { buildServer } from "../../app/http/server.ts";
+import { ControlledReplication } from "./controlled-replication.ts";
+
+export const token = "a-token-for-tests";
+export const tokenDigest = createHash("sha256").update(token).digest("hex");
+
+type Answer = { status: number; headers: Record<string, unknown>; text: string; body: Record<string, unknown> };
+type Call = { body?: unknown; headers?: Record<string, string> };
+type Limits = { queueLimit?: number; walLimitBytes?: number };
+
+/** The real server over the real writer thread and a real database; only the replica is the test's own. */
+export type TestServer = AsyncDisposable & {
+  server: Server;
+  writer: Writer;
+  replication: ControlledReplication;
+  log: string[];
+  call: (method: "GET" | "POST" | "PUT", path: string, call?: Call) => Promise<Answer>;
+};
+
+export async function startTestServer(config: Partial<ServerConfig> = {}, limits: Limits = {}): Promise<TestServer> {
+  const directory = await mkdtemp(join(tmpdir(), "lifeboat-http-"));
+  const databasePath = join(directory, "app.db");
+  const log: string[] = [];
+  const logger = openLog("trace", { write: (line) => log.push(line) });
+  const writer = await startWriter({
+    databasePath,
+    threadUrl: new URL("../../app/writer-thread.ts", import.meta.url),
+    queueLimit: limits.queueLimit ?? 1000,
+    walAlarmBytes: 64 * 1024 * 1024,
+    walLimitBytes: limits.walLimitBytes ?? 128 * 1024 * 1024,
+    log: logger,
+  });
+  const reader = openReader(databasePath);
+  const replication = new ControlledReplication();
+  const server = buildServer({
+    writer,
+    reader,
+    replication,
+    config: { tokenDigests: [tokenDigest], defaultDurability: "disk", bucketTimeoutMs: 5000, ...config },
+    log: logger,
+  });
+  async function dispose(): Promise<void> {
+    await server.close();
+    await writer.close();
+    reader.close();
+    await rm(directory, { recursive: true });
+  }
+  return { server, writer, replication, log, call: makeCall(server), [Symbol.asyncDispose]: dispose };
+}
+
+function makeCall(server: Server): TestServer["call"] {
+  return async (method, path, { body, headers } = {}) => {
+    const answer = await server.inject({
+      method,
+      url: path,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body !== undefined && { payload: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+    return { status: answer.statusCode, headers: answer.headers, text: answer.body, body: parse(answer.body) };
+  };
+}
+
+function parse(text: string): Record<string, unknown> {
+  const value: unknown = text === "" ? {} : JSON.parse(text);
+  if (typeof value !== "object" || value === null) throw new Error(`an answer that is no JSON object: ${text}`);
+  return { ...value };
+}

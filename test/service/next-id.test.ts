@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+
+import { nextId } from "../../app/service/next-id.ts";
+
+const now = Date.UTC(2026, 10, 22);
+
+test("an id is a UUID version 7 that carries the time of its making", () => {
+  const id = nextId(undefined, now);
+  expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  expect(Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16)).toBe(now);
+});
+
+test("ids sort in order of creation within a millisecond, beyond its 4,096, and when the clock goes back", () => {
+  const ids = [nextId(undefined, now)];
+  for (let made = 1; made < 10_000; made += 1) ids.push(nextId(ids.at(-1), now - (made % 7) * 1000));
+  expect(ids).toEqual(ids.toSorted());
+  expect(new Set(ids).size).toBe(10_000);
+});
+
+test("the time counts again as soon as the clock is ahead of the newest id", () => {
+  const newest = nextId(nextId(undefined, now), now);
+  expect(nextId(newest, now + 1).slice(0, 18)).toBe(nextId(undefined, now + 1).slice(0, 18));
+});
+
+test("an id that this product did not make is refused", () => {
+  expect(() => nextId("42", now)).toThrow("UUID version 7");
+});

@@ -1,0 +1,28 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import type Database from "better-sqlite3";
+
+import { applyMigrations } from "../../app/database/migrate.ts";
+import { openDatabase } from "../../app/database/open-database.ts";
+import { runTransaction } from "../../app/database/transaction.ts";
+import type { Transaction } from "../../app/database/transaction.ts";
+import { migrations } from "../../app/service/migrations.ts";
+
+/** A real database file with the product's schema, without the writer thread in front of it. */
+export type ProductDatabase = Disposable & {
+  db: Database.Database;
+  run: <Result>(transaction: Transaction<Result>) => Result;
+};
+
+export function openProductDatabase(): ProductDatabase {
+  const directory = mkdtempSync(join(tmpdir(), "lifeboat-service-"));
+  const db = openDatabase(join(directory, "app.db"), "writer");
+  applyMigrations(db, migrations);
+  function dispose(): void {
+    db.close();
+    rmSync(directory, { recursive: true });
+  }
+  return { db, run: (transaction) => runTransaction(db, transaction), [Symbol.dispose]: dispose };
+}
