@@ -43,6 +43,7 @@ const kindsByName: Record<string, BucketFault> = {
   InvalidAccessKeyId: "key-unknown",
   SignatureDoesNotMatch: "key-refused",
   AccessDenied: "key-refused",
+  RequestTimeout: "unreachable",
   SlowDown: "throttled",
   TooManyRequests: "throttled",
   NoSuchKey: "missing",

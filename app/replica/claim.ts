@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { mayPass } from "./bucket-error.ts";
+import { BucketError, mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
 import type { Claim } from "./decide-boot.ts";
 import { fetchHead, openingHead, swapHead, type StoredHead } from "./head.ts";
@@ -12,7 +12,7 @@ export class ClaimLost extends Error {
   override readonly name = "ClaimLost";
 }
 
-/** The claim did not reach the store, or not yet. Boot starts over. */
+/** The claim did not reach the store, or not yet. Another boot settles it. */
 class ClaimUnsettled extends Error {
   override readonly name = "ClaimUnsettled";
 }
@@ -33,21 +33,31 @@ export async function claimHead(bucket: Bucket, machine: Machine, options: { see
   } catch (error) {
     if (!mayPass(error)) throw error;
   }
-  return confirmClaim(bucket, machine, head.nonce);
+  return confirmClaim(bucket, machine, { seen, nonce: head.nonce });
 }
 
-/** A refused PUT may be our own first success, its answer lost: the nonce in head decides. Nothing is lost for good unless another machine holds head. */
-async function confirmClaim(bucket: Bucket, machine: Machine, nonce: string): Promise<StoredHead> {
+/** A refused PUT may be our own first success, its answer lost: the nonce in head decides. Lost for good is only what another machine has won since the survey. */
+async function confirmClaim(bucket: Bucket, machine: Machine, claim: { seen: StoredHead | null; nonce: string }): Promise<StoredHead> {
   const deadline = Date.now() + rereadLimitMs;
   for (;;) {
     try {
-      const stored = await fetchHead(bucket);
-      if (stored.head.nonce === nonce) return stored;
-      if (stored.head.machine !== machine.machineId) throw new ClaimLost(`machine ${stored.head.machine} won epoch ${stored.head.epoch}`);
-      throw new ClaimUnsettled(`head still names this machine's epoch ${stored.head.epoch}, not the one just claimed; booting again settles it`);
+      const stored = await fetchHeadOrNull(bucket);
+      if (stored?.head.nonce === claim.nonce) return stored;
+      const moved = stored !== null && stored.etag !== claim.seen?.etag;
+      if (moved && stored.head.machine !== machine.machineId) throw new ClaimLost(`machine ${stored.head.machine} won epoch ${stored.head.epoch}`);
+      throw new ClaimUnsettled(`the claim has not reached the store: head is ${stored?.head.epoch ?? "still missing"}; boot again`);
     } catch (error) {
       if (!mayPass(error) || Date.now() > deadline) throw error;
       await sleep(1_000);
     }
+  }
+}
+
+async function fetchHeadOrNull(bucket: Bucket): Promise<StoredHead | null> {
+  try {
+    return await fetchHead(bucket);
+  } catch (error) {
+    if (error instanceof BucketError && error.kind === "missing") return null;
+    throw error;
   }
 }

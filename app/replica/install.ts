@@ -70,8 +70,13 @@ async function compare(context: Context): Promise<Installed> {
   return volume.sequence >= replica.sequence.sequence ? keepVolume(context, volume) : installRestored(context, replica);
 }
 
+/** The empty database is made here and nowhere else: from now on a missing file is a loss, never a start. */
 async function installFresh({ machine, facts, step }: Context): Promise<Installed> {
-  const quarantined = await step("install", () => setAside(machine.files, facts.mark));
+  const quarantined = await step("install", () => {
+    const folder = setAside(machine.files, facts.mark);
+    openDatabase(machine.files.database, "writer").close();
+    return folder;
+  });
   return { content: "fresh", restoredTxid: null, sequence: null, quarantined };
 }
 

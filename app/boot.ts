@@ -1,0 +1,28 @@
+import type { Logger } from "pino";
+
+import type { AppConfig } from "./config.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { bootMachine } from "./replica/boot-machine.ts";
+import { runProcess } from "./run-process.ts";
+
+await runProcess(boot);
+
+/** Restore on boot: a oneshot that runs before Litestream and the app, and ends in an exit code that the supervisor obeys. */
+async function boot({ machine }: AppConfig, log: Logger): Promise<number> {
+  const report = await bootMachine(machine, { log: (event, details) => log.info(details, event) });
+  switch (report.outcome) {
+    case "resumed":
+    case "claimed":
+      if (report.fence === "advisory") log.warn({}, "the store has no compare-and-swap: the fence is only advisory");
+      log.info({ report }, "boot done");
+      return 0;
+    case "refused":
+      log.error({ report }, "boot refused");
+      return exitCodes.refused;
+    case "lost":
+      log.error({ report }, "another machine won the claim");
+      return exitCodes.lostClaim;
+    default:
+      return report.outcome satisfies never;
+  }
+}

@@ -1,0 +1,127 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+
+import { machineFiles, type Machine } from "./replica/machine.ts";
+
+export type AppConfig = {
+  machine: Machine;
+  host: string;
+  port: number;
+  /** SHA-256 digests of the API tokens, in hex. */
+  tokenDigests: readonly string[];
+  logLevel: string;
+};
+
+/** The environment does not describe a machine. The message lists every fault, not only the first. */
+export class ConfigFault extends Error {
+  override readonly name = "ConfigFault";
+}
+
+/**
+ * Reads, defaults and checks the whole configuration once; nothing else reads the environment.
+ * Throws ConfigFault with all faults together. No message holds a value that is a secret.
+ */
+export function readConfig(environment: NodeJS.ProcessEnv): AppConfig {
+  const read = new Reading(environment);
+  const endpoint = read.endpoint("LIFEBOAT_ENDPOINT");
+  const machine: Machine = {
+    machineId: read.optional("LIFEBOAT_MACHINE_ID") ?? read.file("/etc/machine-id", "LIFEBOAT_MACHINE_ID"),
+    bootId: read.optional("LIFEBOAT_BOOT_ID") ?? read.file("/proc/sys/kernel/random/boot_id", "LIFEBOAT_BOOT_ID"),
+    files: machineFiles(resolve(read.required("LIFEBOAT_DATA_DIR")), resolve(read.required("LIFEBOAT_RUN_DIR"))),
+    bucket: {
+      bucket: read.required("LIFEBOAT_BUCKET"),
+      region: read.region("LIFEBOAT_REGION"),
+      ...(endpoint === undefined ? {} : { endpoint }),
+      pathStyle: read.flag("LIFEBOAT_PATH_STYLE", endpoint !== undefined),
+      accessKeyId: read.required("LITESTREAM_ACCESS_KEY_ID"),
+      secretAccessKey: read.required("LITESTREAM_SECRET_ACCESS_KEY"),
+    },
+    bucketId: read.required("LIFEBOAT_BUCKET_ID"),
+    litestreamPath: read.optional("LIFEBOAT_LITESTREAM") ?? "litestream",
+    replicationIntervalMs: read.integer("LIFEBOAT_REPLICATION_INTERVAL_MS", { fallback: 1_000, least: 100, most: 3_600_000 }),
+    acceptAdvisoryFence: read.flag("LIFEBOAT_ACCEPT_ADVISORY_FENCE", false),
+  };
+  const config: AppConfig = {
+    machine,
+    host: read.optional("LIFEBOAT_HOST") ?? "127.0.0.1",
+    port: read.integer("LIFEBOAT_PORT", { fallback: 8080, least: 1, most: 65_535 }),
+    tokenDigests: read.digests("LIFEBOAT_API_TOKENS_SHA256"),
+    logLevel: read.choice("LIFEBOAT_LOG_LEVEL", ["info", "debug", "warn", "error", "silent"]),
+  };
+  read.throwFaults();
+  return Object.freeze(config);
+}
+
+class Reading {
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #faults: string[] = [];
+
+  constructor(environment: NodeJS.ProcessEnv) {
+    this.#environment = environment;
+  }
+
+  optional(name: string): string | undefined {
+    const value = this.#environment[name]?.trim();
+    return value === "" ? undefined : value;
+  }
+
+  required(name: string): string {
+    const value = this.optional(name);
+    if (value === undefined) this.#faults.push(`${name} is missing`);
+    return value ?? "";
+  }
+
+  // A store that cannot even be addressed would look like one that is down, and boot would wait for it for ever.
+  endpoint(name: string): string | undefined {
+    const value = this.optional(name);
+    const protocol = value === undefined ? "https:" : URL.parse(value)?.protocol;
+    if (protocol === "https:" || protocol === "http:") return value;
+    this.#faults.push(`${name} must start with https:// or http:// (got ${value})`);
+    return undefined;
+  }
+
+  region(name: string): string {
+    const value = this.required(name);
+    if (value !== "" && !/^[a-z0-9-]+$/i.test(value)) this.#faults.push(`${name} must hold letters, digits and hyphens (got ${value})`);
+    return value;
+  }
+
+  file(path: string, instead: string): string {
+    try {
+      return readFileSync(path, "utf8").trim();
+    } catch (error) {
+      this.#faults.push(`${instead} is missing and ${path} cannot be read (${error instanceof Error ? error.message : String(error)})`);
+      return "";
+    }
+  }
+
+  flag(name: string, fallback: boolean): boolean {
+    const value = this.optional(name) ?? String(fallback);
+    if (value !== "true" && value !== "false") this.#faults.push(`${name} must be true or false (got ${value})`);
+    return value === "true";
+  }
+
+  integer(name: string, limits: { fallback: number; least: number; most: number }): number {
+    const text = this.optional(name) ?? String(limits.fallback);
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= limits.least && value <= limits.most) return value;
+    this.#faults.push(`${name} must be a whole number from ${limits.least} to ${limits.most} (got ${text})`);
+    return limits.fallback;
+  }
+
+  choice(name: string, choices: readonly [string, ...string[]]): string {
+    const value = this.optional(name) ?? choices[0];
+    if (!choices.includes(value)) this.#faults.push(`${name} must be one of ${choices.join(", ")} (got ${value})`);
+    return value;
+  }
+
+  digests(name: string): string[] {
+    const digests = this.required(name).split(",").map((digest) => digest.trim());
+    if (!digests.every((digest) => /^[0-9a-f]{64}$/.test(digest))) this.#faults.push(`${name} must hold SHA-256 digests in hex, with commas between`);
+    return digests;
+  }
+
+  throwFaults(): void {
+    if (this.#faults.length > 0) throw new ConfigFault(`config: ${this.#faults.join("; ")}`);
+  }
+}

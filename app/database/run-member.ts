@@ -1,0 +1,68 @@
+import type Database from "better-sqlite3";
+
+import { findReplay, type Idempotency, storeResult } from "./idempotency.ts";
+import { isDiskFull } from "./sqlite-failure.ts";
+import { prepareStatement, runTransaction, type Transaction } from "./transaction.ts";
+import { CommandRejected } from "./write-outcome.ts";
+import type { WriteRequest } from "./writer-messages.ts";
+
+/** The commands that a writer knows, by name. Their inputs were checked before they were sent. */
+export type Commands = Readonly<Record<string, (input: never) => Transaction<unknown>>>;
+
+export type MemberOutcome =
+  | { outcome: "done"; resultJson: string; replayed: boolean }
+  | { outcome: "rejected"; code: string; status: number; detail: string }
+  | { outcome: "failed"; command: string; cause: string }
+  | { outcome: "refused"; reason: "disk-full"; detail: string };
+
+type Engine = { db: Database.Database; commands: Commands; nowMs: () => number };
+
+/**
+ * Runs one command of a group in a savepoint of its own. A failure undoes this command alone and is an outcome.
+ * Throws only when SQLite has rolled the whole transaction back by itself (full disk, I/O error, RAISE(ROLLBACK)).
+ */
+export function runMember(engine: Engine, request: WriteRequest): MemberOutcome {
+  const { db } = engine;
+  prepareStatement(db, "savepoint member").run();
+  try {
+    const outcome = runOnce(engine, request);
+    prepareStatement(db, "release member").run();
+    return outcome;
+  } catch (error) {
+    if (!db.inTransaction) throw error;
+    prepareStatement(db, "rollback to member").run();
+    prepareStatement(db, "release member").run();
+    return describeFailure(request, error);
+  }
+}
+
+function runOnce(engine: Engine, request: WriteRequest): MemberOutcome {
+  if (request.idempotency === undefined)
+    return { outcome: "done", resultJson: runCommand(engine, request), replayed: false };
+  // Different commands never share a stored result, whatever the caller's fingerprint covers.
+  const fingerprint = `${request.command} ${request.idempotency.fingerprint}`;
+  const idempotency: Idempotency = { key: request.idempotency.key, fingerprint };
+  const known = findReplay(engine.db, idempotency);
+  if (known !== undefined) return { outcome: "done", resultJson: known, replayed: true };
+  const resultJson = runCommand(engine, request);
+  storeResult(engine.db, idempotency, resultJson, engine.nowMs());
+  return { outcome: "done", resultJson, replayed: false };
+}
+
+// The result becomes JSON before COMMIT, so that one that cannot travel fails its command instead of its answer.
+function runCommand(engine: Engine, request: WriteRequest): string {
+  const command = Object.hasOwn(engine.commands, request.command) ? engine.commands[request.command] : undefined;
+  if (command === undefined) throw new Error("no such command; add it to the commands of the writer thread");
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its type ended at the thread's border; it was checked before
+  const transaction = command(request.input as never);
+  return JSON.stringify(runTransaction(engine.db, transaction) ?? null);
+}
+
+function describeFailure(request: WriteRequest, error: unknown): MemberOutcome {
+  if (error instanceof CommandRejected) {
+    return { outcome: "rejected", code: error.code, status: error.status, detail: error.detail };
+  }
+  const cause = error instanceof Error ? error.message : String(error);
+  if (isDiskFull(error)) return { outcome: "refused", reason: "disk-full", detail: cause };
+  return { outcome: "failed", command: request.command, cause };
+}

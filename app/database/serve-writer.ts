@@ -1,0 +1,62 @@
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+
+import { commitGroup, type GroupEngine } from "./group-commit.ts";
+import { applyMigrations, planMigrations } from "./migrate.ts";
+import type { Migration } from "./migration.ts";
+import { openDatabase } from "./open-database.ts";
+import type { Commands } from "./run-member.ts";
+import type { MessageFromThread, MessageToThread, WriteRequest, WriterThreadData } from "./writer-messages.ts";
+
+/**
+ * The writer thread: opens the only writable connection, migrates when the main thread says so, then commits groups
+ * until it is told to close. Whatever it throws ends the thread, which the main thread takes for unknown outcomes.
+ */
+export function serveWriter(options: { commands: Commands; migrations: readonly Migration[] }): void {
+  if (parentPort === null) throw new Error("the writer serves only inside a worker thread; start it with startWriter");
+  const port = parentPort;
+  const { databasePath, fence }: WriterThreadData = workerData;
+  const db = openDatabase(databasePath, "writer");
+  const plan = planMigrations(db, options.migrations);
+  const serveGroup = makeGroupLoop(port, {
+    db,
+    commands: options.commands,
+    isFenced: () => Atomics.load(fence, 0) === 1,
+    nowMs: () => Date.now(),
+    groupWorkMs: 5,
+  });
+  port.on("message", (message: MessageToThread) => {
+    switch (message.kind) {
+      case "migrate":
+        applyMigrations(db, plan.pending);
+        return send(port, { kind: "migrated" });
+      case "execute":
+        return serveGroup(message.request);
+      case "close":
+        db.close();
+        return port.close();
+      default:
+        message satisfies never;
+    }
+  });
+  send(port, { kind: "opened", pending: plan.pending.length, holdsData: plan.holdsData });
+}
+
+// All that arrived while a group was being committed waits in the port, and makes the next group.
+function makeGroupLoop(port: MessagePort, engine: GroupEngine): (request: WriteRequest) => void {
+  const queue: WriteRequest[] = [];
+  let isScheduled = false;
+  function commitNext(): void {
+    send(port, { kind: "answers", answers: commitGroup(engine, queue) });
+    isScheduled = queue.length > 0;
+    if (isScheduled) setImmediate(commitNext);
+  }
+  return (request) => {
+    queue.push(request);
+    if (!isScheduled) setImmediate(commitNext);
+    isScheduled = true;
+  };
+}
+
+function send(port: MessagePort, message: MessageFromThread): void {
+  port.postMessage(message);
+}

@@ -1,0 +1,138 @@
+import type { Worker } from "node:worker_threads";
+
+import { readAnswer, refuseWrite } from "./read-answer.ts";
+import type { WalGuard } from "./wal-guard.ts";
+import { type Committed, type RefusalReason, WriteOutcomeUnknown } from "./write-outcome.ts";
+import type { MessageFromThread, MessageToThread, WriteAnswer, WriteRequest } from "./writer-messages.ts";
+import type { ExecuteOptions, Writer } from "./writer.ts";
+
+type ThreadParts = {
+  worker: Worker;
+  death: Promise<Error>;
+  fence: Int32Array<SharedArrayBuffer>;
+  guard: WalGuard;
+  queueLimit: number;
+};
+type Pending = { resolve: (committed: Committed<unknown>) => void; reject: (error: Error) => void };
+
+/** The writer over a thread that has been started and has migrated. Use startWriter. */
+export class ThreadWriter implements Writer {
+  readonly #parts: ThreadParts;
+  readonly #pending = new Map<number, Pending>();
+  readonly #failureListeners: ((error: Error) => void)[] = [];
+  #nextId = 1;
+  #isFenced = false;
+  #isStopping = false;
+  #isEnding = false;
+  #failure: Error | undefined;
+  #idle: PromiseWithResolvers<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(parts: ThreadParts) {
+    this.#parts = parts;
+    parts.worker.on("message", (message: MessageFromThread) => {
+      if (message.kind === "answers") this.#settle(message.answers);
+    });
+    void parts.death.then((error) => this.#fail(error));
+  }
+
+  get queueLength(): number {
+    return this.#pending.size;
+  }
+
+  get walBytes(): number {
+    return this.#parts.guard.measureBytes();
+  }
+
+  get state(): Writer["state"] {
+    if (this.#isStopping || this.#failure !== undefined) return "stopping";
+    return this.#isFenced || this.#parts.guard.isTooBig() ? "refusing" : "accepting";
+  }
+
+  async execute(command: string, input: unknown, options: ExecuteOptions): Promise<Committed<unknown>> {
+    const reason = this.#findRefusal();
+    if (reason !== undefined) throw refuseWrite(reason);
+    const request: WriteRequest = { id: this.#nextId++, command, input, ...options };
+    sendToThread(this.#parts.worker, { kind: "execute", request });
+    return await new Promise((resolve, reject) => this.#pending.set(request.id, { resolve, reject }));
+  }
+
+  refuse(_reason: "fenced"): void {
+    this.#isFenced = true;
+    Atomics.store(this.#parts.fence, 0, 1);
+  }
+
+  async drain(): Promise<void> {
+    this.#isStopping = true;
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#pending.size === 0) return;
+    const idle = (this.#idle ??= Promise.withResolvers<void>());
+    const limit = setTimeout(() => {
+      idle.reject(new Error(`draining the writer: ${this.#pending.size} writes had no answer in ${drainLimitMs} ms`));
+    }, drainLimitMs);
+    await idle.promise.finally(() => clearTimeout(limit));
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  onFailure(listener: (error: Error) => void): void {
+    this.#failureListeners.push(listener);
+    if (this.#failure !== undefined) listener(this.#failure);
+  }
+
+  async #close(): Promise<void> {
+    try {
+      if (this.#failure === undefined) await this.drain();
+    } finally {
+      await this.#endThread();
+      this.#parts.guard.close();
+    }
+  }
+
+  async #endThread(): Promise<void> {
+    this.#isEnding = true;
+    sendToThread(this.#parts.worker, { kind: "close" });
+    const limit = setTimeout(() => void this.#parts.worker.terminate(), endLimitMs);
+    await this.#parts.death;
+    clearTimeout(limit);
+  }
+
+  #findRefusal(): RefusalReason | undefined {
+    if (this.#isFenced) return "fenced";
+    if (this.#isStopping || this.#failure !== undefined) return "stopping";
+    if (this.#pending.size >= this.#parts.queueLimit) return "queue-full";
+    return this.#parts.guard.isTooBig() ? "wal-too-big" : undefined;
+  }
+
+  #settle(answers: readonly WriteAnswer[]): void {
+    for (const answer of answers) {
+      const pending = this.#pending.get(answer.id);
+      this.#pending.delete(answer.id);
+      if (pending === undefined) throw new Error(`the writer answered write ${answer.id}, which nobody waits for`);
+      const outcome = readAnswer(answer);
+      if (outcome instanceof Error) pending.reject(outcome);
+      else pending.resolve(outcome);
+    }
+    if (this.#pending.size === 0) this.#idle?.resolve();
+  }
+
+  #fail(error: Error): void {
+    if (this.#isEnding) return;
+    this.#failure = error;
+    for (const { reject } of this.#pending.values()) reject(new WriteOutcomeUnknown(error));
+    this.#pending.clear();
+    this.#idle?.reject(error);
+    for (const listener of this.#failureListeners) listener(error);
+  }
+}
+
+/** Sends one message of the closed language. */
+export function sendToThread(worker: Worker, message: MessageToThread): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+  worker.postMessage(message);
+}
+
+const drainLimitMs = 30_000;
+const endLimitMs = 10_000;

@@ -1,0 +1,95 @@
+import type Database from "better-sqlite3";
+import type { Compilable, CompiledQuery } from "kysely";
+
+/** A unit of work that yields compiled statements and receives their rows, so that one text runs on any engine. */
+export type Transaction<Result> = Generator<CompiledQuery, Result, unknown[]>;
+
+/** A transaction that only selects. It may be given wherever a Transaction is wanted, never the other way round. */
+export type Reading<Result> = Generator<ReadStatement, Result, unknown[]>;
+
+type ReadStatement = CompiledQuery & { readonly [onlySelects]: true };
+type Selectable<Row> = Compilable<Row> & { toOperationNode(): { readonly kind: "SelectQueryNode" } };
+type Statement<Row = unknown> = Database.Statement<unknown[], Row>;
+declare const onlySelects: unique symbol;
+
+/**
+ * Runs one statement inside a transaction: `const rows = yield* query(sql.selectFrom("customers").selectAll())`.
+ * A select keeps the transaction a Reading; anything else makes it a writing Transaction. Other statements than
+ * selects give rows only with `returning`.
+ */
+export function query<Row>(statement: Selectable<Row>): Reading<Row[]>;
+export function query<Row>(statement: Compilable<Row>): Transaction<Row[]>;
+export function* query<Row>(statement: Compilable<Row>): Transaction<Row[]> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the statement's builder derived the type of its rows
+  return (yield statement.compile()) as Row[];
+}
+
+/**
+ * Runs a transaction to its end on one connection, synchronously. It begins and commits by itself unless the
+ * connection is in a transaction already. What a statement throws is thrown inside the generator too, so that a
+ * command can turn a constraint into its own refusal; but not after SQLite rolled everything back by itself.
+ */
+export function runTransaction<Result>(db: Database.Database, transaction: Transaction<Result>): Result {
+  if (db.inTransaction) return driveTransaction(db, transaction);
+  prepareStatement(db, db.readonly ? "begin" : "begin immediate").run();
+  try {
+    const result = driveTransaction(db, transaction);
+    prepareStatement(db, "commit").run();
+    return result;
+  } finally {
+    if (db.inTransaction) prepareStatement(db, "rollback").run();
+  }
+}
+
+/** Prepares a statement once for each connection and keeps it. `Row` says what its text selects. */
+export function prepareStatement<Row>(db: Database.Database, text: string): Statement<Row> {
+  const known = statementsOf.get(db)?.get(text) ?? keepStatement(db, text);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the caller names the row's type beside its SQL
+  return known as Statement<Row>;
+}
+
+// Lists of values make a new text for each length, so the cache needs a bound.
+const statementLimit = 500;
+const statementsOf = new WeakMap<Database.Database, Map<string, Statement>>();
+const transactionControl = /^\s*(?:begin|commit|end|rollback|savepoint|release|pragma|attach|detach|vacuum)\b/i;
+
+function keepStatement(db: Database.Database, text: string): Statement {
+  const statements = statementsOf.get(db) ?? new Map<string, Statement>();
+  statementsOf.set(db, statements);
+  const [oldest] = statements.keys();
+  if (statements.size >= statementLimit && oldest !== undefined) statements.delete(oldest);
+  const statement: Statement = db.prepare(text);
+  statements.set(text, statement);
+  return statement;
+}
+
+function driveTransaction<Result>(db: Database.Database, transaction: Transaction<Result>): Result {
+  let step = transaction.next();
+  while (step.done !== true) step = advanceTransaction(db, transaction, step.value);
+  return step.value;
+}
+
+function advanceTransaction<Result>(
+  db: Database.Database,
+  transaction: Transaction<Result>,
+  compiled: CompiledQuery,
+): IteratorResult<CompiledQuery, Result> {
+  let rows: unknown[];
+  try {
+    rows = runStatement(db, compiled);
+  } catch (error) {
+    if (!db.inTransaction) throw error;
+    return transaction.throw(error);
+  }
+  return transaction.next(rows);
+}
+
+function runStatement(db: Database.Database, compiled: CompiledQuery): unknown[] {
+  if (transactionControl.test(compiled.sql)) {
+    throw new Error(`a transaction must not yield "${compiled.sql}": its runner begins, commits and sets pragmas`);
+  }
+  const statement = prepareStatement(db, compiled.sql);
+  if (statement.reader) return statement.all(...compiled.parameters);
+  statement.run(...compiled.parameters);
+  return [];
+}

@@ -1,0 +1,67 @@
+import type Database from "better-sqlite3";
+
+import { openDatabase } from "./open-database.ts";
+import { prepareStatement } from "./transaction.ts";
+import type { WriterLog } from "./writer.ts";
+
+/**
+ * Watches how much of the WAL waits for Litestream's checkpoint, and never checkpoints by itself. It measures frames in
+ * use: the file keeps its greatest size after a checkpoint, so a limit on that would refuse writes for ever. Its
+ * read-only connection also keeps the writer's close from checkpointing, which SQLite does on the last close.
+ */
+export class WalGuard {
+  readonly #db: Database.Database;
+  readonly #frameBytes: number;
+  readonly #limits: { alarmBytes: number; limitBytes: number };
+  readonly #log: WriterLog;
+  #bytes = 0;
+  #measuredAtMs = Number.NEGATIVE_INFINITY;
+  #level: "quiet" | "alarm" | "limit" = "quiet";
+
+  constructor(databasePath: string, limits: { alarmBytes: number; limitBytes: number }, log: WriterLog) {
+    this.#db = openDatabase(databasePath, "reader");
+    this.#frameBytes = Number(this.#db.pragma("page_size", { simple: true })) + frameHeaderBytes;
+    this.#limits = limits;
+    this.#log = log;
+  }
+
+  /** Bytes of the WAL in use, not older than 10 ms. Logs once when the alarm or the limit is crossed, and on recovery. */
+  measureBytes(): number {
+    const nowMs = performance.now();
+    if (nowMs - this.#measuredAtMs < remeasureMs) return this.#bytes;
+    this.#measuredAtMs = nowMs;
+    this.#bytes = this.#readFrameCount() * this.#frameBytes;
+    this.#logCrossing();
+    return this.#bytes;
+  }
+
+  isTooBig(): boolean {
+    return this.measureBytes() >= this.#limits.limitBytes;
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #readFrameCount(): number {
+    // NOOP only reports (SQLite 3.51 and newer; openDatabase refuses older ones, which would take it for PASSIVE).
+    const [row] = prepareStatement<{ log: number }>(this.#db, "pragma wal_checkpoint(NOOP)").all();
+    // -1 says that there is no WAL.
+    return Math.max(row?.log ?? 0, 0);
+  }
+
+  #logCrossing(): void {
+    const { alarmBytes, limitBytes } = this.#limits;
+    const before = this.#level;
+    this.#level = this.#bytes >= limitBytes ? "limit" : this.#bytes >= alarmBytes ? "alarm" : "quiet";
+    if (this.#level === before) return;
+    const fields = { walBytes: this.#bytes, alarmBytes, limitBytes };
+    if (this.#level === "limit")
+      this.#log.error(fields, "the WAL reached its limit and writes are refused: is Litestream running?");
+    else if (before === "limit") this.#log.warn(fields, "the WAL is below its limit again and writes are accepted");
+    else if (this.#level === "alarm") this.#log.warn(fields, "the WAL reached its alarm size: is Litestream running?");
+  }
+}
+
+const frameHeaderBytes = 24;
+const remeasureMs = 10;

@@ -1,0 +1,54 @@
+/** What an acknowledged write promises: see the README. `bucket` is reached outside this folder, after `disk`. */
+export type Durability = "commit" | "disk" | "bucket";
+
+/** The durabilities that a commit alone can reach. */
+export type LocalDurability = Exclude<Durability, "bucket">;
+
+export type RefusalReason = "queue-full" | "wal-too-big" | "stopping" | "fenced" | "disk-full" | "busy" | "rolled-back";
+
+/** Nothing of this write was committed, and the same write may be tried again. */
+export class WriteRefused extends Error {
+  readonly reason: RefusalReason;
+  readonly retryAfterSeconds: number;
+
+  constructor(reason: RefusalReason, detail: string, retryAfterSeconds: number) {
+    super(`the write was refused (${reason}): ${detail}`);
+    this.name = "WriteRefused";
+    this.reason = reason;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** The writer ended before it could tell: the write is there once and unaltered, or not at all. */
+export class WriteOutcomeUnknown extends Error {
+  constructor(cause: Error) {
+    super("the writer ended before the write's outcome was known; repeat it with the same Idempotency-Key", { cause });
+    this.name = "WriteOutcomeUnknown";
+  }
+}
+
+/** A command's own refusal, for example "not-found" with status 404. Nothing of that command was committed. */
+export class CommandRejected extends Error {
+  readonly code: string;
+  readonly status: number;
+  readonly detail: string;
+
+  constructor(code: string, status: number, detail: string) {
+    super(`${code}: ${detail}`);
+    this.name = "CommandRejected";
+    this.code = code;
+    this.status = status;
+    this.detail = detail;
+  }
+}
+
+/** A command failed in a way that it did not foresee. Nothing of it was committed, its neighbours were. */
+export class CommandFailed extends Error {
+  constructor(command: string, cause: string) {
+    super(`command "${command}" failed: ${cause}`);
+    this.name = "CommandFailed";
+  }
+}
+
+/** A committed write: what the command returned, the commit sequence that holds it, and whether it was a replay. */
+export type Committed<Result> = { result: Result; sequence: number; replayed: boolean };

@@ -1,0 +1,27 @@
+import type { Idempotency } from "./idempotency.ts";
+import type { LocalDurability, RefusalReason } from "./write-outcome.ts";
+
+/** The closed language between the main thread and the writer thread. A command travels by name, never as SQL. */
+export type WriteRequest = {
+  id: number;
+  command: string;
+  input: unknown;
+  durability: LocalDurability;
+  idempotency?: Idempotency;
+};
+
+export type WriteAnswer =
+  | { id: number; outcome: "committed"; resultJson: string; sequence: number; replayed: boolean }
+  | { id: number; outcome: "rejected"; code: string; status: number; detail: string }
+  | { id: number; outcome: "failed"; command: string; cause: string }
+  | { id: number; outcome: "refused"; reason: RefusalReason; detail: string };
+
+export type MessageToThread = { kind: "migrate" } | { kind: "execute"; request: WriteRequest } | { kind: "close" };
+
+export type MessageFromThread =
+  | { kind: "opened"; pending: number; holdsData: boolean }
+  | { kind: "migrated" }
+  | { kind: "answers"; answers: WriteAnswer[] };
+
+/** What the thread is started with. `fence` holds 1 as soon as nothing may be written any more. */
+export type WriterThreadData = { databasePath: string; fence: Int32Array<SharedArrayBuffer> };

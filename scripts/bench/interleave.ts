@@ -1,0 +1,40 @@
+/** One way to do a thing: gives its figure for one round, greater is better. */
+export type Variant = { name: string; measure(): Promise<Figures> | Figures };
+export type Figures = { perSecond: number; p50Ms?: number; p99Ms?: number };
+export type Comparison = { title: string; rows: (Figures & { name: string; ratio: number })[] };
+
+/** Measures the variants in turn (A B A B …), so that a busy moment of the machine hits all of them, and takes medians. */
+export async function compareVariants(
+  title: string,
+  variants: readonly Variant[],
+  rounds: number,
+): Promise<Comparison> {
+  const measured = new Map<Variant, Figures[]>(variants.map((variant) => [variant, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const [variant, figures] of measured) figures.push(await variant.measure());
+  }
+  const medians = [...measured.values()].map(takeMedians);
+  const base = medians[0]?.perSecond ?? Number.NaN;
+  const rows = variants.map(({ name }, index) => {
+    const figures = medians[index] ?? { perSecond: Number.NaN };
+    return Object.assign(figures, { name, ratio: figures.perSecond / base });
+  });
+  return { title, rows };
+}
+
+/** The value below which this share of the values lies. */
+export function takeQuantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+function takeMedians(figures: readonly Figures[]): Figures {
+  const median = (pick: (one: Figures) => number | undefined): number =>
+    takeQuantile(
+      figures.map(pick).filter((value) => value !== undefined),
+      0.5,
+    );
+  const perSecond = median((one) => one.perSecond);
+  if (figures.every((one) => one.p50Ms === undefined)) return { perSecond };
+  return { perSecond, p50Ms: median((one) => one.p50Ms), p99Ms: median((one) => one.p99Ms) };
+}

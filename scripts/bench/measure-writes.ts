@@ -1,0 +1,59 @@
+import { join } from "node:path";
+
+import type { LocalDurability } from "../../app/database/write-outcome.ts";
+import { startWriter, type Writer, type WriterLog } from "../../app/database/writer.ts";
+import { type Figures, takeQuantile, type Variant } from "./interleave.ts";
+import { makeScratchDirectory } from "./scratch-directory.ts";
+
+type WriteLoad = { parent: string; clients: number; roundMs: number };
+/** Which share of the writes asks for `disk`; the others ask for `commit`. */
+type DiskShare = { name: string; diskShare: number };
+
+/** `disk` for every write against `commit` for every write, and the mix of a product that protects one in ten. */
+export function listWriteVariants(load: WriteLoad): Variant[] {
+  const shares: DiskShare[] = [
+    { name: "NORMAL (all commit)", diskShare: 0 },
+    { name: "FULL for 1 in 10", diskShare: 0.1 },
+    { name: "FULL always (all disk)", diskShare: 1 },
+  ];
+  return shares.map(({ name, diskShare }) => ({ name, measure: () => measureWrites(load, diskShare) }));
+}
+
+// A fresh database for each round, so that no variant pays for the WAL of another.
+async function measureWrites({ parent, clients, roundMs }: WriteLoad, diskShare: number): Promise<Figures> {
+  using directory = makeScratchDirectory(parent);
+  const writer = await startWriter({
+    databasePath: join(directory.path, "app.db"),
+    threadUrl: new URL("../../app/writer-thread.ts", import.meta.url),
+    queueLimit: 10_000,
+    walAlarmBytes: Number.POSITIVE_INFINITY,
+    walLimitBytes: Number.POSITIVE_INFINITY,
+    log: silentLog,
+  });
+  const startMs = performance.now();
+  const client = { writer, endMs: startMs + roundMs, diskShare };
+  const latencies = await Promise.all(Array.from({ length: clients }, (_, index) => writeUntil(client, index)));
+  const seconds = (performance.now() - startMs) / 1000;
+  await writer.close();
+  const all = latencies.flat();
+  return { perSecond: all.length / seconds, p50Ms: takeQuantile(all, 0.5), p99Ms: takeQuantile(all, 0.99) };
+}
+
+const silentLog: WriterLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+type Client = { writer: Writer; endMs: number; diskShare: number };
+
+async function writeUntil({ writer, endMs, diskShare }: Client, index: number): Promise<number[]> {
+  const latencies: number[] = [];
+  let diskOwed = 0;
+  for (let count = 0, nowMs = performance.now(); nowMs < endMs; count++) {
+    diskOwed += diskShare;
+    const durability: LocalDurability = diskOwed >= 1 ? "disk" : "commit";
+    if (durability === "disk") diskOwed -= 1;
+    const input = { name: `Customer ${count}`, email: `customer-${index}-${count}@example.com` };
+    await writer.execute("create-customer", input, { durability });
+    latencies.push(performance.now() - nowMs);
+    nowMs = performance.now();
+  }
+  return latencies;
+}

@@ -1,0 +1,30 @@
+import { join } from "node:path";
+
+import { build } from "esbuild";
+
+/** The programs of a machine, as a release holds them. */
+export type AppBundle = { boot: string; main: string };
+
+/**
+ * Bundles the app into a directory that runs with Node alone, without npm and node_modules: boot, main, the writer thread and SQLite's binary
+ * for `platform` ("linux-x64", …). A bundle starts in a third of the time of the sources, which is part of every recovery.
+ */
+export async function bundleApp(directory: string, platform = `${process.platform}-${process.arch}`): Promise<AppBundle> {
+  const app = join(import.meta.dirname, "../../app");
+  await build({
+    entryPoints: ["boot", "main", "writer-thread"].map((name) => join(app, `${name}.ts`)),
+    outdir: directory,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node24",
+    outExtension: { ".js": ".mjs" },
+    alias: { "better-sqlite3": `better-sqlite3/${platform}` },
+    loader: { ".node": "copy" },
+    // Dependencies in CommonJS still call require.
+    banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
+    legalComments: "none",
+    logLevel: "silent",
+  });
+  return { boot: join(directory, "boot.mjs"), main: join(directory, "main.mjs") };
+}

@@ -1,0 +1,52 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+import { expect, test } from "vitest";
+
+import { readNotes } from "./notes-database.ts";
+import { runChild } from "./run-child.ts";
+import { makeTemporaryDirectory } from "./temporary-directory.ts";
+
+const smallDisk = 'mount -t tmpfs -o size=4m lifeboat "$1" && shift && exec "$@"';
+const canMount = spawnSync("unshare", ["-rm", "true"]).status === 0;
+
+test.skipIf(!canMount)(
+  "a disk that fills in the middle of a group refuses the group, and the writer goes on when there is space (needs user namespaces)",
+  async () => {
+    using directory = makeTemporaryDirectory();
+    const launcher = ["unshare", "-rm", "sh", "-c", smallDisk, "sh", directory.path];
+    const report = await runChild("full-disk.ts", [directory.path], launcher);
+    expect(report).toEqual({
+      outcomes: ["refused disk-full", "refused disk-full", "refused disk-full", "refused disk-full"],
+      notesWhenFull: ["before"],
+      notesAfter: ["after", "before"],
+    });
+  },
+  90_000,
+);
+
+test("an I/O error at COMMIT ends the thread with an unknown outcome, and what was answered before is there", async () => {
+  using directory = makeTemporaryDirectory();
+  const path = join(directory.path, "app.db");
+  const report = await runChild("io-error.ts", [path, "1000"], limitFileSize(1000));
+  expect(report).toMatchObject({
+    outcome: "unknown",
+    failure: expect.stringContaining("COMMIT failed"),
+    state: "stopping",
+  });
+  const found = Object.keys(readNotes(path));
+  expect(found).toEqual(expect.arrayContaining(readCommitted(report)));
+  expect(found.length - readCommitted(report).length).toBeLessThanOrEqual(1);
+}, 90_000);
+
+function readCommitted(report: unknown): string[] {
+  if (typeof report !== "object" || report === null || !("committed" in report))
+    throw new Error("the child reported nothing");
+  if (!Array.isArray(report.committed)) throw new Error("the child reported no list");
+  return report.committed.map(String);
+}
+
+// Beyond the limit write(2) fails with EFBIG, which SQLite takes for a real I/O error.
+function limitFileSize(kilobytes: number): string[] {
+  return ["bash", "-c", `trap '' XFSZ; ulimit -f ${kilobytes}; exec "$@"`, "bash"];
+}
