@@ -1,0 +1,66 @@
+import type { BootFacts, BootPlan } from "../../app/replica/decide-boot.ts";
+import type { Head as StoredHead, Parent } from "../../app/replica/head.ts";
+import type { Mark as StoredMark } from "../../app/replica/mark.ts";
+import { chainOf } from "./replica.ts";
+import { type Claim, filesOf, type Head, machineName, type Mark } from "./state.ts";
+import type { Turn } from "./turn.ts";
+
+const thisBootId = "this boot";
+
+/** What boot's shell would tell `decideBoot`: head as it was read before, the bucket's listings and the volume as they are now. */
+export function gatherFacts(turn: Turn, seen: Head | null): BootFacts {
+  const { state, machine, index } = turn;
+  const parent = seen?.parent ?? null;
+  return {
+    machine: machineName(index),
+    bootId: thisBootId,
+    head: seen === null ? null : storedHead(seen),
+    epochsExist: state.epochs.some((files) => files.length > 0),
+    chain: seen === null ? { state: "empty" } : chainOf(filesOf(state, seen.epoch)),
+    parentChain: parent === null ? { state: "empty" } : chainOf(filesOf(state, parent)),
+    database: machine.volume.database === null ? "absent" : "present",
+    mark: machine.volume.mark === null ? null : storedMark(machine.volume.mark),
+  };
+}
+
+/** The plan of a claim in the model's own numbers. A clean mark at the replica's newest TXID saves the comparison, as in app/replica/install.ts. */
+export function readClaim(plan: Extract<BootPlan, { act: "claim" }>, { chain, mark }: BootFacts): Claim {
+  const parent = plan.parent === null ? null : Number(plan.parent.epoch);
+  const cleanTxid = mark?.cleanStop?.txid;
+  const isEqual = plan.content === "compare" && chain.state === "whole" && chain.newestTxid === cleanTxid;
+  return { row: plan.row, parent, content: isEqual ? "volume" : plan.content, replaces: plan.replaces.map(epochOf) };
+}
+
+function storedHead(head: Head): StoredHead {
+  return {
+    epoch: String(head.epoch),
+    state: head.state,
+    nonce: nonceOf(head.epoch),
+    machine: machineName(head.machine),
+    openedAt: "",
+    parent: head.parent === null ? null : parentOf(head.parent),
+    replaces: head.replaces.map(nonceOf),
+  };
+}
+
+function storedMark(mark: Mark): StoredMark {
+  return {
+    epoch: String(mark.epoch),
+    nonce: nonceOf(mark.epoch),
+    machine: machineName(mark.machine),
+    bootId: mark.thisBoot ? thisBootId : "an earlier boot",
+    cleanStop: mark.cleanTxid === null ? null : { txid: String(mark.cleanTxid) },
+  };
+}
+
+function parentOf(epoch: number): Parent {
+  return { epoch: String(epoch), nonce: nonceOf(epoch) };
+}
+
+function nonceOf(epoch: number): string {
+  return `nonce ${epoch}`;
+}
+
+function epochOf(nonce: string): number {
+  return Number(nonce.slice("nonce ".length));
+}

@@ -1,0 +1,96 @@
+import { type Files, withoutBase, withoutIncrement } from "./replica.ts";
+import {
+  blankVolume,
+  holdsSomething,
+  type Machine,
+  machineName,
+  removeCommits,
+  type State,
+  type Step,
+  type Volume,
+  withFiles,
+} from "./state.ts";
+import { countFault, isFaultPossible, move, type Rules, type Turn } from "./turn.ts";
+
+/** What may happen to one machine, wherever it is. */
+export function machineFaults(turn: Turn): Step[] {
+  const { phase } = turn.machine;
+  if (phase.at === "new" || phase.at === "gone") return [];
+  const steps = [...stopFaults(turn), ...moveVolume(turn)];
+  const where = phase.at === "serving" ? "" : ` (while ${phase.at})`;
+  return steps.map(({ label, next }) => ({ label: `${label}${where}`, next }));
+}
+
+/** What may happen to the bucket, once: somebody deletes what nobody should. */
+export function bucketFaults(state: State, rules: Rules): Step[] {
+  if (state.damaged) return [];
+  const steps: Step[] = [];
+  const damage = (label: string, next: State): void => {
+    steps.push(countFault({ label, next: { ...next, damaged: true } }));
+  };
+  const deletions: [possible: boolean, what: string, remove: (files: Files) => Files | null][] = [
+    [isFaultPossible({ state, rules }, "base deleted"), "base", withoutBase],
+    [isFaultPossible({ state, rules }, "increment deleted"), "an increment", withoutIncrement],
+  ];
+  for (const [possible, what, remove] of deletions) {
+    if (!possible) continue;
+    state.epochs.forEach((files, epoch) => {
+      const rest = remove(files);
+      if (rest !== null) damage(`${what} of epoch ${epoch} deleted`, withFiles(state, epoch, rest));
+    });
+  }
+  const unseen = !state.machines.some(hasSeenNoHead);
+  if (state.head !== null && unseen && isFaultPossible({ state, rules }, "head deleted")) {
+    damage("head deleted", { ...state, head: null });
+  }
+  return steps;
+}
+
+// If-None-Match cannot tell "never was" from "was there and is gone again": a deletion just within a first boot's claim is left out.
+function hasSeenNoHead({ phase }: Machine): boolean {
+  return "seen" in phase && phase.seen === null;
+}
+
+function stopFaults(turn: Turn): Step[] {
+  const { machine } = turn;
+  const steps: Step[] = [];
+  const stop = (label: string, volume: Volume): void => {
+    steps.push(countFault(move(turn, label, { volume, phase: { at: "off" } })));
+  };
+  if (machine.phase.at === "serving" && machine.phase.detached) return [];
+  if (isRunning(machine) && isFaultPossible(turn, "crash")) stop("process crash", machine.volume);
+  if (isFaultPossible(turn, "power loss")) stop("power loss or reboot", losePageCache(machine.volume));
+  if (holdsSomething(machine.volume) && isFaultPossible(turn, "volume lost")) stop("volume lost", blankVolume());
+  return steps;
+}
+
+/** The volume is attached to a new machine. A serving machine does not notice and goes on in its page cache. */
+function moveVolume(turn: Turn): Step[] {
+  const { state, machine } = turn;
+  const { phase, volume } = machine;
+  const target = state.machines.findIndex((other) => other.phase.at === "new");
+  const movable = volume.database !== null && !(phase.at === "serving" && phase.detached);
+  if (target <= 0 || !movable || !isFaultPossible(turn, "volume moved")) return [];
+  const arrived: Machine = { volume: losePageCache(volume), phase: { at: "off" } };
+  const moved = { ...state, machines: state.machines.with(target, arrived) };
+  const label = `volume moved to the new machine ${machineName(target)}`;
+  if (phase.at !== "serving") return [countFault(move(turn, label, { state: moved, phase: { at: "gone" } }))];
+  const left = { state: moved, volume: { ...volume, owed: "" }, phase: { ...phase, detached: true } };
+  return [countFault(move(turn, `${label}, the old one lives on`, left))];
+}
+
+function losePageCache(volume: Volume): Volume {
+  const { database, mark } = volume;
+  if (database === null) return { ...volume, mark: forgetBoot(mark) };
+  const lost = database.slice(volume.fsynced);
+  const kept = database.slice(0, volume.fsynced);
+  return { ...volume, database: kept, mark: forgetBoot(mark), owed: removeCommits(volume.owed, lost) };
+}
+
+function forgetBoot(mark: Volume["mark"]): Volume["mark"] {
+  return mark === null ? null : { ...mark, thisBoot: false };
+}
+
+function isRunning({ phase }: Machine): boolean {
+  return !["off", "refused", "lost", "fenced"].includes(phase.at);
+}

@@ -1,0 +1,189 @@
+import { expect, test } from "vitest";
+
+import { readChain } from "../../app/replica/chain.ts";
+import type { Invariant } from "./invariants.ts";
+import { type Mutation, mutations, sound } from "./mutations.ts";
+import { chainOf, type Files } from "./replica.ts";
+import { searchStates, type SearchResult } from "./search.ts";
+import { type Bounds, hazards, levels } from "./turn.ts";
+
+type Scene = { lives: number; leastStates: number; bounds: Bounds };
+
+// `leastStates` keeps a scene from becoming empty unnoticed; larger bounds: see check.ts.
+const scenes = {
+  "one machine, any two faults": {
+    lives: 0,
+    leastStates: 50_000,
+    bounds: { machines: 1, commits: 2, epochs: 3, faults: 2, levels, hazards },
+  },
+  "two machines, one serves, any fault": {
+    lives: 1,
+    leastStates: 40_000,
+    bounds: { machines: 2, commits: 1, epochs: 3, faults: 1, levels, hazards },
+  },
+  "two first boots race": {
+    lives: 0,
+    leastStates: 300,
+    bounds: { machines: 2, commits: 0, epochs: 2, faults: 0, levels, hazards: [] },
+  },
+  "a take-over of a living machine": {
+    lives: 1,
+    leastStates: 300,
+    bounds: { machines: 2, commits: 1, epochs: 2, faults: 0, levels: ["bucket"], hazards: [] },
+  },
+  "crashes before the first base": {
+    lives: 0,
+    leastStates: 3_000,
+    bounds: { machines: 1, commits: 1, epochs: 4, faults: 3, levels: ["disk"], hazards: ["crash", "power loss"] },
+  },
+  "crashes of a living epoch": {
+    lives: 1,
+    leastStates: 700,
+    bounds: {
+      machines: 1,
+      commits: 1,
+      epochs: 3,
+      faults: 2,
+      levels: ["commit", "disk"],
+      hazards: ["crash", "power loss"],
+    },
+  },
+  "a power loss, perhaps after a clean stop": {
+    lives: 1,
+    leastStates: 2_000,
+    bounds: {
+      machines: 1,
+      commits: 2,
+      epochs: 2,
+      faults: 1,
+      levels: ["commit", "bucket"],
+      hazards: ["power loss", "clean stop"],
+    },
+  },
+  "the volume moves to a new machine": {
+    lives: 1,
+    leastStates: 500,
+    bounds: { machines: 2, commits: 1, epochs: 2, faults: 1, levels: ["bucket"], hazards: ["volume moved"] },
+  },
+  "the volume of a superseded machine moves to a third one": {
+    lives: 2,
+    leastStates: 10_000,
+    bounds: { machines: 3, commits: 2, epochs: 3, faults: 1, levels: ["disk"], hazards: ["volume moved"] },
+  },
+  "a base is deleted": {
+    lives: 1,
+    leastStates: 300,
+    bounds: { machines: 2, commits: 1, epochs: 3, faults: 2, levels: ["bucket"], hazards: ["crash", "base deleted"] },
+  },
+  "head is deleted": {
+    lives: 0,
+    leastStates: 2_000,
+    bounds: {
+      machines: 1,
+      commits: 1,
+      epochs: 3,
+      faults: 2,
+      levels: ["disk", "bucket"],
+      hazards: ["power loss", "head deleted"],
+    },
+  },
+} as const satisfies Record<string, Scene>;
+
+type SceneName = keyof typeof scenes;
+const sceneNames = Object.keys(scenes).filter((name): name is SceneName => name in scenes);
+
+const caughtBy: Record<Mutation, [SceneName, Invariant]> = {
+  "no-head-check": ["a take-over of a living machine", "I1"],
+  "sync-in-flight": ["a take-over of a living machine", "I1"],
+  "restore-first": ["a take-over of a living machine", "I4"],
+  "fall-back": ["a base is deleted", "I1"],
+  renonce: ["crashes before the first base", "I2"],
+  "no-replaces": ["crashes before the first base", "I2"],
+  "replaces-last": ["crashes before the first base", "I2"],
+  staged: ["crashes of a living epoch", "I4"],
+  "resume-power": ["a power loss, perhaps after a clean stop", "I1"],
+  "keep-clean": ["a power loss, perhaps after a clean stop", "I1"],
+  "kept-prefix": ["the volume moves to a new machine", "I1"],
+  content: ["the volume of a superseded machine moves to a third one", "I5"],
+  "row-5-fresh": ["head is deleted", "I2"],
+  "row-6-fresh": ["head is deleted", "I1"],
+  "row-8-drop-volume": ["crashes before the first base", "I2"],
+  "row-9-fresh": ["a base is deleted", "I4"],
+  "row-10-drop-volume": ["crashes of a living epoch", "I2"],
+  "row-10-no-compare": ["crashes of a living epoch", "I2"],
+  "row-10-trust-volume": ["crashes of a living epoch", "I4"],
+  "row-11-no-compare": ["crashes of a living epoch", "I2"],
+  "row-11-trust-volume": ["crashes of a living epoch", "I4"],
+  "no-reread": ["two first boots race", "I5"],
+};
+
+const allPlans = [
+  "3 resume",
+  "4 refuse",
+  "5 claim fresh",
+  "5 refuse",
+  "6 refuse",
+  "7 refuse",
+  "8 claim fresh",
+  "8 claim volume",
+  "9 refuse",
+  "10 claim compare",
+  "10 claim restore",
+  "10 claim volume",
+  "11 claim compare",
+  "11 claim restore",
+];
+
+test.for(sceneNames)("no invariant breaks: %s", (name) => {
+  const result = searchScene(name);
+
+  expect(result.violations).toEqual({});
+  expect(result.complete).toBe(true);
+  expect(result.states).toBeGreaterThan(scenes[name].leastStates);
+});
+
+test("the scenes reach every row of the boot table, with every content that it can ask for", () => {
+  const plans = new Set(sceneNames.flatMap((name) => searchScene(name).plans));
+
+  expect([...plans].toSorted()).toEqual(allPlans.toSorted());
+});
+
+test.for(Object.entries(caughtBy))("the model catches the deliberate error %s", ([name, [scene, invariant]]) => {
+  const { lives, bounds } = scenes[scene];
+  const mutant = Object.entries(mutations).find(([known]) => known === name)?.[1] ?? sound;
+
+  const result = searchStates({ rules: { bounds, ...mutant }, lives, stopAtViolation: true });
+
+  expect(Object.keys(result.violations)).toEqual([invariant]);
+});
+
+test.for<[what: string, files: Files]>([
+  ["nothing", []],
+  ["a lone base", ["=a"]],
+  ["a base and increments", ["=a", "+b", "+c"]],
+  ["a new base behind deleted files", ["", "", "=abc", "+d"]],
+  ["increments without a base", ["", "+b"]],
+  ["a gap behind the base", ["=a", "", "+c"]],
+])("the model judges a replica as app/replica/chain.ts does: %s", ([, files]) => {
+  expect(chainOf(files).state).toBe(readChain(listKeys(files)).state);
+});
+
+const searched = new Map<SceneName, SearchResult>();
+
+function searchScene(name: SceneName): SearchResult {
+  const { lives, bounds } = scenes[name];
+  const result = searched.get(name) ?? searchStates({ rules: { bounds, ...sound }, lives });
+  searched.set(name, result);
+  return result;
+}
+
+/** The listing that these files stand for: a base is a snapshot up to its TXID. */
+function listKeys(files: Files): string[] {
+  return files.flatMap((file, index) => {
+    const txid = (index + 1).toString(16).padStart(16, "0");
+    if (file === "") return [];
+    return file.startsWith("=")
+      ? [`epochs/1/0009/${"1".padStart(16, "0")}-${txid}.ltx`]
+      : [`epochs/1/0000/${txid}-${txid}.ltx`];
+  });
+}

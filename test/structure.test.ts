@@ -1,0 +1,118 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
+
+import { Type } from "typebox";
+import { Value } from "typebox/value";
+import ts from "typescript";
+import { expect, test } from "vitest";
+
+const root = dirname(import.meta.dirname);
+
+/**
+ * What a file may import beside its own folder; the longest matching `from` counts. A path that ends in `.ts` is that one file.
+ */
+const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
+  { from: "test", to: ["app", "scripts", "infra", "cloud-init"] },
+  { from: "scripts", to: ["app", "cloud-init"] },
+  { from: "infra", to: ["cloud-init"] },
+  { from: "cloud-init", to: [] },
+  { from: "app", to: [] },
+  { from: "app/database", to: [] },
+  {
+    from: "app/replica",
+    to: ["app/database/open-database.ts", "app/database/commit-sequence.ts", "app/database/database-file.ts"],
+  },
+  { from: "app/service", to: ["app/database"] },
+  { from: "app/http", to: ["app/service", "app/database", "app/replica/replication.ts"] },
+];
+
+const topLevel = new Set(
+  [
+    ["Pulumi.yaml", "package.json", "package-lock.json", "tsconfig.json", "README.md", "LICENSE"],
+    ["infra", "app", "cloud-init", "scripts", "test", "docs", "node_modules"],
+  ].flat(),
+);
+
+const lockfileSchema = Type.Object({
+  packages: Type.Record(
+    Type.String(),
+    Type.Object({ optionalDependencies: Type.Optional(Type.Record(Type.String(), Type.String())) }),
+  ),
+});
+
+test("every import obeys the dependency rule between folders", () => {
+  const imports = listSources().flatMap(readImports);
+  expect(imports.length, "imports that were looked at").toBeGreaterThan(20);
+  expect(imports.filter(({ from, to }) => !isAllowed(from, to)).map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
+});
+
+test("the dependency rule refuses what it is there to refuse", () => {
+  expect(isAllowed("app/main.ts", "app/http/server.ts")).toBe(true);
+  expect(isAllowed("app/main.ts", "scripts/drill.ts")).toBe(false);
+  expect(isAllowed("app/database/writer.ts", "app/service/commands.ts")).toBe(false);
+  expect(isAllowed("app/replica/head.ts", "app/database/writer.ts")).toBe(false);
+  expect(isAllowed("app/service/queries.ts", "app/http/server.ts")).toBe(false);
+  expect(isAllowed("scripts/drill.ts", "test/drill/story.ts")).toBe(false);
+});
+
+test("no file has a name that says nothing", () => {
+  const vague = /^(utils?|helpers?|common|managers?|misc)$/;
+  expect(
+    listSources().filter((path) =>
+      basename(path)
+        .split(/[.-]/)
+        .some((word) => vague.test(word)),
+    ),
+  ).toEqual([]);
+});
+
+test("one function opens databases, so that no connection checkpoints behind Litestream's back", () => {
+  const opening = /\bnew (Database|DatabaseSync)\(/;
+  const openers = listSources()
+    .filter((path) => path !== "app/database/open-database.ts" && path !== "test/structure.test.ts")
+    .flatMap((path) => readLines(path).map((line, index) => ({ line, at: `${path}:${index + 1}` })))
+    .filter(({ line }) => opening.test(line) && !line.includes("// not ours: "));
+  expect(openers.map(({ at }) => at)).toEqual([]);
+});
+
+test("the top level holds what the design names and nothing else", () => {
+  const entries = readdirSync(root).filter((name) => !name.startsWith("."));
+  expect(entries.filter((name) => !topLevel.has(name))).toEqual([]);
+});
+
+test("the lockfile names every optional package, as npm ci demands", () => {
+  const { packages } = Value.Parse(lockfileSchema, JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")));
+  const missing = Object.entries(packages).flatMap(([path, entry]) =>
+    Object.keys(entry.optionalDependencies ?? {}).filter(
+      (name) => !packages[`${path}/node_modules/${name}`] && !packages[`node_modules/${name}`],
+    ),
+  );
+  expect(missing).toEqual([]);
+});
+
+function listSources(): string[] {
+  const folders = ["app", "cloud-init", "infra", "scripts", "test"].filter((folder) => existsSync(join(root, folder)));
+  return folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+      .filter((path) => /\.(ts|mjs)$/.test(path))
+      .map((path) => `${folder}/${path}`),
+  );
+}
+
+function readLines(path: string): string[] {
+  return readFileSync(join(root, path), "utf8").split("\n");
+}
+
+function readImports(from: string): { from: string; to: string }[] {
+  const found = ts.preProcessFile(readFileSync(join(root, from), "utf8")).importedFiles;
+  const ours = found.map((file) => file.fileName).filter((name) => name.startsWith("."));
+  return ours.map((name) => ({ from, to: relative(root, resolve(root, dirname(from), name)) }));
+}
+
+function isAllowed(from: string, to: string): boolean {
+  const rule = dependencyRule
+    .filter((candidate) => from.startsWith(`${candidate.from}/`))
+    .toSorted((left, right) => right.from.length - left.from.length)[0];
+  if (rule === undefined) return false;
+  return [rule.from, ...rule.to].some((place) => to === place || to.startsWith(`${place}/`));
+}
