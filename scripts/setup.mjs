@@ -1,0 +1,121 @@
+// Runs before anything is installed, on whatever Node the system has (12.20 or newer): plain JavaScript, no newer syntax.
+import { spawn } from "node:child_process";
+import crypto from "node:crypto";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { cacheRoot } from "./setup/cache-root.mjs";
+import { withLock } from "./setup/lock.mjs";
+import { ensurePackages, packagesKey } from "./setup/packages.mjs";
+import { fileIdentity, readStamp, writeStamp } from "./setup/stamp.mjs";
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const ourNode = path.join(root, "node_modules", ".bin", "node");
+// package.json "engines": type stripping is stable from here on, and better-sqlite3 13 crashes on Node 20.
+const oldestNode = [24, 12];
+const lockWaitLimitMs = 20 * 60 * 1000;
+
+const alreadyTold = new Error("the child process has told its reason on stderr");
+
+main().catch((/** @type {unknown} */ error) => {
+  if (error !== alreadyTold)
+    process.stderr.write(`[setup] ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});
+
+async function main() {
+  if (isReady()) return;
+  process.once("SIGINT", () => setImmediate(() => process.exit(130)));
+  process.once("SIGTERM", () => setImmediate(() => process.exit(143)));
+  const lock = { lockPath: lockPath(), waitLimitMs: lockWaitLimitMs, onWait: sayWaiting };
+  await withLock(lock, async () => {
+    if (isReady()) return;
+    await ensurePackages(root);
+    writeStamp(root, { packages: packagesKey(root), binaries: "", files: [] });
+    await requireNode();
+    await ensureBinaries();
+  });
+}
+
+/** Reads a few small files and nothing else: this is what every later `npm test` and `npm run drill` pays. */
+function isReady() {
+  const stamp = readStamp(root);
+  return (
+    stamp !== undefined &&
+    stamp.packages === packagesKey(root) &&
+    stamp.binaries === binariesKey() &&
+    (fs.existsSync(ourNode) || isNewEnough(process.version)) &&
+    stamp.files.every((file) => fileIdentity(file.path) === file.identity)
+  );
+}
+
+async function requireNode() {
+  const version = fs.existsSync(ourNode) ? (await readOutput(ourNode, ["--version"])).trim() : process.version;
+  if (isNewEnough(version)) return;
+  throw new Error(
+    `Node.js ${oldestNode.join(".")} or newer is needed and ${version} was found; install Node.js 24 from https://nodejs.org (Linux x64 and arm64 get it from npm)`,
+  );
+}
+
+async function ensureBinaries() {
+  const node = fs.existsSync(ourNode) ? ourNode : process.execPath;
+  const answer = await readOutput(node, [path.join(root, "scripts", "setup.ts")]);
+  /** @type {{ complete: boolean, files: string[] }} */
+  const found = JSON.parse(answer);
+  const files = found.files.map((file) => ({ path: file, identity: fileIdentity(file) || "gone" }));
+  writeStamp(root, { packages: packagesKey(root), binaries: found.complete ? binariesKey() : "", files });
+}
+
+function binariesKey() {
+  const manifest = fs.readFileSync(path.join(root, "scripts", "binaries", "manifest.ts"));
+  return crypto
+    .createHash("sha256")
+    .update(`${cacheRoot(process.env)}\n`)
+    .update(manifest)
+    .digest("hex");
+}
+
+/** In the temporary folder: inside node_modules it would be removed by npm, and a restart of the computer clears it. */
+function lockPath() {
+  const project = crypto.createHash("sha256").update(fs.realpathSync(root)).digest("hex").slice(0, 16);
+  return path.join(os.tmpdir(), `lifeboat-setup-${os.userInfo().uid}-${project}.lock`);
+}
+
+/** @param {string} holder */
+function sayWaiting(holder) {
+  process.stderr.write(`[setup] waiting for another set-up (process ${holder}) …\n`);
+}
+
+/** @param {string} version such as "v24.21.0" */
+function isNewEnough(version) {
+  const [major, minor] = version.replace(/^v/, "").split(".").map(Number);
+  const [oldestMajor, oldestMinor] = oldestNode;
+  return Number(major) > Number(oldestMajor) || (major === oldestMajor && Number(minor) >= Number(oldestMinor));
+}
+
+/**
+ * stdout of a command whose stderr is shown; throws when it fails (exit code 1: it has told why).
+ * @param {string} command
+ * @param {string[]} args
+ * @returns {Promise<string>}
+ */
+function readOutput(command, args) {
+  return new Promise((resolve, reject) => {
+    // Node's fetch looks at HTTPS_PROXY, as pip and npm do, only when told to.
+    const env = { ...process.env, NODE_USE_ENV_PROXY: "1" };
+    const child = spawn(command, args, { cwd: root, env, stdio: ["ignore", "pipe", "inherit"] });
+    const forward = () => child.kill("SIGTERM");
+    process.once("SIGTERM", forward);
+    let output = "";
+    child.stdout.on("data", (data) => (output += String(data)));
+    child.once("error", (error) => reject(new Error(`${command} could not be started: ${error.message}`)));
+    child.once("close", (code, signal) => {
+      process.removeListener("SIGTERM", forward);
+      if (code === 0) resolve(output);
+      else if (code === 1) reject(alreadyTold);
+      else reject(new Error(`"${[command, ...args].join(" ")}" ended with ${signal || `exit code ${code}`}`));
+    });
+  });
+}
