@@ -5,14 +5,16 @@ import { build } from "esbuild";
 /** The programs of a machine, as a release holds them. */
 export type AppBundle = { boot: string; main: string };
 
+/** The app of this repository. */
+export const appSources = join(import.meta.dirname, "../../app");
+
 /**
  * Bundles the app into a directory that runs with Node alone, without npm and node_modules: boot, main, the writer thread and SQLite's binary
- * for `platform` ("linux-x64", …). A bundle starts in a third of the time of the sources, which is part of every recovery.
+ * for `platform` ("linux-x64", …). A bundle starts in a third of the time of the sources, which is part of every recovery. Throws what esbuild found wrong.
  */
-export async function bundleApp(directory: string, platform = `${process.platform}-${process.arch}`): Promise<AppBundle> {
-  const app = join(import.meta.dirname, "../../app");
+export async function bundleApp(sources: string, directory: string, platform = `${process.platform}-${process.arch}`): Promise<AppBundle> {
   await build({
-    entryPoints: ["boot", "main", "writer-thread"].map((name) => join(app, `${name}.ts`)),
+    entryPoints: ["boot", "main", "writer-thread"].map((name) => join(sources, `${name}.ts`)),
     outdir: directory,
     bundle: true,
     format: "esm",

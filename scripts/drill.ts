@@ -1,0 +1,47 @@
+import { bootMachine, splitRecovery } from "./drill/boot-scene.ts";
+import { repeatCutOff, writeToBucket } from "./drill/bucket-scene.ts";
+import { compareWithLedger } from "./drill/compare-scene.ts";
+import { freeze, kill } from "./drill/disaster.ts";
+import { wakeUp } from "./drill/fence-scene.ts";
+import { fillDatabase, writeMixedLoad, writeWithoutBucket } from "./drill/load-scene.ts";
+import type { Findings } from "./drill/report.ts";
+import { runDrill } from "./drill/run-drill.ts";
+import type { Stage } from "./drill/stage.ts";
+
+if (import.meta.main) await runDrill(process.argv.slice(2), rehearse);
+
+/** The disaster, twice: a machine dies with its disk; a machine freezes, is replaced, and wakes up again. */
+export async function rehearse(stage: Stage): Promise<Findings> {
+  stage.transcript.heading("Act one: the machine dies without warning, and its disk with it");
+  await using a = await bootMachine(stage, "a");
+  await fillDatabase(stage, a);
+  const loadOnA = await writeMixedLoad(stage, a);
+  await writeWithoutBucket(stage, loadOnA);
+  const death = await kill(stage, a, loadOnA);
+
+  await using b = await bootMachine(stage, "b");
+  const firstBucketWriteAtMs = await writeToBucket(stage, b, "B acknowledges the first bucket write");
+  const steps = await splitRecovery(b, death.atMs);
+  await repeatCutOff(stage, b, loadOnA.unfinished);
+  const loss = await compareWithLedger(stage, b, death);
+
+  stage.transcript.heading("Act two: the machine freezes, another one takes over, and it wakes up again");
+  const loadOnB = await writeMixedLoad(stage, b);
+  const frost = await freeze(stage, b, loadOnB);
+  await using c = await bootMachine(stage, "c");
+  await writeToBucket(stage, c, "C acknowledges the first bucket write");
+  const fence = await wakeUp(stage, b, loadOnB);
+  await repeatCutOff(stage, c, loadOnB.unfinished);
+  await writeToBucket(stage, c, "C still acknowledges bucket writes");
+  const mixedLoss = await compareWithLedger(stage, c, frost);
+
+  return {
+    rtoMs: Math.round(b.readyAtMs - death.atMs),
+    steps,
+    firstBucketWriteMs: Math.round(firstBucketWriteAtMs - death.atMs),
+    loss,
+    mixedRtoMs: Math.round(c.readyAtMs - frost.atMs),
+    mixedLoss,
+    fence,
+  };
+}

@@ -1,0 +1,84 @@
+import { randomBytes, randomUUID } from "node:crypto";
+
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectsCommand,
+  ListObjectVersionsCommand,
+  PutBucketVersioningCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+
+import { type BucketConfig, openBucket } from "../../app/replica/bucket.ts";
+import { makeSentinel } from "../../app/replica/sentinel.ts";
+import type { StoreAccess } from "./seaweed-store.ts";
+
+export type PreparedBucket = Readonly<{ config: BucketConfig; bucketId: string; made: boolean }>;
+
+/**
+ * Makes a bucket with versioning (or takes the empty one that is named) and puts the sentinel into it, as `pulumi up`
+ * will. Throws when the named bucket holds anything.
+ */
+export async function prepareBucket(access: StoreAccess, named: string | null): Promise<PreparedBucket> {
+  const config: BucketConfig = { ...access, bucket: named ?? `lifeboat-drill-${randomBytes(6).toString("hex")}` };
+  using client = openClient(config);
+  if (named === null) {
+    const region = access.region === "us-east-1" ? {} : awsRegion(access.region);
+    await client.send(new CreateBucketCommand({ Bucket: config.bucket, ...region }));
+    await client.send(
+      new PutBucketVersioningCommand({ Bucket: config.bucket, VersioningConfiguration: { Status: "Enabled" } }),
+    );
+  } else {
+    await assertEmpty(config);
+  }
+  const sentinel = await makeSentinel(openBucket(config), randomUUID());
+  return { config, bucketId: sentinel.bucketId, made: named === null };
+}
+
+/** Deletes what the drill put into the bucket, all versions of it, and the bucket if the drill made it. */
+export async function removeBucket({ config, made }: PreparedBucket): Promise<void> {
+  using client = openClient(config);
+  const Bucket = config.bucket;
+  for (;;) {
+    const page = await client.send(new ListObjectVersionsCommand({ Bucket }));
+    const Objects = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])].flatMap(({ Key, VersionId }) =>
+      Key === undefined || !isOurs(Key) ? [] : [{ Key, ...(VersionId !== undefined && { VersionId }) }],
+    );
+    if (Objects.length === 0) break;
+    const { Errors } = await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }));
+    const [error] = Errors ?? [];
+    if (error) throw new Error(`${error.Key} in bucket ${Bucket} cannot be deleted: ${error.Code} ${error.Message}`);
+  }
+  if (made) await client.send(new DeleteBucketCommand({ Bucket }));
+}
+
+function isOurs(key: string): boolean {
+  return key === "lifeboat.json" || key === "head.json" || key.startsWith("epochs/") || key.startsWith("reports/");
+}
+
+async function assertEmpty(config: BucketConfig): Promise<void> {
+  const [first] = await openBucket(config).listTop();
+  if (first === undefined) return;
+  throw new Error(
+    `bucket ${config.bucket} holds ${first}: the drill needs an empty bucket; name another with --bucket`,
+  );
+}
+
+// AWS demands the region of a new bucket again in the body, except for us-east-1; other stores take it as it is.
+function awsRegion(region: string): Pick<CreateBucketCommand["input"], "CreateBucketConfiguration"> {
+  const regions: Record<string, string> = { LocationConstraint: region };
+  return { CreateBucketConfiguration: regions };
+}
+
+function openClient({ region, endpoint, pathStyle, accessKeyId, secretAccessKey }: BucketConfig) {
+  const client = new S3Client({
+    region,
+    ...(endpoint !== undefined && { endpoint }),
+    forcePathStyle: pathStyle,
+    credentials: { accessKeyId, secretAccessKey },
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    requestHandler: { connectionTimeout: 2000, requestTimeout: 10_000, throwOnRequestTimeout: true },
+  });
+  return Object.assign(client, { [Symbol.dispose]: () => client.destroy() });
+}

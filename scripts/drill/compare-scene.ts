@@ -1,0 +1,34 @@
+import type { ServingMachine } from "./boot-scene.ts";
+import { type Comparison, compareContent } from "./compare.ts";
+import type { Disaster } from "./disaster.ts";
+import type { PerDurability } from "./ledger.ts";
+import { readFacts } from "./read-facts.ts";
+import type { Stage } from "./stage.ts";
+
+/** What a disaster cost. */
+export type Loss = Readonly<{
+  /** What had been acknowledged when it happened. */
+  acknowledged: Readonly<PerDurability>;
+  /** The disaster minus the oldest lost `commit` write; 0 when none is lost. */
+  rpoMs: number;
+  comparison: Comparison;
+}>;
+
+/** Compares every row of the machine's database with the ledger; afterwards what is lost must stay lost. */
+export async function compareWithLedger(stage: Stage, { machine }: ServingMachine, disaster: Disaster): Promise<Loss> {
+  const { ledger, transcript } = stage;
+  const comparison = await transcript.step(
+    "every row is compared with the ledger",
+    () => Promise.resolve(compareContent(ledger, readFacts(machine.databasePath))),
+    renderComparison,
+  );
+  ledger.settle(comparison.found);
+  const { oldestLostCommitAtMs } = comparison;
+  const rpoMs = oldestLostCommitAtMs === null ? 0 : Math.max(0, Math.round(disaster.atMs - oldestLostCommitAtMs));
+  return { acknowledged: disaster.acknowledged, rpoMs, comparison };
+}
+
+function renderComparison({ rows, lost, differing, unexpected, duplicated }: Comparison): string {
+  const counts = `lost ${lost.commit} commit, ${lost.disk} disk, ${lost.bucket} bucket`;
+  return `${rows} rows; ${counts}; ${differing} differ, ${duplicated} twice, ${unexpected} from nobody`;
+}

@@ -1,0 +1,36 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type { ServingMachine } from "./boot-scene.ts";
+import type { PerDurability } from "./ledger.ts";
+import type { Load } from "./load.ts";
+import type { Stage } from "./stage.ts";
+
+/** When it struck, on the clock of performance.now(), and what had been acknowledged by this machine until then. */
+export type Disaster = Readonly<{ atMs: number; acknowledged: Readonly<PerDurability> }>;
+
+/** kill -9 of every process of the machine while its clients write, and its disk is gone. */
+export async function kill(stage: Stage, { machine }: ServingMachine, load: Load): Promise<Disaster> {
+  stage.spotlight.machine = machine;
+  const atMs = machine.supervisor.kill9();
+  await stage.transcript.step(
+    `kill -9 of machine ${machine.name.toUpperCase()}, its disk destroyed`,
+    () => Promise.all([machine.destroyDisk(), load.stop()]),
+    () => `${load.unfinished.length} keyed writes cut off`,
+  );
+  return { atMs, acknowledged: stage.ledger.count().acknowledged };
+}
+
+/** Every process of the machine stops in its tracks while its clients write; it does not know, and they wait. */
+export async function freeze(stage: Stage, { machine }: ServingMachine, load: Load): Promise<Disaster> {
+  await load.assertHealthy();
+  const atMs = machine.supervisor.pause();
+  await stage.transcript.step(
+    `machine ${machine.name.toUpperCase()} freezes`,
+    () => sleep(inTransitMs),
+    () => "SIGSTOP of every process, requests in flight",
+  );
+  return { atMs, acknowledged: stage.ledger.count().acknowledged };
+}
+
+// What the machine had sent before it froze still arrives.
+const inTransitMs = 20;

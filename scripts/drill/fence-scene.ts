@@ -1,0 +1,49 @@
+import { exitCodes } from "../../app/exit-codes.ts";
+import type { ServingMachine } from "./boot-scene.ts";
+import type { Load } from "./load.ts";
+import { renderEnding } from "./machine.ts";
+import type { Stage } from "./stage.ts";
+import { within } from "./wait-for.ts";
+
+/** How a machine behaved that woke up after another one had claimed the bucket. */
+export type Fence = Readonly<{
+  /** From waking up to its end by its own decision. */
+  ms: number;
+  /** `bucket` writes that were sent to it after it was superseded, and acknowledged: must be 0. */
+  acknowledgedAfterClaim: number;
+  /** The same at `commit` and `disk`: they are lost, and only its own watch over head bounds them. */
+  localAfterClaim: number;
+  /** `bucket` writes uploaded and checked before it froze whose answers left when it woke up: they must be there. */
+  lateAnswers: number;
+}>;
+
+const fenceLimitMs = 15_000;
+
+/** Wakes a frozen machine up while its clients still wait, and watches it leave. Throws when it stays or ends otherwise. */
+export async function wakeUp(stage: Stage, { machine }: ServingMachine, load: Load): Promise<Fence> {
+  stage.spotlight.machine = machine;
+  return stage.transcript.step(
+    `machine ${machine.name.toUpperCase()} wakes up and fences itself`,
+    async () => {
+      const wokenAtMs = machine.supervisor.resume();
+      const ending = await within("the fence of a superseded machine", fenceLimitMs, machine.supervisor.ended);
+      const endedAtMs = performance.now();
+      if (ending.unit !== "app" || ending.code !== exitCodes.fenced) {
+        throw new Error(
+          `machine ${machine.name} should fence itself with ${exitCodes.fenced}, but ${renderEnding(ending)}`,
+        );
+      }
+      await load.stop();
+      const { broken, lateAnswers } = stage.ledger.judgeSince(wokenAtMs);
+      return {
+        ms: Math.round(endedAtMs - wokenAtMs),
+        acknowledgedAfterClaim: broken.bucket,
+        localAfterClaim: broken.commit + broken.disk,
+        lateAnswers: lateAnswers.bucket,
+      };
+    },
+    ({ acknowledgedAfterClaim, localAfterClaim, lateAnswers }) =>
+      `exit ${exitCodes.fenced}; since then acknowledged ${acknowledgedAfterClaim} bucket, ${localAfterClaim} others` +
+      (lateAnswers > 0 ? `; ${lateAnswers} late answers` : ""),
+  );
+}

@@ -1,0 +1,37 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+
+import { chooseInteger } from "./random.ts";
+
+// Below the kernel's range for outgoing connections (32768 and up on Linux), so that none of those takes a port
+// between our look and the server's start.
+const leastPort = 15_000;
+const mostPort = 32_000;
+const attemptLimit = 1000;
+
+/** Finds that many different loopback ports on which nobody listens. */
+export async function findFreePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  for (let attempt = 0; ports.size < count; attempt += 1) {
+    if (attempt === attemptLimit)
+      throw new Error(`no ${count} free ports from ${leastPort} to ${mostPort} on 127.0.0.1`);
+    const port = chooseInteger(Math.random, leastPort, mostPort);
+    // One after the other: a port counts as free only when the look at it is over.
+    if (await isFree(port)) ports.add(port);
+  }
+  return [...ports];
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    server.listen({ port, host: "127.0.0.1", exclusive: true });
+    await once(server, "listening");
+    server.close();
+    await once(server, "close");
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EADDRINUSE") return false;
+    throw error;
+  }
+}

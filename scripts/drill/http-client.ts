@@ -1,0 +1,72 @@
+import { Agent, type IncomingHttpHeaders, request } from "node:http";
+
+export type Answer = Readonly<{ status: number; headers: IncomingHttpHeaders; text: string }>;
+
+export type Question = Readonly<{
+  method: "GET" | "POST";
+  path: string;
+  headers?: Readonly<Record<string, string>>;
+  body?: unknown;
+}>;
+
+/** No answer came. `sent` is false when there was nobody to connect to, so nothing can have been written. */
+export class CutOff extends Error {
+  readonly sent: boolean;
+
+  constructor(cause: Error) {
+    super("the connection was cut off", { cause });
+    this.sent = !("code" in cause && cause.code === "ECONNREFUSED");
+  }
+}
+
+// Longer than a frozen machine stays frozen in the drill: its answers must be seen when it wakes up.
+const answerLimitMs = 120_000;
+
+/** One client of the machine's HTTP server: one connection, kept alive, one question at a time. */
+export class HttpClient implements Disposable {
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #port: number;
+  readonly #token: string;
+
+  constructor({ port, token }: { port: number; token: string }) {
+    this.#port = port;
+    this.#token = token;
+  }
+
+  /** Rejects with CutOff when no whole answer comes. */
+  ask(question: Question, limitMs = answerLimitMs): Promise<Answer> {
+    const body = question.body === undefined ? null : Buffer.from(JSON.stringify(question.body));
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const cutOff = (error: Error) => reject(new CutOff(error));
+    const sending = request({
+      host: "127.0.0.1",
+      port: this.#port,
+      agent: this.#agent,
+      method: question.method,
+      path: question.path,
+      headers: {
+        ...question.headers,
+        ...(body && { "content-type": "application/json", "content-length": body.length }),
+        authorization: `Bearer ${this.#token}`,
+      },
+      timeout: limitMs,
+    });
+    sending.once("timeout", () => sending.destroy(new Error(`no answer within ${limitMs} ms`)));
+    sending.once("error", cutOff);
+    sending.once("response", (response) => {
+      const parts: Buffer[] = [];
+      response.on("data", (part: Buffer) => parts.push(part));
+      response.once("error", cutOff);
+      response.once("end", () => {
+        const text = Buffer.concat(parts).toString("utf8");
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
+      });
+    });
+    sending.end(body);
+    return promise;
+  }
+
+  [Symbol.dispose](): void {
+    this.#agent.destroy();
+  }
+}

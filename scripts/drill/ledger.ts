@@ -1,0 +1,134 @@
+import type { Durability, Fact, FactKind } from "./content.ts";
+
+/**
+ * `open`: sent, no answer yet. `acknowledged`: at the durability of `reached`. `refused`: nothing was written.
+ * `unknown`: cut off, so it may be there or not. `kept`: came
+ * back after a disaster and must be there for good. `lost`: did not come back after a disaster and must never.
+ */
+export type EntryState = "open" | "acknowledged" | "refused" | "unknown" | "kept" | "lost";
+
+/** What the drill knows about one write. Small on purpose: a drill may hold 200,000 of them. */
+export class Entry {
+  readonly kind: FactKind;
+  readonly key: string;
+  readonly sha256: string;
+  state: EntryState = "open";
+  reached: Durability | null = null;
+  /** On the clock of performance.now(), as all moments here. */
+  readonly sentAtMs = performance.now();
+  /** When `reached` was reached. */
+  acknowledgedAtMs: number | null = null;
+  /** The id that the server named when it acknowledged. */
+  id: string | null = null;
+
+  constructor(fact: Fact) {
+    this.kind = fact.kind;
+    this.key = fact.key;
+    this.sha256 = fact.sha256;
+  }
+}
+
+export type PerDurability = Record<Durability, number>;
+
+const ranks = { commit: 0, disk: 1, bucket: 2 } as const;
+
+/** Every write that was sent, and what its sender was told: the other side of the comparison with the database. */
+export class Ledger {
+  readonly #entries = new Map<string, Entry>();
+  #acknowledgedCount = 0;
+
+  /** How many writes have been acknowledged so far, at whatever durability. */
+  get acknowledgedCount(): number {
+    return this.#acknowledgedCount;
+  }
+
+  /** To be called before the write is sent. Throws when a name is used for the second time. */
+  open(fact: Fact): Entry {
+    const name = nameOf(fact);
+    if (this.#entries.has(name)) throw new Error(`the drill wrote ${name} twice`);
+    const entry = new Entry(fact);
+    this.#entries.set(name, entry);
+    return entry;
+  }
+
+  find(fact: Fact): Entry | null {
+    return this.#entries.get(nameOf(fact)) ?? null;
+  }
+
+  entries(): IterableIterator<Entry> {
+    return this.#entries.values();
+  }
+
+  /** A promise only ever grows: repeating a write at a lower durability takes nothing back. */
+  acknowledge(entry: Entry, { reached, id }: { reached: Durability; id: string }): void {
+    if (entry.id !== null && entry.id !== id) {
+      throw new Error(`${nameOf(entry)} was acknowledged as ${entry.id} and, when repeated, as ${id}`);
+    }
+    if (entry.reached !== null && ranks[entry.reached] >= ranks[reached]) return;
+    if (entry.state !== "acknowledged") this.#acknowledgedCount += 1;
+    entry.state = "acknowledged";
+    entry.reached = reached;
+    entry.id = id;
+    entry.acknowledgedAtMs = performance.now();
+  }
+
+  /** Nothing was written by this request; what an earlier try of the same write was told still stands. */
+  refuse(entry: Entry): void {
+    if (entry.state === "open") entry.state = "refused";
+  }
+
+  /** The answer never came, or said that the outcome is unknown. */
+  cutOff(entry: Entry): void {
+    if (entry.state === "open" || entry.state === "refused") entry.state = "unknown";
+  }
+
+  /**
+   * After a disaster, when what came back from the bucket has been compared: what is there came from the bucket and
+   * must be there for good; what is not there must never come back.
+   */
+  settle(found: ReadonlySet<Entry>): void {
+    for (const entry of this.#entries.values()) {
+      if (found.has(entry)) {
+        entry.state = "kept";
+      } else if (entry.state !== "refused") {
+        entry.state = "lost";
+      }
+    }
+  }
+
+  /**
+   * Judges what a machine acknowledged since the moment when it woke up superseded. What was also sent since then must
+   * not be found anywhere any more. What was sent before may have been written, and at `bucket` even checked, before
+   * the machine froze: a late answer at `bucket` must be true, one at another durability may be.
+   */
+  judgeSince(wokenAtMs: number): { broken: PerDurability; lateAnswers: PerDurability } {
+    const broken = { commit: 0, disk: 0, bucket: 0 };
+    const lateAnswers = { commit: 0, disk: 0, bucket: 0 };
+    for (const entry of this.#entries.values()) {
+      if (entry.state !== "acknowledged" || entry.reached === null) continue;
+      if (entry.acknowledgedAtMs === null || entry.acknowledgedAtMs < wokenAtMs) continue;
+      const isLate = entry.sentAtMs < wokenAtMs;
+      (isLate ? lateAnswers : broken)[entry.reached] += 1;
+      if (!isLate) entry.state = "lost";
+      else if (entry.reached !== "bucket") entry.state = "unknown";
+    }
+    return { broken, lateAnswers };
+  }
+
+  /** How many writes are acknowledged at each durability since the last disaster, refused and cut off. */
+  count(): { acknowledged: PerDurability; refused: number; unknown: number } {
+    const acknowledged = { commit: 0, disk: 0, bucket: 0 };
+    let refused = 0;
+    let unknown = 0;
+    for (const { state, reached } of this.#entries.values()) {
+      if (state === "acknowledged" && reached !== null) acknowledged[reached] += 1;
+      if (state === "refused") refused += 1;
+      if (state === "unknown" || state === "open") unknown += 1;
+    }
+    return { acknowledged, refused, unknown };
+  }
+}
+
+function nameOf({ kind, key }: { kind: FactKind; key: string }): string {
+  return `${kind} ${key}`;
+}

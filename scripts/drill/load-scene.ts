@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { openDatabase } from "../../app/database/open-database.ts";
+import type { ServingMachine } from "./boot-scene.ts";
+import { writeToBucket } from "./bucket-scene.ts";
+import { type ClientPlan, Load, mixedClients } from "./load.ts";
+import { chooseInteger } from "./random.ts";
+import type { Stage } from "./stage.ts";
+
+const mixedMs = 1500;
+const calmMs = 3000;
+const healthCheckMs = 500;
+
+/** Writes --rows or --size of data first, until all of it is in the bucket; nothing when neither was asked for. */
+export async function fillDatabase(stage: Stage, serving: ServingMachine): Promise<void> {
+  const { machine } = serving;
+  const { rows, sizeBytes } = stage.options;
+  if (rows > 0)
+    await fill(stage, machine, {
+      clients: rowClients,
+      measure: () => stage.ledger.acknowledgedCount,
+      goal: rows,
+      unit: "rows",
+    });
+  if (sizeBytes > 0) {
+    const measure = () => Math.round(measureDatabase(machine.databasePath) / 1e6);
+    await fill(stage, machine, { clients: sizeClients, measure, goal: Math.ceil(sizeBytes / 1e6), unit: "MB" });
+  }
+  if (rows > 0 || sizeBytes > 0) await writeToBucket(stage, serving, "the filled database is in the bucket");
+}
+
+/** Several clients write at every durability for a while, and go on. */
+export async function writeMixedLoad(stage: Stage, { machine }: ServingMachine): Promise<Load> {
+  const durationMs = machine.name === "a" ? Math.max(mixedMs, stage.options.loadMs) : mixedMs;
+  const load = openLoad(stage, machine, "load");
+  await stage.transcript.step(
+    `${mixedClients.length} clients write at every durability`,
+    async () => {
+      load.start(mixedClients);
+      await writeFor(load, durationMs + chooseInteger(stage.random, 0, 500));
+    },
+    () => renderCounts(stage),
+  );
+  return load;
+}
+
+/**
+ * The `bucket` clients stop, for their syncs also take everybody else's writes to the bucket; the others go on for at
+ * least three seconds and a random part, until the moment of the kill.
+ */
+export async function writeWithoutBucket(stage: Stage, load: Load): Promise<void> {
+  const durationMs = calmMs + chooseInteger(stage.random, 0, 1000);
+  await stage.transcript.step(
+    "no bucket write helps any more",
+    async () => {
+      await load.stop("bucket");
+      await writeFor(load, durationMs);
+    },
+    () => renderCounts(stage),
+  );
+}
+
+type Filling = Readonly<{ clients: readonly ClientPlan[]; measure: () => number; goal: number; unit: string }>;
+
+const rowClients = Array.from({ length: 16 }, () => ({ durability: "commit", pauseMs: 0 }) as const);
+const sizeClients = Array.from({ length: 4 }, () => ({ durability: "commit", pauseMs: 0, longLines: 500 }) as const);
+
+async function fill(stage: Stage, machine: ServingMachine["machine"], filling: Filling): Promise<void> {
+  const { clients, measure, goal, unit } = filling;
+  const load = openLoad(stage, machine, `fill-${unit}`);
+  await stage.transcript.step(
+    `the database is filled to ${goal} ${unit}`,
+    async () => {
+      stage.transcript.showProgress(() => `${measure()} of ${goal} ${unit}`);
+      load.start(clients);
+      while (measure() < goal) await writeFor(load, healthCheckMs / 5);
+      await load.stop();
+    },
+    () => `${measure()} ${unit}`,
+  );
+}
+
+function openLoad({ ledger, options }: Stage, machine: ServingMachine["machine"], name: string): Load {
+  return new Load({ name: `${machine.name}-${name}`, target: machine.target, ledger, seed: options.seed });
+}
+
+async function writeFor(load: Load, durationMs: number): Promise<void> {
+  const until = performance.now() + durationMs;
+  for (let leftMs = durationMs; leftMs > 0; leftMs = until - performance.now()) {
+    await sleep(Math.min(leftMs, healthCheckMs));
+    await load.assertHealthy();
+  }
+}
+
+function measureDatabase(path: string): number {
+  const db = openDatabase(path, "reader");
+  try {
+    return Number(db.pragma("page_count", { simple: true })) * Number(db.pragma("page_size", { simple: true }));
+  } finally {
+    db.close();
+  }
+}
+
+/** "412 commit, 130 disk, 96 bucket acknowledged". */
+function renderCounts({ ledger }: Stage): string {
+  const { acknowledged } = ledger.count();
+  return `${acknowledged.commit} commit, ${acknowledged.disk} disk, ${acknowledged.bucket} bucket acknowledged`;
+}

@@ -1,0 +1,167 @@
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { readFile, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+
+import { exitCodes } from "../../app/exit-codes.ts";
+import type { BucketConfig } from "../../app/replica/bucket.ts";
+import type { AppBundle } from "../build/bundle-app.ts";
+import { findFreePorts } from "./free-ports.ts";
+import { HttpClient } from "./http-client.ts";
+import type { Leftovers } from "./leftovers.ts";
+import type { Target } from "./load.ts";
+import { type Ending, Supervisor, type Units } from "./supervisor.ts";
+import { waitFor } from "./wait-for.ts";
+
+/** What every machine of one drill shares. */
+export type Site = Readonly<{
+  directory: string;
+  leftovers: Leftovers;
+  litestream: string;
+  /** The programs that the machine runs; a test of the drill gives it a broken app. */
+  app: AppBundle;
+  bucket: BucketConfig;
+  bucketId: string;
+  token: string;
+}>;
+
+const readyPollMs = 5;
+const wordsPerLog = 12;
+
+/** A machine of the process room: own disk, own identity, own port; boot, Litestream and the app as real processes. */
+export class Machine implements AsyncDisposable {
+  readonly name: string;
+  readonly target: Target;
+  readonly supervisor: Supervisor;
+  readonly #files: MachineDirectories;
+
+  private constructor(files: MachineDirectories, target: Target, supervisor: Supervisor) {
+    this.name = target.name;
+    this.#files = files;
+    this.target = target;
+    this.supervisor = supervisor;
+  }
+
+  /** Switches a new machine on. Does not wait for it. */
+  static async switchOn(name: string, site: Site): Promise<Machine> {
+    const files = makeDirectories(site.directory, name);
+    const [port = 0] = await findFreePorts(1);
+    const supervisor = Supervisor.start({
+      units: listUnits(files, site),
+      environment: environmentOf(files, site, port),
+      directory: files.home,
+      logDirectory: files.logs,
+      stayDownCodes: new Set<number>(Object.values(exitCodes)),
+      leftovers: site.leftovers,
+    });
+    return new Machine(files, { name, port, token: site.token }, supervisor);
+  }
+
+  get databasePath(): string {
+    return join(this.#files.data, "app.db");
+  }
+
+  get bootReportPath(): string {
+    return join(this.#files.run, "boot-report.json");
+  }
+
+  /** Waits for the first 200 on /ready; returns the moment. Throws when the machine stays down or takes too long. */
+  async waitUntilReady(timeoutMs: number): Promise<number> {
+    using client = new HttpClient(this.target);
+    let ending: Ending | null = null;
+    void this.supervisor.ended.then((end) => (ending = end));
+    const probe = async () => {
+      if (ending !== null) return { ending };
+      const answer = await client.ask({ method: "GET", path: "/ready" }, 1000);
+      return answer.status === 200 ? { readyAt: performance.now() } : null;
+    };
+    const found = await waitFor(`/ready of machine ${this.name}`, probe, { timeoutMs, everyMs: readyPollMs });
+    if ("readyAt" in found) return found.readyAt;
+    throw new Error(`machine ${this.name} stays down: ${renderEnding(found.ending)}`);
+  }
+
+  /** Burns the machine's disk down. Its logs stay, for whoever has to explain what happened. */
+  async destroyDisk(): Promise<void> {
+    await rm(this.#files.home, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** The last lines of each of the machine's logs. */
+  async readLastWords(): Promise<string> {
+    const names = (await readdir(this.#files.logs)).toSorted();
+    const texts = await Promise.all(
+      names.map(async (name) => {
+        const lines = (await readFile(join(this.#files.logs, name), "utf8")).trimEnd().split("\n").slice(-wordsPerLog);
+        return [`--- machine ${this.name}, last lines of ${name}`, ...lines].join("\n");
+      }),
+    );
+    return texts.join("\n");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.supervisor[Symbol.asyncDispose]();
+  }
+}
+
+/** "app ended with 102", for people. */
+export function renderEnding(ending: Ending): string {
+  return ending.unit === null ? `it was ${ending.cause}` : `${ending.unit} ended with ${ending.code}`;
+}
+
+type MachineDirectories = Readonly<{ home: string; data: string; run: string; logs: string }>;
+
+// A Unix socket's path has room for 107 bytes on Linux, and Litestream's lies in the run directory.
+const socketPathLimit = 107;
+
+function makeDirectories(directory: string, name: string): MachineDirectories {
+  const home = join(directory, `machine-${name}`);
+  const files = { home, data: join(home, "data"), run: join(home, "run"), logs: join(directory, `logs-${name}`) };
+  const socket = join(files.run, "litestream.sock");
+  if (Buffer.byteLength(socket) > socketPathLimit) {
+    throw new Error(`${socket} is too long for a socket; set TMPDIR to a directory with a shorter name`);
+  }
+  for (const path of Object.values(files)) mkdirSync(path, { recursive: true, mode: 0o700 });
+  return files;
+}
+
+function listUnits({ data, run }: MachineDirectories, { litestream, app }: Site): Units {
+  const lock = ["--nonblock", "--no-fork", join(data, "litestream.lock")];
+  const replicate = [litestream, "replicate", "-config", join(run, "litestream.yml")];
+  return {
+    oneshot: { name: "boot", command: { file: process.execPath, words: [app.boot] } },
+    services: [
+      { name: "app", command: { file: process.execPath, words: [app.main] } },
+      { name: "litestream", command: { file: "flock", words: [...lock, ...replicate] } },
+    ],
+  };
+}
+
+// Certificates and proxies matter for a store elsewhere; nothing else of the caller's environment may leak in.
+const passedOn = ["PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "HTTPS_PROXY", "NO_PROXY"];
+
+function environmentOf({ home, data, run }: MachineDirectories, site: Site, port: number): Record<string, string> {
+  const inherited = passedOn.flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value]];
+  });
+  const { bucket } = site;
+  return {
+    ...Object.fromEntries(inherited),
+    HOME: home,
+    LIFEBOAT_DATA_DIR: data,
+    LIFEBOAT_RUN_DIR: run,
+    LIFEBOAT_BUCKET: bucket.bucket,
+    LIFEBOAT_REGION: bucket.region,
+    ...(bucket.endpoint !== undefined && { LIFEBOAT_ENDPOINT: bucket.endpoint }),
+    LIFEBOAT_PATH_STYLE: String(bucket.pathStyle),
+    LIFEBOAT_BUCKET_ID: site.bucketId,
+    LITESTREAM_ACCESS_KEY_ID: bucket.accessKeyId,
+    LITESTREAM_SECRET_ACCESS_KEY: bucket.secretAccessKey,
+    LIFEBOAT_MACHINE_ID: randomBytes(16).toString("hex"),
+    LIFEBOAT_BOOT_ID: randomUUID(),
+    LIFEBOAT_LITESTREAM: site.litestream,
+    LIFEBOAT_API_TOKENS_SHA256: createHash("sha256").update(site.token).digest("hex"),
+    LIFEBOAT_HOST: "127.0.0.1",
+    LIFEBOAT_PORT: String(port),
+    LIFEBOAT_LOG_LEVEL: "info",
+  };
+}

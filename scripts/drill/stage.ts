@@ -1,0 +1,108 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { manifest } from "../binaries/manifest.ts";
+import { resolveBinary } from "../binaries/resolve-binary.ts";
+import { readOwnSqliteVersion } from "../binaries/sqlite-bound.ts";
+import { appSources, bundleApp } from "../build/bundle-app.ts";
+import type { DrillOptions } from "./arguments.ts";
+import { type PreparedBucket, prepareBucket, removeBucket } from "./bucket-preparation.ts";
+import { Ledger } from "./ledger.ts";
+import type { Leftovers } from "./leftovers.ts";
+import type { Machine, Site } from "./machine.ts";
+import { type Random, seedRandom } from "./random.ts";
+import { type SeaweedStore, type StoreAccess, startSeaweedStore } from "./seaweed-store.ts";
+import type { Transcript } from "./transcript.ts";
+
+/** What every scene of the drill needs. */
+export type Stage = Readonly<{
+  options: DrillOptions;
+  transcript: Transcript;
+  random: Random;
+  ledger: Ledger;
+  site: Site;
+  /** The machine that the current step is about: when it fails, its log explains why. */
+  spotlight: { machine: Machine | null };
+}>;
+
+type StageOptions = Readonly<{ options: DrillOptions; transcript: Transcript; leftovers: Leftovers }>;
+
+/** The versions of what the drill rehearses with. */
+export function readVersions({ store }: DrillOptions): Record<string, string> {
+  const { litestream, weed } = manifest;
+  const storeVersion = store === null ? { seaweedfs: weed.version } : { store: store.endpoint };
+  const sqlite = readOwnSqliteVersion();
+  return { node: process.version.slice(1), sqlite, litestream: litestream.version, ...storeVersion };
+}
+
+/** Sets the stage: a directory of its own, a store, a bucket with its sentinel. Disposing takes all of it away again. */
+export async function openStage({ options, transcript, leftovers }: StageOptions): Promise<Stage & AsyncDisposable> {
+  await using made = new AsyncDisposableStack();
+  const directory = makeDirectory(options, leftovers);
+  made.defer(() => removeDirectory(directory, { options, transcript, leftovers }));
+  const litestream = await resolveBinary("litestream");
+  const bundling = bundleApp(appSources, join(directory, "app"));
+  const store = made.use(await openStore(options, { transcript, directory, leftovers }));
+  const bucket = await transcript.step(
+    "bucket and sentinel are made",
+    () => prepareBucket(store.access, options.store?.bucket ?? null),
+    ({ config }) => config.bucket,
+  );
+  if (options.store) made.defer(() => leaveStore(bucket, { options, transcript }));
+  const app = await transcript.step(
+    "the app is bundled",
+    () => bundling,
+    () => "what runs is what a release holds",
+  );
+  const token = randomBytes(24).toString("base64url");
+  const { config, bucketId } = bucket;
+  const site = { directory, leftovers, litestream, app, bucket: config, bucketId, token };
+  const stage = { options, transcript, ledger: new Ledger(), random: seedRandom(options.seed), site };
+  const everything = made.move();
+  return { ...stage, spotlight: { machine: null }, [Symbol.asyncDispose]: () => everything.disposeAsync() };
+}
+
+function makeDirectory({ keep }: DrillOptions, leftovers: Leftovers): string {
+  const directory = mkdtempSync(join(tmpdir(), "lifeboat-drill-"));
+  if (!keep) leftovers.addPath(directory);
+  return directory;
+}
+
+async function removeDirectory(directory: string, { options, transcript, leftovers }: StageOptions): Promise<void> {
+  if (options.keep) {
+    transcript.line(`kept: ${directory}`);
+    return;
+  }
+  await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  leftovers.forgetPath(directory);
+}
+
+type StorePlace = Readonly<{ transcript: Transcript; directory: string; leftovers: Leftovers }>;
+type Store = Pick<SeaweedStore, "access"> & AsyncDisposable;
+
+async function openStore(options: DrillOptions, place: StorePlace): Promise<Store> {
+  const { store: given, keep } = options;
+  if (given === null) {
+    const directory = join(place.directory, "store");
+    mkdirSync(directory);
+    return place.transcript.step(
+      "the store is up",
+      () => startSeaweedStore({ directory, leftovers: place.leftovers, keep }),
+      ({ access }) => `SeaweedFS on ${access.endpoint}, signatures checked`,
+    );
+  }
+  // Amazon's own endpoints want the bucket in the host name; nearly all others understand only the path.
+  const access: StoreAccess = { ...given, pathStyle: !new URL(given.endpoint).hostname.endsWith(".amazonaws.com") };
+  return { access, [Symbol.asyncDispose]: () => Promise.resolve() };
+}
+
+async function leaveStore(
+  bucket: PreparedBucket,
+  { options, transcript }: Omit<StageOptions, "leftovers">,
+): Promise<void> {
+  if (options.keep) transcript.line(`kept: bucket ${bucket.config.bucket} on ${bucket.config.endpoint}`);
+  else await removeBucket(bucket);
+}

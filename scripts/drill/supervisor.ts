@@ -1,0 +1,140 @@
+import { join } from "node:path";
+
+import { type Command, type Exit, type ProcessGroup, type Surroundings, startProcessGroup } from "./process-group.ts";
+import { within } from "./wait-for.ts";
+
+/** `oneshot` must end with 0 before any service starts; services start together and stop in this order. */
+export type Units = Readonly<{ oneshot: Unit; services: readonly Unit[] }>;
+export type Unit = Readonly<{ name: string; command: Command }>;
+
+/** How it ended: a unit's exit that must not be followed by a restart, or our own act. */
+export type Ending = Readonly<{ unit: string; code: number | null } | { unit: null; cause: "killed" | "stopped" }>;
+
+export type SupervisorOptions = Readonly<
+  Omit<Surroundings, "logFile"> & { units: Units; logDirectory: string; stayDownCodes: ReadonlySet<number> }
+>;
+
+const leastDelayMs = 200;
+const mostDelayMs = 2000;
+const settledAfterMs = 10_000;
+
+/** What systemd would be for one machine: keeps the order, restarts what fails, obeys the codes that say "do not". */
+export class Supervisor implements AsyncDisposable {
+  /** Resolves once nothing will be started any more. */
+  readonly ended: Promise<Ending>;
+  readonly #options: SupervisorOptions;
+  readonly #running = new Map<string, ProcessGroup>();
+  readonly #startedAt = new Map<string, number>();
+  readonly #delays = new Map<string, number>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #end: (ending: Ending) => void;
+  #over = false;
+
+  private constructor(options: SupervisorOptions) {
+    this.#options = options;
+    const { promise, resolve } = Promise.withResolvers<Ending>();
+    this.ended = promise;
+    this.#end = resolve;
+  }
+
+  static start(options: SupervisorOptions): Supervisor {
+    const supervisor = new Supervisor(options);
+    supervisor.#launch(options.units.oneshot);
+    return supervisor;
+  }
+
+  /** When the unit was last started, on the clock of performance.now(). */
+  startedAt(unit: string): number {
+    const startedAt = this.#startedAt.get(unit);
+    if (startedAt === undefined) throw new Error(`${unit} has not been started`);
+    return startedAt;
+  }
+
+  /** kill -9 of everything at once; returns the moment, on the clock of performance.now(). */
+  kill9(): number {
+    const killedAt = performance.now();
+    for (const group of this.#running.values()) group.signal("SIGKILL");
+    this.#finish({ unit: null, cause: "killed" });
+    return killedAt;
+  }
+
+  /** Freezes everything, as a hypervisor does with a machine that comes back later; returns the moment. */
+  pause(): number {
+    const pausedAt = performance.now();
+    for (const group of this.#running.values()) group.signal("SIGSTOP");
+    return pausedAt;
+  }
+
+  /** Lets everything go on; returns the moment before. */
+  resume(): number {
+    const resumedAt = performance.now();
+    for (const group of this.#running.values()) group.signal("SIGCONT");
+    return resumedAt;
+  }
+
+  /** Clean stop: SIGTERM to one service after the other; what has not ended after the limit is killed and reported. */
+  async stop(timeoutMs = 30_000): Promise<Exit[]> {
+    this.#finish({ unit: null, cause: "stopped" });
+    const exits: Exit[] = [];
+    for (const { name } of [this.#options.units.oneshot, ...this.#options.units.services]) {
+      const group = this.#running.get(name);
+      if (!group) continue;
+      group.signal("SIGTERM");
+      exits.push(await within(`the clean stop of ${name}`, timeoutMs, group.exited));
+    }
+    return exits;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill9();
+    const exits = [...this.#running.values()].map((group) => group.exited);
+    await within("the end of the killed processes", 10_000, Promise.all(exits));
+  }
+
+  #launch(unit: Unit): void {
+    const { logDirectory, ...surroundings } = this.#options;
+    const startedAt = performance.now();
+    const logFile = join(logDirectory, `${unit.name}.log`);
+    const group = startProcessGroup(unit.command, { ...surroundings, logFile });
+    this.#running.set(unit.name, group);
+    this.#startedAt.set(unit.name, startedAt);
+    void this.#watch(unit, group);
+  }
+
+  async #watch(unit: Unit, group: ProcessGroup): Promise<void> {
+    const exit = await group.exited;
+    this.#running.delete(unit.name);
+    if (!this.#over) this.#decide(unit, exit);
+  }
+
+  #decide(unit: Unit, { code }: Exit): void {
+    const isOneshot = unit === this.#options.units.oneshot;
+    if (isOneshot && code === 0) {
+      for (const service of this.#options.units.services) this.#launch(service);
+    } else if (code !== null && (code === 0 || this.#options.stayDownCodes.has(code))) {
+      this.#finish({ unit: unit.name, code });
+      for (const group of this.#running.values()) group.signal("SIGTERM");
+    } else {
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer);
+        this.#launch(unit);
+      }, this.#nextDelayMs(unit.name));
+      this.#timers.add(timer);
+    }
+  }
+
+  #nextDelayMs(unit: string): number {
+    const ranMs = performance.now() - this.startedAt(unit);
+    const before = ranMs > settledAfterMs ? undefined : this.#delays.get(unit);
+    const delayMs = before === undefined ? leastDelayMs : Math.min(before * 2, mostDelayMs);
+    this.#delays.set(unit, delayMs);
+    return delayMs;
+  }
+
+  #finish(ending: Ending): void {
+    this.#over = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    this.#end(ending);
+  }
+}

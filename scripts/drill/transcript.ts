@@ -1,0 +1,79 @@
+import type { Writable } from "node:stream";
+
+import { renderSeconds } from "./quantity.ts";
+
+type Mark = "PASS" | "WARN" | "FAIL";
+
+const stepWidth = 44;
+const secondsWidth = 9;
+const progressEveryMs = 10_000;
+const colours = { PASS: "32", WARN: "33", FAIL: "31" } as const;
+
+export type TranscriptOptions = Readonly<{ output: Writable & { isTTY?: boolean }; colour: boolean }>;
+
+/** What the drill tells people: one aligned line for each step, with a mark, the seconds and the evidence. */
+export class Transcript {
+  readonly #output: TranscriptOptions["output"];
+  readonly #colour: boolean;
+  #progress: (() => string) | null = null;
+
+  constructor({ output, colour }: TranscriptOptions) {
+    this.#output = output;
+    this.#colour = colour;
+  }
+
+  /** An empty line and a line of its own. */
+  heading(text: string): void {
+    this.#output.write(`\n${text}\n`);
+  }
+
+  line(text: string): void {
+    this.#output.write(`${text}\n`);
+  }
+
+  /** Does one step and prints its line; the evidence is made from the result. A step that throws is marked FAIL. */
+  async step<Result>(name: string, act: () => Promise<Result>, evidence: (result: Result) => string): Promise<Result> {
+    const startedAt = performance.now();
+    const timer = setInterval(() => this.#note(name, performance.now() - startedAt), progressEveryMs);
+    try {
+      const result = await act();
+      this.check("PASS", name, { evidence: evidence(result), durationMs: performance.now() - startedAt });
+      return result;
+    } catch (error) {
+      this.check("FAIL", name, { evidence: "", durationMs: performance.now() - startedAt });
+      throw error;
+    } finally {
+      clearInterval(timer);
+      this.#progress = null;
+    }
+  }
+
+  /** What the lines during a long step say; asked every ten seconds until the step is over. */
+  showProgress(progress: () => string): void {
+    this.#progress = progress;
+  }
+
+  /** One line. */
+  check(mark: Mark, name: string, { evidence, durationMs }: { evidence: string; durationMs?: number }): void {
+    const seconds = durationMs === undefined ? "" : renderSeconds(durationMs);
+    const text = `${name.padEnd(stepWidth)}${seconds.padStart(secondsWidth)}  ${evidence}`;
+    this.line(`${this.#paint(mark)} ${text.trimEnd()}`);
+  }
+
+  #note(name: string, durationMs: number): void {
+    const words = this.#progress?.() ?? "";
+    this.line(
+      `  ...  ${name.padEnd(stepWidth)}${renderSeconds(durationMs).padStart(secondsWidth)}  ${words}`.trimEnd(),
+    );
+  }
+
+  #paint(mark: Mark): string {
+    return this.#colour ? `\u001B[${colours[mark]}m[${mark}]\u001B[0m` : `[${mark}]`;
+  }
+}
+
+/** With --json the transcript goes to stderr; colour only on a terminal, and never where NO_COLOR is set. */
+export function openTranscript({ json }: { json: boolean }): Transcript {
+  const output = json ? process.stderr : process.stdout;
+  return new Transcript({ output, colour: output.isTTY && (process.env["NO_COLOR"] ?? "") === "" });
+}
