@@ -1,6 +1,6 @@
 import { mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
-import { fetchHead, swapHead } from "./head.ts";
+import { fetchHead, swapHead, type StoredHead } from "./head.ts";
 import type { Fence } from "./report.ts";
 import { SharedRounds } from "./shared-rounds.ts";
 
@@ -55,6 +55,8 @@ export class Replication {
   #lastTxid: string | null = null;
   #lastCause: string = unanswered;
   #polling = false;
+  #tickedAt = 0;
+  #stalls = 0;
   #watch: NodeJS.Timeout | null = null;
 
   constructor(options: ReplicationOptions) {
@@ -129,10 +131,10 @@ export class Replication {
   async #syncThenCheck(): Promise<void> {
     const txid = await this.#options.sync();
     const { bucket, nonce } = this.#options;
-    let { head, etag } = await fetchHead(bucket);
+    let { head, etag } = await this.#fetchHeadNow();
     if (head.nonce === nonce && head.state === "opening") {
       await swapHead(bucket, { ...head, state: "living" }, etag);
-      ({ head, etag } = await fetchHead(bucket));
+      ({ head } = await this.#fetchHeadNow());
     }
     if (head.nonce !== nonce) throw this.#becomeFenced(head.machine, head.epoch);
     if (head.state !== "living") throw new NotReplicated("head could not be made living yet");
@@ -141,6 +143,21 @@ export class Replication {
     this.#lastTxid = txid;
     this.#lastCause = unanswered;
     this.#checkedAt = Date.now();
+  }
+
+  /** An answer that lay about while the process stood still tells of the past, and another machine may have begun to serve meanwhile: ask again. */
+  async #fetchHeadNow(): Promise<StoredHead> {
+    for (;;) {
+      const stallsBefore = this.#countStalls();
+      const stored = await fetchHead(this.#options.bucket);
+      if (this.#countStalls() === stallsBefore) return stored;
+    }
+  }
+
+  /** Stalls so far, the one included from which the process has only just woken up, its tick still to come. */
+  #countStalls(): number {
+    const late = this.#watch !== null && performance.now() - this.#tickedAt > stallMs;
+    return this.#stalls + (late ? 1 : 0);
   }
 
   #neverReplicates(): string | null {
@@ -156,12 +173,13 @@ export class Replication {
   }
 
   #watchHead(): NodeJS.Timeout {
-    let tickedAt = performance.now();
-    let polledAt = tickedAt;
+    this.#tickedAt = performance.now();
+    let polledAt = this.#tickedAt;
     return setInterval(() => {
       const now = performance.now();
-      const stalled = now - tickedAt > stallMs;
-      tickedAt = now;
+      const stalled = now - this.#tickedAt > stallMs;
+      this.#tickedAt = now;
+      if (stalled) this.#stalls++;
       if (!stalled && now - polledAt < pollMs) return;
       polledAt = now;
       void this.#pollHead();
