@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 
 import { parseDurationMs, parseLimitMs, parseSizeBytes, parseWholeNumber } from "./quantity.ts";
 
-export type GivenStore = Readonly<{
+type GivenStore = Readonly<{
   endpoint: string;
   region: string;
   bucket: string | null;

@@ -4,7 +4,7 @@ import { type Findings, printReport, reportError, reportFindings } from "./repor
 import { type Stage, openStage, readVersions } from "./stage.ts";
 import { type Transcript, openTranscript } from "./transcript.ts";
 
-export const usageExitCode = 64; // EX_USAGE of sysexits.h
+const usageExitCode = 64; // EX_USAGE of sysexits.h
 
 /**
  * Runs a drill as a program: arguments, stage, story, report, exit code. Exit 0: nothing is in doubt; 1: something is;

@@ -85,7 +85,7 @@ async function choosePorts(): Promise<Ports> {
 }
 
 /** The command line of `weed mini` 4.48: every listener on loopback, nothing that phones home or creates by itself. */
-export function seaweedArguments(directory: string, ports: Ports): string[] {
+function seaweedArguments(directory: string, ports: Ports): string[] {
   const listening = listeners.flatMap((name) => [
     `-${name}.port=${ports[name].http}`,
     `-${name}.port.grpc=${ports[name].grpc}`,

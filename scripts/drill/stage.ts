@@ -45,6 +45,8 @@ export async function openStage({ options, transcript, leftovers }: StageOptions
   made.defer(() => removeDirectory(directory, { options, transcript, leftovers }));
   const litestream = await resolveBinary("litestream");
   const bundling = bundleApp(appSources, join(directory, "app"));
+  const bundled = Promise.allSettled([bundling]);
+  made.defer(() => bundled.then(() => undefined)); // It writes into the directory, so it must end before that goes.
   const store = made.use(await openStore(options, { transcript, directory, leftovers }));
   const bucket = await transcript.step(
     "bucket and sentinel are made",

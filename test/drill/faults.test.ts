@@ -7,8 +7,8 @@ import { DeleteObjectCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/cl
 import { expect, test } from "vitest";
 
 import { openDatabase } from "../../app/database/open-database.ts";
-import { rehearse } from "../../scripts/drill.ts";
 import { bundleApp } from "../../scripts/build/bundle-app.ts";
+import { rehearse } from "../../scripts/drill.ts";
 import { readArguments } from "../../scripts/drill/arguments.ts";
 import { bootMachine } from "../../scripts/drill/boot-scene.ts";
 import { writeToBucket } from "../../scripts/drill/bucket-scene.ts";
@@ -104,7 +104,11 @@ function copyApp(file: string, right: string, wrong: string) {
   const text = readFileSync(join(directory, file), "utf8");
   expect(text.split(right)).toHaveLength(2);
   writeFileSync(join(directory, file), text.replace(right, wrong));
-  return { sources: directory, bundle: join(home, "bundle"), [Symbol.dispose]: () => rmSync(home, { recursive: true, force: true }) };
+  return {
+    sources: directory,
+    bundle: join(home, "bundle"),
+    [Symbol.dispose]: () => rmSync(home, { recursive: true, force: true }),
+  };
 }
 
 async function deleteNewestFiles({ site: { bucket } }: Stage): Promise<void> {

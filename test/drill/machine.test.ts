@@ -46,6 +46,12 @@ test("a bucket that the drill made is removed with all versions of what it holds
 test("a temporary directory whose name is too long for a socket is refused in words", async () => {
   const long = join(directory, "x".repeat(100));
   const bucket = { bucket: "b", region: "r", pathStyle: true, accessKeyId: "k", secretAccessKey: "s" };
-  const site = { directory: long, app: { boot: "/boot", main: "/main" }, leftovers: new Leftovers(), litestream: "/litestream", bucket };
+  const site = {
+    directory: long,
+    app: { boot: "/boot", main: "/main" },
+    leftovers: new Leftovers(),
+    litestream: "/litestream",
+    bucket,
+  };
   await expect(Machine.switchOn("a", { ...site, bucketId: "id", token: "token" })).rejects.toThrow(/set TMPDIR/);
 });
