@@ -7,7 +7,10 @@ import { runProcess } from "./run-process.ts";
 
 await runProcess(boot);
 
-/** Restore on boot: a oneshot that runs before Litestream and the app, and ends in an exit code that the supervisor obeys. */
+/**
+ * Restore on boot: a oneshot that runs before Litestream and the app, and ends in an exit code that the supervisor
+ * obeys.
+ */
 async function boot({ machine }: AppConfig, log: Logger): Promise<number> {
   const report = await bootMachine(machine, { log: (event, details) => log.info(details, event) });
   switch (report.outcome) {

@@ -38,7 +38,11 @@ export function readConfig(environment: NodeJS.ProcessEnv): AppConfig {
     },
     bucketId: read.required("LIFEBOAT_BUCKET_ID"),
     litestreamPath: read.optional("LIFEBOAT_LITESTREAM") ?? "litestream",
-    replicationIntervalMs: read.integer("LIFEBOAT_REPLICATION_INTERVAL_MS", { fallback: 1_000, least: 100, most: 3_600_000 }),
+    replicationIntervalMs: read.integer("LIFEBOAT_REPLICATION_INTERVAL_MS", {
+      fallback: 1_000,
+      least: 100,
+      most: 3_600_000,
+    }),
     acceptAdvisoryFence: read.flag("LIFEBOAT_ACCEPT_ADVISORY_FENCE", false),
   };
   const config: AppConfig = {
@@ -82,7 +86,8 @@ class Reading {
 
   region(name: string): string {
     const value = this.required(name);
-    if (value !== "" && !/^[a-z0-9-]+$/i.test(value)) this.#faults.push(`${name} must hold letters, digits and hyphens (got ${value})`);
+    if (value !== "" && !/^[a-z0-9-]+$/i.test(value))
+      this.#faults.push(`${name} must hold letters, digits and hyphens (got ${value})`);
     return value;
   }
 
@@ -90,7 +95,9 @@ class Reading {
     try {
       return readFileSync(path, "utf8").trim();
     } catch (error) {
-      this.#faults.push(`${instead} is missing and ${path} cannot be read (${error instanceof Error ? error.message : String(error)})`);
+      this.#faults.push(
+        `${instead} is missing and ${path} cannot be read (${error instanceof Error ? error.message : String(error)})`,
+      );
       return "";
     }
   }
@@ -116,8 +123,11 @@ class Reading {
   }
 
   digests(name: string): string[] {
-    const digests = this.required(name).split(",").map((digest) => digest.trim());
-    if (!digests.every((digest) => /^[0-9a-f]{64}$/.test(digest))) this.#faults.push(`${name} must hold SHA-256 digests in hex, with commas between`);
+    const digests = this.required(name)
+      .split(",")
+      .map((digest) => digest.trim());
+    if (!digests.every((digest) => /^[0-9a-f]{64}$/.test(digest)))
+      this.#faults.push(`${name} must hold SHA-256 digests in hex, with commas between`);
     return digests;
   }
 

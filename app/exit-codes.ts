@@ -1,4 +1,7 @@
-/** How a process of the machine ended, for the supervisor. `config`, `refused`, `lostClaim` and `fenced` must not be restarted: another start would end the same way, or do harm. */
+/**
+ * How a process of the machine ended, for the supervisor. `config`, `refused`, `lostClaim` and `fenced` must not be
+ * restarted: another start would end the same way, or do harm.
+ */
 export const exitCodes = {
   config: 78,
   refused: 100,

@@ -28,7 +28,14 @@ const fencedAnswersMs = 500;
 await runProcess(serve);
 
 type Ending = { signal: string } | { fencedBy: string } | { failure: Error };
-type Life = { machine: Machine; mark: Mark; writer: Writer; replication: Replication; server: FastifyInstance; log: Logger };
+type Life = {
+  machine: Machine;
+  mark: Mark;
+  writer: Writer;
+  replication: Replication;
+  server: FastifyInstance;
+  log: Logger;
+};
 
 /** The server process: writer thread, replication and HTTP, until a signal, a fence or a failure ends it. */
 async function serve(config: AppConfig, log: Logger): Promise<number> {
@@ -38,7 +45,7 @@ async function serve(config: AppConfig, log: Logger): Promise<number> {
   const ended = Promise.withResolvers<Ending>();
   for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => ended.resolve({ signal }));
   try {
-    const life = await start({ config, mark, log, end: ended.resolve });
+    const life = await Promise.race([start({ config, mark, log, end: ended.resolve }), failOnSignal(ended.promise)]);
     return await end(life, await ended.promise);
   } catch (error) {
     if (!(error instanceof Superseded)) throw error;
@@ -48,15 +55,30 @@ async function serve(config: AppConfig, log: Logger): Promise<number> {
   }
 }
 
-/** A mark that speaks of a clean stop must not outlive the first write; one of an earlier OS boot means that nobody has judged this database since. */
+/**
+ * A mark that speaks of a clean stop must not outlive the first write; one of an earlier OS boot means that nobody has
+ * judged this database since.
+ */
 function takeUpMark(machine: Machine): Mark {
   const mark = readMark(machine.files.mark);
-  if (mark?.bootId !== machine.bootId) throw new Error(`boot has not prepared ${machine.files.dataDirectory} since the system started; start boot first`);
-  if (!isDatabase(machine.files.database)) throw new Error(`${machine.files.database} is gone or empty; start boot, which restores it`);
+  if (mark?.bootId !== machine.bootId)
+    throw new Error(`boot has not prepared ${machine.files.dataDirectory} since the system started; start boot first`);
+  if (!isDatabase(machine.files.database))
+    throw new Error(`${machine.files.database} is gone or empty; start boot, which restores it`);
   if (mark.cleanStop === null) return mark;
   const living = { ...mark, cleanStop: null };
   writeMark(machine.files.mark, living);
   return living;
+}
+
+/**
+ * Rejects when a signal comes; raced with the start, which may wait for the store without an end. The mark tells of no
+ * clean stop by then.
+ */
+async function failOnSignal(ended: Promise<Ending>): Promise<never> {
+  const ending = await ended;
+  if ("signal" in ending) throw new Error(`${ending.signal} came before the server was up`);
+  return Promise.withResolvers<never>().promise;
 }
 
 type Start = { config: AppConfig; mark: Mark; log: Logger; end: (ending: Ending) => void };
@@ -79,7 +101,13 @@ async function start({ config, mark, log, end: stop }: Start): Promise<Life> {
   writer.onFailure((failure) => stop({ failure }));
   const reader = openReader(machine.files.database);
   const { tokenDigests, host, port } = config;
-  const server = buildServer({ writer, reader, replication, config: { tokenDigests, defaultDurability: "disk", bucketTimeoutMs }, log });
+  const server = buildServer({
+    writer,
+    reader,
+    replication,
+    config: { tokenDigests, defaultDurability: "disk", bucketTimeoutMs },
+    log,
+  });
   await server.listen({ host, port });
   log.info({ host, port, epoch: mark.epoch }, "serving");
   return { machine, mark, writer, replication, server, log };
@@ -90,7 +118,10 @@ function end(life: Life, ending: Ending): Promise<number> {
   return "signal" in ending ? stopCleanly(life) : leaveFenced(life, ending.fencedBy);
 }
 
-/** Requests first, then the queue, then a checked sync; only then may the mark say that nothing is missing from the bucket. */
+/**
+ * Requests first, then the queue, then a checked sync; only then may the mark say that nothing is missing from the
+ * bucket.
+ */
 async function stopCleanly({ server, writer, replication, machine, mark, log }: Life): Promise<number> {
   await server.close();
   await writer.drain();

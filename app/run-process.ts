@@ -4,7 +4,10 @@ import { ConfigFault, readConfig, type AppConfig } from "./config.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { openLog } from "./http/log.ts";
 
-/** Runs one process of the machine: reads the configuration, opens the log, and ends with the exit code that `main` returns. What it throws is logged here, once, and ends with 1: a restart may cure it. */
+/**
+ * Runs one process of the machine: reads the configuration, opens the log, and ends with the exit code that `main`
+ * returns. What it throws is logged here, once, and ends with 1: a restart may cure it.
+ */
 export async function runProcess(main: (config: AppConfig, log: Logger) => Promise<number>): Promise<never> {
   let config: AppConfig;
   try {

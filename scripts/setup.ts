@@ -4,7 +4,9 @@ import { BinaryNotFound, resolveBinary } from "./binaries/resolve-binary.ts";
 import { readEmbeddedSqliteVersion, readOwnSqliteVersion, requireSafeSqlite } from "./binaries/sqlite-bound.ts";
 import { startProgress } from "./setup/progress.mjs";
 
-/** Started by setup.mjs. Progress goes to stderr; stdout is one JSON object: the binaries, and whether none is missing. */
+/**
+ * Started by setup.mjs. Progress goes to stderr; stdout is one JSON object: the binaries, and whether none is missing.
+ */
 async function setUp(): Promise<void> {
   requireSafeSqlite("better-sqlite3", readOwnSqliteVersion());
   const litestream = await fetchBinary("litestream");

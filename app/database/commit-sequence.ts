@@ -4,7 +4,9 @@ import type Database from "better-sqlite3";
 
 import { prepareStatement } from "./transaction.ts";
 
-/** Says how far a database has come. Compared only within one epoch: equal numbers with unequal tokens have diverged. */
+/**
+ * Says how far a database has come. Compared only within one epoch: equal numbers with unequal tokens have diverged.
+ */
 export type CommitSequence = { sequence: number; token: string };
 
 /** Reads the commit sequence. Throws when the database has none, that is when our writer never opened it. */
@@ -14,7 +16,10 @@ export function readCommitSequence(db: Database.Database): CommitSequence {
   return row;
 }
 
-/** As readCommitSequence, but a database that our writer never opened stands at 0: a machine can die, and a replica end, before its first migration. */
+/**
+ * As readCommitSequence, but a database that our writer never opened stands at 0: a machine can die, and a replica end,
+ * before its first migration.
+ */
 export function findCommitSequence(db: Database.Database): CommitSequence {
   const [table] = prepareStatement(db, "select 1 from sqlite_master where name = '_lifeboat'").all();
   return table === undefined ? { sequence: 0, token: "" } : readCommitSequence(db);

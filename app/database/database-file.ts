@@ -6,7 +6,10 @@ export class DatabaseDamaged extends Error {
   override readonly name = "DatabaseDamaged";
 }
 
-/** Throws DatabaseDamaged unless the file starts as a database does. SQLite itself takes an empty file for an empty database. */
+/**
+ * Throws DatabaseDamaged unless the file starts as a database does. SQLite itself takes an empty file for an empty
+ * database.
+ */
 export function assertDatabaseHeader(path: string): void {
   const header = Buffer.alloc(fileMagic.length);
   const file = openSync(path, "r");

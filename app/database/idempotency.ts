@@ -9,7 +9,10 @@ export type Idempotency = { key: string; fingerprint: string };
 /** How long a result is kept for replays. */
 export const idempotencyRetentionMs = 7 * 24 * 3600 * 1000;
 
-/** Reads the stored result (JSON) of an earlier write with this key. Throws CommandRejected when that was another request. */
+/**
+ * Reads the stored result (JSON) of an earlier write with this key. Throws CommandRejected when that was another
+ * request.
+ */
 export function findReplay(db: Database.Database, idempotency: Idempotency): string | undefined {
   const [row] = prepareStatement<{ fingerprint: string; result: string }>(db, findText).all(idempotency.key);
   if (row === undefined) return undefined;

@@ -3,7 +3,9 @@ import { type Reading, runTransaction } from "./transaction.ts";
 
 /** Reads on a connection that cannot write. A transaction that does more than select does not compile here. */
 export type Reader = {
-  /** Runs all selects of one reading on one snapshot, synchronously. Keep it short: an open snapshot stops checkpoints. */
+  /**
+   * Runs all selects of one reading on one snapshot, synchronously. Keep it short: an open snapshot stops checkpoints.
+   */
   read<Result>(reading: Reading<Result>): Result;
   close(): void;
 };

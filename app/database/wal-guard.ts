@@ -25,7 +25,9 @@ export class WalGuard {
     this.#log = log;
   }
 
-  /** Bytes of the WAL in use, not older than 10 ms. Logs once when the alarm or the limit is crossed, and on recovery. */
+  /**
+   * Bytes of the WAL in use, not older than 10 ms. Logs once when the alarm or the limit is crossed, and on recovery.
+   */
   measureBytes(): number {
     const nowMs = performance.now();
     if (nowMs - this.#measuredAtMs < remeasureMs) return this.#bytes;

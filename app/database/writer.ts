@@ -39,7 +39,9 @@ export type WriterOptions = {
   log: WriterLog;
 };
 
-/** Starts the writer thread and resolves when the migrations have run. Throws what went wrong in the thread as cause. */
+/**
+ * Starts the writer thread and resolves when the migrations have run. Throws what went wrong in the thread as cause.
+ */
 export async function startWriter(options: WriterOptions): Promise<Writer> {
   const { databasePath, walAlarmBytes: alarmBytes, walLimitBytes: limitBytes, log } = options;
   const fence = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));

@@ -59,7 +59,10 @@ function demandWritableBucket({ bucketRefusal }: Replication): void {
   throw new Problem(503, "bucket-not-writable", detail, { headers: { "retry-after": bucketRetrySeconds } });
 }
 
-/** Answers null when replicated, otherwise the cause. Any failure says the same to the client: committed, not replicated. */
+/**
+ * Answers null when replicated, otherwise the cause. Any failure says the same to the client: committed, not
+ * replicated.
+ */
 async function waitForBucket(
   replication: Replication,
   timeoutMs: number,

@@ -7,7 +7,9 @@ export type FieldFault = { in: string; pointer: string; message: string };
 
 type ProblemExtras = { headers?: Record<string, string>; errors?: FieldFault[]; cause?: unknown };
 
-/** An error that knows its answer. Its `detail` is for the client: no internals, and the next step where there is one. */
+/**
+ * An error that knows its answer. Its `detail` is for the client: no internals, and the next step where there is one.
+ */
 export class Problem extends Error {
   readonly status: number;
   readonly code: string;

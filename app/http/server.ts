@@ -26,7 +26,9 @@ export type ServerOptions = {
   log?: FastifyBaseLogger;
 };
 
-/** Builds the HTTP server; it listens when the caller says so. `close()` answers what is under way and takes no more. */
+/**
+ * Builds the HTTP server; it listens when the caller says so. `close()` answers what is under way and takes no more.
+ */
 export function buildServer({ writer, reader, replication, config, log }: ServerOptions): Server {
   const server = createServer(log);
   // Only JSON is understood; Fastify would take text/plain too.

@@ -6,7 +6,10 @@ export type BootLimits = {
   restoreStallMs: number;
   /** Longest pause between two tries while the store does not answer. */
   maxBackoffMs: number;
-  /** For a key that the store does not know: AWS needs seconds until a new one is known everywhere; after this long it is simply wrong. */
+  /**
+   * For a key that the store does not know: AWS needs seconds until a new one is known everywhere; after this long it
+   * is simply wrong.
+   */
   unknownKeyMs: number;
 };
 

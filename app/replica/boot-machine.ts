@@ -28,8 +28,9 @@ export type BootOptions = {
 };
 
 /**
- * Boots a machine: survey, decide, carry out. Ends with a database that this machine may serve and litestream.yml for its epoch, or with a refusal.
- * Never guesses "empty". Returns a report for every normal outcome; throws for what a restart may cure (DirectoryInUse, BucketError, RestoreFailed).
+ * Boots a machine: survey, decide, carry out. Ends with a database that this machine may serve and litestream.yml for
+ * its epoch, or with a refusal. Never guesses "empty". Returns a report for every normal outcome; throws for what a
+ * restart may cure (DirectoryInUse, BucketError, RestoreFailed).
  */
 export async function bootMachine(machine: Machine, options: BootOptions): Promise<BootReport> {
   const limits = { ...bootLimits, ...options.limits };
@@ -71,7 +72,9 @@ const emptyReport = {
 type Asking = { bucket: Bucket; machine: Machine; limits: BootLimits; log: BootOptions["log"] };
 type Decided = { survey: Survey; plan: Exclude<BootPlan, Refusal> };
 
-/** Row 1: while the store does not answer, ask again. A refusal stands only when head is still the one it was judged by. */
+/**
+ * Row 1: while the store does not answer, ask again. A refusal stands only when head is still the one it was judged by.
+ */
 async function surveyAndDecide({ bucket, machine, limits, log }: Asking): Promise<Decided> {
   const keyDeadline = Date.now() + limits.unknownKeyMs;
   let backoffMs = firstBackoffMs;
@@ -111,15 +114,20 @@ function resume(machine: Machine, { facts }: Survey): Partial<BootReport> {
 
 function toOutcome(error: unknown): Partial<BootReport> {
   if (error instanceof BootRefused) return { outcome: "refused", ...pick(error.refusal) };
-  if (error instanceof ClaimLost) return { outcome: "lost", cause: error.message, next: "nothing: the other machine serves" };
-  const finalFault = error instanceof BucketError && !mayPass(error);
-  if (!finalFault && !isKeyUnknown(error) && !(error instanceof ShapeError)) throw error;
-  return {
-    outcome: "refused",
-    row: 2,
-    cause: error instanceof Error ? error.message : String(error),
-    next: "check endpoint, bucket, region and key of the store",
-  };
+  if (error instanceof ClaimLost)
+    return { outcome: "lost", cause: error.message, next: "nothing: the other machine serves" };
+  const next = adviseOnStore(error);
+  if (next === null) throw error;
+  return { outcome: "refused", row: 2, cause: error instanceof Error ? error.message : String(error), next };
+}
+
+/** What to do about a store that no waiting cures; null when a restart may cure it. */
+function adviseOnStore(error: unknown): string | null {
+  if (error instanceof ShapeError)
+    return `bring an earlier version of ${error.source} back in the bucket, or check the endpoint, if something else answers there`;
+  if (error instanceof BucketError && (!mayPass(error) || isKeyUnknown(error)))
+    return "check endpoint, bucket, region and key of the store";
+  return null;
 }
 
 function isKeyUnknown(error: unknown): boolean {
@@ -142,7 +150,9 @@ function stepper(steps: BootStep[], options: BootOptions): Step {
   };
 }
 
-/** The copy in the bucket is for people; when it cannot be written, the outcome stands all the same and the log says so. */
+/**
+ * The copy in the bucket is for people; when it cannot be written, the outcome stands all the same and the log says so.
+ */
 async function publish(bucket: Bucket, machine: Machine, report: BootReport, options: BootOptions): Promise<void> {
   writeBootReport(machine, report);
   try {

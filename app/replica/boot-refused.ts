@@ -1,6 +1,8 @@
 import type { Refusal } from "./decide-boot.ts";
 
-/** Boot will not go on, and another start would end the same way: the row of the table, the cause, and what to do next. */
+/**
+ * Boot will not go on, and another start would end the same way: the row of the table, the cause, and what to do next.
+ */
 export class BootRefused extends Error {
   override readonly name = "BootRefused";
   readonly refusal: Refusal;

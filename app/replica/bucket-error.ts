@@ -1,6 +1,7 @@
 /**
  * Why a call to the store failed.
- * `unreachable`, `throttled`, `clock-skewed` and `key-unknown` may pass by themselves (a new AWS key takes seconds to be known everywhere); the others do not.
+ * `unreachable`, `throttled`, `clock-skewed` and `key-unknown` may pass by themselves (a new AWS key takes seconds to
+ * be known everywhere); the others do not.
  */
 export type BucketFault =
   | "unreachable"
@@ -29,7 +30,9 @@ export function mayPass(error: unknown): boolean {
   return error instanceof BucketError && passing.has(error.kind);
 }
 
-/** Sorts whatever the AWS SDK threw into one of our kinds. The names are those of Amazon S3's error responses reference. */
+/**
+ * Sorts whatever the AWS SDK threw into one of our kinds. The names are those of Amazon S3's error responses reference.
+ */
 export function toBucketError(error: unknown, doing: string): BucketError {
   if (error instanceof BucketError) return error;
   const { name, status, detail } = describe(error);
@@ -67,7 +70,8 @@ function classify(name: string, status: number | undefined): BucketFault {
 function describe(error: unknown): { name: string; status: number | undefined; detail: string } {
   if (!(error instanceof Error)) return { name: "", status: undefined, detail: String(error) };
   const metadata: unknown = "$metadata" in error ? error.$metadata : undefined;
-  const status = isRecord(metadata) && typeof metadata["httpStatusCode"] === "number" ? metadata["httpStatusCode"] : undefined;
+  const status =
+    isRecord(metadata) && typeof metadata["httpStatusCode"] === "number" ? metadata["httpStatusCode"] : undefined;
   const code = "code" in error && typeof error.code === "string" ? ` ${error.code}` : "";
   return { name: error.name, status, detail: `${error.name}${code}: ${error.message}`.slice(0, 300) };
 }

@@ -21,11 +21,17 @@ export type BucketConfig = {
 
 export type PutCondition = { ifMatch: string } | { ifNoneMatch: "*" };
 
-/** The few calls to the store that we make ourselves; Litestream makes its own. Every call throws BucketError and ends within its time limit. */
+/**
+ * The few calls to the store that we make ourselves; Litestream makes its own. Every call throws BucketError and ends
+ * within its time limit.
+ */
 export type Bucket = {
   readonly name: string;
   get(key: string): Promise<{ text: string; etag: string }>;
-  /** Returns the new ETag. Sent once, never repeated by itself: a repeated conditional PUT would refuse its own first success. */
+  /**
+   * Returns the new ETag. Sent once, never repeated by itself: a repeated conditional PUT would refuse its own first
+   * success.
+   */
   put(key: string, text: string, condition?: PutCondition): Promise<string>;
   /** Every key under a prefix, page by page. */
   list(prefix: string): AsyncGenerator<string>;
@@ -63,7 +69,13 @@ export function openBucket(config: BucketConfig, limits: BucketLimits = bucketLi
       }),
     put: (Key, Body, condition) =>
       limited(`PUT ${Key} (${where})`, async (abortSignal) => {
-        const command = new PutObjectCommand({ Bucket, Key, Body, ContentType: "application/json", ...toHeaders(condition) });
+        const command = new PutObjectCommand({
+          Bucket,
+          Key,
+          Body,
+          ContentType: "application/json",
+          ...toHeaders(condition),
+        });
         const answer = await writes.send(command, { abortSignal });
         if (answer.ETag === undefined) throw notAStore(`PUT ${Key} (${where})`, "no ETag");
         return answer.ETag;
@@ -94,17 +106,25 @@ async function* pages(
   const doing = `LIST ${input.Prefix ?? "/"} (${where})`;
   let token: string | undefined;
   do {
-    const command = new ListObjectsV2Command({ ...input, ...(token === undefined ? {} : { ContinuationToken: token }) });
+    const command = new ListObjectsV2Command({
+      ...input,
+      ...(token === undefined ? {} : { ContinuationToken: token }),
+    });
     const page = await limited(doing, (abortSignal) => client.send(command, { abortSignal }));
     // An HTML page answered with 200 parses as a listing without anything in it; a real one always counts its keys.
     if (page.KeyCount === undefined) throw notAStore(doing, "the answer does not count its keys");
     yield page;
     token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-    if (page.IsTruncated === true && token === undefined) throw notAStore(doing, "a truncated page without a continuation");
+    if (page.IsTruncated === true && token === undefined)
+      throw notAStore(doing, "a truncated page without a continuation");
   } while (token !== undefined);
 }
 
-async function endWithin<Result>(limitMs: number, doing: string, call: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+async function endWithin<Result>(
+  limitMs: number,
+  doing: string,
+  call: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
   try {
     return await call(AbortSignal.timeout(limitMs));
   } catch (error) {

@@ -28,22 +28,34 @@ type ClaimContext = {
 };
 
 /**
- * Claims head, then restores: the order is the point, for what was acknowledged at `bucket` was uploaded before any later claim.
- * A crash after any step leads the next boot to the same content. Throws ClaimLost, BootRefused, BucketError, RestoreFailed.
+ * Claims head, then restores: the order is the point, for what was acknowledged at `bucket` was uploaded before any
+ * later claim. A crash after any step leads the next boot to the same content. Throws ClaimLost, BootRefused,
+ * BucketError, RestoreFailed.
  */
 export async function carryOutClaim(context: ClaimContext): Promise<Partial<BootReport>> {
   const { bucket, machine, survey, plan, step, log } = context;
   const { head } = await step("claim", () => claimHead(bucket, machine, { seen: survey.seen, plan }));
   log("claimed", { epoch: head.epoch, row: plan.row, parent: plan.parent?.epoch ?? null, content: plan.content });
   // Settled, not raced: a probe that fails must not leave a restore running behind it.
-  const [content, probe] = await Promise.allSettled([installWithRetry(context), probeConditionalWrites(bucket, machine.machineId)]);
+  const [content, probe] = await Promise.allSettled([
+    installWithRetry(context),
+    probeConditionalWrites(bucket, machine.machineId),
+  ]);
   if (content.status === "rejected") throw content.reason;
   if (probe.status === "rejected") throw probe.reason;
   const [installed, fence] = [content.value, probe.value];
-  await step("epoch", () => bucket.put(`${epochPrefix(head.epoch)}epoch.json`, describeEpoch(head.epoch, plan, installed)));
+  await step("epoch", () =>
+    bucket.put(`${epochPrefix(head.epoch)}epoch.json`, describeEpoch(head.epoch, plan, installed)),
+  );
   await step("mark", () => {
     const { epoch, nonce } = head;
-    writeMark(machine.files.mark, { epoch, nonce, machine: machine.machineId, bootId: machine.bootId, cleanStop: null });
+    writeMark(machine.files.mark, {
+      epoch,
+      nonce,
+      machine: machine.machineId,
+      bootId: machine.bootId,
+      cleanStop: null,
+    });
     removeIntent(machine.files.intent);
     writeFileSync(machine.files.litestreamConfig, renderLitestreamConfig(machine, epoch), { mode: 0o600 });
   });
@@ -62,7 +74,10 @@ export async function carryOutClaim(context: ClaimContext): Promise<Partial<Boot
 
 const restoreAttempts = 3;
 
-/** The dead machine's Litestream may still compact under our restore (a file is gone when it is opened): the next try lists anew. */
+/**
+ * The dead machine's Litestream may still compact under our restore (a file is gone when it is opened): the next try
+ * lists anew.
+ */
 async function installWithRetry(context: ClaimContext): Promise<Installed> {
   const { bucket, machine, survey, plan, step, limits, log } = context;
   for (let attempt = 1; ; attempt++) {

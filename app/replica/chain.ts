@@ -1,6 +1,9 @@
 import type { Bucket } from "./bucket.ts";
 
-/** What can be restored from one epoch's LTX files. `missing` names the first file that is not there; TXIDs are Litestream's 16 hex digits. */
+/**
+ * What can be restored from one epoch's LTX files. `missing` names the first file that is not there; TXIDs are
+ * Litestream's 16 hex digits.
+ */
 export type Chain =
   | { state: "empty" }
   | { state: "no-base" | "broken"; missing: string }
@@ -24,8 +27,9 @@ export async function fetchChain(bucket: Bucket, epoch: string): Promise<Chain> 
 }
 
 /**
- * Judges a listing the way Litestream 0.5.17 plans a restore (CalcRestorePlan in its replica.go): from the newest snapshot, or from TXID 1,
- * always the file that reaches furthest; what lies beyond a gap means that something in between is gone.
+ * Judges a listing the way Litestream 0.5.17 plans a restore (CalcRestorePlan in its replica.go): from the newest
+ * snapshot, or from TXID 1, always the file that reaches furthest; what lies beyond a gap means that something in
+ * between is gone.
  */
 export function readChain(keys: readonly string[]): Chain {
   const files = keys.flatMap((key) => parseKey(key) ?? []);
@@ -38,7 +42,10 @@ export function readChain(keys: readonly string[]): Chain {
   const { reached, used, beyond } = walk(increments, start);
   if (reached === 0n) return { state: "no-base", missing: "neither a snapshot nor the file of TXID 1 is there" };
   if (beyond !== null) {
-    return { state: "broken", missing: `nothing continues TXID ${formatTxid(reached)}, the next file starts at ${formatTxid(beyond)}` };
+    return {
+      state: "broken",
+      missing: `nothing continues TXID ${formatTxid(reached)}, the next file starts at ${formatTxid(beyond)}`,
+    };
   }
   return { state: "whole", newestTxid: formatTxid(reached), files: used + (start > 0n ? 1 : 0) };
 }

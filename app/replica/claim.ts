@@ -20,12 +20,22 @@ class ClaimUnsettled extends Error {
 const rereadLimitMs = 120_000;
 
 /**
- * Wins the next head by compare-and-swap before anything of the replica is read. The intent is on disk before the PUT is sent, so that a crash
- * or a lost answer is told from another machine's win by re-reading head. Throws ClaimLost (final), BucketError and others (boot again).
+ * Wins the next head by compare-and-swap before anything of the replica is read. The intent is on disk before the PUT
+ * is sent, so that a crash or a lost answer is told from another machine's win by re-reading head. Throws ClaimLost
+ * (final), BucketError and others (boot again).
  */
-export async function claimHead(bucket: Bucket, machine: Machine, options: { seen: StoredHead | null; plan: Claim }): Promise<StoredHead> {
+export async function claimHead(
+  bucket: Bucket,
+  machine: Machine,
+  options: { seen: StoredHead | null; plan: Claim },
+): Promise<StoredHead> {
   const { seen, plan } = options;
-  const head = openingHead({ seen: seen?.head ?? null, machine: machine.machineId, parent: plan.parent, replaces: plan.replaces });
+  const head = openingHead({
+    seen: seen?.head ?? null,
+    machine: machine.machineId,
+    parent: plan.parent,
+    replaces: plan.replaces,
+  });
   writeIntent(machine.files.intent, { claiming: head.nonce, epoch: head.epoch });
   try {
     const etag = await swapHead(bucket, head, seen?.etag ?? null);
@@ -36,16 +46,26 @@ export async function claimHead(bucket: Bucket, machine: Machine, options: { see
   return confirmClaim(bucket, machine, { seen, nonce: head.nonce });
 }
 
-/** A refused PUT may be our own first success, its answer lost: the nonce in head decides. Lost for good is only what another machine has won since the survey. */
-async function confirmClaim(bucket: Bucket, machine: Machine, claim: { seen: StoredHead | null; nonce: string }): Promise<StoredHead> {
+/**
+ * A refused PUT may be our own first success, its answer lost: the nonce in head decides. Lost for good is only what
+ * another machine has won since the survey.
+ */
+async function confirmClaim(
+  bucket: Bucket,
+  machine: Machine,
+  claim: { seen: StoredHead | null; nonce: string },
+): Promise<StoredHead> {
   const deadline = Date.now() + rereadLimitMs;
   for (;;) {
     try {
       const stored = await fetchHeadOrNull(bucket);
       if (stored?.head.nonce === claim.nonce) return stored;
       const moved = stored !== null && stored.etag !== claim.seen?.etag;
-      if (moved && stored.head.machine !== machine.machineId) throw new ClaimLost(`machine ${stored.head.machine} won epoch ${stored.head.epoch}`);
-      throw new ClaimUnsettled(`the claim has not reached the store: head is ${stored?.head.epoch ?? "still missing"}; boot again`);
+      if (moved && stored.head.machine !== machine.machineId)
+        throw new ClaimLost(`machine ${stored.head.machine} won epoch ${stored.head.epoch}`);
+      throw new ClaimUnsettled(
+        `the claim has not reached the store: head is ${stored?.head.epoch ?? "still missing"}; boot again`,
+      );
     } catch (error) {
       if (!mayPass(error) || Date.now() > deadline) throw error;
       await sleep(1_000);

@@ -5,13 +5,17 @@ import type { Bucket, PutCondition } from "./bucket.ts";
 import type { Fence } from "./report.ts";
 
 /**
- * Tries whether the store honours conditional writes, on an object of this machine: If-None-Match must refuse what exists and If-Match what has changed.
- * A store that ignores or does not know them gives an advisory fence only. Throws BucketError when the store cannot be asked.
+ * Tries whether the store honours conditional writes, on an object of this machine: If-None-Match must refuse what
+ * exists and If-Match what has changed. A store that ignores or does not know them gives an advisory fence only. Throws
+ * BucketError when the store cannot be asked.
  */
 export async function probeConditionalWrites(bucket: Bucket, machineId: string): Promise<Fence> {
   const key = `reports/conditional-writes/${machineId}.json`;
   await bucket.put(key, JSON.stringify({ probe: randomUUID() }));
-  const refused = await Promise.all([isRefused(bucket, key, { ifNoneMatch: "*" }), isRefused(bucket, key, { ifMatch: staleEtag })]);
+  const refused = await Promise.all([
+    isRefused(bucket, key, { ifNoneMatch: "*" }),
+    isRefused(bucket, key, { ifMatch: staleEtag }),
+  ]);
   return refused.every(Boolean) ? "enforced" : "advisory";
 }
 

@@ -24,7 +24,8 @@ export type BootPlan = Refusal | { act: "resume"; row: 3 } | Claim;
 
 /**
  * The boot table of docs/decisions/0003: facts in, plan out, rows tried in order, nothing touched.
- * Rows 1 and 2 (the store itself) are decided while the facts are gathered. Checked by the model in test/model: change both together.
+ * Rows 1 and 2 (the store itself) are decided while the facts are gathered. Checked by the model in test/model: change
+ * both together.
  */
 export function decideBoot(facts: BootFacts): BootPlan {
   const { head, mark } = facts;
@@ -89,7 +90,10 @@ function decideWithBase(facts: BootFacts, head: Head): BootPlan {
   return { act: "claim", row: 11, parent, content: own ? "compare" : "restore", replaces: [] };
 }
 
-/** Rows 8 to 10: head was claimed, but died before its base was in the bucket. Only such a head may fall back to its parent. */
+/**
+ * Rows 8 to 10: head was claimed, but died before its base was in the bucket. Only such a head may fall back to its
+ * parent.
+ */
 function decideWithoutBase(facts: BootFacts, head: Head): BootPlan {
   const replaces = [...head.replaces, head.nonce];
   const nonce = facts.database === "present" ? (facts.mark?.nonce ?? null) : null;

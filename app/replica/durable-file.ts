@@ -1,7 +1,10 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
-/** Writes a small file so that it is whole or absent after a power loss: temporary file, fsync, rename, fsync of the directory. */
+/**
+ * Writes a small file so that it is whole or absent after a power loss: temporary file, fsync, rename, fsync of the
+ * directory.
+ */
 export function writeDurably(path: string, text: string): void {
   const temporary = `${path}.tmp`;
   const file = openSync(temporary, "w", 0o600);

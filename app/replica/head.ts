@@ -20,32 +20,51 @@ const HeadSchema = Type.Object({
   replaces: Type.Array(Type.String()),
 });
 
-/** The object that says which epoch is the living one. `replaces` lists the nonces of the openings that this one took the place of. */
+/**
+ * The object that says which epoch is the living one. `replaces` lists the nonces of the openings that this one took
+ * the place of.
+ */
 export type Head = Static<typeof HeadSchema>;
 export type Parent = Static<typeof ParentSchema>;
 export type StoredHead = { head: Head; etag: string };
 
-/** Reads head.json. Throws BucketError: `missing` when the store answers 404 (absence itself is proven by LIST), `not-a-store` when it is no head of ours. */
+/**
+ * Reads head.json. Throws BucketError: `missing` when the store answers 404 (absence itself is proven by LIST),
+ * `not-a-store` when it is no head of ours.
+ */
 export async function fetchHead(bucket: Bucket): Promise<StoredHead> {
   const stored = await bucket.get(headKey);
   return { head: parseJson(HeadSchema, stored.text, headKey), etag: stored.etag };
 }
 
 /**
- * Replaces head by compare-and-swap; `seenEtag` null means "there is none yet". Returns the new ETag, or null when another head won.
- * A lost answer looks like a lost race: the caller re-reads head and compares the nonce. Throws BucketError for anything else.
+ * Replaces head by compare-and-swap; `seenEtag` null means "there is none yet". Returns the new ETag, or null when
+ * another head won. A lost answer looks like a lost race: the caller re-reads head and compares the nonce. Throws
+ * BucketError for anything else.
  */
 export async function swapHead(bucket: Bucket, next: Head, seenEtag: string | null): Promise<string | null> {
   try {
-    return await bucket.put(headKey, JSON.stringify(next, null, 2), seenEtag === null ? { ifNoneMatch: "*" } : { ifMatch: seenEtag });
+    return await bucket.put(
+      headKey,
+      JSON.stringify(next, null, 2),
+      seenEtag === null ? { ifNoneMatch: "*" } : { ifMatch: seenEtag },
+    );
   } catch (error) {
     if (error instanceof BucketError && error.kind === "precondition-failed") return null;
     throw error;
   }
 }
 
-/** Makes the head that a claim tries to write: a fresh nonce and a fresh epoch name, numbered after the epoch of the head that was read. */
-export function openingHead(options: { seen: Head | null; machine: string; parent: Parent | null; replaces: readonly string[] }): Head {
+/**
+ * Makes the head that a claim tries to write: a fresh nonce and a fresh epoch name, numbered after the epoch of the
+ * head that was read.
+ */
+export function openingHead(options: {
+  seen: Head | null;
+  machine: string;
+  parent: Parent | null;
+  replaces: readonly string[];
+}): Head {
   const number = options.seen === null ? 1 : Number.parseInt(options.seen.epoch, 10) + 1;
   return {
     epoch: `${String(number).padStart(4, "0")}-${randomBytes(4).toString("hex")}`,

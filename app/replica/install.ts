@@ -24,8 +24,9 @@ export type Installed = {
 type Context = { machine: Machine; facts: BootFacts; plan: Claim; step: Step; limits: BootLimits };
 
 /**
- * Puts the content that the plan asks for at the database's place: what wins has passed quick_check, whatever else lay there is in quarantine,
- * and Litestream's staged files of the earlier life are gone. Throws BootRefused when content is damaged or histories diverge, RestoreFailed.
+ * Puts the content that the plan asks for at the database's place: what wins has passed quick_check, whatever else lay
+ * there is in quarantine, and Litestream's staged files of the earlier life are gone. Throws BootRefused when content
+ * is damaged or histories diverge, RestoreFailed.
  */
 export async function installDatabase(context: Context): Promise<Installed> {
   const installed = await chooseContent(context);
@@ -53,7 +54,10 @@ async function chooseContent(context: Context): Promise<Installed> {
   }
 }
 
-/** The newer of the volume's database and the replica wins by commit sequence; a tie goes to the volume; equal sequence with unequal token is a divergence. */
+/**
+ * The newer of the volume's database and the replica wins by commit sequence; a tie goes to the volume; equal sequence
+ * with unequal token is a divergence.
+ */
 async function compare(context: Context): Promise<Installed> {
   const { facts } = context;
   const stoppedAt = facts.mark?.cleanStop?.txid;
@@ -65,7 +69,11 @@ async function compare(context: Context): Promise<Installed> {
   // A damaged volume is a lost volume: what it had beyond the replica cannot be told any more.
   if (volume === null) return installRestored(context, replica);
   if (volume.sequence === replica.sequence.sequence && volume.token !== replica.sequence.token) {
-    throw refuse(context, `volume and replica both stand at commit ${volume.sequence}, but with different content: two histories`, "compare both by hand, then empty the data directory to go on from the replica");
+    throw refuse(
+      context,
+      `volume and replica both stand at commit ${volume.sequence}, but with different content: two histories`,
+      "compare both by hand, then empty the data directory to go on from the replica",
+    );
   }
   return volume.sequence >= replica.sequence.sequence ? keepVolume(context, volume) : installRestored(context, replica);
 }
@@ -110,7 +118,11 @@ async function restoreAndCheck(context: Context): Promise<Checked> {
   const restored = await step("restore", () => restoreEpoch(machine, parent.epoch, limits.restoreStallMs));
   const sequence = await step("check", () => inspectOrNull(restored.path));
   if (sequence === null) {
-    throw refuse(context, `what epoch ${parent.epoch} restores does not pass SQLite's quick_check`, `restore an earlier point of epochs/${parent.epoch}/ by hand`);
+    throw refuse(
+      context,
+      `what epoch ${parent.epoch} restores does not pass SQLite's quick_check`,
+      `restore an earlier point of epochs/${parent.epoch}/ by hand`,
+    );
   }
   return { ...restored, sequence };
 }
@@ -118,18 +130,30 @@ async function restoreAndCheck(context: Context): Promise<Checked> {
 function inspectVolume(context: Context): CommitSequence {
   const sequence = inspectOrNull(context.machine.files.database);
   if (sequence !== null) return sequence;
-  throw refuse(context, "the volume's own database is damaged, and nothing else holds its last writes", "move the data directory away to go on without them");
+  throw refuse(
+    context,
+    "the volume's own database is damaged, and nothing else holds its last writes",
+    "move the data directory away to go on without them",
+  );
 }
 
-/** The commit sequence of a sound database; null when SQLite finds it damaged. */
+/**
+ * The commit sequence of a sound database; null when SQLite finds it damaged, be it on opening it or on checking it.
+ */
 function inspectOrNull(path: string): CommitSequence | null {
+  try {
+    return inspect(path);
+  } catch (error) {
+    if (error instanceof DatabaseDamaged) return null;
+    throw error;
+  }
+}
+
+function inspect(path: string): CommitSequence {
   const database = openDatabase(path, "reader");
   try {
     quickCheck(database);
     return findCommitSequence(database);
-  } catch (error) {
-    if (error instanceof DatabaseDamaged) return null;
-    throw error;
   } finally {
     database.close();
   }

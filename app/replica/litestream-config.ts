@@ -14,7 +14,9 @@ export type LitestreamConfig = {
   "shutdown-sync-timeout": string;
   socket: { enabled: true; path: string; permissions: number };
   logging: { level: "info" | "warn"; type: "json"; stderr: true };
-  dbs: readonly [{ path: string; "monitor-interval": string; "min-checkpoint-page-count"?: number; replica: LitestreamReplica }];
+  dbs: readonly [
+    { path: string; "monitor-interval": string; "min-checkpoint-page-count"?: number; replica: LitestreamReplica },
+  ];
 };
 
 export type LitestreamReplica = {
@@ -31,16 +33,22 @@ export type LitestreamReplica = {
 /** Chooses Litestream's intervals from the replication interval; the reasons stand beside the numbers. */
 export function litestreamIntervals(replicationIntervalMs: number) {
   return {
-    // Each tick with changes makes one file, that is one PUT: this interval is what costs money, and bounds the loss of `commit` writes.
+    // Each tick with changes makes one file, that is one PUT: this interval is what costs money, and bounds the loss of
+    // `commit` writes.
     monitor: `${replicationIntervalMs}ms`,
-    // Uploads what is staged. Costs no PUT of its own; at 100 ms the worst loss is 1.1 s where two timers of 1 s would make it 2 s (measured).
+    // Uploads what is staged. Costs no PUT of its own; at 100 ms the worst loss is 1.1 s where two timers of 1 s would
+    // make it 2 s (measured).
     sync: `${Math.min(100, replicationIntervalMs)}ms`,
-    // A restore costs about 1.9 ms a file of level 0 (measured), so level 1 gathers them often; the higher levels keep listings short.
+    // A restore costs about 1.9 ms a file of level 0 (measured), so level 1 gathers them often; the higher levels keep
+    // listings short.
     levels: ["10s", "5m", "1h"],
   };
 }
 
-/** Renders litestream.yml for one epoch. JSON is YAML, so nothing needs quoting rules of ours. Keys come from the environment. */
+/**
+ * Renders litestream.yml for one epoch. JSON is YAML, so nothing needs quoting rules of ours. Keys come from the
+ * environment.
+ */
 export function renderLitestreamConfig(machine: Machine, epoch: string): string {
   return `${JSON.stringify(litestreamConfig(machine, epoch), null, 2)}\n`;
 }

@@ -7,14 +7,17 @@ import { parseJson } from "./parse-json.ts";
 const SyncAnswerSchema = Type.Object({ status: Type.String(), txid: Type.Number(), replicated_txid: Type.Number() });
 const InfoSchema = Type.Object({ version: Type.String(), pid: Type.Number() });
 
-/** Litestream's control socket did not do what was asked: not there, no database yet, store unreachable, out of time. */
+/**
+ * Litestream's control socket did not do what was asked: not there, no database yet, store unreachable, out of time.
+ */
 export class LitestreamFailed extends Error {
   override readonly name = "LitestreamFailed";
 }
 
 /**
  * Asks the running Litestream to stage and upload everything committed before this call, and waits for it.
- * Returns the replicated TXID as 16 hex digits. Throws LitestreamFailed, also when our own limit passes: Litestream keeps its own only loosely (109 s for 2 s, measured).
+ * Returns the replicated TXID as 16 hex digits. Throws LitestreamFailed, also when our own limit passes: Litestream
+ * keeps its own only loosely (109 s for 2 s, measured).
  */
 export async function syncReplica(socketPath: string, databasePath: string, limitMs: number): Promise<string> {
   const body = JSON.stringify({ path: databasePath, wait: true, timeout: Math.ceil(limitMs / 1000) });
@@ -23,7 +26,10 @@ export async function syncReplica(socketPath: string, databasePath: string, limi
   return BigInt(sync.replicated_txid).toString(16).padStart(16, "0");
 }
 
-/** Kills the Litestream behind a socket at once: what a superseded machine still holds must not be uploaded. One that is not there is dead already. */
+/**
+ * Kills the Litestream behind a socket at once: what a superseded machine still holds must not be uploaded. One that is
+ * not there is dead already.
+ */
 export async function killLitestream(socketPath: string): Promise<void> {
   try {
     const answer = await call({ socketPath, method: "GET", path: "/info", body: "", limitMs: infoLimitMs });
@@ -46,9 +52,13 @@ function call({ socketPath, method, path, body, limitMs }: Call): Promise<string
       answer.setEncoding("utf8");
       answer.on("data", (chunk: string) => (text += chunk));
       answer.on("error", (error) => failed(error.message, error));
-      answer.on("end", () => (answer.statusCode === 200 ? resolve(text) : failed(`${answer.statusCode} ${text.trim()}`)));
+      answer.on("end", () =>
+        answer.statusCode === 200 ? resolve(text) : failed(`${answer.statusCode} ${text.trim()}`),
+      );
     });
-    outgoing.on("error", (error) => failed(error.name === "TimeoutError" ? `no answer in ${limitMs} ms` : error.message, error));
+    outgoing.on("error", (error) =>
+      failed(error.name === "TimeoutError" ? `no answer in ${limitMs} ms` : error.message, error),
+    );
     outgoing.end(body);
   });
 }

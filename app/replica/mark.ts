@@ -13,7 +13,10 @@ const MarkSchema = Type.Object({
 
 const IntentSchema = Type.Object({ claiming: Type.String(), epoch: Type.String() });
 
-/** Lies beside the database and says whose it is: the claim's nonce, never the content, decides. `cleanStop` holds the replicated TXID of a checked stop. */
+/**
+ * Lies beside the database and says whose it is: the claim's nonce, never the content, decides. `cleanStop` holds the
+ * replicated TXID of a checked stop.
+ */
 export type Mark = Static<typeof MarkSchema>;
 /** Written before a claim is sent, so that a crash or a lost answer can be told from another machine's win. */
 export type Intent = Static<typeof IntentSchema>;

@@ -15,10 +15,14 @@ const syncBaseLimitMs = 15_000;
 const bytesPerLimitMs = 1_000;
 
 /**
- * Makes sure that head is still ours, finds out whether the store can fence, and starts replication of the epoch that the mark names.
- * Throws Superseded, BucketError.
+ * Makes sure that head is still ours, finds out whether the store can fence, and starts replication of the epoch that
+ * the mark names. Throws Superseded, BucketError.
  */
-export async function openReplication(machine: Machine, mark: Mark, events: Pick<ReplicationOptions, "log" | "onFenced">): Promise<Replication> {
+export async function openReplication(
+  machine: Machine,
+  mark: Mark,
+  events: Pick<ReplicationOptions, "log" | "onFenced">,
+): Promise<Replication> {
   const bucket = openBucket(machine.bucket);
   await confirmOwnHead(bucket, mark);
   const { database, litestreamSocket } = machine.files;

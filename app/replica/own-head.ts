@@ -13,8 +13,8 @@ export class Superseded extends Error {
 const retryMs = 500;
 
 /**
- * Reads head once more before anything is served: since boot another machine may have claimed it. Waits while the store does not answer.
- * Throws Superseded, BucketError.
+ * Reads head once more before anything is served: since boot another machine may have claimed it. Waits while the store
+ * does not answer. Throws Superseded, BucketError.
  */
 export async function confirmOwnHead(bucket: Bucket, mark: Mark): Promise<void> {
   for (;;) {

@@ -9,8 +9,9 @@ import type { Mark } from "./mark.ts";
 const sidecars = ["-wal", "-shm", "-journal"];
 
 /**
- * Moves the volume's database and its sidecars, with a copy of their mark, into a folder of their own under quarantine/. Nothing there is ever deleted or
- * overwritten. Returns the folder, or null when there was nothing. The database goes first: a crash in between must not leave one without its WAL.
+ * Moves the volume's database and its sidecars, with a copy of their mark, into a folder of their own under
+ * quarantine/. Nothing there is ever deleted or overwritten. Returns the folder, or null when there was nothing. The
+ * database goes first: a crash in between must not leave one without its WAL.
  */
 export function setAside(files: MachineFiles, mark: Mark | null): string | null {
   const found = ["", ...sidecars].map((suffix) => files.database + suffix).filter((path) => existsSync(path));

@@ -1,5 +1,6 @@
 import { mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
+import { HeadWatch } from "./head-watch.ts";
 import { fetchHead, swapHead, type StoredHead } from "./head.ts";
 import type { Fence } from "./report.ts";
 import { SharedRounds } from "./shared-rounds.ts";
@@ -27,37 +28,38 @@ export type ReplicationOptions = {
   onFenced: (cause: string) => void;
 };
 
-/** After this long the replica is synced and head is read though nobody asks: the age that /ready shows must not be a guess. */
+/**
+ * After this long the replica is synced and head is read though nobody asks: the age that /ready shows must not be a
+ * guess.
+ */
 const heartbeatMs = 10_000;
-const pollMs = 1_500;
-const tickMs = 100;
-/** A tick this late means that the process or the machine stood still: somebody may have taken over meanwhile. */
-const stallMs = 1_000;
 const retryMs = 250;
-/** While the epoch opens, Litestream may not be up or have no database yet; the first acknowledgement waits for it, so ask often. */
+/**
+ * While the epoch opens, Litestream may not be up or have no database yet; the first acknowledgement waits for it, so
+ * ask often.
+ */
 const openingRetryMs = 20;
 const unanswered = "the sync has not been answered yet";
 /** A base above this size takes longer to upload than a request should wait. */
 const quickBaseBytes = 32 * 1024 * 1024;
 
 /**
- * Sync, then check: a write is in the bucket when a sync that was sent after its commit has been answered, and a read of head that was started
- * after that answer still shows our nonce, living. The first such sync makes the epoch living. Also watches head, and fences this machine when it moves.
+ * Sync, then check: a write is in the bucket when a sync that was sent after its commit has been answered, and a read
+ * of head that was started after that answer still shows our nonce, living. The first such sync makes the epoch living.
+ * Also watches head, and fences this machine when it moves.
  */
 export class Replication {
   readonly epoch: string;
   readonly fence: Fence;
   #options: ReplicationOptions;
   #rounds: SharedRounds;
+  #watch = new HeadWatch(() => this.#lookAtHead());
   #state: "opening" | "living" | "fenced" = "opening";
   #openedAt = Date.now();
   #checkedAt: number | null = null;
   #lastTxid: string | null = null;
   #lastCause: string = unanswered;
   #polling = false;
-  #tickedAt = 0;
-  #stalls = 0;
-  #watch: NodeJS.Timeout | null = null;
 
   constructor(options: ReplicationOptions) {
     this.#options = options;
@@ -74,7 +76,7 @@ export class Replication {
   /** Starts the first sync and the watch over head. */
   start(): void {
     this.#rounds.request();
-    this.#watch = this.#watchHead();
+    this.#watch.start();
   }
 
   get state(): "opening" | "living" | "fenced" {
@@ -93,15 +95,19 @@ export class Replication {
     return `base of ${megabytes} MB going up for ${((Date.now() - this.#openedAt) / 1000).toFixed(1)} s`;
   }
 
-  /** Why a `bucket` write could not be acknowledged soon or at all, so that it is better refused before it is written; null when it can be. */
+  /**
+   * Why a `bucket` write could not be acknowledged soon or at all, so that it is better refused before it is written;
+   * null when it can be.
+   */
   get bucketRefusal(): string | null {
     const slowBase = this.#state === "opening" && this.#options.baseBytes() > quickBaseBytes;
     return this.#neverReplicates() ?? (slowBase ? `the epoch is opening: ${this.uploadProgress ?? ""}` : null);
   }
 
   /**
-   * Resolves when everything committed before this call is in the bucket and head was ours afterwards, so that a `bucket` write may be acknowledged.
-   * Throws NotReplicated after `timeoutMs`, and at once where the store cannot fence and nobody has accepted that.
+   * Resolves when everything committed before this call is in the bucket and head was ours afterwards, so that a
+   * `bucket` write may be acknowledged. Throws NotReplicated after `timeoutMs`, and at once where the store cannot
+   * fence and nobody has accepted that.
    */
   async replicate(timeoutMs: number): Promise<void> {
     const never = this.#neverReplicates();
@@ -109,9 +115,15 @@ export class Replication {
     await this.upload(timeoutMs);
   }
 
-  /** The same round without a promise to anybody, for the backup point of a migration and the clean stop: needed on every store. Throws NotReplicated. */
+  /**
+   * The same round without a promise to anybody, for the backup point of a migration and the clean stop: needed on
+   * every store. Throws NotReplicated.
+   */
   async upload(timeoutMs: number): Promise<void> {
-    await this.#rounds.join(timeoutMs, () => new NotReplicated(`not in the bucket after ${timeoutMs} ms: ${this.#lastCause}`));
+    await this.#rounds.join(
+      timeoutMs,
+      () => new NotReplicated(`not in the bucket after ${timeoutMs} ms: ${this.#lastCause}`),
+    );
   }
 
   /** The checked sync of a clean stop, after the last commit. Returns the replicated TXID; throws NotReplicated. */
@@ -124,7 +136,7 @@ export class Replication {
 
   /** Ends without a sync; whoever waits is told the cause. */
   async abandon(cause: string): Promise<void> {
-    if (this.#watch !== null) clearInterval(this.#watch);
+    this.#watch.stop();
     await this.#rounds.end(new NotReplicated(cause));
   }
 
@@ -138,26 +150,24 @@ export class Replication {
     }
     if (head.nonce !== nonce) throw this.#becomeFenced(head.machine, head.epoch);
     if (head.state !== "living") throw new NotReplicated("head could not be made living yet");
-    if (this.#state === "opening") this.#options.log("epoch is living", { epoch: this.epoch, afterMs: Date.now() - this.#openedAt });
+    if (this.#state === "opening")
+      this.#options.log("epoch is living", { epoch: this.epoch, afterMs: Date.now() - this.#openedAt });
     this.#state = "living";
     this.#lastTxid = txid;
     this.#lastCause = unanswered;
     this.#checkedAt = Date.now();
   }
 
-  /** An answer that lay about while the process stood still tells of the past, and another machine may have begun to serve meanwhile: ask again. */
+  /**
+   * An answer that lay about while the process stood still tells of the past, and another machine may have begun to
+   * serve meanwhile: ask again.
+   */
   async #fetchHeadNow(): Promise<StoredHead> {
     for (;;) {
-      const stallsBefore = this.#countStalls();
+      const stallsBefore = this.#watch.stalls;
       const stored = await fetchHead(this.#options.bucket);
-      if (this.#countStalls() === stallsBefore) return stored;
+      if (this.#watch.stalls === stallsBefore) return stored;
     }
-  }
-
-  /** Stalls so far, the one included from which the process has only just woken up, its tick still to come. */
-  #countStalls(): number {
-    const late = this.#watch !== null && performance.now() - this.#tickedAt > stallMs;
-    return this.#stalls + (late ? 1 : 0);
   }
 
   #neverReplicates(): string | null {
@@ -168,26 +178,19 @@ export class Replication {
 
   #noteFailure(error: unknown): void {
     const cause = error instanceof Error ? error.message : String(error);
-    if (cause !== this.#lastCause && this.#state === "living") this.#options.log("not replicated, trying again", { cause });
+    if (cause !== this.#lastCause && this.#state === "living")
+      this.#options.log("not replicated, trying again", { cause });
     this.#lastCause = cause;
   }
 
-  #watchHead(): NodeJS.Timeout {
-    this.#tickedAt = performance.now();
-    let polledAt = this.#tickedAt;
-    return setInterval(() => {
-      const now = performance.now();
-      const stalled = now - this.#tickedAt > stallMs;
-      this.#tickedAt = now;
-      if (stalled) this.#stalls++;
-      if (!stalled && now - polledAt < pollMs) return;
-      polledAt = now;
-      void this.#pollHead();
-      if (this.#checkedAt !== null && Date.now() - this.#checkedAt > heartbeatMs) this.#rounds.request();
-    }, tickMs);
+  #lookAtHead(): void {
+    void this.#pollHead();
+    if (this.#checkedAt !== null && Date.now() - this.#checkedAt > heartbeatMs) this.#rounds.request();
   }
 
-  /** A store that does not answer proves nothing, so the machine serves on; `bucket` writes wait for the store anyway. */
+  /**
+   * A store that does not answer proves nothing, so the machine serves on; `bucket` writes wait for the store anyway.
+   */
   async #pollHead(): Promise<void> {
     if (this.#polling || this.#state === "fenced") return;
     this.#polling = true;

@@ -1,10 +1,13 @@
-import { writeDurably } from "./durable-file.ts";
 import type { Bucket } from "./bucket.ts";
+import { writeDurably } from "./durable-file.ts";
 import type { Machine } from "./machine.ts";
 
 export type BootStep = { step: string; durationMs: number };
 
-/** How a boot ended, for people without SSH. Kept beside the run files and, where the store can be written to, under reports/ in the bucket. */
+/**
+ * How a boot ended, for people without SSH. Kept beside the run files and, where the store can be written to, under
+ * reports/ in the bucket.
+ */
 export type BootReport = {
   outcome: "resumed" | "claimed" | "refused" | "lost";
   /** The row of the boot table. */

@@ -19,10 +19,15 @@ export class RestoreFailed extends Error {
 export type Restored = { path: string; txid: string };
 
 /**
- * Restores the newest state of an epoch into an empty directory of its own and returns the file's path and its TXID. Litestream's `-if-replica-exists` is never
- * used: it takes a mistyped prefix for an empty replica. Without progress for `stallLimitMs` it is given up. Throws RestoreFailed; what was half written is removed.
+ * Restores the newest state of an epoch into an empty directory of its own and returns the file's path and its TXID.
+ * Litestream's `-if-replica-exists` is never used: it takes a mistyped prefix for an empty replica. Without progress
+ * for `stallLimitMs` it is given up. Throws RestoreFailed; what was half written is removed.
  */
-export async function restoreEpoch(machine: Machine, epoch: string, stallLimitMs = bootLimits.restoreStallMs): Promise<Restored> {
+export async function restoreEpoch(
+  machine: Machine,
+  epoch: string,
+  stallLimitMs = bootLimits.restoreStallMs,
+): Promise<Restored> {
   const { restored, restoreConfig, database } = machine.files;
   rmSync(restored, { recursive: true, force: true });
   mkdirSync(restored, { mode: 0o700 });
@@ -34,7 +39,9 @@ export async function restoreEpoch(machine: Machine, epoch: string, stallLimitMs
     return { path: output, txid: parseJson(AnswerSchema, answer, "the answer of litestream restore").txid };
   } catch (error) {
     rmSync(restored, { recursive: true, force: true });
-    throw new RestoreFailed(`restoring epoch ${epoch}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new RestoreFailed(`restoring epoch ${epoch}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -42,7 +49,10 @@ type Watch = { output: string; stallLimitMs: number };
 
 /** Resolves with what the command printed; rejects with its last words. */
 function runRestore(machine: Machine, args: string[], watch: Watch): Promise<string> {
-  const child = spawn(machine.litestreamPath, args, { stdio: ["ignore", "pipe", "pipe"], env: litestreamEnvironment(machine) });
+  const child = spawn(machine.litestreamPath, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: litestreamEnvironment(machine),
+  });
   let answer = "";
   let words = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => (answer += chunk));
@@ -52,7 +62,10 @@ function runRestore(machine: Machine, args: string[], watch: Watch): Promise<str
     child.once("error", (error) => reject(new Error(`${machine.litestreamPath} cannot be run`, { cause: error })));
     child.once("close", (code, signal) => {
       if (code === 0) resolve(answer);
-      else reject(new Error(signal === null ? lastLine(words) : `no progress for ${watch.stallLimitMs / 1000} s, given up`));
+      else
+        reject(
+          new Error(signal === null ? lastLine(words) : `no progress for ${watch.stallLimitMs / 1000} s, given up`),
+        );
     });
   }).finally(() => clearInterval(watchdog));
 }

@@ -10,13 +10,19 @@ const SentinelSchema = Type.Object({ format: Type.Literal(1), bucketId: Type.Str
 
 export type Sentinel = Static<typeof SentinelSchema>;
 
-/** Reads the sentinel. Throws BucketError, or an Error when the object is not a sentinel (a web page answering 200, say). */
+/**
+ * Reads the sentinel. Throws BucketError, or an Error when the object is not a sentinel (a web page answering 200,
+ * say).
+ */
 export async function fetchSentinel(bucket: Bucket): Promise<Sentinel> {
   const stored = await bucket.get(sentinelKey);
   return parseJson(SentinelSchema, stored.text, sentinelKey);
 }
 
-/** Writes the sentinel once, with If-None-Match; an existing one is adopted and never rewritten. Returns the one that stands. */
+/**
+ * Writes the sentinel once, with If-None-Match; an existing one is adopted and never rewritten. Returns the one that
+ * stands.
+ */
 export async function makeSentinel(bucket: Bucket, bucketId: string): Promise<Sentinel> {
   const sentinel: Sentinel = { format: 1, bucketId };
   try {

@@ -28,7 +28,10 @@ export class SharedRounds {
     this.#options = options;
   }
 
-  /** Resolves when a round that started after this call has succeeded; rejects with what `timedOut` makes when that took too long. */
+  /**
+   * Resolves when a round that started after this call has succeeded; rejects with what `timedOut` makes when that took
+   * too long.
+   */
   join(timeoutMs: number, timedOut: () => Error): Promise<void> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     const { promise, resolve, reject } = Promise.withResolvers<void>();

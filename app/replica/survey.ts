@@ -7,7 +7,8 @@ import { fetchChain, type Chain } from "./chain.ts";
 import type { BootFacts } from "./decide-boot.ts";
 import { fetchHead, headKey, type StoredHead } from "./head.ts";
 import type { Machine } from "./machine.ts";
-import { readMark } from "./mark.ts";
+import { readMark, type Mark } from "./mark.ts";
+import { ShapeError } from "./parse-json.ts";
 import { fetchSentinel, sentinelKey } from "./sentinel.ts";
 
 export type Survey = { facts: BootFacts; seen: StoredHead | null };
@@ -32,12 +33,15 @@ export async function surveyBoot(bucket: Bucket, machine: Machine): Promise<Surv
     chain,
     parentChain,
     database: isDatabase(machine.files.database) ? "present" : "absent",
-    mark: readMark(machine.files.mark),
+    mark: readMarkOrRefuse(machine),
   };
   return { facts, seen };
 }
 
-/** True when the file is there and carries SQLite's header. An empty file is none: Litestream would make it a database and upload that. */
+/**
+ * True when the file is there and carries SQLite's header. An empty file is none: Litestream would make it a database
+ * and upload that.
+ */
 export function isDatabase(path: string): boolean {
   const magic = "SQLite format 3\0";
   const header = Buffer.alloc(magic.length);
@@ -55,14 +59,34 @@ export function isDatabase(path: string): boolean {
   }
 }
 
-/** The positive control: right place, right key, an answer from a real store. Only after it may "there is nothing" be believed. */
+/**
+ * The positive control: right place, right key, an answer from a real store. Only after it may "there is nothing" be
+ * believed.
+ */
 async function assertSentinel(bucket: Bucket, machine: Machine, top: readonly string[]): Promise<void> {
   if (!top.includes(sentinelKey)) {
-    throw refuseBucket(`bucket ${bucket.name} has no ${sentinelKey}: it was never made for Lifeboat, or it is the wrong one`, "check the bucket's name and endpoint");
+    throw refuseBucket(
+      `bucket ${bucket.name} has no ${sentinelKey}: it was never made for Lifeboat, or it is the wrong one`,
+      "check the bucket's name and endpoint",
+    );
   }
   const { bucketId } = await fetchSentinel(bucket);
   if (bucketId !== machine.bucketId) {
-    throw refuseBucket(`bucket ${bucket.name} is ${bucketId}, this machine belongs to ${machine.bucketId}`, "check the bucket's name and LIFEBOAT_BUCKET_ID");
+    throw refuseBucket(
+      `bucket ${bucket.name} is ${bucketId}, this machine belongs to ${machine.bucketId}`,
+      "check the bucket's name and LIFEBOAT_BUCKET_ID",
+    );
+  }
+}
+
+/** Without the mark nobody knows whose database lies there. */
+function readMarkOrRefuse({ files }: Machine): Mark | null {
+  try {
+    return readMark(files.mark);
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error;
+    const next = `move ${files.dataDirectory} away to go on from the bucket alone; what only this disk had is then in there`;
+    throw new BootRefused({ act: "refuse", row: 3, cause: error.message, next });
   }
 }
 

@@ -12,7 +12,9 @@ import { measureLoop } from "./measure-loop.ts";
 
 const rowCount = 100_000;
 
-/** Point reads by primary key on one thread: through the Reader and a generator, against a prepared statement by hand. */
+/**
+ * Point reads by primary key on one thread: through the Reader and a generator, against a prepared statement by hand.
+ */
 export function listReadVariants(directory: string, roundMs: number): Variant[] & Disposable {
   const path = join(directory, "reads.db");
   fillCustomers(path);

@@ -56,7 +56,10 @@ export async function storeVerified(candidate: string, path: string, sha256: str
   await rememberVerdict(path, verdictFor(path, sha256));
 }
 
-/** A folder for downloads beside the binaries, removed at the end of the scope; what a killed run left is swept after a day. */
+/**
+ * A folder for downloads beside the binaries, removed at the end of the scope; what a killed run left is swept after a
+ * day.
+ */
 export async function makeDownloadFolder(cacheDir: string): Promise<AsyncDisposable & { path: string }> {
   await mkdir(cacheDir, { recursive: true }).catch((error: unknown) => {
     throw new Error(`the cache folder ${cacheDir} cannot be made; set XDG_CACHE_HOME to a folder you may write`, {

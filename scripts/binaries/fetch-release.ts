@@ -15,7 +15,8 @@ const unpackLimitMs = 60_000;
 
 /**
  * Downloads a release archive (.tar.gz) into `folder`, unpacks only the file `name` and returns its path. The caller
- * checks its hash. Throws when the server is not reached or does not answer in time, or when the archive does not hold the file.
+ * checks its hash. Throws when the server is not reached or does not answer in time, or when the archive does not hold
+ * the file.
  */
 export async function fetchRelease(options: {
   url: string;

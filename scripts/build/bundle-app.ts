@@ -9,10 +9,15 @@ export type AppBundle = { boot: string; main: string };
 export const appSources = join(import.meta.dirname, "../../app");
 
 /**
- * Bundles the app into a directory that runs with Node alone, without npm and node_modules: boot, main, the writer thread and SQLite's binary
- * for `platform` ("linux-x64", …). A bundle starts in a third of the time of the sources, which is part of every recovery. Throws what esbuild found wrong.
+ * Bundles the app into a directory that runs with Node alone, without npm and node_modules: boot, main, the writer
+ * thread and SQLite's binary for `platform` ("linux-x64", …). A bundle starts in a third of the time of the sources,
+ * which is part of every recovery. Throws what esbuild found wrong.
  */
-export async function bundleApp(sources: string, directory: string, platform = `${process.platform}-${process.arch}`): Promise<AppBundle> {
+export async function bundleApp(
+  sources: string,
+  directory: string,
+  platform = `${process.platform}-${process.arch}`,
+): Promise<AppBundle> {
   await build({
     entryPoints: ["boot", "main", "writer-thread"].map((name) => join(sources, `${name}.ts`)),
     outdir: directory,
@@ -24,7 +29,9 @@ export async function bundleApp(sources: string, directory: string, platform = `
     alias: { "better-sqlite3": `better-sqlite3/${platform}` },
     loader: { ".node": "copy" },
     // Dependencies in CommonJS still call require.
-    banner: { js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);' },
+    banner: {
+      js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+    },
     legalComments: "none",
     logLevel: "silent",
   });

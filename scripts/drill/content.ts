@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 
 export type Durability = "commit" | "disk" | "bucket";
 
-/** What one write puts into the database. A payment is a fact of its own: it changes an invoice that was there before. */
+/**
+ * What one write puts into the database. A payment is a fact of its own: it changes an invoice that was there before.
+ */
 export type FactKind = "customer" | "invoice" | "payment";
 
 /** One thing that was written or found: its unique name, and the SHA-256 of everything in it that the client chose. */

@@ -19,7 +19,9 @@ export type Fence = Readonly<{
 
 const fenceLimitMs = 15_000;
 
-/** Wakes a frozen machine up while its clients still wait, and watches it leave. Throws when it stays or ends otherwise. */
+/**
+ * Wakes a frozen machine up while its clients still wait, and watches it leave. Throws when it stays or ends otherwise.
+ */
 export async function wakeUp(stage: Stage, { machine }: ServingMachine, load: Load): Promise<Fence> {
   stage.spotlight.machine = machine;
   return stage.transcript.step(

@@ -28,7 +28,9 @@ export const mixedClients: readonly ClientPlan[] = [
   ...[false, true].map((keyed) => ({ durability: "disk" as const, keyed, pauseMs: 5 })),
 ];
 
-/** Several clients that write to one machine, each one write after the other, until they are told to stop or cut off. */
+/**
+ * Several clients that write to one machine, each one write after the other, until they are told to stop or cut off.
+ */
 export class Load {
   readonly unfinished: Unfinished[] = [];
   readonly #options: LoadOptions;

@@ -58,7 +58,9 @@ async function tell(rehearse: (stage: Stage) => Promise<Findings>, { startedAt, 
   }
 }
 
-/** A story that breaks off leaves its machines' logs; the lines of the machine that it was about are the explanation. */
+/**
+ * A story that breaks off leaves its machines' logs; the lines of the machine that it was about are the explanation.
+ */
 async function rehearseOrExplain(rehearse: (stage: Stage) => Promise<Findings>, stage: Stage): Promise<Findings> {
   try {
     return await rehearse(stage);

@@ -38,7 +38,9 @@ export function readVersions({ store }: DrillOptions): Record<string, string> {
   return { node: process.version.slice(1), sqlite, litestream: litestream.version, ...storeVersion };
 }
 
-/** Sets the stage: a directory of its own, a store, a bucket with its sentinel. Disposing takes all of it away again. */
+/**
+ * Sets the stage: a directory of its own, a store, a bucket with its sentinel. Disposing takes all of it away again.
+ */
 export async function openStage({ options, transcript, leftovers }: StageOptions): Promise<Stage & AsyncDisposable> {
   await using made = new AsyncDisposableStack();
   const directory = makeDirectory(options, leftovers);
