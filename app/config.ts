@@ -78,10 +78,14 @@ class Reading {
   // A store that cannot even be addressed would look like one that is down, and boot would wait for it for ever.
   endpoint(name: string): string | undefined {
     const value = this.optional(name);
-    const protocol = value === undefined ? "https:" : URL.parse(value)?.protocol;
-    if (protocol === "https:" || protocol === "http:") return value;
-    this.#faults.push(`${name} must start with https:// or http:// (got ${value})`);
-    return undefined;
+    if (value === undefined) return undefined;
+    const url = URL.parse(value);
+    // The value may hold a password, so it is not repeated.
+    if (url === null || !/^https?:$/.test(url.protocol))
+      this.#faults.push(`${name} must start with https:// or http://`);
+    else if (url.username !== "" || url.password !== "")
+      this.#faults.push(`${name} must hold no user name or password`);
+    return value;
   }
 
   region(name: string): string {
@@ -91,15 +95,19 @@ class Reading {
     return value;
   }
 
+  /**
+   * An identity that the system keeps. An image that was never started has an empty one, and its copies would share it.
+   */
   file(path: string, instead: string): string {
     try {
-      return readFileSync(path, "utf8").trim();
+      const value = readFileSync(path, "utf8").trim();
+      if (value !== "" && value !== "uninitialized") return value;
+      this.#faults.push(`${instead} is missing and ${path} holds no id`);
     } catch (error) {
-      this.#faults.push(
-        `${instead} is missing and ${path} cannot be read (${error instanceof Error ? error.message : String(error)})`,
-      );
-      return "";
+      const cause = error instanceof Error ? error.message : String(error);
+      this.#faults.push(`${instead} is missing and ${path} cannot be read (${cause})`);
     }
+    return "";
   }
 
   flag(name: string, fallback: boolean): boolean {
@@ -123,11 +131,11 @@ class Reading {
   }
 
   digests(name: string): string[] {
-    const digests = this.required(name)
-      .split(",")
-      .map((digest) => digest.trim());
-    if (!digests.every((digest) => /^[0-9a-f]{64}$/.test(digest)))
+    const text = this.required(name);
+    const digests = text.split(",").map((digest) => digest.trim());
+    if (text !== "" && !digests.every((digest) => /^[0-9a-f]{64}$/.test(digest))) {
       this.#faults.push(`${name} must hold SHA-256 digests in hex, with commas between`);
+    }
     return digests;
   }
 

@@ -63,6 +63,11 @@ function assertPragmas(db: Database.Database, role: Role): void {
   for (const [name, expected] of Object.entries(expectedPragmas)) {
     if (role === "lock" && !lockPragmas.has(name)) continue;
     const found = db.pragma(name, { simple: true });
+    if (name === "journal_mode" && found !== expected) {
+      throw new DatabaseDamaged(
+        `${db.name} is in journal mode ${String(found)}: something else than Lifeboat wrote it`,
+      );
+    }
     if (found !== expected) {
       throw new Error(`${db.name}: PRAGMA ${name} is ${String(found)}, must be ${expected}; nothing is served from it`);
     }

@@ -53,8 +53,7 @@ function runOnce(engine: Engine, request: WriteRequest): MemberOutcome {
 function runCommand(engine: Engine, request: WriteRequest): string {
   const command = Object.hasOwn(engine.commands, request.command) ? engine.commands[request.command] : undefined;
   if (command === undefined) throw new Error("no such command; add it to the commands of the writer thread");
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its type ended at the thread's border; it was
-  // checked before
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked before it was sent
   const transaction = command(request.input as never);
   return JSON.stringify(runTransaction(engine.db, transaction) ?? null);
 }

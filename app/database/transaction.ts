@@ -20,8 +20,7 @@ declare const onlySelects: unique symbol;
 export function query<Row>(statement: Selectable<Row>): Reading<Row[]>;
 export function query<Row>(statement: Compilable<Row>): Transaction<Row[]>;
 export function* query<Row>(statement: Compilable<Row>): Transaction<Row[]> {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the statement's builder derived the type of its
-  // rows
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the builder derived the rows' type
   return (yield statement.compile()) as Row[];
 }
 

@@ -13,7 +13,7 @@ import type { Step } from "./install.ts";
 import { renderLitestreamConfig } from "./litestream-config.ts";
 import { assertLitestreamGone, lockDirectory } from "./lock.ts";
 import type { Machine } from "./machine.ts";
-import { removeIntent, writeMark } from "./mark.ts";
+import { readIntent, removeIntent, writeMark } from "./mark.ts";
 import { ShapeError } from "./parse-json.ts";
 import { putBootReport, writeBootReport, type BootReport, type BootStep } from "./report.ts";
 import { surveyBoot, type Survey } from "./survey.ts";
@@ -44,6 +44,7 @@ export async function bootMachine(machine: Machine, options: BootOptions): Promi
   const bucket = openBucket(machine.bucket);
   try {
     const { survey, plan } = await step("survey", () => surveyAndDecide({ bucket, machine, limits, log: options.log }));
+    noteInterruptedClaim(machine, survey, options.log);
     if (plan.act === "resume") Object.assign(report, resume(machine, survey));
     else Object.assign(report, await carryOutClaim({ bucket, machine, survey, plan, step, limits, log: options.log }));
   } catch (error) {
@@ -101,6 +102,16 @@ async function headMoved(bucket: Bucket, { seen }: Survey): Promise<boolean> {
     if (error instanceof BucketError && error.kind === "missing") return seen !== null;
     throw error;
   }
+}
+
+/**
+ * An intent that outlived its boot: the claim was sent, or was about to be. Head says which, and the plan already
+ * follows head.
+ */
+function noteInterruptedClaim(machine: Machine, { facts }: Survey, log: BootOptions["log"]): void {
+  const intent = readIntent(machine.files.intent);
+  if (intent === null) return;
+  log("an earlier claim was interrupted", { epoch: intent.epoch, won: facts.head?.nonce === intent.claiming });
 }
 
 function resume(machine: Machine, { facts }: Survey): Partial<BootReport> {

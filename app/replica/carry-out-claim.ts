@@ -16,6 +16,7 @@ import { countQuarantined } from "./quarantine.ts";
 import type { BootReport } from "./report.ts";
 import { RestoreFailed } from "./restore.ts";
 import type { Survey } from "./survey.ts";
+import { waitForStore } from "./wait-for-store.ts";
 
 type ClaimContext = {
   bucket: Bucket;
@@ -39,13 +40,14 @@ export async function carryOutClaim(context: ClaimContext): Promise<Partial<Boot
   // Settled, not raced: a probe that fails must not leave a restore running behind it.
   const [content, probe] = await Promise.allSettled([
     installWithRetry(context),
-    probeConditionalWrites(bucket, machine.machineId),
+    waitForStore(() => probeConditionalWrites(bucket, machine.machineId), storeWaitMs),
   ]);
   if (content.status === "rejected") throw content.reason;
   if (probe.status === "rejected") throw probe.reason;
   const [installed, fence] = [content.value, probe.value];
+  const epochKey = `${epochPrefix(head.epoch)}epoch.json`;
   await step("epoch", () =>
-    bucket.put(`${epochPrefix(head.epoch)}epoch.json`, describeEpoch(head.epoch, plan, installed)),
+    waitForStore(() => bucket.put(epochKey, describeEpoch(head.epoch, plan, installed)), storeWaitMs),
   );
   await step("mark", () => {
     const { epoch, nonce } = head;
@@ -73,6 +75,8 @@ export async function carryOutClaim(context: ClaimContext): Promise<Partial<Boot
 }
 
 const restoreAttempts = 3;
+/** A restore may have taken long: a short fault of the store must not throw it away. */
+const storeWaitMs = 120_000;
 
 /**
  * The dead machine's Litestream may still compact under our restore (a file is gone when it is opened): the next try

@@ -1,11 +1,10 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
 import { BucketError, mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
 import type { Claim } from "./decide-boot.ts";
 import { fetchHead, openingHead, swapHead, type StoredHead } from "./head.ts";
 import type { Machine } from "./machine.ts";
 import { writeIntent } from "./mark.ts";
+import { waitForStore } from "./wait-for-store.ts";
 
 /** Another machine won head. Final for this boot: the winner serves. */
 export class ClaimLost extends Error {
@@ -55,22 +54,15 @@ async function confirmClaim(
   machine: Machine,
   claim: { seen: StoredHead | null; nonce: string },
 ): Promise<StoredHead> {
-  const deadline = Date.now() + rereadLimitMs;
-  for (;;) {
-    try {
-      const stored = await fetchHeadOrNull(bucket);
-      if (stored?.head.nonce === claim.nonce) return stored;
-      const moved = stored !== null && stored.etag !== claim.seen?.etag;
-      if (moved && stored.head.machine !== machine.machineId)
-        throw new ClaimLost(`machine ${stored.head.machine} won epoch ${stored.head.epoch}`);
-      throw new ClaimUnsettled(
-        `the claim has not reached the store: head is ${stored?.head.epoch ?? "still missing"}; boot again`,
-      );
-    } catch (error) {
-      if (!mayPass(error) || Date.now() > deadline) throw error;
-      await sleep(1_000);
-    }
+  const stored = await waitForStore(() => fetchHeadOrNull(bucket), rereadLimitMs);
+  if (stored?.head.nonce === claim.nonce) return stored;
+  const moved = stored !== null && stored.etag !== claim.seen?.etag;
+  if (moved && stored.head.machine !== machine.machineId) {
+    throw new ClaimLost(`machine ${stored.head.machine} won epoch ${stored.head.epoch}`);
   }
+  throw new ClaimUnsettled(
+    `the claim has not reached the store: head is ${stored?.head.epoch ?? "still missing"}; boot again`,
+  );
 }
 
 async function fetchHeadOrNull(bucket: Bucket): Promise<StoredHead | null> {

@@ -195,7 +195,7 @@ export class Replication {
     if (this.#polling || this.#state === "fenced") return;
     this.#polling = true;
     try {
-      const { head } = await fetchHead(this.#options.bucket);
+      const { head } = await this.#fetchHeadNow();
       if (head.nonce !== this.#options.nonce) this.#becomeFenced(head.machine, head.epoch);
     } catch (error) {
       this.#noteFailure(error);

@@ -48,7 +48,6 @@ export async function resolveBinary(name: BinaryName, options: ResolveOptions = 
   options.onFetch?.(`${pin.name} ${pin.version}`);
   await using folder = await makeDownloadFolder(cacheDir);
   for (const source of listSources(pin, platformPin, { env, limits })) {
-    // oxlint-disable-next-line no-await-in-loop -- the next source is asked only when this one has failed
     if (await isUsable(source.name, () => storeFirst(source, folder.path, attempt), attempt)) return path;
   }
   throw notFound(pin, platform, attempt.failures);
@@ -73,7 +72,6 @@ async function storeFirst(source: Source, folder: string, attempt: Attempt): Pro
       await storeVerified(candidate, attempt.path, attempt.sha256);
       return true;
     };
-    // oxlint-disable-next-line no-await-in-loop -- the next candidate is copied only when this one is refused
     if (await isUsable(source.name, store, attempt)) return true;
   }
   return false;

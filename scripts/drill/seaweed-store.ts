@@ -101,6 +101,8 @@ function seaweedArguments(directory: string, ports: Ports): string[] {
     "-s3.port.lance=0",
     "-s3.autoCreateBucket=false",
     "-master.telemetry=false",
+    // Otherwise the free disk decides, and on a small one a few buckets use up all volumes.
+    "-volume.max=1000",
     "-admin.ui=false",
     "-webdav=false",
   ];

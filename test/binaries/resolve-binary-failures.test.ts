@@ -62,7 +62,6 @@ test("a release that is missing, or is no archive, or lacks the file is named as
   await using missing = await serveRelease((_request, response) => response.writeHead(404).end());
   await using html = await serveRelease((_request, response) => response.end("<html>sign in</html>"));
   for (const [name, { url }] of Object.entries({ missing, html })) {
-    // oxlint-disable-next-line no-await-in-loop -- both write into one cache folder
     reasons[name] = await failToResolve({ pin: makePin({ releaseUrl: url }), env: sandbox.env });
   }
   expect(reasons["missing"]).toContain("tool.tar.gz: HTTP 404");

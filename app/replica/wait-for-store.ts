@@ -1,0 +1,22 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { mayPass } from "./bucket-error.ts";
+
+const firstPauseMs = 250;
+const longestPauseMs = 5_000;
+
+/**
+ * Repeats a call for as long as it fails by a fault of the store that may pass, then throws the last one. For calls
+ * that may be made twice only: a conditional PUT is not one of them.
+ */
+export async function waitForStore<Result>(call: () => Promise<Result>, limitMs: number): Promise<Result> {
+  const deadline = Date.now() + limitMs;
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!mayPass(error) || Date.now() + pauseMs > deadline) throw error;
+      await sleep(pauseMs);
+    }
+  }
+}
