@@ -96,3 +96,9 @@ test.each(["0", "-1", "65536", "80.5", "http", "Infinity"])("port %s is refused"
     `LIFEBOAT_PORT must be a whole number from 1 to 65535 (got ${port})`,
   );
 });
+
+test("an endpoint with a password in it is refused, and the password is not repeated", () => {
+  const faults = readFaults({ ...least, LIFEBOAT_ENDPOINT: "https://somebody:hunter2@store.example" });
+  expect(faults).toContain("LIFEBOAT_ENDPOINT must hold no user name or password");
+  expect(faults).not.toContain("hunter2");
+});

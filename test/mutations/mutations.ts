@@ -1,0 +1,151 @@
+/** One deliberate error in a source file, and the one test file that must notice it. */
+export type Mutation = Readonly<{
+  /** What the mutated code does wrong. */
+  name: string;
+  file: string;
+  /** Each text stands in the file exactly once. */
+  edits: readonly (readonly [text: string, replacement: string])[];
+  test: string;
+  /** Runs only the tests whose names match, to save time. */
+  claim?: string;
+}>;
+
+const replication = "app/replica/replication.ts";
+const rounds = "app/replica/shared-rounds.ts";
+
+export const mutations: readonly Mutation[] = [
+  {
+    name: "acknowledges before the sync is answered",
+    file: replication,
+    edits: [
+      [
+        "const txid = await this.#options.sync();",
+        'void this.#options.sync().catch(() => "");\n    const txid = "0000000000000001";',
+      ],
+    ],
+    test: "test/replica/replication.test.ts",
+    claim: "a write is not acknowledged while",
+  },
+  {
+    name: "lets a round serve those who came while it ran",
+    file: rounds,
+    edits: [
+      [
+        "for (const waiter of this.#group) waiter.resolve();",
+        "for (const waiter of [...this.#group, ...this.#waiters]) waiter.resolve();",
+      ],
+    ],
+    test: "test/replica/replication.test.ts",
+    claim: "a second write during a slow sync",
+  },
+  {
+    name: "forgets who comes when the loop has just looked for the last time",
+    file: rounds,
+    edits: [["this.#running = null;\n", "this.#running = null;\n      return;\n"]],
+    test: "test/replica/shared-rounds.test.ts",
+  },
+  {
+    name: "acknowledges without looking whose head is",
+    file: replication,
+    edits: [["if (head.nonce !== nonce) throw this.#becomeFenced(head.machine, head.epoch);", ""]],
+    test: "test/replica/replication-fence.test.ts",
+    claim: "after another machine has taken head over",
+  },
+  {
+    name: "reads head before the sync and not after it",
+    file: replication,
+    edits: [
+      [
+        "const txid = await this.#options.sync();\n",
+        "const early = await this.#fetchHeadNow();\n    const txid = await this.#options.sync();\n",
+      ],
+      ["let { head, etag } = await this.#fetchHeadNow();", "let { head, etag } = early;"],
+    ],
+    test: "test/replica/replication-fence.test.ts",
+    claim: "a take-over during the sync",
+  },
+  {
+    name: "never polls head",
+    file: replication,
+    edits: [["void this.#pollHead();", ""]],
+    test: "test/replica/replication-fence.test.ts",
+    claim: "an idle machine",
+  },
+  {
+    name: "does not notice that it stood still",
+    file: "app/replica/head-watch.ts",
+    edits: [["const stallMs = 1_000;", "const stallMs = 1_000_000;"]],
+    test: "test/replica/replication-fence.test.ts",
+    claim: "a machine that stood still",
+  },
+  {
+    name: "makes the epoch living before its base is up",
+    file: replication,
+    edits: [
+      [
+        "this.#watch.start();",
+        'this.#watch.start();\n    const { bucket } = this.#options;\n    void fetchHead(bucket).then(({ head, etag }) => swapHead(bucket, { ...head, state: "living" }, etag));',
+      ],
+    ],
+    test: "test/replica/replication.test.ts",
+    claim: "the epoch is made living only when",
+  },
+  {
+    name: "takes a listing that does not count its keys for an empty one",
+    file: "app/replica/bucket.ts",
+    edits: [["if (page.KeyCount === undefined)", "if (page.KeyCount === null)"]],
+    test: "test/replica/bucket-faults.test.ts",
+    claim: "200 with a web page",
+  },
+  {
+    name: "believes that a bucket without the sentinel is the right one",
+    file: "app/replica/survey.ts",
+    edits: [["  await assertSentinel(bucket, machine, top);\n", ""]],
+    test: "test/replica/boot-bucket.test.ts",
+    claim: "the bucket of another stack",
+  },
+  {
+    name: "repeats a conditional PUT by itself",
+    file: "app/replica/bucket.ts",
+    edits: [["maxAttempts: 1 }", "maxAttempts: 3 }"]],
+    test: "test/replica/bucket-faults.test.ts",
+    claim: "503 SlowDown: reads are tried",
+  },
+  {
+    name: "leaves a stale WAL beside the restored database",
+    file: "app/replica/quarantine.ts",
+    edits: [['const sidecars = ["-wal", "-shm", "-journal"];', "const sidecars: readonly string[] = [];"]],
+    test: "test/replica/boot-volume.test.ts",
+    claim: "a WAL",
+  },
+  {
+    name: "leaves SQLite's own autocheckpoint on",
+    file: "app/database/open-database.ts",
+    edits: [
+      ['db.pragma("wal_autocheckpoint = 0");', 'db.pragma("wal_autocheckpoint = 1000");'],
+      ["wal_autocheckpoint: 0,", "wal_autocheckpoint: 1000,"],
+    ],
+    test: "test/replica/completeness.test.ts",
+    claim: "while the WAL fills up",
+  },
+  {
+    name: "leaves what a dead history staged",
+    file: "app/replica/install.ts",
+    edits: [["rmSync(litestreamState, { recursive: true, force: true });", ""]],
+    test: "test/replica/boot-volume.test.ts",
+    claim: "files that a dead history staged",
+  },
+  {
+    name: "resumes after a power loss",
+    file: "app/replica/decide-boot.ts",
+    edits: [["mark.bootId === facts.bootId", 'mark.bootId !== ""']],
+    test: "test/replica/decide-boot.test.ts",
+  },
+  {
+    name: "takes a claim for won that was refused",
+    file: "app/replica/claim.ts",
+    edits: [["if (etag !== null) return { head, etag };", 'return { head, etag: etag ?? "" };']],
+    test: "test/replica/boot-claim.test.ts",
+    claim: "of two machines that race",
+  },
+];

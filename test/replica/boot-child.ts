@@ -1,0 +1,56 @@
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import { basename } from "node:path";
+
+import { bootMachine, type BootOptions } from "../../app/replica/boot-machine.ts";
+import type { Machine } from "../../app/replica/machine.ts";
+
+/**
+ * Where the child dies by SIGKILL: after a step of boot, after a file has been renamed to that name, or just before it
+ * changes the file system for the nth time (counted from 1).
+ */
+export type Death = { step: string } | { renamedTo: string } | { change: number };
+export type Order = { machine: Machine; death: Death | null; limits?: NonNullable<BootOptions["limits"]> };
+/** What the child prints when it lives to the end. */
+export type Outcome = { report: unknown; changes: number };
+
+const [, , text = ""] = process.argv;
+const order: Order = JSON.parse(text);
+let changes = 0;
+watchChanges();
+const report = await bootMachine(order.machine, {
+  log: (event, details) => process.stderr.write(`${event} ${JSON.stringify(details)}\n`),
+  afterStep: (step) => dieIf(order.death !== null && "step" in order.death && order.death.step === step),
+  ...(order.limits === undefined ? {} : { limits: order.limits }),
+});
+const outcome: Outcome = { report, changes };
+process.stdout.write(JSON.stringify(outcome));
+
+function dieIf(itIsTime: boolean): void {
+  if (itIsTime) process.kill(process.pid, "SIGKILL");
+}
+
+/** Puts itself before everything by which boot changes a disk. */
+function watchChanges(): void {
+  const { copyFileSync, fsyncSync, mkdirSync, renameSync, rmSync, writeFileSync } = fs;
+  Object.assign(fs, {
+    copyFileSync: counted(copyFileSync),
+    fsyncSync: counted(fsyncSync),
+    mkdirSync: counted(mkdirSync),
+    rmSync: counted(rmSync),
+    writeFileSync: counted(writeFileSync),
+    renameSync: counted((from: string, to: string) => {
+      renameSync(from, to);
+      dieIf(order.death !== null && "renamedTo" in order.death && order.death.renamedTo === basename(to));
+    }),
+  });
+  syncBuiltinESMExports();
+}
+
+function counted<Args extends unknown[], Result>(change: (...args: Args) => Result): (...args: Args) => Result {
+  return (...args) => {
+    changes += 1;
+    dieIf(order.death !== null && "change" in order.death && order.death.change === changes);
+    return change(...args);
+  };
+}

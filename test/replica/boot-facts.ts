@@ -1,0 +1,86 @@
+import type { Chain } from "../../app/replica/chain.ts";
+import type { BootFacts } from "../../app/replica/decide-boot.ts";
+import type { Head } from "../../app/replica/head.ts";
+import type { Mark } from "../../app/replica/mark.ts";
+
+const me = "machine-a";
+export const other = "machine-b";
+const thisBoot = "boot-now";
+
+const parent = { epoch: "0001-aaaaaaaa", nonce: "nonce-of-the-parent" };
+
+export const whole: Chain = { state: "whole", newestTxid: "0000000000000005", files: 2 };
+export const noBase: Chain = { state: "no-base", missing: "the base" };
+export const broken: Chain = { state: "broken", missing: "a file in the middle" };
+const chains: readonly Chain[] = [{ state: "empty" }, noBase, broken, whole];
+
+/** A head of this machine, living, with a parent. */
+export function makeHead(change: Partial<Head> = {}): Head {
+  return {
+    epoch: "0002-bbbbbbbb",
+    state: "living",
+    nonce: "nonce-of-the-head",
+    machine: me,
+    openedAt: "",
+    parent,
+    replaces: [],
+    ...change,
+  };
+}
+
+/** The mark that this machine wrote in its present boot, under the head that makeHead makes. */
+export function makeMark(change: Partial<Mark> = {}): Mark {
+  return {
+    epoch: "0002-bbbbbbbb",
+    nonce: "nonce-of-the-head",
+    machine: me,
+    bootId: thisBoot,
+    cleanStop: null,
+    ...change,
+  };
+}
+
+/** A machine whose process has just crashed: everything is there. */
+export function makeFacts(change: Partial<BootFacts> = {}): BootFacts {
+  return {
+    machine: me,
+    bootId: thisBoot,
+    head: makeHead(),
+    epochsExist: true,
+    chain: whole,
+    parentChain: whole,
+    database: "present",
+    mark: makeMark(),
+    ...change,
+  };
+}
+
+/** Every combination of what the table looks at, 35,000 of them. */
+export function* everyFacts(): Generator<BootFacts> {
+  for (const head of everyHead())
+    for (const mark of everyMark())
+      for (const chain of chains)
+        for (const parentChain of chains)
+          for (const database of ["absent", "present"] as const)
+            for (const epochsExist of [true, false]) {
+              yield { machine: me, bootId: thisBoot, head, epochsExist, chain, parentChain, database, mark };
+            }
+}
+
+function* everyHead(): Generator<Head | null> {
+  yield null;
+  for (const state of ["opening", "living"] as const)
+    for (const machine of [me, other])
+      for (const headParent of [null, parent])
+        for (const replaces of [[], ["nonce-that-was-replaced"]])
+          yield makeHead({ state, machine, parent: headParent, replaces });
+}
+
+function* everyMark(): Generator<Mark | null> {
+  yield null;
+  for (const nonce of ["nonce-of-the-head", parent.nonce, "nonce-that-was-replaced", "nonce-of-nobody"])
+    for (const machine of [me, other])
+      for (const bootId of [thisBoot, "boot-before"])
+        for (const cleanStop of [null, { txid: "0000000000000005" }])
+          yield makeMark({ nonce, machine, bootId, cleanStop });
+}

@@ -1,0 +1,125 @@
+import { existsSync } from "node:fs";
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { waitFor } from "../../scripts/drill/wait-for.ts";
+import { StoreProxy, type Fate } from "./store-proxy.ts";
+import { World } from "./world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await World.open();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+/**
+ * A bucket whose last machine replicated "one" and is gone, and a new machine that reaches the store through a proxy.
+ */
+async function makeNext(decide: StoreProxy["decide"]) {
+  const site = await world.makeSite();
+  await world.newMachine(site).liveAndCrash({ replicated: ["one"] });
+  const proxy = await StoreProxy.start(world.store.access.endpoint, decide);
+  const b = world.newMachine(site);
+  b.reconnect({ endpoint: proxy.endpoint });
+  return { site, b, proxy };
+}
+
+const xml = (code: string) =>
+  `<?xml version="1.0"?><Error><Code>${code}</Code><Message>says the proxy</Message></Error>`;
+const html = { status: 200, body: "<!doctype html><html><body>Welcome to the hotel's network</body></html>" };
+
+test.concurrent.each<[string, Fate]>([
+  ["is down", "drop"],
+  ["answers 500", { status: 500, body: xml("InternalError") }],
+  ["asks to slow down", { status: 503, body: xml("SlowDown") }],
+  ["finds our clock skewed", { status: 403, body: xml("RequestTimeTooSkewed") }],
+])("while the store %s boot waits, and starts nothing; when it is back it boots", async (_, fate) => {
+  const { b, proxy: opened } = await makeNext(() => fate);
+  await using proxy = opened;
+  const booting = b.boot({ limits: { maxBackoffMs: 300 } });
+  const waits = async () =>
+    b.events.filter(({ event }) => event === "the store does not answer, waiting").length >= 2 ? true : null;
+  await waitFor("boot to wait for the store", waits, { timeoutMs: 20_000 });
+  expect([existsSync(b.files.database), existsSync(b.files.intent)]).toEqual([false, false]);
+  proxy.heal();
+  expect(await booting).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
+  expect(b.texts()).toEqual(["one"]);
+});
+
+test.concurrent("a store that accepts and never answers is waited for, not taken for an empty one", async () => {
+  const { b, proxy: opened } = await makeNext(() => "hang");
+  await using proxy = opened;
+  const booting = b.boot();
+  await waitFor("a request that hangs", async () => (proxy.hanging > 0 ? true : null), { timeoutMs: 10_000 });
+  expect([existsSync(b.files.database), existsSync(b.files.intent)]).toEqual([false, false]);
+  proxy.heal();
+  expect(await booting).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
+});
+
+/** Every read of a replica file, and nothing else. */
+function onLtxRead(fate: Fate): StoreProxy["decide"] {
+  return ({ method, path }) => (method === "GET" && path.includes(".ltx") ? fate : "pass");
+}
+
+test.concurrent("a store that stops answering in the middle of the restore is given up after the limit, and asked again", async () => {
+  const { b, proxy: opened } = await makeNext(onLtxRead("hang"));
+  await using proxy = opened;
+  const booting = b.boot({ limits: { restoreStallMs: 2_500 } });
+  const failed = async () => (b.events.some(({ event }) => event === "restore failed") ? true : null);
+  await waitFor("the restore to be given up", failed, { timeoutMs: 20_000 });
+  expect(b.events.find(({ event }) => event === "restore failed")?.details).toMatchObject({
+    attempt: 1,
+    cause: expect.stringContaining("no progress for 2.5 s"),
+  });
+  proxy.heal();
+  expect(await booting).toMatchObject({ outcome: "claimed", content: "restored" });
+  expect(b.texts()).toEqual(["one"]);
+});
+
+test.concurrent("when the replica's files never answer though the store does, boot refuses and serves nothing", async () => {
+  const { b, proxy: opened } = await makeNext(onLtxRead("hang"));
+  await using _proxy = opened;
+  const report = await b.boot({ limits: { restoreStallMs: 500 } });
+  expect(report).toMatchObject({ outcome: "refused", row: 11, cause: expect.stringContaining("no progress") });
+  expect([existsSync(b.files.database), existsSync(b.files.mark)]).toEqual([false, false]);
+});
+
+test.concurrent.each([
+  ["with a web page", html],
+  ["with nothing", { status: 200, body: "" }],
+])("a store that answers everything 200 %s is no store: boot refuses", async (_, fate) => {
+  const { site, b, proxy: opened } = await makeNext(() => fate);
+  await using _proxy = opened;
+  const { epoch } = await site.head();
+  expect(await b.boot()).toMatchObject({ outcome: "refused", row: 2, cause: expect.stringContaining("not-a-store") });
+  expect([existsSync(b.files.database), existsSync(b.files.mark)]).toEqual([false, false]);
+  expect((await site.head()).epoch).toBe(epoch);
+});
+
+test.concurrent.each([
+  ["the sentinel", "/lifeboat.json", html],
+  ["head", "/head.json", html],
+  ["an empty head", "/head.json", { status: 200, body: "" }],
+  ["the list of the replica", "prefix=epochs", html],
+  ["an empty list of the replica", "prefix=epochs", { status: 200, body: "" }],
+])("nor is one that answers only the question for %s so", async (_, part, fate) => {
+  const { b, proxy: opened } = await makeNext(({ path }) => (decodeURIComponent(path).includes(part) ? fate : "pass"));
+  await using _proxy = opened;
+  expect(await b.boot()).toMatchObject({ outcome: "refused" });
+  expect([existsSync(b.files.database), existsSync(b.files.mark)]).toEqual([false, false]);
+});
+
+test.concurrent("a web page in place of the replica, shown to Litestream only, does not start an empty database", async () => {
+  let litestreamReads = false;
+  const { b, proxy: opened } = await makeNext(({ path }) =>
+    litestreamReads && path.includes("prefix=epochs") ? html : "pass",
+  );
+  await using _proxy = opened;
+  const report = await b.boot({ afterStep: (step) => void (litestreamReads ||= step === "claim") });
+  expect(report).toMatchObject({
+    outcome: "refused",
+    row: 11,
+    cause: expect.stringContaining("no matching backup files"),
+  });
+  expect([existsSync(b.files.database), existsSync(b.files.mark)]).toEqual([false, false]);
+});

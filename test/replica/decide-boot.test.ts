@@ -1,0 +1,210 @@
+import { expect, test } from "vitest";
+
+import { decideBoot, type BootFacts, type BootPlan } from "../../app/replica/decide-boot.ts";
+import { broken, everyFacts, makeFacts, makeHead, makeMark, noBase, other, whole } from "./boot-facts.ts";
+
+type Case = [claim: string, facts: BootFacts, plan: Partial<BootPlan>];
+
+const headOfOther = makeHead({ machine: other });
+const opening = makeHead({ state: "opening", replaces: ["nonce-that-was-replaced"] });
+const openingFirst = makeHead({ state: "opening", parent: null });
+const openingOfOther = makeHead({ state: "opening", machine: other });
+const empty = { state: "empty" } as const;
+const parentOfHead = { epoch: "0002-bbbbbbbb", nonce: "nonce-of-the-head" };
+const sameParent = { epoch: "0001-aaaaaaaa", nonce: "nonce-of-the-parent" };
+const laterBoot = makeMark({ bootId: "boot-before" });
+const stoppedBefore = makeMark({ bootId: "boot-before", cleanStop: { txid: "0000000000000005" } });
+const nothing = { head: null, epochsExist: false, chain: empty, parentChain: empty } as const;
+const replaced = ["nonce-that-was-replaced", "nonce-of-the-head"];
+
+const cases: Case[] = [
+  ["3: a process crash resumes", makeFacts(), { act: "resume" }],
+  ["3: a reboot after a clean stop resumes", makeFacts({ mark: stoppedBefore }), { act: "resume" }],
+  ["3: a crash while opening resumes", makeFacts({ head: opening, chain: empty }), { act: "resume" }],
+  ["3: a damaged replica does not stop the machine that has it all", makeFacts({ chain: broken }), { act: "resume" }],
+  ["11 not 3: a power loss", makeFacts({ mark: laterBoot }), { row: 11, content: "compare" }],
+  ["11 not 3: the database is gone", makeFacts({ database: "absent" }), { row: 11, content: "restore" }],
+  ["11 not 3: there is no mark", makeFacts({ mark: null }), { row: 11, content: "restore" }],
+  [
+    "11 not 3: the mark is of another life",
+    makeFacts({ mark: makeMark({ nonce: "nonce-of-nobody" }) }),
+    { row: 11, content: "restore" },
+  ],
+  ["4: another machine has taken over", makeFacts({ head: headOfOther }), { act: "refuse", row: 4 }],
+  [
+    "4: even when the database is gone",
+    makeFacts({ head: headOfOther, database: "absent" }),
+    { act: "refuse", row: 4 },
+  ],
+  [
+    "11 not 4: a volume that another machine left",
+    makeFacts({ head: headOfOther, mark: makeMark({ machine: other }) }),
+    { row: 11, content: "compare" },
+  ],
+  [
+    "11 not 4: an empty machine",
+    makeFacts({ head: headOfOther, mark: null, database: "absent" }),
+    { row: 11, content: "restore", parent: parentOfHead },
+  ],
+  [
+    "5: nothing anywhere",
+    makeFacts({ ...nothing, mark: null, database: "absent" }),
+    { act: "claim", row: 5, content: "fresh", parent: null, replaces: [] },
+  ],
+  [
+    "5: a database without a mark is nobody's last copy",
+    makeFacts({ ...nothing, mark: null }),
+    { act: "claim", row: 5, content: "fresh" },
+  ],
+  [
+    "5: a mark without a database is nothing",
+    makeFacts({ ...nothing, database: "absent" }),
+    { act: "claim", row: 5, content: "fresh" },
+  ],
+  ["5: a marked database may be the last copy", makeFacts(nothing), { act: "refuse", row: 5 }],
+  [
+    "6: epochs without a head",
+    makeFacts({ ...nothing, epochsExist: true, mark: null, database: "absent" }),
+    { act: "refuse", row: 6 },
+  ],
+  ["7: a living head without a base", makeFacts({ mark: null, chain: noBase }), { act: "refuse", row: 7 }],
+  ["7: a living head without any file", makeFacts({ mark: null, chain: empty }), { act: "refuse", row: 7 }],
+  ["7: a living head with a gap", makeFacts({ mark: null, chain: broken }), { act: "refuse", row: 7 }],
+  ["7: an opening head with a gap", makeFacts({ head: opening, mark: null, chain: broken }), { act: "refuse", row: 7 }],
+  [
+    "8: the first epoch never got a base",
+    makeFacts({ head: openingFirst, mark: null, chain: empty }),
+    { act: "claim", row: 8, content: "fresh", parent: null, replaces: ["nonce-of-the-head"] },
+  ],
+  [
+    "8: its own volume has it",
+    makeFacts({ head: openingFirst, mark: laterBoot, chain: noBase }),
+    { act: "claim", row: 8, content: "volume" },
+  ],
+  [
+    "8: a volume of another life has not",
+    makeFacts({ head: openingFirst, mark: makeMark({ nonce: "nonce-of-nobody" }), chain: noBase }),
+    { act: "claim", row: 8, content: "fresh" },
+  ],
+  [
+    "9: neither the epoch nor its parent has a base",
+    makeFacts({ head: opening, mark: null, chain: empty, parentChain: noBase }),
+    { act: "refuse", row: 9 },
+  ],
+  [
+    "9: the parent has a gap",
+    makeFacts({ head: opening, mark: null, chain: empty, parentChain: broken }),
+    { act: "refuse", row: 9 },
+  ],
+  [
+    "10 not 9: the volume is of that epoch",
+    makeFacts({ head: opening, mark: laterBoot, chain: empty, parentChain: empty }),
+    { act: "claim", row: 10, content: "volume", parent: sameParent },
+  ],
+  [
+    "10: restores the same parent",
+    makeFacts({ head: opening, mark: null, chain: empty }),
+    { act: "claim", row: 10, content: "restore", parent: sameParent, replaces: replaced },
+  ],
+  [
+    "10: a volume of a replaced opening is of that epoch",
+    makeFacts({ head: opening, mark: makeMark({ nonce: "nonce-that-was-replaced" }), chain: empty }),
+    { act: "claim", row: 10, content: "volume", replaces: replaced },
+  ],
+  [
+    "10: a volume of the parent is compared",
+    makeFacts({ head: opening, mark: makeMark({ nonce: "nonce-of-the-parent" }), chain: empty }),
+    { act: "claim", row: 10, content: "compare" },
+  ],
+  [
+    "10: another machine's volume of that epoch counts too",
+    makeFacts({ head: openingOfOther, mark: makeMark({ machine: other }), chain: empty }),
+    { act: "claim", row: 10, content: "volume" },
+  ],
+  [
+    "11: an opening head with a base is a parent",
+    makeFacts({ head: opening, mark: null, chain: whole }),
+    { act: "claim", row: 11, content: "restore", parent: parentOfHead, replaces: [] },
+  ],
+];
+
+test.each(cases)("row %s", (_claim, facts, plan) => {
+  expect(decideBoot(facts)).toMatchObject(plan);
+});
+
+// Every combination of what the table looks at.
+const plans = [...everyFacts()].map((facts) => ({ facts, plan: decideBoot(facts) }));
+const claims = plans.flatMap(({ facts, plan }) => (plan.act === "claim" ? [{ facts, plan }] : []));
+
+function expectAlways(isKept: (facts: BootFacts, plan: BootPlan) => boolean): void {
+  expect(plans.find(({ facts, plan }) => !isKept(facts, plan))).toBeUndefined();
+}
+
+test("each row from 3 to 11 decides something", () => {
+  expect([...new Set(plans.map(({ plan }) => plan.row))].toSorted((a, b) => a - b)).toEqual([
+    3, 4, 5, 6, 7, 8, 9, 10, 11,
+  ]);
+});
+
+test("only the machine that head names, with the database that head's claim marked, resumes", () => {
+  expectAlways(
+    ({ head, machine, mark, database, bootId }: BootFacts, plan: BootPlan) =>
+      plan.act !== "resume" ||
+      (head?.machine === machine &&
+        mark?.nonce === head.nonce &&
+        database === "present" &&
+        (mark.cleanStop !== null || mark.bootId === bootId)),
+  );
+});
+
+test("a machine that was superseded neither resumes nor claims", () => {
+  expectAlways(
+    ({ head, machine, mark }: BootFacts, plan: BootPlan) =>
+      head === null ||
+      head.machine === machine ||
+      mark?.machine !== machine ||
+      (plan.act === "refuse" && plan.row === 4),
+  );
+});
+
+test("nothing starts empty unless the bucket is empty, or no base was ever uploaded", () => {
+  expectAlways(
+    ({ head, epochsExist, chain }: BootFacts, plan: BootPlan) =>
+      plan.act !== "claim" ||
+      plan.content !== "fresh" ||
+      (head === null && !epochsExist) ||
+      (head?.state === "opening" && head.parent === null && (chain.state === "empty" || chain.state === "no-base")),
+  );
+});
+
+test("what is restored is whole, and is the epoch that the claim names as its parent", () => {
+  const wrong = claims.find(({ facts: { head, chain, parentChain }, plan: { content, parent, row } }) => {
+    if (content !== "restore" && content !== "compare") return false;
+    const source = row === 11 ? chain : parentChain;
+    return source.state !== "whole" || parent?.nonce !== (row === 11 ? head?.nonce : head?.parent?.nonce);
+  });
+  expect(wrong).toBeUndefined();
+});
+
+test("a volume's database is used or compared by its nonce only", () => {
+  const wrong = claims.find(({ facts: { head, mark, database }, plan: { content } }) => {
+    if (content !== "volume" && content !== "compare") return false;
+    const known = head === null ? [] : [head.nonce, ...head.replaces, head.parent?.nonce];
+    return database === "absent" || mark === null || !known.includes(mark.nonce);
+  });
+  expect(wrong).toBeUndefined();
+});
+
+test("a claim over an opening without a base carries on what that opening replaced, and no other claim does", () => {
+  const wrong = claims.find(({ facts: { head }, plan: { row, replaces } }) => {
+    const expected = row === 8 || row === 10 ? [...(head?.replaces ?? []), head?.nonce] : [];
+    return JSON.stringify(replaces) !== JSON.stringify(expected);
+  });
+  expect(wrong).toBeUndefined();
+});
+
+test("a refusal names its cause and what to do next", () => {
+  expectAlways(
+    (_: BootFacts, plan: BootPlan) => plan.act !== "refuse" || (plan.cause.length > 20 && plan.next.length > 20),
+  );
+});

@@ -1,0 +1,98 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+
+import { openDatabase } from "../../app/database/open-database.ts";
+import { bootMachine, type BootOptions } from "../../app/replica/boot-machine.ts";
+import type { Machine } from "../../app/replica/machine.ts";
+import type { BootReport } from "../../app/replica/report.ts";
+import type { Leftovers } from "../../scripts/drill/leftovers.ts";
+import { Life } from "./life.ts";
+
+/** What a short life wrote: `replicated` was acknowledged at `bucket`; `onDisk` came after the last upload. */
+export type Written = { replicated?: readonly string[]; onDisk?: readonly string[] };
+
+/** A machine of a test: its identity, its disk, and what may happen to both. */
+export class TestMachine {
+  machine: Machine;
+  /** What the boots of this machine logged. */
+  readonly events: { event: string; details: object }[] = [];
+  readonly #leftovers: Leftovers;
+
+  constructor(machine: Machine, leftovers: Leftovers) {
+    this.machine = machine;
+    this.#leftovers = leftovers;
+  }
+
+  get files() {
+    return this.machine.files;
+  }
+
+  boot(options: Omit<BootOptions, "log"> = {}): Promise<BootReport> {
+    return bootMachine(this.machine, { ...options, log: (event, details) => this.events.push({ event, details }) });
+  }
+
+  /** Starts Litestream and the database after a boot. */
+  live(): Promise<Life> {
+    return Life.start(this.machine, this.#leftovers);
+  }
+
+  /** Boots, writes, and dies without warning. */
+  async liveAndCrash({ replicated = [], onDisk = [] }: Written): Promise<BootReport> {
+    const report = await this.boot();
+    if (report.outcome !== "claimed" && report.outcome !== "resumed")
+      throw new Error(`boot ended: ${report.outcome}, ${report.cause}`);
+    const life = await this.live();
+    life.write(...replicated);
+    if (replicated.length > 0) await life.replicate();
+    life.write(...onDisk);
+    await life.crash();
+    return report;
+  }
+
+  /** The next boot is another start of the operating system. */
+  losePower(): void {
+    this.machine = { ...this.machine, bootId: randomUUID() };
+  }
+
+  loseDisk(): void {
+    rmSync(this.files.dataDirectory, { recursive: true });
+    mkdirSync(this.files.dataDirectory);
+  }
+
+  /** The same disk in another machine. */
+  becomeAnother(): void {
+    this.losePower();
+    this.machine = { ...this.machine, machineId: randomBytes(16).toString("hex") };
+  }
+
+  /** From now on the store is reached in another way. */
+  reconnect(bucket: Partial<Machine["bucket"]>): void {
+    this.machine = { ...this.machine, bucket: { ...this.machine.bucket, ...bucket } };
+  }
+
+  /** Keeps a copy of the disk as it is now; the function that it returns puts that copy back. */
+  rememberDisk(): () => void {
+    const { dataDirectory } = this.files;
+    const copy = `${dataDirectory}-${randomBytes(3).toString("hex")}`;
+    cpSync(dataDirectory, copy, { recursive: true });
+    return () => {
+      rmSync(dataDirectory, { recursive: true });
+      renameSync(copy, dataDirectory);
+    };
+  }
+
+  /** Every text that the database would serve, in the order of writing. */
+  texts(path = this.files.database): string[] {
+    const database = openDatabase(path, "reader");
+    try {
+      return database.prepare<[], string>("select text from notes order by id").pluck().all();
+    } finally {
+      database.close();
+    }
+  }
+
+  /** The folders in quarantine. */
+  quarantined(): string[] {
+    return existsSync(this.files.quarantine) ? readdirSync(this.files.quarantine).toSorted() : [];
+  }
+}

@@ -1,0 +1,75 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { mkdirSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { machineFiles, type Machine } from "../../app/replica/machine.ts";
+import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
+import { Leftovers } from "../../scripts/drill/leftovers.ts";
+import { startSeaweedStore, type SeaweedStore } from "../../scripts/drill/seaweed-store.ts";
+import { Site } from "./site.ts";
+import { TestMachine } from "./test-machine.ts";
+
+/** A real store, and a directory for the disks of all the machines of one test file. */
+export class World implements AsyncDisposable {
+  readonly directory: string;
+  readonly leftovers: Leftovers;
+  readonly litestream: string;
+  readonly store: SeaweedStore;
+  readonly #clearOnExit: () => void;
+  #nextSite: Promise<Site>;
+
+  private constructor(parts: Pick<World, "directory" | "leftovers" | "litestream" | "store">) {
+    this.directory = parts.directory;
+    this.leftovers = parts.leftovers;
+    this.litestream = parts.litestream;
+    this.store = parts.store;
+    this.#nextSite = Site.make(parts.store.access);
+    this.#clearOnExit = () => parts.leftovers.clear();
+    process.once("exit", this.#clearOnExit);
+  }
+
+  static async open(): Promise<World> {
+    const leftovers = new Leftovers();
+    // Short names: a socket's path has room for 107 bytes.
+    const directory = mkdtempSync(join(tmpdir(), "lb-boot-"));
+    leftovers.addPath(directory);
+    const [litestream, store] = await Promise.all([resolveBinary("litestream"), startSeaweedStore({ leftovers })]);
+    return new World({ directory, leftovers, litestream, store });
+  }
+
+  /** A new bucket with its sentinel. The one for the next caller is made meanwhile, for the store takes its time. */
+  makeSite(): Promise<Site> {
+    const site = this.#nextSite;
+    this.#nextSite = Site.make(this.store.access);
+    return site;
+  }
+
+  /** A new machine with an empty disk. */
+  newMachine(
+    { config: bucket, bucketId }: Site,
+    home = join(this.directory, randomBytes(3).toString("hex")),
+  ): TestMachine {
+    const files = machineFiles(join(home, "data"), join(home, "run"));
+    for (const path of [files.dataDirectory, files.runDirectory]) mkdirSync(path, { recursive: true });
+    const machine: Machine = {
+      machineId: randomBytes(16).toString("hex"),
+      bootId: randomUUID(),
+      files,
+      bucket,
+      bucketId,
+      litestreamPath: this.litestream,
+      // Nothing is uploaded but by a sync that a test asks for: so a test knows what the bucket holds.
+      replicationIntervalMs: 3_600_000,
+      acceptAdvisoryFence: false,
+    };
+    return new TestMachine(machine, this.leftovers);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#nextSite;
+    await this.store[Symbol.asyncDispose]();
+    this.leftovers.clear();
+    process.off("exit", this.#clearOnExit);
+  }
+}
