@@ -9,7 +9,8 @@ import { expect, test } from "vitest";
 const root = dirname(import.meta.dirname);
 
 /**
- * What a file may import beside its own folder; the longest matching `from` counts. A path that ends in `.ts` is that one file.
+ * What a file may import beside its own folder; the longest matching `from` counts. A path that ends in `.ts` is that
+ * one file.
  */
 const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
   { from: "test", to: ["app", "scripts", "infra", "cloud-init"] },

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { assertLitestream } from "./assert-litestream.ts";
 import { bootLimits, type BootLimits } from "./boot-limits.ts";
 import { BootRefused } from "./boot-refused.ts";
 import { BucketError, mayPass } from "./bucket-error.ts";
@@ -43,7 +44,10 @@ export async function bootMachine(machine: Machine, options: BootOptions): Promi
   await assertLitestreamGone(machine.files.litestreamLock, limits.litestreamWaitSeconds);
   const bucket = openBucket(machine.bucket);
   try {
-    const { survey, plan } = await step("survey", () => surveyAndDecide({ bucket, machine, limits, log: options.log }));
+    const surveying = () => surveyAndDecide({ bucket, machine, limits, log: options.log });
+    const [{ survey, plan }] = await step("survey", () =>
+      Promise.all([surveying(), assertLitestream(machine.litestreamPath)]),
+    );
     noteInterruptedClaim(machine, survey, options.log);
     if (plan.act === "resume") Object.assign(report, resume(machine, survey));
     else Object.assign(report, await carryOutClaim({ bucket, machine, survey, plan, step, limits, log: options.log }));

@@ -32,9 +32,10 @@ export function mayPass(error: unknown): boolean {
 
 /**
  * Sorts whatever the AWS SDK threw into one of our kinds. The names are those of Amazon S3's error responses reference.
+ * A mistake in the program stays what it is: waiting does not cure it.
  */
-export function toBucketError(error: unknown, doing: string): BucketError {
-  if (error instanceof BucketError) return error;
+export function toBucketError(error: unknown, doing: string): unknown {
+  if (error instanceof BucketError || isMistake(error)) return error;
   const { name, status, detail } = describe(error);
   return new BucketError(classify(name, status), doing, { detail, cause: error });
 }
@@ -55,6 +56,10 @@ const kindsByName: Record<string, BucketFault> = {
   ConditionalRequestConflict: "precondition-failed",
   NotImplemented: "unsupported",
 };
+
+function isMistake(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
+}
 
 function classify(name: string, status: number | undefined): BucketFault {
   const known = kindsByName[name];

@@ -19,7 +19,7 @@ export type LitestreamConfig = {
   ];
 };
 
-export type LitestreamReplica = {
+type LitestreamReplica = {
   type: "s3";
   bucket: string;
   path: string;
@@ -31,7 +31,7 @@ export type LitestreamReplica = {
 };
 
 /** Chooses Litestream's intervals from the replication interval; the reasons stand beside the numbers. */
-export function litestreamIntervals(replicationIntervalMs: number) {
+function litestreamIntervals(replicationIntervalMs: number) {
   return {
     // Each tick with changes makes one file, that is one PUT: this interval is what costs money, and bounds the loss of
     // `commit` writes.

@@ -10,7 +10,7 @@ const InfoSchema = Type.Object({ version: Type.String(), pid: Type.Number() });
 /**
  * Litestream's control socket did not do what was asked: not there, no database yet, store unreachable, out of time.
  */
-export class LitestreamFailed extends Error {
+class LitestreamFailed extends Error {
   override readonly name = "LitestreamFailed";
 }
 
@@ -35,7 +35,8 @@ export async function killLitestream(socketPath: string): Promise<void> {
     const answer = await call({ socketPath, method: "GET", path: "/info", body: "", limitMs: infoLimitMs });
     process.kill(parseJson(InfoSchema, answer, "Litestream's answer to GET /info").pid, "SIGKILL");
   } catch (error) {
-    if (!(error instanceof LitestreamFailed)) throw error;
+    const died = error instanceof Error && "code" in error && error.code === "ESRCH";
+    if (!died && !(error instanceof LitestreamFailed)) throw error;
   }
 }
 

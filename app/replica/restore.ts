@@ -33,7 +33,8 @@ export async function restoreEpoch(
   mkdirSync(restored, { mode: 0o700 });
   writeFileSync(restoreConfig, renderLitestreamConfig(machine, epoch), { mode: 0o600 });
   const output = join(restored, "app.db");
-  const args = ["restore", "-config", restoreConfig, "-json", "-o", output, database];
+  // Otherwise a "$" in a path would be taken for a variable.
+  const args = ["restore", "-config", restoreConfig, "-no-expand-env", "-json", "-o", output, database];
   try {
     const answer = await runRestore(machine, args, { output, stallLimitMs });
     return { path: output, txid: parseJson(AnswerSchema, answer, "the answer of litestream restore").txid };

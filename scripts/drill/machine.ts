@@ -125,7 +125,7 @@ function makeDirectories(directory: string, name: string): MachineDirectories {
 
 function listUnits({ data, run }: MachineDirectories, { litestream, app }: Site): Units {
   const lock = ["--nonblock", "--no-fork", join(data, "litestream.lock")];
-  const replicate = [litestream, "replicate", "-config", join(run, "litestream.yml")];
+  const replicate = [litestream, "replicate", "-config", join(run, "litestream.yml"), "-no-expand-env"];
   return {
     oneshot: { name: "boot", command: { file: process.execPath, words: [app.boot] } },
     services: [

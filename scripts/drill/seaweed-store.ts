@@ -143,6 +143,6 @@ async function endServer({ group, directory, sockets, leftovers }: Server, keep:
   group.signal("SIGKILL");
   await within("the end of SeaweedFS", 10_000, group.exited);
   const paths = keep ? sockets : [...sockets, directory];
-  await Promise.all(paths.map((path) => rm(path, { recursive: true, force: true })));
+  await Promise.all(paths.map((path) => rm(path, { recursive: true, force: true, maxRetries: 5 })));
   for (const path of paths) leftovers.forgetPath(path);
 }

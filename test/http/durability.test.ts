@@ -107,7 +107,10 @@ test("a replay at `bucket` of a write that was made at `commit` asks the replica
 
 test("`bucket` is refused before anything is written while the base goes up; `disk` is not", async () => {
   await using server = await startTestServer();
-  Object.assign(server.replication, { state: "opening", bucketRefusal: "the epoch is opening: base of 300 MB going up" });
+  Object.assign(server.replication, {
+    state: "opening",
+    bucketRefusal: "the epoch is opening: base of 300 MB going up",
+  });
   const refused = await server.call("POST", "/customers", { body, headers: { durability: "bucket" } });
   expect([refused.status, refused.body["type"]]).toEqual([503, "urn:lifeboat:problem:bucket-not-writable"]);
   expect(refused.headers["retry-after"]).toMatch(/^[1-9]\d*$/);

@@ -7,7 +7,10 @@ import type { Turn } from "./turn.ts";
 
 const thisBootId = "this boot";
 
-/** What boot's shell would tell `decideBoot`: head as it was read before, the bucket's listings and the volume as they are now. */
+/**
+ * What boot's shell would tell `decideBoot`: head as it was read before, the bucket's listings and the volume as they
+ * are now.
+ */
 export function gatherFacts(turn: Turn, seen: Head | null): BootFacts {
   const { state, machine, index } = turn;
   const parent = seen?.parent ?? null;
@@ -23,7 +26,10 @@ export function gatherFacts(turn: Turn, seen: Head | null): BootFacts {
   };
 }
 
-/** The plan of a claim in the model's own numbers. A clean mark at the replica's newest TXID saves the comparison, as in app/replica/install.ts. */
+/**
+ * The plan of a claim in the model's own numbers. A clean mark at the replica's newest TXID saves the comparison, as in
+ * app/replica/install.ts.
+ */
 export function readClaim(plan: Extract<BootPlan, { act: "claim" }>, { chain, mark }: BootFacts): Claim {
   const parent = plan.parent === null ? null : Number(plan.parent.epoch);
   const cleanTxid = mark?.cleanStop?.txid;

@@ -92,7 +92,10 @@ function claim(turn: Turn, phase: PhaseAt<"claiming">): Step[] {
   return steps;
 }
 
-/** The world after a won claim. What other volumes owed at `commit` and `disk` is owed no longer: a take-over may lose it. */
+/**
+ * The world after a won claim. What other volumes owed at `commit` and `disk` is owed no longer: a take-over may lose
+ * it.
+ */
 function swapHead({ state, index }: Turn, { seen, claim: wanted }: PhaseAt<"claiming">): State {
   const lastLiving =
     seen === null ? "" : seen.state === "opening" ? seen.mustHold : restoreContent(filesOf(state, seen.epoch));

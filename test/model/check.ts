@@ -1,15 +1,17 @@
-// A model of boot ("decide, then act") and of acknowledgements, driven by the project's own decideBoot and searched exhaustively.
-// It knows head with compare-and-swap, epochs as files by TXID, volumes (page cache, fsynced part, mark, staged files), every step of boot,
-// the three durabilities, "sync, then check", the fence, clean stops; and as faults what `hazards` in turn.ts lists.
-// Not modelled: sentinel, keys, time-outs, compaction, quarantine, torn files, epoch.json, partial page-cache loss, clocks, cloned machine ids.
+// A model of boot ("decide, then act") and of acknowledgements, driven by the project's own decideBoot and searched
+// exhaustively. It knows head with compare-and-swap, epochs as files by TXID, volumes (page cache, fsynced part, mark,
+// staged files), every step of boot, the three durabilities, "sync, then check", the fence, clean stops; and as faults
+// what `hazards` in turn.ts lists. Not modelled: sentinel, keys, time-outs, compaction, quarantine, torn files,
+// epoch.json, partial page-cache loss, clocks, cloned machine ids.
 //
 // `npm test` runs small bounds. Larger ones:
-//   node test/model/check.ts --machines=2 --commits=1 --epochs=3 --faults=1 [--levels=disk,bucket] [--without="clean stop,base deleted"]
-//     [--lives=1] [--mutation=content] [--all] [--seconds=240] [--states=12000000]
-// --lives=N starts after N machines came up undisturbed, one after the other. A mutation stops at the first violation unless --all is given.
-// Prints states, transitions, whether that was all within the bounds, the table's answers, and the shortest trace to each broken invariant;
-// exit code 1 when one broke. Sound and complete so far: machines/commits/epochs/faults 1/2/4/3 (327,744 states), 2/1/3/1 (291,308),
-// 2/1/3/2 with levels disk,bucket and without clean stop and deletions (614,197).
+//   node test/model/check.ts --machines=2 --commits=1 --epochs=3 --faults=1 [--levels=disk,bucket] [--without="clean
+// stop,base deleted"]     [--lives=1] [--mutation=content] [--all] [--seconds=240] [--states=12000000] --lives=N starts
+// after N machines came up undisturbed, one after the other. A mutation stops at the first violation unless --all is
+// given. Prints states, transitions, whether that was all within the bounds, the table's answers, and the shortest
+// trace to each broken invariant; exit code 1 when one broke. Sound and complete so far: machines/commits/epochs/faults
+// 1/2/4/3 (327,744 states), 2/1/3/1 (291,308), 2/1/3/2 with levels disk,bucket and without clean stop and deletions
+// (614,197).
 
 import { parseArgs } from "node:util";
 

@@ -46,7 +46,8 @@ export function bucketFaults(state: State, rules: Rules): Step[] {
   return steps;
 }
 
-// If-None-Match cannot tell "never was" from "was there and is gone again": a deletion just within a first boot's claim is left out.
+// If-None-Match cannot tell "never was" from "was there and is gone again": a deletion just within a first boot's claim
+// is left out.
 function hasSeenNoHead({ phase }: Machine): boolean {
   return "seen" in phase && phase.seen === null;
 }

@@ -47,7 +47,9 @@ export function writeMark(turn: Turn, { epoch }: PhaseAt<"marking">): Step {
   return move(turn, `writes the mark of epoch ${epoch}`, startLitestream(turn, mark, epoch));
 }
 
-/** Litestream starts under this mark. With fewer local files than the replica has it drops them: a new base comes next. */
+/**
+ * Litestream starts under this mark. With fewer local files than the replica has it drops them: a new base comes next.
+ */
 export function startLitestream({ state, machine }: Turn, mark: Mark, epoch: number): Machine {
   const remote = filesOf(state, epoch);
   const { volume } = machine;

@@ -27,7 +27,10 @@ export function nextSteps(state: State, rules: Rules): Step[] {
   return [...steps, ...bucketFaults(state, rules)].map(({ label, next }) => ({ label, next: forgetUnreadable(next) }));
 }
 
-/** The world after the first `lives` machines came up undisturbed, one after the other: the last one's epoch is living, nothing was written yet. */
+/**
+ * The world after the first `lives` machines came up undisturbed, one after the other: the last one's epoch is living,
+ * nothing was written yet.
+ */
 export function startingState(rules: Rules, lives: number): State {
   const quiet = { ...rules, bounds: { ...rules.bounds, commits: 0, faults: 0, hazards: [] } };
   let state = initialState(rules.bounds.machines);
@@ -43,7 +46,10 @@ export function startingState(rules: Rules, lives: number): State {
   return state;
 }
 
-/** Two states that differ only in what nobody can ever read again are one: files of epochs out of reach, the volume of a machine that is gone. */
+/**
+ * Two states that differ only in what nobody can ever read again are one: files of epochs out of reach, the volume of a
+ * machine that is gone.
+ */
 function forgetUnreadable(state: State): State {
   const readable = new Set(state.machines.flatMap((machine) => epochsInReach(machine)));
   if (state.head !== null) readable.add(state.head.epoch).add(state.head.parent ?? -1);

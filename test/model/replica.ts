@@ -1,9 +1,15 @@
 import type { Chain } from "../../app/replica/chain.ts";
 
-/** A database is the string of its commits: "ab" is commit a, then b. Its sequence is its length, its token the last letter. */
+/**
+ * A database is the string of its commits: "ab" is commit a, then b. Its sequence is its length, its token the last
+ * letter.
+ */
 export type Content = string;
 
-/** Litestream's files of one epoch, index = TXID - 1: "=ab" is a base, "+c" an increment, "" deleted, "?" (only on a volume) not kept here. */
+/**
+ * Litestream's files of one epoch, index = TXID - 1: "=ab" is a base, "+c" an increment, "" deleted, "?" (only on a
+ * volume) not kept here.
+ */
 export type Files = readonly string[];
 
 /** What a restore of these files gives; null when there is no base or a file behind it is gone. */

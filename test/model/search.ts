@@ -19,7 +19,9 @@ export type SearchResult = {
 
 export type SearchOptions = {
   rules: Rules;
-  /** How many machines have come up already, undisturbed and one after the other; 0 starts before the very first boot. */
+  /**
+   * How many machines have come up already, undisturbed and one after the other; 0 starts before the very first boot.
+   */
   lives?: number;
   stopAtViolation?: boolean;
   statesLimit?: number;

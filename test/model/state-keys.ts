@@ -1,6 +1,9 @@
 import type { State } from "./state.ts";
 
-/** Short exact keys for states: each part gets a number the first time that it is seen, a key is the list of its parts' numbers. */
+/**
+ * Short exact keys for states: each part gets a number the first time that it is seen, a key is the list of its parts'
+ * numbers.
+ */
 export class StateKeys {
   readonly #numbers = new Map<string, number>();
   readonly #known = new WeakMap<object, number>();

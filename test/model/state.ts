@@ -1,7 +1,7 @@
 import type { Content, Files } from "./replica.ts";
 
-// One claim makes one epoch with one nonce, so an epoch's number stands for its nonce too. Machines are numbers as well.
-// "Ghost" fields exist only to state invariants; no step may depend on them.
+// One claim makes one epoch with one nonce, so an epoch's number stands for its nonce too. Machines are numbers as
+// well. "Ghost" fields exist only to state invariants; no step may depend on them.
 
 export type Head = {
   epoch: number;

@@ -15,7 +15,10 @@ export const hazards = [
 ] as const;
 
 export type Level = (typeof levels)[number];
-/** What may happen to a machine or the bucket. All but the clean stop count as faults; at most one of the three deletions happens. */
+/**
+ * What may happen to a machine or the bucket. All but the clean stop count as faults; at most one of the three
+ * deletions happens.
+ */
 export type Hazard = (typeof hazards)[number];
 
 export type Bounds = {

@@ -64,7 +64,9 @@ test("a second app on the same directory does not start", async () => {
 });
 
 test("without Litestream a machine serves what it has, and says of each bucket write that it is not replicated", async () => {
-  const machine = await site.addMachine("no-litestream");
+  // A bucket of its own: with an epoch in it, boot would have to restore.
+  await using empty = await WholeSite.open();
+  const machine = await empty.addMachine("no-litestream");
   machine.environment["LIFEBOAT_LITESTREAM"] = "/nowhere/litestream";
   await machine.switchOnUntilReady();
   const { status, headers } = await machine.ask("POST", "/customers", writeToBucket);
@@ -72,7 +74,6 @@ test("without Litestream a machine serves what it has, and says of each bucket w
   expect(headers["durability"]).toBe("disk");
   expect(headers["lifeboat-not-replicated"]).toContain("Litestream POST /sync: connect ENOENT");
   expect(machine.readLog("litestream")).toContain("/nowhere/litestream");
-  await machine.switchOff();
 });
 
 test("without flock(1) a boot says what to install", async () => {
@@ -109,7 +110,7 @@ test("a configuration with faults names all of them together, without secrets, a
   for (const program of ["boot", "main"] as const) {
     const { code, output } = await run(machine, program, faulty);
     expect(output).toContain("LIFEBOAT_BUCKET is missing");
-    expect(output).toContain("LIFEBOAT_ENDPOINT must start with https:// or http:// (got 127.0.0.1:8333)");
+    expect(output).toContain("LIFEBOAT_ENDPOINT must start with https:// or http://");
     expect(output).toContain("LIFEBOAT_REGION must hold letters, digits and hyphens (got eu central)");
     expect(output).toContain("LIFEBOAT_PORT must be a whole number from 1 to 65535 (got 70000)");
     expect(output).toContain("LIFEBOAT_PATH_STYLE must be true or false (got yes)");
