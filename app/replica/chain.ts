@@ -21,9 +21,7 @@ export function epochPrefix(epoch: string): string {
 
 /** Lists the LTX files of an epoch and judges them. Throws BucketError. */
 export async function fetchChain(bucket: Bucket, epoch: string): Promise<Chain> {
-  const keys: string[] = [];
-  for await (const key of bucket.list(epochPrefix(epoch))) keys.push(key);
-  return readChain(keys);
+  return readChain(await Array.fromAsync(bucket.list(epochPrefix(epoch))));
 }
 
 /**

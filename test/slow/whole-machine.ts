@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { exitCodes } from "../../app/exit-codes.ts";
-import type { BucketConfig } from "../../app/replica/bucket.ts";
+import { type BucketConfig, openBucket } from "../../app/replica/bucket.ts";
+import { fetchHead } from "../../app/replica/head.ts";
 import { type MachineFiles, machineFiles } from "../../app/replica/machine.ts";
 import { type Mark, readMark } from "../../app/replica/mark.ts";
 import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
@@ -52,6 +53,11 @@ export class WholeSite implements AsyncDisposable {
     const machine = new WholeMachine(this, name, port);
     this.#machines.push(machine);
     return machine;
+  }
+
+  /** The epoch that head names. */
+  async readEpoch(): Promise<string> {
+    return (await fetchHead(openBucket(this.prepared.config))).head.epoch;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
