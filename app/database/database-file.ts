@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, readSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
 /** The file is there and is not a sound database. Only a restore, or a person, may replace it. */
@@ -7,17 +7,13 @@ export class DatabaseDamaged extends Error {
 }
 
 /**
- * Throws DatabaseDamaged unless the file starts as a database does. SQLite itself takes an empty file for an empty
- * database.
+ * Throws DatabaseDamaged when the file is empty, which SQLite itself takes for an empty database. Never opens the file:
+ * POSIX drops every lock that a process holds on a file as soon as the process closes any descriptor of it, and then
+ * another process's close would delete the WAL under our connections (sqlite.org/howtocorrupt.html, section 2.2).
  */
-export function assertDatabaseHeader(path: string): void {
-  const header = Buffer.alloc(fileMagic.length);
-  const file = openSync(path, "r");
-  const length = readSync(file, header, 0, header.length, 0);
-  closeSync(file);
-  if (length === 0) throw new DatabaseDamaged(`${path} has 0 bytes: its content was lost; restore it from the bucket`);
-  if (!header.equals(fileMagic))
-    throw new DatabaseDamaged(`${path} is not an SQLite database; restore it from the bucket`);
+export function assertNotEmpty(path: string): void {
+  if (statSync(path).size > 0) return;
+  throw new DatabaseDamaged(`${path} has 0 bytes: its content was lost; restore it from the bucket`);
 }
 
 /**
@@ -36,8 +32,6 @@ export function publishDatabaseFile(path: string, make: (newPath: string) => voi
   renameSync(newPath, path);
   flushToDisk(dirname(path));
 }
-
-const fileMagic = Buffer.from("SQLite format 3\0", "latin1");
 
 function flushToDisk(path: string): void {
   const file = openSync(path, "r");

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 
 import Database from "better-sqlite3";
 
-import { assertDatabaseHeader, DatabaseDamaged, publishDatabaseFile } from "./database-file.ts";
+import { assertNotEmpty, DatabaseDamaged, publishDatabaseFile } from "./database-file.ts";
 
 export type Role = "writer" | "reader" | "lock";
 
@@ -13,7 +13,7 @@ export type Role = "writer" | "reader" | "lock";
  */
 export function openDatabase(path: string, role: Role): Database.Database {
   if (role === "writer" && !existsSync(path)) publishDatabaseFile(path, makeEmptyDatabase);
-  if (role !== "lock") assertDatabaseHeader(path);
+  if (role !== "lock") assertNotEmpty(path);
   const db = new Database(path, { readonly: role === "reader", fileMustExist: role !== "lock" });
   try {
     setPragmas(db, role);

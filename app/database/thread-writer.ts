@@ -31,7 +31,7 @@ export class ThreadWriter implements Writer {
   constructor(parts: ThreadParts) {
     this.#parts = parts;
     parts.worker.on("message", (message: MessageFromThread) => {
-      if (message.kind === "answers") this.#settle(message.answers);
+      if (message.kind === "answers") this.#settleOrFail(message.answers);
     });
     void parts.death.then((error) => this.#fail(error));
   }
@@ -104,6 +104,17 @@ export class ThreadWriter implements Writer {
     if (this.#isStopping || this.#failure !== undefined) return "stopping";
     if (this.#pending.size >= this.#parts.queueLimit) return "queue-full";
     return this.#parts.guard.isTooBig() ? "wal-too-big" : undefined;
+  }
+
+  /** What was committed to a WAL that is not at its place would be gone with this process. */
+  #settleOrFail(answers: readonly WriteAnswer[]): void {
+    try {
+      this.#parts.guard.assertInPlace();
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    this.#settle(answers);
   }
 
   #settle(answers: readonly WriteAnswer[]): void {

@@ -1,3 +1,5 @@
+import { statSync } from "node:fs";
+
 import type Database from "better-sqlite3";
 
 import { openDatabase } from "./open-database.ts";
@@ -11,6 +13,8 @@ import type { WriterLog } from "./writer.ts";
  */
 export class WalGuard {
   readonly #db: Database.Database;
+  readonly #walPath: string;
+  readonly #walInode: number;
   readonly #frameBytes: number;
   readonly #limits: { alarmBytes: number; limitBytes: number };
   readonly #log: WriterLog;
@@ -20,6 +24,8 @@ export class WalGuard {
 
   constructor(databasePath: string, limits: { alarmBytes: number; limitBytes: number }, log: WriterLog) {
     this.#db = openDatabase(databasePath, "reader");
+    this.#walPath = `${databasePath}-wal`;
+    this.#walInode = statSync(this.#walPath).ino;
     this.#frameBytes = Number(this.#db.pragma("page_size", { simple: true })) + frameHeaderBytes;
     this.#limits = limits;
     this.#log = log;
@@ -35,6 +41,17 @@ export class WalGuard {
     this.#bytes = this.#readFrameCount() * this.#frameBytes;
     this.#logCrossing();
     return this.#bytes;
+  }
+
+  /**
+   * Throws when the WAL that the writer writes to is no longer the one that everybody else reads: nothing can be
+   * acknowledged then.
+   */
+  assertInPlace(): void {
+    if (statSync(this.#walPath, { throwIfNoEntry: false })?.ino === this.#walInode) return;
+    throw new Error(
+      `${this.#walPath} was deleted or replaced under the writer: something else than Lifeboat works on it`,
+    );
   }
 
   isTooBig(): boolean {

@@ -66,7 +66,7 @@ test.each(["writer", "reader"] as const)("a %s refuses a file that is no databas
   using directory = makeTemporaryDirectory();
   const path = join(directory.path, "app.db");
   writeFileSync(path, "<html>".repeat(1000));
-  expect(() => openDatabase(path, role)).toThrow(/is not an SQLite database/);
+  expect(() => openDatabase(path, role)).toThrow(/file is not a database/);
   expect(readFileSync(path, "utf8")).toBe("<html>".repeat(1000));
 });
 
@@ -91,7 +91,7 @@ test("a reader refuses a database that is not in WAL mode", () => {
   const db = openDatabase(path, "writer");
   db.pragma("journal_mode = DELETE");
   db.close();
-  expect(() => openDatabase(path, "reader")).toThrow(/journal_mode is delete/);
+  expect(() => openDatabase(path, "reader")).toThrow(/is in journal mode delete/);
 });
 
 test("a reader cannot write, not even through SQL", () => {

@@ -1,5 +1,9 @@
+import { rmSync, statSync } from "node:fs";
+
 import { expect, test } from "vitest";
 
+import { openReader } from "../../app/database/reader.ts";
+import { WriteOutcomeUnknown } from "../../app/database/write-outcome.ts";
 import { startWriterFixture } from "./notes-database.ts";
 import { runChild } from "./run-child.ts";
 
@@ -17,3 +21,27 @@ test("a reader in another process never sees half of a command while the writer 
   expect(isOver).toBe(true);
   expect(report).toMatchObject({ readings: expect.any(Number) });
 }, 90_000);
+
+test("another process that opens and closes the database leaves the WAL of this one in place", async () => {
+  await using fixture = await startWriterFixture();
+  const { writer, path } = fixture;
+  const reader = openReader(path);
+  await writer.execute("add-pair", { id: "before", body: "" }, { durability: "disk" });
+  const { ino } = statSync(`${path}-wal`);
+  expect(await runChild("open-and-close.ts", [path])).toMatchObject({ rows: expect.any(Number) });
+  expect(statSync(`${path}-wal`).ino).toBe(ino);
+  await writer.execute("add-pair", { id: "after", body: "" }, { durability: "disk" });
+  reader.close();
+});
+
+test("a write to a WAL that was deleted is not acknowledged, and the process is told to end", async () => {
+  await using fixture = await startWriterFixture();
+  const { writer, path } = fixture;
+  const failures: Error[] = [];
+  writer.onFailure((error) => failures.push(error));
+  await writer.execute("add-pair", { id: "before", body: "" }, { durability: "disk" });
+  rmSync(`${path}-wal`);
+  const write = writer.execute("add-pair", { id: "after", body: "" }, { durability: "disk" });
+  await expect(write).rejects.toThrow(WriteOutcomeUnknown);
+  expect(failures.map((error) => error.message)).toEqual([expect.stringContaining("was deleted or replaced")]);
+});
