@@ -8,6 +8,7 @@ import { openReader } from "./database/reader.ts";
 import { startWriter, type Writer } from "./database/writer.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { buildServer } from "./http/server.ts";
+import { fsyncPath } from "./replica/durable-file.ts";
 import { killLitestream } from "./replica/litestream.ts";
 import { lockDirectory } from "./replica/lock.ts";
 import type { Machine } from "./replica/machine.ts";
@@ -19,7 +20,7 @@ import { isDatabase } from "./replica/survey.ts";
 import { runProcess } from "./run-process.ts";
 
 const mebibyte = 1024 * 1024;
-const writerLimits = { queueLimit: 10_000, walAlarmBytes: 128 * mebibyte, walLimitBytes: 1024 * mebibyte };
+const writerLimits = { queueLimit: 2_000, walAlarmBytes: 128 * mebibyte, walLimitBytes: 1024 * mebibyte };
 const bucketTimeoutMs = 5_000;
 const backupPointTimeoutMs = 600_000;
 const finalSyncTimeoutMs = 20_000;
@@ -127,6 +128,9 @@ async function stopCleanly({ server, writer, replication, machine, mark, log }: 
   await writer.drain();
   const txid = await replication.stop(finalSyncTimeoutMs);
   await writer.close();
+  // `commit` groups were not fsynced, and the mark must not outlive them. Only the WAL: opening the database would drop
+  // its locks.
+  fsyncPath(`${machine.files.database}-wal`);
   writeMark(machine.files.mark, { ...mark, bootId: machine.bootId, cleanStop: { txid } });
   log.info({ txid }, "stopped, everything is in the bucket");
   return 0;

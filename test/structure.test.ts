@@ -21,7 +21,12 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
   { from: "app/database", to: [] },
   {
     from: "app/replica",
-    to: ["app/database/open-database.ts", "app/database/commit-sequence.ts", "app/database/database-file.ts"],
+    to: [
+      "app/database/open-database.ts",
+      "app/database/commit-sequence.ts",
+      "app/database/database-file.ts",
+      "app/database/sqlite-failure.ts",
+    ],
   },
   { from: "app/service", to: ["app/database"] },
   { from: "app/http", to: ["app/service", "app/database", "app/replica/replication.ts"] },

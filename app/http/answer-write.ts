@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 
 import type { Idempotency } from "../database/idempotency.ts";
-import type { Committed, LocalDurability } from "../database/write-outcome.ts";
+import type { Committed, Durability, LocalDurability } from "../database/write-outcome.ts";
 import type { commands } from "../service/commands.ts";
 import { readDurability } from "./durability.ts";
 import { readIdempotency } from "./idempotency-key.ts";
@@ -11,9 +11,12 @@ import type { ServerConfig } from "./server-config.ts";
 
 type Commands = typeof commands;
 
-/** What a route wants written, and the status when all that was asked for has been reached. */
-type Write = {
-  [Name in keyof Commands]: { command: Name; input: Parameters<Commands[Name]>[0]; status: 200 | 201 };
+/**
+ * What a route wants written, the status when all that was asked for has been reached, and the durability for requests
+ * that do not say, where the server's default is not enough.
+ */
+type Write = { status: 200 | 201; durability?: Durability } & {
+  [Name in keyof Commands]: { command: Name; input: Parameters<Commands[Name]>[0] };
 }[keyof Commands];
 
 /** The part of the writer that answers need. */
@@ -35,8 +38,8 @@ type WriteAnswerOptions = { writer: WriteExecutor; replication: Replication; con
  * answer is 202 with `Durability: disk` and the cause in `Lifeboat-Not-Replicated`.
  */
 export function createAnswerWrite({ writer, replication, config }: WriteAnswerOptions): AnswerWrite {
-  return async (request, reply, { command, input, status }) => {
-    const wanted = readDurability(request.headers, config.defaultDurability);
+  return async (request, reply, { command, input, status, durability = config.defaultDurability }) => {
+    const wanted = readDurability(request.headers, durability);
     const idempotency = readIdempotency(request);
     if (wanted === "bucket") demandWritableBucket(replication);
     const local = wanted === "bucket" ? "disk" : wanted;

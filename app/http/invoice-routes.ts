@@ -32,7 +32,13 @@ export function addInvoiceRoutes(server: Server, { reader, answerWrite }: RouteC
     found(reader.read(readInvoice(id)), `invoice ${id}`),
   );
 
+  // Money that came in must not go with the disk.
   server.post("/invoices/:id/payment", { schema: { params: IdParams, body: PaymentInput } }, (request, reply) =>
-    answerWrite(request, reply, { command: "pay-invoice", input: { invoiceId: request.params.id }, status: 200 }),
+    answerWrite(request, reply, {
+      command: "pay-invoice",
+      input: { invoiceId: request.params.id },
+      status: 200,
+      durability: "bucket",
+    }),
   );
 }

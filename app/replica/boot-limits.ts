@@ -4,6 +4,8 @@ export type BootLimits = {
   litestreamWaitSeconds: number;
   /** For a restore that shows no progress. */
   restoreStallMs: number;
+  /** Before each further try of a restore that failed; after the last one boot refuses. */
+  restorePausesMs: readonly number[];
   /** Longest pause between two tries while the store does not answer. */
   maxBackoffMs: number;
   /**
@@ -18,6 +20,9 @@ export const bootLimits: BootLimits = {
   litestreamWaitSeconds: 30,
   // Against a server that accepts and never answers, Litestream itself waits for ever (measured).
   restoreStallMs: 60_000,
+  // The first for files that compaction took away under the restore, the others for names that do not resolve for a
+  // while.
+  restorePausesMs: [100, 2_000, 10_000, 30_000],
   maxBackoffMs: 10_000,
   unknownKeyMs: 60_000,
 };

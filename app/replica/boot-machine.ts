@@ -12,7 +12,7 @@ import { decideBoot, type BootPlan, type Refusal } from "./decide-boot.ts";
 import { fetchHead } from "./head.ts";
 import type { Step } from "./install.ts";
 import { renderLitestreamConfig } from "./litestream-config.ts";
-import { assertLitestreamGone, lockDirectory } from "./lock.ts";
+import { holdLitestreamLock, lockDirectory } from "./lock.ts";
 import type { Machine } from "./machine.ts";
 import { readIntent, removeIntent, writeMark } from "./mark.ts";
 import { ShapeError } from "./parse-json.ts";
@@ -41,7 +41,7 @@ export async function bootMachine(machine: Machine, options: BootOptions): Promi
   mkdirSync(machine.files.dataDirectory, { recursive: true, mode: 0o700 });
   mkdirSync(machine.files.runDirectory, { recursive: true, mode: 0o700 });
   using _lock = await step("lock", () => lockDirectory(machine.files.lock));
-  await assertLitestreamGone(machine.files.litestreamLock, limits.litestreamWaitSeconds);
+  await using _litestream = await holdLitestreamLock(machine.files.litestreamLock, limits.litestreamWaitSeconds);
   const bucket = openBucket(machine.bucket);
   try {
     const surveying = () => surveyAndDecide({ bucket, machine, limits, log: options.log });
@@ -113,9 +113,14 @@ async function headMoved(bucket: Bucket, { seen }: Survey): Promise<boolean> {
  * follows head.
  */
 function noteInterruptedClaim(machine: Machine, { facts }: Survey, log: BootOptions["log"]): void {
-  const intent = readIntent(machine.files.intent);
-  if (intent === null) return;
-  log("an earlier claim was interrupted", { epoch: intent.epoch, won: facts.head?.nonce === intent.claiming });
+  try {
+    const intent = readIntent(machine.files.intent);
+    if (intent === null) return;
+    log("an earlier claim was interrupted", { epoch: intent.epoch, won: facts.head?.nonce === intent.claiming });
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error;
+    log("the intent of an earlier claim is damaged", { cause: error.message });
+  }
 }
 
 function resume(machine: Machine, { facts }: Survey): Partial<BootReport> {
@@ -140,6 +145,9 @@ function toOutcome(error: unknown): Partial<BootReport> {
 function adviseOnStore(error: unknown): string | null {
   if (error instanceof ShapeError)
     return `bring an earlier version of ${error.source} back in the bucket, or check the endpoint, if something else answers there`;
+  if (error instanceof BucketError && error.kind === "unsupported") {
+    return "this store refuses conditional writes, without which no claim can be won; use one that honours them";
+  }
   if (error instanceof BucketError && (!mayPass(error) || isKeyUnknown(error)))
     return "check endpoint, bucket, region and key of the store";
   return null;

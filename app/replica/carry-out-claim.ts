@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import type { BootLimits } from "./boot-limits.ts";
 import { BootRefused } from "./boot-refused.ts";
@@ -74,7 +75,6 @@ export async function carryOutClaim(context: ClaimContext): Promise<Partial<Boot
   };
 }
 
-const restoreAttempts = 3;
 /** A restore may have taken long: a short fault of the store must not throw it away. */
 const storeWaitMs = 120_000;
 
@@ -90,7 +90,11 @@ async function installWithRetry(context: ClaimContext): Promise<Installed> {
     } catch (error) {
       if (!(error instanceof RestoreFailed)) throw error;
       log("restore failed", { attempt, cause: error.message });
-      if (attempt < restoreAttempts) continue;
+      const pauseMs = limits.restorePausesMs[attempt - 1];
+      if (pauseMs !== undefined) {
+        await sleep(pauseMs);
+        continue;
+      }
       // When the store itself is away, this throws and boot starts over; when it answers, the replica is what is wrong.
       await fetchHead(bucket);
       throw new BootRefused({

@@ -11,7 +11,10 @@ export type BootFacts = {
   epochsExist: boolean;
   /** The replica of head's epoch; `empty` without a head. */
   chain: Chain;
-  /** The replica of the epoch that head names as its parent; `empty` without one. */
+  /**
+   * The replica of the epoch that head names as its parent; looked at only while head opens without a base, else
+   * `empty`.
+   */
   parentChain: Chain;
   database: "absent" | "present";
   mark: Mark | null;

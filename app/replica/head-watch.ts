@@ -8,6 +8,7 @@ export class HeadWatch {
   readonly #lookAtHead: () => void;
   #timer: NodeJS.Timeout | null = null;
   #tickedAt = 0;
+  #wallClockAt = 0;
   #stalls = 0;
 
   constructor(lookAtHead: () => void) {
@@ -16,20 +17,18 @@ export class HeadWatch {
 
   /** Stalls so far, the one included from which the process has only just woken up, its tick still to come. */
   get stalls(): number {
-    const late = this.#timer !== null && performance.now() - this.#tickedAt > stallMs;
-    return this.#stalls + (late ? 1 : 0);
+    return this.#stalls + (this.#timer !== null && this.#isLate() ? 1 : 0);
   }
 
   start(): void {
-    this.#tickedAt = performance.now();
+    this.#noteTick();
     let lookedAt = this.#tickedAt;
     this.#timer = setInterval(() => {
-      const now = performance.now();
-      const stalled = now - this.#tickedAt > stallMs;
-      this.#tickedAt = now;
+      const stalled = this.#isLate();
+      this.#noteTick();
       if (stalled) this.#stalls++;
-      if (!stalled && now - lookedAt < pollMs) return;
-      lookedAt = now;
+      if (!stalled && this.#tickedAt - lookedAt < pollMs) return;
+      lookedAt = this.#tickedAt;
       this.#lookAtHead();
     }, tickMs);
   }
@@ -37,5 +36,15 @@ export class HeadWatch {
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
+  }
+
+  #noteTick(): void {
+    this.#tickedAt = performance.now();
+    this.#wallClockAt = Date.now();
+  }
+
+  // A hypervisor may stop the monotonic clock with the machine; the wall clock is set right when it goes on.
+  #isLate(): boolean {
+    return performance.now() - this.#tickedAt > stallMs || Date.now() - this.#wallClockAt > stallMs;
   }
 }

@@ -8,7 +8,7 @@ import { parseJson } from "./parse-json.ts";
 
 export const headKey = "head.json";
 
-const ParentSchema = Type.Object({ epoch: Type.String(), nonce: Type.String(), txid: Type.Optional(Type.String()) });
+const ParentSchema = Type.Object({ epoch: Type.String(), nonce: Type.String() });
 
 const HeadSchema = Type.Object({
   epoch: Type.String({ pattern: "^[0-9]{4,}-[0-9a-f]{8}$" }),

@@ -2,7 +2,7 @@ import { request } from "node:http";
 
 import { Type } from "typebox";
 
-import { parseJson } from "./parse-json.ts";
+import { parseJson, ShapeError } from "./parse-json.ts";
 
 const SyncAnswerSchema = Type.Object({ status: Type.String(), txid: Type.Number(), replicated_txid: Type.Number() });
 const InfoSchema = Type.Object({ version: Type.String(), pid: Type.Number() });
@@ -36,7 +36,7 @@ export async function killLitestream(socketPath: string): Promise<void> {
     process.kill(parseJson(InfoSchema, answer, "Litestream's answer to GET /info").pid, "SIGKILL");
   } catch (error) {
     const died = error instanceof Error && "code" in error && error.code === "ESRCH";
-    if (!died && !(error instanceof LitestreamFailed)) throw error;
+    if (!died && !(error instanceof LitestreamFailed) && !(error instanceof ShapeError)) throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 
 import { openDatabase } from "../database/open-database.ts";
+import { isBusy } from "../database/sqlite-failure.ts";
 
 /** Somebody else holds the directory. Not final: the other process may be about to end. */
 export class DirectoryInUse extends Error {
@@ -18,6 +19,7 @@ export function lockDirectory(lockPath: string): Disposable {
     lock.exec("BEGIN EXCLUSIVE");
   } catch (error) {
     lock.close();
+    if (!isBusy(error)) throw error;
     throw new DirectoryInUse(
       `${lockPath} is held by another process: one process on one directory; stop the other one first`,
       { cause: error },
@@ -27,18 +29,30 @@ export function lockDirectory(lockPath: string): Disposable {
 }
 
 /**
- * Makes sure that no Litestream of an earlier life still runs here. Litestream is started under flock(1), whose lock it
- * inherits and keeps until it is gone. Throws DirectoryInUse when one does not end within `waitSeconds`, Error when
- * flock(1) is missing.
+ * Takes Litestream's place on the directory until disposed: an earlier one is gone by then, and none can start
+ * meanwhile. Litestream runs under flock(1), whose lock it inherits and keeps for as long as it lives; here a `cat`
+ * keeps it, which ends with us. Throws DirectoryInUse when an earlier one does not end within `waitSeconds`, Error
+ * without flock(1).
  */
-export async function assertLitestreamGone(lockPath: string, waitSeconds: number): Promise<void> {
-  const child = spawn("flock", ["--wait", String(waitSeconds), lockPath, "true"], { stdio: "ignore" });
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", (error) => reject(new Error("flock(1) cannot be run: install util-linux", { cause: error })));
-    child.once("exit", resolve);
+export async function holdLitestreamLock(lockPath: string, waitSeconds: number): Promise<AsyncDisposable> {
+  const script = "echo held && exec cat";
+  const child = spawn("flock", ["--wait", String(waitSeconds), lockPath, "sh", "-c", script], {
+    stdio: ["pipe", "pipe", "ignore"],
   });
-  if (code !== 0)
-    throw new DirectoryInUse(
-      `${lockPath} is held: a Litestream of an earlier life still runs on this directory; stop it first`,
-    );
+  const ended = new Promise<void>((resolve) => void child.once("close", () => resolve()));
+  await new Promise<void>((resolve, reject) => {
+    child.once("error", (cause) => reject(new Error("flock(1) cannot be run: install util-linux", { cause })));
+    child.stdout.once("data", () => resolve());
+    child.once("close", () => reject(new DirectoryInUse(describeHolder(lockPath))));
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
+function describeHolder(lockPath: string): string {
+  return `${lockPath} is held: a Litestream of an earlier life still runs on this directory; stop it first`;
 }

@@ -1,11 +1,15 @@
 import { mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
+import { fetchChain } from "./chain.ts";
 import { HeadWatch } from "./head-watch.ts";
 import { fetchHead, swapHead, type StoredHead } from "./head.ts";
 import type { Fence } from "./report.ts";
 import { SharedRounds } from "./shared-rounds.ts";
 
-/** Committed on this machine, but not proven to be in the bucket. `message` is the cause, fit to be shown. */
+/**
+ * Committed on this machine, but not proven to be in the bucket. `message` may be shown to clients, `cause` is for the
+ * log.
+ */
 export class NotReplicated extends Error {
   override readonly name = "NotReplicated";
 }
@@ -39,6 +43,7 @@ const retryMs = 250;
  * ask often.
  */
 const openingRetryMs = 20;
+const quickOpeningMs = 10_000;
 const unanswered = "the sync has not been answered yet";
 /** A base above this size takes longer to upload than a request should wait. */
 const quickBaseBytes = 32 * 1024 * 1024;
@@ -68,7 +73,7 @@ export class Replication {
     this.#rounds = new SharedRounds({
       round: () => this.#syncThenCheck(),
       intervalMs: options.syncIntervalMs,
-      retryMs: () => (this.#state === "opening" ? openingRetryMs : retryMs),
+      retryMs: () => (this.#state === "opening" && this.#openForMs < quickOpeningMs ? openingRetryMs : retryMs),
       onFailure: (error) => this.#noteFailure(error),
     });
   }
@@ -92,7 +97,7 @@ export class Replication {
   get uploadProgress(): string | null {
     if (this.#state !== "opening") return null;
     const megabytes = (this.#options.baseBytes() / 1024 / 1024).toFixed(1);
-    return `base of ${megabytes} MB going up for ${((Date.now() - this.#openedAt) / 1000).toFixed(1)} s`;
+    return `base of ${megabytes} MB going up for ${(this.#openForMs / 1000).toFixed(1)} s`;
   }
 
   /**
@@ -122,7 +127,7 @@ export class Replication {
   async upload(timeoutMs: number): Promise<void> {
     await this.#rounds.join(
       timeoutMs,
-      () => new NotReplicated(`not in the bucket after ${timeoutMs} ms: ${this.#lastCause}`),
+      () => new NotReplicated(`not in the bucket after ${timeoutMs} ms`, { cause: new Error(this.#lastCause) }),
     );
   }
 
@@ -140,18 +145,23 @@ export class Replication {
     await this.#rounds.end(new NotReplicated(cause));
   }
 
+  get #openForMs(): number {
+    return Date.now() - this.#openedAt;
+  }
+
   async #syncThenCheck(): Promise<void> {
     const txid = await this.#options.sync();
     const { bucket, nonce } = this.#options;
     let { head, etag } = await this.#fetchHeadNow();
     if (head.nonce === nonce && head.state === "opening") {
+      await this.#assertBase(txid);
       await swapHead(bucket, { ...head, state: "living" }, etag);
       ({ head } = await this.#fetchHeadNow());
     }
     if (head.nonce !== nonce) throw this.#becomeFenced(head.machine, head.epoch);
     if (head.state !== "living") throw new NotReplicated("head could not be made living yet");
     if (this.#state === "opening")
-      this.#options.log("epoch is living", { epoch: this.epoch, afterMs: Date.now() - this.#openedAt });
+      this.#options.log("epoch is living", { epoch: this.epoch, afterMs: this.#openForMs });
     this.#state = "living";
     this.#lastTxid = txid;
     this.#lastCause = unanswered;
@@ -170,6 +180,15 @@ export class Replication {
     }
   }
 
+  /**
+   * A Litestream that runs on another epoch's configuration answers 200 too: only what lies under our prefix is a base.
+   */
+  async #assertBase(txid: string): Promise<void> {
+    const chain = await fetchChain(this.#options.bucket, this.epoch);
+    if (chain.state === "whole" && chain.newestTxid >= txid) return;
+    throw new Error(`Litestream answered for TXID ${txid}, but the replica of ${this.epoch} is ${chain.state}`);
+  }
+
   #neverReplicates(): string | null {
     if (this.#state === "fenced") return "this machine was superseded and is fenced";
     if (this.fence === "enforced" || this.#options.acceptAdvisoryFence) return null;
@@ -178,8 +197,7 @@ export class Replication {
 
   #noteFailure(error: unknown): void {
     const cause = error instanceof Error ? error.message : String(error);
-    if (cause !== this.#lastCause && this.#state === "living")
-      this.#options.log("not replicated, trying again", { cause });
+    if (cause !== this.#lastCause) this.#options.log("not replicated, trying again", { cause, state: this.#state });
     this.#lastCause = cause;
   }
 
@@ -207,11 +225,12 @@ export class Replication {
 
   #becomeFenced(machine: string, epoch: string): NotReplicated {
     const cause = `machine ${machine} has taken over with epoch ${epoch}`;
+    const refusal = "another machine has taken over";
     if (this.#state !== "fenced") {
       this.#state = "fenced";
-      void this.abandon(cause);
+      void this.abandon(refusal);
       this.#options.onFenced(cause);
     }
-    return new NotReplicated(cause);
+    return new NotReplicated(refusal, { cause: new Error(cause) });
   }
 }

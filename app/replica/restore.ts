@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -58,26 +58,26 @@ function runRestore(machine: Machine, args: string[], watch: Watch): Promise<str
   let words = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => (answer += chunk));
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (words = (words + chunk).slice(-2_000)));
-  const watchdog = killWhenStalled(child, watch);
+  const watchdog = watchProgress(watch.output, watch.stallLimitMs, () => {
+    words = `no progress for ${watch.stallLimitMs / 1000} s, given up`;
+    child.kill("SIGKILL");
+  });
   return new Promise<string>((resolve, reject) => {
     child.once("error", (error) => reject(new Error(`${machine.litestreamPath} cannot be run`, { cause: error })));
     child.once("close", (code, signal) => {
       if (code === 0) resolve(answer);
-      else
-        reject(
-          new Error(signal === null ? lastLine(words) : `no progress for ${watch.stallLimitMs / 1000} s, given up`),
-        );
+      else reject(new Error(lastLine(words) || `it ended with ${signal ?? code} and without a word`));
     });
   }).finally(() => clearInterval(watchdog));
 }
 
-function killWhenStalled(child: ChildProcess, { output, stallLimitMs }: Watch): NodeJS.Timeout {
+function watchProgress(output: string, stallLimitMs: number, giveUp: () => void): NodeJS.Timeout {
   let progressAt = Date.now();
   let size = -1;
   return setInterval(() => {
     const now = sizeOf(`${output}.tmp`);
     if (now !== size) [size, progressAt] = [now, Date.now()];
-    if (Date.now() - progressAt > stallLimitMs) child.kill("SIGKILL");
+    if (Date.now() - progressAt > stallLimitMs) giveUp();
   }, 250);
 }
 
@@ -86,6 +86,5 @@ function sizeOf(path: string): number {
 }
 
 function lastLine(words: string): string {
-  const line = words.trim().split("\n").at(-1) ?? "";
-  return line === "" ? "it ended without a word" : line;
+  return words.trim().split("\n").at(-1) ?? "";
 }

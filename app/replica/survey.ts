@@ -21,10 +21,10 @@ export async function surveyBoot(bucket: Bucket, machine: Machine): Promise<Surv
   const top = await bucket.listTop();
   await assertSentinel(bucket, machine, top);
   const seen = top.includes(headKey) ? await fetchHead(bucket) : null;
-  const [chain, parentChain] = await Promise.all([
-    surveyChain(bucket, seen?.head.epoch, seen?.head.state === "living"),
-    surveyChain(bucket, seen?.head.parent?.epoch, false),
-  ]);
+  const chain = await surveyChain(bucket, seen?.head.epoch, seen?.head.state === "living");
+  // Only a head without a base may fall back to its parent.
+  const fallsBack = seen?.head.state === "opening" && (chain.state === "empty" || chain.state === "no-base");
+  const parentChain = await surveyChain(bucket, fallsBack ? seen.head.parent?.epoch : undefined, false);
   const facts: BootFacts = {
     machine: machine.machineId,
     bootId: machine.bootId,

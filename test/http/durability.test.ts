@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
 
 import { notReplicated } from "./controlled-replication.ts";
+import { createInvoice } from "./example-invoice.ts";
 import { startTestServer } from "./test-server.ts";
 
 const body = { name: "Ada", email: "ada@example.com" };
@@ -127,4 +128,14 @@ test("an acknowledgement at `bucket` says when the fence behind it is only advis
   const second = { ...body, email: "grace@example.com" };
   const advisory = await server.call("POST", "/customers", { body: second, headers: { durability: "bucket" } });
   expect([advisory.status, advisory.headers["lifeboat-fence"]]).toEqual([201, "advisory"]);
+});
+
+test("a route may ask for more than the server's default, and a request has the last word", async () => {
+  await using server = await startTestServer();
+  const path = `/invoices/${await createInvoice(server)}/payment`;
+  const key = { "idempotency-key": "pays-the-invoice" };
+  const paid = await server.call("POST", path, { headers: key });
+  expect([paid.status, paid.headers["durability"]]).toEqual([200, "bucket"]);
+  const quick = await server.call("POST", path, { headers: { ...key, durability: "commit" } });
+  expect([quick.status, quick.headers["durability"]]).toEqual([200, "commit"]);
 });

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -185,4 +186,18 @@ test.concurrent("a short fault of the store after the restore does not throw the
   });
   expect(faults).toBeGreaterThan(2);
   expect(b.texts()).toEqual(["one"]);
+});
+
+test.concurrent("no Litestream can start on a directory while it is booted", async () => {
+  const { site } = await makeDead();
+  const b = world.newMachine(site);
+  const seen: boolean[] = [];
+  const report = await b.boot({
+    afterStep: () => seen.push(spawnSync("flock", ["--nonblock", b.files.litestreamLock, "true"]).status === 0),
+  });
+  expect(report.outcome).toBe("claimed");
+  // The lock database is taken first, Litestream's lock from the survey on.
+  expect(seen.slice(1)).not.toContain(true);
+  expect(seen.length).toBeGreaterThan(4);
+  expect(spawnSync("flock", ["--nonblock", b.files.litestreamLock, "true"]).status).toBe(0);
 });

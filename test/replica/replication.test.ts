@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -5,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Bucket } from "../../app/replica/bucket.ts";
 import { fetchChain } from "../../app/replica/chain.ts";
 import { fetchHead, headKey } from "../../app/replica/head.ts";
+import { renderLitestreamConfig } from "../../app/replica/litestream-config.ts";
 import { NotReplicated } from "../../app/replica/replication.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
 import { waitFor } from "../../scripts/drill/wait-for.ts";
@@ -31,6 +33,27 @@ test("the epoch is made living only when its base is in the bucket", async () =>
   expect(chains).toEqual(["whole"]);
   expect((await fetchHead(site.bucket)).head.state).toBe("living");
   expect(replication.state).toBe("living");
+});
+
+test("a Litestream that uploads to another epoch's prefix is not believed", async () => {
+  await using site = await ReplicaSite.open(store.access);
+  const { litestreamConfig } = site.machine.files;
+  writeFileSync(litestreamConfig, renderLitestreamConfig(site.machine, "0000-deadbeef"));
+  const { replication } = site.replicate();
+  site.write("to the wrong place");
+  site.startLitestream();
+  await waitFor(
+    "the wrong base",
+    async () => ((await fetchChain(site.bucket, "0000-deadbeef")).state === "whole" ? true : null),
+    {
+      timeoutMs: patientMs,
+    },
+  );
+  await expect(replication.replicate(1_000)).rejects.toMatchObject({
+    name: "NotReplicated",
+    cause: { message: expect.stringContaining(`the replica of ${site.mark.epoch} is empty`) },
+  });
+  expect((await fetchHead(site.bucket)).head.state).toBe("opening");
 });
 
 test("nothing is acknowledged at bucket before the epoch is living", async () => {

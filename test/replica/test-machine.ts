@@ -28,7 +28,11 @@ export class TestMachine {
   }
 
   boot(options: Omit<BootOptions, "log"> = {}): Promise<BootReport> {
-    return bootMachine(this.machine, { ...options, log: (event, details) => this.events.push({ event, details }) });
+    return bootMachine(this.machine, {
+      ...options,
+      limits: { restorePausesMs: [20, 20], ...options.limits },
+      log: (event, details) => this.events.push({ event, details }),
+    });
   }
 
   /** Starts Litestream and the database after a boot. */
