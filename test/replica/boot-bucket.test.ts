@@ -124,7 +124,7 @@ test.concurrent.each([
 test.concurrent("a key that the store does not know yet is tried again before it refuses, and no secret is told", async () => {
   const b = world.newMachine(await world.makeSite());
   b.reconnect({ accessKeyId: "unknown", secretAccessKey: "very-secret-words" });
-  const report = await b.boot({ limits: { unknownKeyMs: 400, maxBackoffMs: 250 } });
+  const report = await b.boot({ limits: { unknownKeyMs: 2_000, maxBackoffMs: 250 } });
   expect(report).toMatchObject({ outcome: "refused", row: 2, cause: expect.stringContaining("key-unknown") });
   expect(b.events.filter(({ event }) => event === "the store does not answer, waiting").length).toBeGreaterThan(0);
   expect(JSON.stringify([report, b.events])).not.toContain("very-secret-words");
