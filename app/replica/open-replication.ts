@@ -24,7 +24,7 @@ export async function openReplication(
   events: Pick<ReplicationOptions, "log" | "onFenced">,
 ): Promise<Replication> {
   const bucket = openBucket(machine.bucket);
-  await confirmOwnHead(bucket, mark);
+  await confirmOwnHead(bucket, mark, (cause) => events.log("the store does not answer, waiting to serve", { cause }));
   const { database, litestreamSocket } = machine.files;
   const replication = new Replication({
     ...events,

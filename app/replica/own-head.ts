@@ -12,8 +12,8 @@ export class Superseded extends Error {
  * Reads head once more before anything is served: since boot another machine may have claimed it. Waits while the store
  * does not answer. Throws Superseded, BucketError.
  */
-export async function confirmOwnHead(bucket: Bucket, mark: Mark): Promise<void> {
-  const { head } = await waitForStore(() => fetchHead(bucket), Number.POSITIVE_INFINITY);
+export async function confirmOwnHead(bucket: Bucket, mark: Mark, onFault: (cause: string) => void): Promise<void> {
+  const { head } = await waitForStore(() => fetchHead(bucket), Number.POSITIVE_INFINITY, onFault);
   if (head.nonce !== mark.nonce)
     throw new Superseded(`machine ${head.machine} has taken over with epoch ${head.epoch}`);
 }

@@ -7,15 +7,20 @@ const longestPauseMs = 5_000;
 
 /**
  * Repeats a call for as long as it fails by a fault of the store that may pass, then throws the last one. For calls
- * that may be made twice only: a conditional PUT is not one of them.
+ * that may be made twice only: a conditional PUT is not one of them. `onFault` is told before each pause.
  */
-export async function waitForStore<Result>(call: () => Promise<Result>, limitMs: number): Promise<Result> {
+export async function waitForStore<Result>(
+  call: () => Promise<Result>,
+  limitMs: number,
+  onFault: (cause: string) => void = () => undefined,
+): Promise<Result> {
   const deadline = Date.now() + limitMs;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
     try {
       return await call();
     } catch (error) {
       if (!mayPass(error) || Date.now() + pauseMs > deadline) throw error;
+      onFault(String(error));
       await sleep(pauseMs);
     }
   }

@@ -60,6 +60,8 @@ export async function writeWithoutBucket(stage: Stage, load: Load): Promise<void
   );
 }
 
+// A big database checkpoints for a while; a minute without one row more is a fault.
+const stallLimitMs = 60_000;
 type Filling = Readonly<{ clients: readonly ClientPlan[]; measure: () => number; goal: number; unit: string }>;
 
 const rowClients = Array.from({ length: 16 }, () => ({ durability: "commit", pauseMs: 0 }) as const);
@@ -73,11 +75,23 @@ async function fill(stage: Stage, machine: ServingMachine["machine"], filling: F
     async () => {
       stage.transcript.showProgress(() => `${measure()} of ${goal} ${unit}`);
       load.start(clients);
-      while (measure() < goal) await writeFor(load, healthCheckMs / 5);
+      await writeUntil(load, filling);
       await load.stop();
     },
     () => `${measure()} ${unit}`,
   );
+}
+
+async function writeUntil(load: Load, { measure, goal, unit }: Filling): Promise<void> {
+  let best = -1;
+  let progressAt = performance.now();
+  for (let now = measure(); now < goal; now = measure()) {
+    if (now > best) [best, progressAt] = [now, performance.now()];
+    else if (performance.now() - progressAt > stallLimitMs) {
+      throw new Error(`filling the database stands still at ${now} of ${goal} ${unit}: its writes are refused`);
+    }
+    await writeFor(load, healthCheckMs / 5);
+  }
 }
 
 function openLoad({ ledger, options }: Stage, machine: ServingMachine["machine"], name: string): Load {
