@@ -29,6 +29,7 @@ async function main() {
   if (isReady()) return;
   process.once("SIGINT", () => setImmediate(() => process.exit(130)));
   process.once("SIGTERM", () => setImmediate(() => process.exit(143)));
+  process.once("SIGHUP", () => setImmediate(() => process.exit(129)));
   const lock = { lockPath: lockPath(), waitLimitMs: lockWaitLimitMs, onWait: sayWaiting };
   await withLock(lock, async () => {
     if (isReady()) return;

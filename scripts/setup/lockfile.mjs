@@ -17,7 +17,9 @@ export function packagesMatchLockfile(root) {
   if (!wanted || !installed) return false;
   const missing = Object.keys(wanted).filter((name) => name !== "" && !installed[name]);
   if (missing.some((name) => isNeededHere(wanted[name]))) return false;
-  return Object.keys(installed).every((name) => isSamePackage(wanted[name], installed[name]));
+  // The record outlives what was removed or never written beside it.
+  const isThere = (/** @type {string} */ name) => fs.existsSync(path.join(root, name, "package.json"));
+  return Object.keys(installed).every((name) => isSamePackage(wanted[name], installed[name]) && isThere(name));
 }
 
 /**

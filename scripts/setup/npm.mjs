@@ -25,7 +25,7 @@ export async function requireNpm(folder) {
  * @param {string} folder
  */
 export async function runNpmCi(folder) {
-  const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
+  const quiet = ["--no-audit", "--no-fund", "--loglevel=error", "--ignore-scripts"];
   // NODE_ENV=production or `omit` in somebody's npm configuration would leave out what the project needs.
   const complete = ["--include=dev", "--include=optional"];
   // `npm run` hands its own folder down in the environment; --prefix is stronger.
@@ -42,17 +42,18 @@ export async function runNpmCi(folder) {
 function runNpm(args, { folder, limitMs }) {
   return new Promise((resolve) => {
     const env = { ...process.env, PATH: pathWithoutNodeModules() };
-    const child = spawn("npm", args, { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
+    // A group of its own, which we end as a whole: npm outlives Ctrl-C by seconds and would write into the next set-up.
+    const child = spawn("npm", args, { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+    const end = () => endGroup(child.pid);
+    process.prependOnceListener("exit", end);
     let output = "";
     child.stdout.on("data", (data) => (output += String(data)));
     child.stderr.on("data", (data) => (output += String(data)));
-    const forward = () => child.kill("SIGTERM");
-    process.once("SIGTERM", forward);
-    const limit = setTimeout(() => child.kill("SIGKILL"), limitMs);
+    const limit = setTimeout(end, limitMs);
     /** @param {number | null} code @param {string} ending */
     function finish(code, ending) {
       clearTimeout(limit);
-      process.removeListener("SIGTERM", forward);
+      process.removeListener("exit", end);
       resolve({ code, output, ending });
     }
     child.once("error", (error) => finish(null, `could not be started (${error.message})`));
@@ -63,6 +64,16 @@ function runNpm(args, { folder, limitMs }) {
       ),
     );
   });
+}
+
+/** @param {number | undefined} pid */
+function endGroup(pid) {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
 }
 
 /** npm runs on the Node that it came with: Debian's finds its own modules on no other. */

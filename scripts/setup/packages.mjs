@@ -30,8 +30,11 @@ export async function ensurePackages(root) {
 
 /** @param {string} root */
 async function installPackages(root) {
-  const stage = path.join(root, ".setup");
-  removeFolder(stage);
+  removeOldStages(root);
+  // A folder that no earlier set-up has used: what was killed in the middle may still be writing into its own.
+  const stage = fs.mkdtempSync(path.join(root, stagePrefix));
+  const clear = () => removeFolder(stage);
+  process.once("exit", clear);
   prepareStage(root, stage);
   const progress = startProgress("installing packages");
   try {
@@ -43,7 +46,17 @@ async function installPackages(root) {
     progress.failed();
     throw error;
   } finally {
+    process.removeListener("exit", clear);
     removeFolder(stage);
+  }
+}
+
+const stagePrefix = ".setup-";
+
+/** @param {string} root */
+function removeOldStages(root) {
+  for (const name of fs.readdirSync(root)) {
+    if (name.startsWith(stagePrefix)) removeFolder(path.join(root, name));
   }
 }
 
@@ -54,7 +67,6 @@ async function installPackages(root) {
  * @param {string} stage
  */
 function prepareStage(root, stage) {
-  fs.mkdirSync(stage);
   fs.writeFileSync(path.join(stage, ".gitignore"), "*\n");
   for (const name of ["package.json", ".npmrc"]) {
     if (fs.existsSync(path.join(root, name))) fs.copyFileSync(path.join(root, name), path.join(stage, name));
@@ -92,6 +104,6 @@ function linkOurNode(nodeModules) {
  * @param {string} folder
  */
 function removeFolder(folder) {
-  if (fs.rmSync) fs.rmSync(folder, { recursive: true, force: true });
+  if (fs.rmSync) fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   else if (fs.existsSync(folder)) fs.rmdirSync(folder, { recursive: true });
 }

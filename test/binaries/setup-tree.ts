@@ -1,5 +1,15 @@
 import { spawn } from "node:child_process";
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -7,12 +17,14 @@ import { writeExecutable } from "./fake-binary.ts";
 
 const ourNode = `node-${process.platform}-${process.arch}`;
 
-/** An `npm` that installs nothing but our Node, and writes down when it started and ended and what lockfile it saw. */
+/** An `npm` that installs nothing but our Node, outlives Ctrl-C as the real one does, and writes down when it started and ended and what lockfile it saw. */
 const fakeNpm = `#!/bin/sh
 [ "$1" = --version ] && { echo "\${FAKE_NPM_VERSION:-10.8.2}"; exit; }
 echo "start $*" >> "$FAKE_LOG"
 cp package-lock.json "$FAKE_LOG.lockfile"
 mkdir -p "node_modules/.bin" "node_modules/${ourNode}/bin"
+trap '' INT TERM
+echo "$$" > "$FAKE_LOG.npm-pid"
 sleep "\${FAKE_NPM_SECONDS:-0}"
 [ -z "$FAKE_NPM_FAILS" ] || { echo "npm error E418"; exit 1; }
 cp "$FAKE_NODE" "node_modules/${ourNode}/bin/node"
@@ -97,6 +109,10 @@ export class SetupTree implements Disposable {
 
   /** Leaves node_modules as an `npm ci` run by hand would, without our stamp. */
   installByHand(): void {
+    for (const name of ["tool", ourNode]) {
+      mkdirSync(join(this.path, "node_modules", name), { recursive: true });
+      writeFileSync(join(this.path, "node_modules", name, "package.json"), "{}");
+    }
     writeExecutable(
       join(this.path, "node_modules", ourNode, "bin", "node"),
       readFileSync(this.#env["FAKE_NODE"] ?? "", "utf8"),
@@ -106,6 +122,17 @@ export class SetupTree implements Disposable {
     const hidden = JSON.parse(readFileSync(join(this.path, "package-lock.json"), "utf8"));
     delete hidden.packages[""];
     writeFileSync(join(this.path, "node_modules", ".package-lock.json"), JSON.stringify(hidden));
+  }
+
+  /** The folders that npm works in. */
+  listStages(): string[] {
+    return readdirSync(this.path).filter((name) => name.startsWith(".setup"));
+  }
+
+  /** Whether the npm that was started last still runs. */
+  isNpmRunning(): boolean {
+    const pid = readFileSync(`${this.#log}.npm-pid`, "utf8").trim();
+    return existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "";
   }
 
   get lockfileSeenByNpm(): string {

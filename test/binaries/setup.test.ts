@@ -85,7 +85,7 @@ test("when npm fails its words are shown, and the old node_modules stay", async 
   expect(outcome.code).toBe(1);
   expect(outcome.stderr).toContain('[setup] "npm ci" failed with exit code 1; it said:\nnpm error E418\n');
   expect(existsSync(kept)).toBe(true);
-  expect(existsSync(join(tree.path, ".setup"))).toBe(false);
+  expect(tree.listStages()).toEqual([]);
 });
 
 test("a missing npm and one that is too old are each one sentence", async () => {
@@ -129,24 +129,35 @@ test("a set-up that was killed in the middle of npm leaves nothing that stops th
   using tree = new SetupTree();
   const kept = join(tree.path, "node_modules", "kept");
   mkdirSync(kept, { recursive: true });
-  const killed = tree.start({ FAKE_NPM_SECONDS: "60" });
+  const killed = tree.start({ FAKE_NPM_SECONDS: "20" });
   const ended = new Promise((resolve) => killed.once("close", resolve));
-  await expect.poll(() => existsSync(join(tree.path, ".setup", "node_modules")), { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => tree.takeLog(), { timeout: 10_000 }).toEqual(["start ci"]);
   process.kill(-(killed.pid ?? Number.NaN), "SIGKILL");
   await ended;
   expect(existsSync(kept)).toBe(true);
   expect(readdirSync(dirname(tree.path)).filter((name) => name.endsWith(".lock"))).toHaveLength(1);
   expect((await tree.run()).code).toBe(0);
-  expect(existsSync(join(tree.path, ".setup"))).toBe(false);
+  expect(tree.listStages()).toEqual([]);
   expect(readdirSync(dirname(tree.path)).filter((name) => name.includes(".lock."))).toEqual([]);
 });
 
 test("Ctrl-C ends set-up and npm, and frees the lock", async () => {
   using tree = new SetupTree();
-  const child = tree.start({ FAKE_NPM_SECONDS: "60" });
+  const child = tree.start({ FAKE_NPM_SECONDS: "20" });
   const code = new Promise((resolve) => child.once("close", resolve));
-  await expect.poll(() => existsSync(join(tree.path, ".setup", "node_modules")), { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => tree.takeLog(), { timeout: 10_000 }).toEqual(["start ci"]);
   process.kill(-(child.pid ?? Number.NaN), "SIGINT");
   expect(await Promise.race([code, sleep(20_000, "still running")])).toBe(130);
+  await expect.poll(() => tree.isNpmRunning(), { timeout: 10_000 }).toBe(false);
   expect(readdirSync(dirname(tree.path)).filter((name) => name.includes("lock"))).toEqual(["log.lockfile"]);
+  expect((await tree.run()).code).toBe(0);
+  expect(tree.listStages()).toEqual([]);
+});
+
+test("packages of which one is gone are not taken for installed", async () => {
+  using tree = new SetupTree();
+  tree.installByHand();
+  rmSync(join(tree.path, "node_modules", "tool"), { recursive: true });
+  expect((await tree.run()).code).toBe(0);
+  expect(tree.takeLog()).toEqual(["start ci", "end", "binaries"]);
 });
