@@ -81,7 +81,7 @@ function binariesKey() {
 /** In the temporary folder: inside node_modules it would be removed by npm, and a restart of the computer clears it. */
 function lockPath() {
   const project = crypto.createHash("sha256").update(fs.realpathSync(root)).digest("hex").slice(0, 16);
-  return path.join(os.tmpdir(), `lifeboat-setup-${os.userInfo().uid}-${project}.lock`);
+  return path.join(os.tmpdir(), `lifeboat-setup-${process.getuid ? process.getuid() : 0}-${project}.lock`);
 }
 
 /** @param {string} holder */

@@ -1,3 +1,4 @@
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { build } from "esbuild";
@@ -18,7 +19,9 @@ export async function bundleApp(
   directory: string,
   platform = `${process.platform}-${process.arch}`,
 ): Promise<AppBundle> {
-  await build({
+  const { outputFiles } = await build({
+    // Written by us, at once: esbuild is a process of its own and could write after an interrupted drill has cleaned up.
+    write: false,
     entryPoints: ["boot", "main", "writer-thread"].map((name) => join(sources, `${name}.ts`)),
     outdir: directory,
     bundle: true,
@@ -35,5 +38,7 @@ export async function bundleApp(
     legalComments: "none",
     logLevel: "silent",
   });
+  mkdirSync(directory, { recursive: true });
+  for (const { path, contents } of outputFiles) writeFileSync(path, contents);
   return { boot: join(directory, "boot.mjs"), main: join(directory, "main.mjs") };
 }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 
@@ -39,7 +39,7 @@ const attemptLimit = 3;
 export async function startSeaweedStore(options: SeaweedStoreOptions = {}): Promise<SeaweedStore> {
   const { leftovers = sharedLeftovers(), keep = false } = options;
   const file = await resolveBinary("weed");
-  const directory = options.directory ?? mkdtempSync(join(tmpdir(), "lifeboat-store-"));
+  const directory = options.directory ?? mkdtempSync(join(resolve(tmpdir()), "lifeboat-store-"));
   if (!keep) leftovers.addPath(directory);
   for (let attempt = 1; ; attempt += 1) {
     const server = await startServer(file, { directory, leftovers });

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 import { manifest } from "../binaries/manifest.ts";
 import { resolveBinary } from "../binaries/resolve-binary.ts";
@@ -55,7 +55,13 @@ export async function openStage({ options, transcript, leftovers }: StageOptions
     () => prepareBucket(store.access, options.store?.bucket ?? null),
     ({ config }) => config.bucket,
   );
-  if (options.store) made.defer(() => leaveStore(bucket, { options, transcript }));
+  if (options.store) {
+    // An interrupted drill has no time to ask the store for anything.
+    const tell = () => process.stderr.write(`left behind: bucket ${bucket.config.bucket} in the store; delete it\n`);
+    process.once("exit", tell);
+    made.defer(() => void process.removeListener("exit", tell));
+    made.defer(() => leaveStore(bucket, { options, transcript }));
+  }
   const app = await transcript.step(
     "the app is bundled",
     () => bundling,
@@ -70,7 +76,7 @@ export async function openStage({ options, transcript, leftovers }: StageOptions
 }
 
 function makeDirectory({ keep }: DrillOptions, leftovers: Leftovers): string {
-  const directory = mkdtempSync(join(tmpdir(), "lifeboat-drill-"));
+  const directory = mkdtempSync(join(resolve(tmpdir()), "lifeboat-drill-"));
   if (!keep) leftovers.addPath(directory);
   return directory;
 }

@@ -17,6 +17,8 @@ export type SupervisorOptions = Readonly<
 const leastDelayMs = 200;
 const mostDelayMs = 2000;
 const settledAfterMs = 10_000;
+/** A oneshot that fails this often in a row will not do better: about 35 s. systemd has StartLimitBurst for it. */
+const oneshotStartLimit = 20;
 
 /** What systemd would be for one machine: keeps the order, restarts what fails, obeys the codes that say "do not". */
 export class Supervisor implements AsyncDisposable {
@@ -28,6 +30,7 @@ export class Supervisor implements AsyncDisposable {
   readonly #delays = new Map<string, number>();
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #end: (ending: Ending) => void;
+  #oneshotStarts = 0;
   #over = false;
 
   private constructor(options: SupervisorOptions) {
@@ -111,7 +114,7 @@ export class Supervisor implements AsyncDisposable {
     const isOneshot = unit === this.#options.units.oneshot;
     if (isOneshot && code === 0) {
       for (const service of this.#options.units.services) this.#launch(service);
-    } else if (code !== null && (code === 0 || this.#options.stayDownCodes.has(code))) {
+    } else if (this.#staysDown(isOneshot, code)) {
       this.#finish({ unit: unit.name, code });
       for (const group of this.#running.values()) group.signal("SIGTERM");
     } else {
@@ -121,6 +124,12 @@ export class Supervisor implements AsyncDisposable {
       }, this.#nextDelayMs(unit.name));
       this.#timers.add(timer);
     }
+  }
+
+  #staysDown(isOneshot: boolean, code: number | null): boolean {
+    if (isOneshot) this.#oneshotStarts++;
+    if (isOneshot && this.#oneshotStarts >= oneshotStartLimit) return true;
+    return code !== null && (code === 0 || this.#options.stayDownCodes.has(code));
   }
 
   #nextDelayMs(unit: string): number {

@@ -128,3 +128,10 @@ test("a command that does not exist is told in the log and tried again", async (
     timeoutMs: 20_000,
   });
 });
+
+test("a oneshot that fails for ever is given up, and nothing follows", { timeout: 90_000 }, async () => {
+  await using supervisor = start(unit("boot", "process.exit(1);"), [unit("app", stay)]);
+  expect(await within("the end", 80_000, supervisor.ended)).toEqual({ unit: "boot", code: 1 });
+  expect(countStarts("boot")).toBe(20);
+  expect(countStarts("app")).toBe(0);
+});
