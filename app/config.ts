@@ -43,6 +43,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): AppConfig {
       least: 100,
       most: 3_600_000,
     }),
+    retentionHours: read.integer("LIFEBOAT_RETENTION_HOURS", { fallback: 24, least: 1, most: 8784 }),
     acceptAdvisoryFence: read.flag("LIFEBOAT_ACCEPT_ADVISORY_FENCE", false),
   };
   const config: AppConfig = {

@@ -31,12 +31,20 @@ test("what must be given is enough, and the rest has defaults", () => {
   expect(config).toEqual({ host: "127.0.0.1", port: 8080, tokenDigests: [digest], logLevel: "info" });
   expect(machine).toMatchObject({
     replicationIntervalMs: 1_000,
+    retentionHours: 24,
     acceptAdvisoryFence: false,
     litestreamPath: "litestream",
   });
   expect(machine.bucket).toMatchObject({ bucket: "bucket", region: "eu-central-1", pathStyle: false });
   expect(machine.bucket).not.toHaveProperty("endpoint");
   expect(machine.files).toMatchObject({ database: "/data/app.db", litestreamConfig: "/run/lifeboat/litestream.yml" });
+});
+
+test("the retention is a whole number of hours", () => {
+  expect(readConfig({ ...least, LIFEBOAT_RETENTION_HOURS: "72" }).machine.retentionHours).toBe(72);
+  for (const hours of ["0", "1.5", "a day"]) {
+    expect(readFaults({ ...least, LIFEBOAT_RETENTION_HOURS: hours })).toContain("LIFEBOAT_RETENTION_HOURS must be");
+  }
 });
 
 test("an endpoint of one's own is addressed by path, unless that is switched off", () => {

@@ -1,4 +1,5 @@
-const pollMs = 1_500;
+/** How often a machine that serves looks at head. */
+export const headPollMs = 1_500;
 const tickMs = 100;
 /** A tick this late means that the process or the machine stood still: somebody may have taken over meanwhile. */
 const stallMs = 1_000;
@@ -27,7 +28,7 @@ export class HeadWatch {
       const stalled = this.#isLate();
       this.#noteTick();
       if (stalled) this.#stalls++;
-      if (!stalled && this.#tickedAt - lookedAt < pollMs) return;
+      if (!stalled && this.#tickedAt - lookedAt < headPollMs) return;
       lookedAt = this.#tickedAt;
       this.#lookAtHead();
     }, tickMs);

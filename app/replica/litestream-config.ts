@@ -30,8 +30,8 @@ type LitestreamReplica = {
   "sync-interval": string;
 };
 
-/** Chooses Litestream's intervals from the replication interval; the reasons stand beside the numbers. */
-function litestreamIntervals(replicationIntervalMs: number) {
+/** Chooses Litestream's intervals; the reasons stand beside the numbers. */
+function litestreamIntervals({ replicationIntervalMs, retentionHours }: Machine) {
   return {
     // Each tick with changes makes one file, that is one PUT: this interval is what costs money, and bounds the loss of
     // `commit` writes.
@@ -39,9 +39,16 @@ function litestreamIntervals(replicationIntervalMs: number) {
     // Uploads what is staged. Costs no PUT of its own; at 100 ms the worst loss is 1.1 s where two timers of 1 s would
     // make it 2 s (measured).
     sync: `${Math.min(100, replicationIntervalMs)}ms`,
-    // A restore costs about 1.9 ms a file of level 0 (measured), so level 1 gathers them often; the higher levels keep
-    // listings short.
-    levels: ["30s", "5m", "1h"],
+    // A restore costs about 1.9 ms a file of level 0 (measured), and `bucket` writes make ten a second at most, so level
+    // 1 gathers them often; half as often where ticks are rare, for each time costs a PUT and a LIST. The higher levels
+    // keep listings short.
+    levels: [`${Math.min(60, Math.max(30, (6 * replicationIntervalMs) / 1000))}s`, "10m", "1h"],
+    // Files of level 1 live as long as the snapshots, and each compaction lists them all: with 168 h here and 10 s
+    // there the listings alone would cost about $80 a month on AWS. The bucket's versioning keeps more history for
+    // less.
+    retention: `${retentionHours}h`,
+    // Litestream looks at the retention whenever it makes a snapshot, so a shorter one needs more of them.
+    snapshot: `${Math.min(24, retentionHours)}h`,
   };
 }
 
@@ -55,13 +62,10 @@ export function renderLitestreamConfig(machine: Machine, epoch: string): string 
 
 /** The same as a value, for tests that change a setting on purpose. */
 export function litestreamConfig(machine: Machine, epoch: string): LitestreamConfig {
-  const intervals = litestreamIntervals(machine.replicationIntervalMs);
+  const intervals = litestreamIntervals(machine);
   const { bucket } = machine;
   return {
-    // Files of level 1 live as long as the snapshots, and each compaction lists them all: with 168 h here and 10 s
-    // there the listings alone would cost about $80 a month on AWS. The bucket's versioning keeps more history for
-    // less.
-    snapshot: { interval: "24h", retention: "24h" },
+    snapshot: { interval: intervals.snapshot, retention: intervals.retention },
     levels: intervals.levels.map((interval) => ({ interval })),
     "l0-retention": "5m",
     "l0-retention-check-interval": "5m",

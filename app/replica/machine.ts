@@ -16,6 +16,8 @@ export type Machine = {
   bucketId: string;
   litestreamPath: string;
   replicationIntervalMs: number;
+  /** How far back Litestream can restore. */
+  retentionHours: number;
   /** Accept `bucket` writes on a store without compare-and-swap, where the fence is only advisory. */
   acceptAdvisoryFence: boolean;
 };

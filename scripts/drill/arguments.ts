@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 
-import { parseDurationMs, parseLimitMs, parseSizeBytes, parseWholeNumber } from "./quantity.ts";
+import { parseDurationMs, parseLimitMs, parseSizeBytes, parseWholeNumber } from "../verb/quantity.ts";
 
 type GivenStore = Readonly<{
   endpoint: string;

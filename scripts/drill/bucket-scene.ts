@@ -1,3 +1,4 @@
+import { waitFor } from "../verb/wait-for.ts";
 import { Author } from "./author.ts";
 import type { ServingMachine } from "./boot-scene.ts";
 import { HttpClient } from "./http-client.ts";
@@ -5,7 +6,6 @@ import type { Unfinished } from "./load.ts";
 import { seedRandom } from "./random.ts";
 import { sendWrite } from "./send-write.ts";
 import type { Stage } from "./stage.ts";
-import { waitFor } from "./wait-for.ts";
 
 // The base of a big database must be in the bucket first, and that takes as long as the database is big.
 const bucketLimitMs = 1_800_000;

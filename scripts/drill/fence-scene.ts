@@ -1,9 +1,9 @@
 import { exitCodes } from "../../app/exit-codes.ts";
+import { within } from "../verb/wait-for.ts";
 import type { ServingMachine } from "./boot-scene.ts";
 import type { Load } from "./load.ts";
 import { renderEnding } from "./machine.ts";
 import type { Stage } from "./stage.ts";
-import { within } from "./wait-for.ts";
 
 /** How a machine behaved that woke up after another one had claimed the bucket. */
 export type Fence = Readonly<{

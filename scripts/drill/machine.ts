@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { exitCodes } from "../../app/exit-codes.ts";
 import type { BucketConfig } from "../../app/replica/bucket.ts";
 import type { AppBundle } from "../build/bundle-app.ts";
+import { waitFor } from "../verb/wait-for.ts";
 import { findFreePorts } from "./free-ports.ts";
 import { HttpClient } from "./http-client.ts";
 import type { Leftovers } from "./leftovers.ts";
 import type { Target } from "./load.ts";
 import { type Ending, Supervisor, type Units } from "./supervisor.ts";
-import { waitFor } from "./wait-for.ts";
 
 /** What every machine of one drill shares. */
 export type Site = Readonly<{
@@ -20,6 +20,8 @@ export type Site = Readonly<{
   litestream: string;
   /** The programs that the machine runs; a test of the drill gives it a broken app. */
   app: AppBundle;
+  /** The Node that runs them; left out, it is the one that runs the drill. */
+  node?: string;
   bucket: BucketConfig;
   bucketId: string;
   token: string;
@@ -123,13 +125,13 @@ function makeDirectories(directory: string, name: string): MachineDirectories {
   return files;
 }
 
-function listUnits({ data, run }: MachineDirectories, { litestream, app }: Site): Units {
+function listUnits({ data, run }: MachineDirectories, { litestream, app, node = process.execPath }: Site): Units {
   const lock = ["--nonblock", "--no-fork", join(data, "litestream.lock")];
   const replicate = [litestream, "replicate", "-config", join(run, "litestream.yml"), "-no-expand-env"];
   return {
-    oneshot: { name: "boot", command: { file: process.execPath, words: [app.boot] } },
+    oneshot: { name: "boot", command: { file: node, words: [app.boot] } },
     services: [
-      { name: "app", command: { file: process.execPath, words: [app.main] } },
+      { name: "app", command: { file: node, words: [app.main] } },
       { name: "litestream", command: { file: "flock", words: [...lock, ...replicate] } },
     ],
   };

@@ -1,10 +1,10 @@
+import { renderSeconds } from "../verb/quantity.ts";
+import type { Transcript } from "../verb/transcript.ts";
 import type { DrillOptions } from "./arguments.ts";
 import type { RecoveryStep } from "./boot-scene.ts";
 import type { Loss } from "./compare-scene.ts";
 import type { Fence } from "./fence-scene.ts";
 import type { PerDurability } from "./ledger.ts";
-import { renderSeconds } from "./quantity.ts";
-import type { Transcript } from "./transcript.ts";
 
 /** What the drill measured: act one, the machine dies; act two, it freezes, is replaced, and wakes up. */
 export type Findings = Readonly<{

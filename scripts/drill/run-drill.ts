@@ -1,8 +1,8 @@
+import { type Transcript, openTranscript } from "../verb/transcript.ts";
 import { type DrillOptions, UsageError, readArguments, usage } from "./arguments.ts";
 import { Leftovers } from "./leftovers.ts";
 import { type Findings, printReport, reportError, reportFindings } from "./report.ts";
 import { type Stage, openStage, readVersions } from "./stage.ts";
-import { type Transcript, openTranscript } from "./transcript.ts";
 
 const usageExitCode = 64; // EX_USAGE of sysexits.h
 

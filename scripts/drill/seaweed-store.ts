@@ -7,10 +7,10 @@ import { join, resolve } from "node:path";
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 
 import { resolveBinary } from "../binaries/resolve-binary.ts";
+import { waitFor, within } from "../verb/wait-for.ts";
 import { findFreePorts } from "./free-ports.ts";
 import { type Leftovers, sharedLeftovers } from "./leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "./process-group.ts";
-import { waitFor, within } from "./wait-for.ts";
 
 export type StoreAccess = Readonly<{
   endpoint: string;
@@ -23,7 +23,17 @@ export type StoreAccess = Readonly<{
 export type SeaweedStore = AsyncDisposable &
   Readonly<{ access: StoreAccess; directory: string; sockets: readonly string[] }>;
 
-export type SeaweedStoreOptions = Readonly<{ leftovers?: Leftovers; directory?: string; keep?: boolean }>;
+/**
+ * `iamApi`: users, policies and keys can be made on the S3 port, and what they say is enforced.
+ * `flags`: more words for `weed mini`, such as those of a TLS port.
+ */
+export type SeaweedStoreOptions = Readonly<{
+  leftovers?: Leftovers;
+  directory?: string;
+  keep?: boolean;
+  iamApi?: boolean;
+  flags?: readonly string[];
+}>;
 
 const listeners = ["s3", "master", "filer", "volume", "admin"] as const;
 type Ports = Readonly<Record<(typeof listeners)[number], { http: number; grpc: number }>>;
@@ -38,11 +48,12 @@ const attemptLimit = 3;
  */
 export async function startSeaweedStore(options: SeaweedStoreOptions = {}): Promise<SeaweedStore> {
   const { leftovers = sharedLeftovers(), keep = false } = options;
+  const flags = [`-s3.iam.readOnly=${options.iamApi !== true}`, ...(options.flags ?? [])];
   const file = await resolveBinary("weed");
   const directory = options.directory ?? mkdtempSync(join(resolve(tmpdir()), "lifeboat-store-"));
   if (!keep) leftovers.addPath(directory);
   for (let attempt = 1; ; attempt += 1) {
-    const server = await startServer(file, { directory, leftovers });
+    const server = await startServer(file, { directory, leftovers, flags });
     try {
       await waitUntilReady(server);
       const { access, sockets } = server;
@@ -54,10 +65,10 @@ export async function startSeaweedStore(options: SeaweedStoreOptions = {}): Prom
   }
 }
 
-type Place = Readonly<{ directory: string; leftovers: Leftovers }>;
+type Place = Readonly<{ directory: string; leftovers: Leftovers; flags: readonly string[] }>;
 type Server = Place & Readonly<{ group: ProcessGroup; access: StoreAccess; sockets: string[]; logFile: string }>;
 
-async function startServer(file: string, { directory, leftovers }: Place): Promise<Server> {
+async function startServer(file: string, { directory, leftovers, flags }: Place): Promise<Server> {
   const ports = await choosePorts();
   const accessKeyId = randomBytes(10).toString("hex");
   const secretAccessKey = randomBytes(20).toString("hex");
@@ -65,7 +76,7 @@ async function startServer(file: string, { directory, leftovers }: Place): Promi
   const sockets = namesOfSockets(ports);
   for (const socket of sockets) leftovers.addPath(socket);
   const group = startProcessGroup(
-    { file, words: seaweedArguments(directory, ports) },
+    { file, words: [...seaweedArguments(directory, ports), ...flags] },
     {
       environment: { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, TMPDIR: directory },
       directory,
@@ -75,7 +86,7 @@ async function startServer(file: string, { directory, leftovers }: Place): Promi
   );
   const endpoint = `http://127.0.0.1:${ports.s3.http}`;
   const access = { endpoint, region: "us-east-1", pathStyle: true, accessKeyId, secretAccessKey };
-  return { directory, leftovers, group, access, sockets, logFile };
+  return { directory, leftovers, flags, group, access, sockets, logFile };
 }
 
 async function choosePorts(): Promise<Ports> {

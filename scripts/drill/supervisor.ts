@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
+import { within } from "../verb/wait-for.ts";
 import { type Command, type Exit, type ProcessGroup, type Surroundings, startProcessGroup } from "./process-group.ts";
-import { within } from "./wait-for.ts";
 
 /** `oneshot` must end with 0 before any service starts; services start together and stop in this order. */
 export type Units = Readonly<{ oneshot: Unit; services: readonly Unit[] }>;

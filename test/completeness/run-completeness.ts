@@ -14,7 +14,7 @@ import { restoreEpoch } from "../../app/replica/restore.ts";
 import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
 import { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "../../scripts/drill/process-group.ts";
-import { waitFor, within } from "../../scripts/drill/wait-for.ts";
+import { waitFor, within } from "../../scripts/verb/wait-for.ts";
 
 export type CompletenessOptions = Readonly<{
   bucket: BucketConfig;
@@ -91,6 +91,7 @@ async function prepareMachine(directory: string, options: CompletenessOptions): 
     bucketId: "completeness",
     litestreamPath: await resolveBinary("litestream"),
     replicationIntervalMs: options.monitorMs,
+    retentionHours: 24,
     acceptAdvisoryFence: false,
   };
   const config = litestreamConfig(machine, epoch);

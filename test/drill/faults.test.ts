@@ -19,7 +19,7 @@ import { writeMixedLoad } from "../../scripts/drill/load-scene.ts";
 import { type Machine } from "../../scripts/drill/machine.ts";
 import { reportFindings } from "../../scripts/drill/report.ts";
 import { type Stage, openStage } from "../../scripts/drill/stage.ts";
-import { Transcript } from "../../scripts/drill/transcript.ts";
+import { Transcript } from "../../scripts/verb/transcript.ts";
 
 const timeout = 300_000;
 const root = join(import.meta.dirname, "../..");

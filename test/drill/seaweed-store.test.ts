@@ -5,7 +5,7 @@ import { CreateBucketCommand, ListBucketsCommand, PutObjectCommand, S3Client } f
 import { expect, test } from "vitest";
 
 import { type StoreAccess, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
-import { waitFor } from "../../scripts/drill/wait-for.ts";
+import { waitFor } from "../../scripts/verb/wait-for.ts";
 
 function openClient(access: StoreAccess, secretAccessKey = access.secretAccessKey): S3Client {
   const { endpoint, region, accessKeyId } = access;

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { Supervisor, type Unit } from "../../scripts/drill/supervisor.ts";
-import { waitFor, within } from "../../scripts/drill/wait-for.ts";
+import { waitFor, within } from "../../scripts/verb/wait-for.ts";
 
 let directory: string;
 beforeEach(() => {

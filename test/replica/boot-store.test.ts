@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { waitFor } from "../../scripts/drill/wait-for.ts";
+import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { StoreProxy, type Fate } from "./store-proxy.ts";
 import { World } from "./world.ts";
 

@@ -12,7 +12,7 @@ import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
 import { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { startProcessGroup } from "../../scripts/drill/process-group.ts";
 import { chooseInteger, seedRandom } from "../../scripts/drill/random.ts";
-import { waitFor } from "../../scripts/drill/wait-for.ts";
+import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { FileReplica, type Verdict } from "./file-replica.ts";
 import { writeNote } from "./life.ts";
 

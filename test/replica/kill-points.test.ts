@@ -3,7 +3,7 @@ import { once } from "node:events";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { waitFor } from "../../scripts/drill/wait-for.ts";
+import { waitFor } from "../../scripts/verb/wait-for.ts";
 import type { Death, Order } from "./boot-child.ts";
 import { bootInChild, bundleChild, copyScene, dieAndBootAgain, scenes, type Scene } from "./kill-points.ts";
 import { StoreProxy } from "./store-proxy.ts";

@@ -12,7 +12,7 @@ import { openReplication } from "../../app/replica/open-replication.ts";
 import type { Replication } from "../../app/replica/replication.ts";
 import type { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { startProcessGroup, type ProcessGroup } from "../../scripts/drill/process-group.ts";
-import { within } from "../../scripts/drill/wait-for.ts";
+import { within } from "../../scripts/verb/wait-for.ts";
 
 type Parts = {
   machine: Machine;

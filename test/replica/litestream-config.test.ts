@@ -14,7 +14,7 @@ import { type Machine, machineFiles } from "../../app/replica/machine.ts";
 import { parseJson } from "../../app/replica/parse-json.ts";
 import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
-import { waitFor } from "../../scripts/drill/wait-for.ts";
+import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { ReplicaSite } from "./replication-site.ts";
 
 const waitMs = 20_000;
@@ -38,6 +38,7 @@ const example: Machine = {
   bucketId: "00000000-0000-0000-0000-000000000000",
   litestreamPath: "/opt/lifeboat/litestream",
   replicationIntervalMs: 1_000,
+  retentionHours: 24,
   acceptAdvisoryFence: false,
 };
 
@@ -103,6 +104,17 @@ test("a mistyped key does not compile", () => {
   expect([mistyped, misplaced]).toHaveLength(2);
 });
 
+test.each([
+  [6, { interval: "6h", retention: "6h" }],
+  [24, { interval: "24h", retention: "24h" }],
+  [168, { interval: "24h", retention: "168h" }],
+])(
+  "what is kept for %d hours has a snapshot a day, or one in every retention that is shorter",
+  (retentionHours, snapshot) => {
+    expect(litestreamConfig({ ...example, retentionHours }, "0007-0a1b2c3d").snapshot).toEqual(snapshot);
+  },
+);
+
 test("with the real Litestream, a commit is uploaded by itself within the replication interval", async () => {
   await using site = await openSite(100);
   site.write("one");
@@ -157,7 +169,7 @@ test("the control socket is ours alone, the log is JSON, and it tells the interv
   const lines = readFileSync(site.litestreamLog, "utf8").trim().split("\n");
   const events = lines.map((line) => parseJson(EventSchema, line, "a line of Litestream's log"));
   const monitors = events.filter(({ msg }) => msg === "starting compaction monitor");
-  const secondsByLevel = { 1: 30, 2: 300, 3: 3_600, 9: 86_400 };
+  const secondsByLevel = { 1: 30, 2: 600, 3: 3_600, 9: 86_400 };
   expect(monitors).toHaveLength(4);
   for (const [level, seconds] of Object.entries(secondsByLevel)) {
     expect(monitors).toContainEqual(expect.objectContaining({ level: Number(level), interval: seconds * 1e9 }));

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { fetchHead } from "../../app/replica/head.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
-import { waitFor } from "../../scripts/drill/wait-for.ts";
+import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { ReplicaSite } from "./replication-site.ts";
 
 const patientMs = 20_000;

@@ -20,7 +20,7 @@ import { prepareBucket } from "../../scripts/drill/bucket-preparation.ts";
 import { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "../../scripts/drill/process-group.ts";
 import type { StoreAccess } from "../../scripts/drill/seaweed-store.ts";
-import { within } from "../../scripts/drill/wait-for.ts";
+import { within } from "../../scripts/verb/wait-for.ts";
 import { StoreProxy } from "./bucket-proxy.ts";
 
 type Opened = Readonly<{ replication: Replication; fencedBy: string[]; logged: string[] }>;
@@ -181,6 +181,7 @@ function describeMachine(
     bucketId,
     litestreamPath,
     replicationIntervalMs: 1_000,
+    retentionHours: 24,
     acceptAdvisoryFence: false,
   };
 }

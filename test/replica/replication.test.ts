@@ -9,7 +9,7 @@ import { fetchHead, headKey } from "../../app/replica/head.ts";
 import { renderLitestreamConfig } from "../../app/replica/litestream-config.ts";
 import { NotReplicated } from "../../app/replica/replication.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
-import { waitFor } from "../../scripts/drill/wait-for.ts";
+import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { ReplicaSite } from "./replication-site.ts";
 
 const patientMs = 20_000;

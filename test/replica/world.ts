@@ -61,6 +61,7 @@ export class World implements AsyncDisposable {
       litestreamPath: this.litestream,
       // Nothing is uploaded but by a sync that a test asks for: so a test knows what the bucket holds.
       replicationIntervalMs: 3_600_000,
+      retentionHours: 24,
       acceptAdvisoryFence: false,
     };
     return new TestMachine(machine, this.leftovers);

@@ -6,7 +6,7 @@ import { compareContent } from "../../scripts/drill/compare.ts";
 import { Ledger } from "../../scripts/drill/ledger.ts";
 import { Load, mixedClients } from "../../scripts/drill/load.ts";
 import { readFacts } from "../../scripts/drill/read-facts.ts";
-import { waitFor } from "../../scripts/drill/wait-for.ts";
+import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { type WholeMachine, WholeSite } from "./whole-machine.ts";
 
 const customer = { name: "Lifeboat Ltd", email: "replay@example.test" };

@@ -8,7 +8,7 @@ import { openBucket } from "../../app/replica/bucket.ts";
 import { fetchChain } from "../../app/replica/chain.ts";
 import { parseJson } from "../../app/replica/parse-json.ts";
 import { readFacts } from "../../scripts/drill/read-facts.ts";
-import { waitFor, within } from "../../scripts/drill/wait-for.ts";
+import { waitFor, within } from "../../scripts/verb/wait-for.ts";
 import { type WholeMachine, WholeSite } from "./whole-machine.ts";
 
 const ReportSchema = Type.Object({ outcome: Type.String(), row: Type.Number(), content: Type.String() });

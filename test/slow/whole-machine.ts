@@ -17,7 +17,7 @@ import { Leftovers } from "../../scripts/drill/leftovers.ts";
 import type { Target } from "../../scripts/drill/load.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
 import { Supervisor, type Unit } from "../../scripts/drill/supervisor.ts";
-import { waitFor } from "../../scripts/drill/wait-for.ts";
+import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { StoreProxy } from "../replica/bucket-proxy.ts";
 
 const app = join(import.meta.dirname, "../../app");

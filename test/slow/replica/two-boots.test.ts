@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { appSources, bundleApp, type AppBundle } from "../../../scripts/build/bundle-app.ts";
 import { HttpClient } from "../../../scripts/drill/http-client.ts";
 import { Machine, type Site as DrillSite } from "../../../scripts/drill/machine.ts";
-import { waitFor } from "../../../scripts/drill/wait-for.ts";
+import { waitFor } from "../../../scripts/verb/wait-for.ts";
 import type { Site } from "../../replica/site.ts";
 import { World } from "../../replica/world.ts";
 

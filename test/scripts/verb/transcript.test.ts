@@ -2,7 +2,7 @@ import { Writable } from "node:stream";
 
 import { expect, test } from "vitest";
 
-import { Transcript } from "../../../scripts/drill/transcript.ts";
+import { Transcript } from "../../../scripts/verb/transcript.ts";
 
 function listen(colour: boolean) {
   const heard: string[] = [];

@@ -11,7 +11,7 @@ const colours = { PASS: "32", WARN: "33", FAIL: "31" } as const;
 
 export type TranscriptOptions = Readonly<{ output: Writable & { isTTY?: boolean }; colour: boolean }>;
 
-/** What the drill tells people: one aligned line for each step, with a mark, the seconds and the evidence. */
+/** What a verb tells people: one aligned line for each step, with a mark, the seconds and the evidence. */
 export class Transcript {
   readonly #output: TranscriptOptions["output"];
   readonly #colour: boolean;
