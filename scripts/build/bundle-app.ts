@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { build } from "esbuild";
 
@@ -20,6 +20,8 @@ export async function bundleApp(
   platform = `${process.platform}-${process.arch}`,
 ): Promise<AppBundle> {
   const { outputFiles } = await build({
+    // Names in the bundle and the search for packages start here, wherever the build was started.
+    absWorkingDir: dirname(sources),
     // Written by us, at once: esbuild is a process of its own and could write after an interrupted drill has cleaned up.
     write: false,
     entryPoints: ["boot", "main", "writer-thread"].map((name) => join(sources, `${name}.ts`)),

@@ -1,0 +1,67 @@
+import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+
+import { Type } from "typebox";
+import { Value } from "typebox/value";
+
+import { manifest } from "../binaries/manifest.ts";
+import { resolveBinary } from "../binaries/resolve-binary.ts";
+import { appSources, bundleApp } from "./bundle-app.ts";
+import { listFiles, releaseFiles } from "./release-files.ts";
+import { resolveNode } from "./resolve-node.ts";
+import { type Archive, type ArchiveFile, writeArchive } from "./write-archive.ts";
+
+/** What a machine can be. */
+export const releasePlatforms = ["linux-x64", "linux-arm64"] as const;
+export type ReleasePlatform = (typeof releasePlatforms)[number];
+
+const root = join(import.meta.dirname, "../..");
+
+/**
+ * Builds the archive of everything that runs on a machine of that platform into `directory`, named by its SHA-256, and notes it in
+ * latest-<platform>.json, with its path from the root of the repository. The same sources make the same archive. Throws when a binary cannot be had.
+ */
+export async function buildRelease(platform: ReleasePlatform, directory: string): Promise<Archive> {
+  const workshop = mkdtempSync(join(tmpdir(), "lifeboat-build-"));
+  try {
+    const archive = await writeArchive(directory, await gatherFiles(platform, workshop));
+    const note = { sha256: archive.sha256, bytes: archive.bytes, path: relative(root, archive.path) };
+    await writeFile(join(directory, `latest-${platform}.json`), `${JSON.stringify(note, null, 2)}\n`);
+    return archive;
+  } finally {
+    await rm(workshop, { recursive: true, force: true });
+  }
+}
+
+async function gatherFiles(platform: ReleasePlatform, workshop: string): Promise<ArchiveFile[]> {
+  const [node, litestream] = await Promise.all([
+    resolveNode(platform, workshop),
+    resolveBinary("litestream", { platform }),
+  ]);
+  const app = join(workshop, "app");
+  await mkdir(app);
+  await bundleApp(appSources, app, platform);
+  const version = {
+    format: 1,
+    platform,
+    lifeboat: readOwnVersion(),
+    node: node.version,
+    litestream: manifest.litestream.version,
+  };
+  return [
+    { name: "bin/node", executable: true, path: node.path },
+    { name: "bin/litestream", executable: true, path: litestream },
+    { name: "VERSION.json", executable: false, text: `${JSON.stringify(version, null, 2)}\n` },
+    ...listFiles(app).map((name) => ({ name: `app/${name}`, executable: false, path: join(app, name) })),
+    ...releaseFiles(),
+  ];
+}
+
+function readOwnVersion(): string {
+  return Value.Parse(
+    Type.Object({ version: Type.String() }),
+    JSON.parse(readFileSync(join(root, "package.json"), "utf8")),
+  ).version;
+}

@@ -1,0 +1,88 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Writable } from "node:stream";
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { hashFile } from "../../scripts/binaries/hash-file.ts";
+import { manifest } from "../../scripts/binaries/manifest.ts";
+import { runCommand } from "../../scripts/binaries/run-command.ts";
+import { buildRelease } from "../../scripts/build/build-release.ts";
+import type { Archive } from "../../scripts/build/write-archive.ts";
+import { rehearse } from "../../scripts/drill.ts";
+import { readArguments } from "../../scripts/drill/arguments.ts";
+import { Leftovers } from "../../scripts/drill/leftovers.ts";
+import { reportFindings } from "../../scripts/drill/report.ts";
+import { openStage } from "../../scripts/drill/stage.ts";
+import { Transcript } from "../../scripts/verb/transcript.ts";
+
+const timeout = 300_000;
+const platform = process.arch === "arm64" ? "linux-arm64" : "linux-x64";
+const elfMachine = { "linux-x64": 0x3e, "linux-arm64": 0xb7 };
+const other = platform === "linux-x64" ? "linux-arm64" : "linux-x64";
+
+let directory: string;
+let release: Archive;
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "lifeboat-release-"));
+  release = await buildRelease(platform, directory);
+}, timeout);
+afterAll(() => rmSync(directory, { recursive: true }));
+
+test("two builds give one hash, wherever they are started", { timeout }, async () => {
+  const script = join(import.meta.dirname, "../../scripts/build/build-release.ts");
+  const build = `const { buildRelease } = await import(${JSON.stringify(script)}); console.log((await buildRelease("${platform}", process.cwd())).sha256);`;
+  const again = mkdtempSync(join(directory, "again-"));
+  const said = await runCommand("env", ["--chdir", again, process.execPath, "--input-type=module", "--eval", build], {
+    timeoutMs: timeout,
+  });
+  expect(said.trim()).toBe(release.sha256);
+});
+
+test("the note names the archive, its size and its place", async () => {
+  const note: unknown = JSON.parse(readFileSync(join(directory, `latest-${platform}.json`), "utf8"));
+  expect(note).toEqual({
+    sha256: release.sha256,
+    bytes: release.bytes,
+    path: expect.stringContaining(`${release.sha256}.tar.gz`),
+  });
+  expect(await hashFile(release.path)).toBe(release.sha256);
+});
+
+test(
+  "unpacked into a bare directory, it passes the drill with its own Node, app and Litestream",
+  { timeout },
+  async () => {
+    const home = await unpack(release);
+    const output = new Writable({ write: (_chunk, _encoding, done) => done() });
+    const transcript = new Transcript({ output, colour: false });
+    await using stage = await openStage({
+      options: readArguments(["--seed", "7"], {}),
+      transcript,
+      leftovers: new Leftovers(),
+    });
+    const app = { boot: join(home, "app/boot.mjs"), main: join(home, "app/main.mjs") };
+    const site = { ...stage.site, app, node: join(home, "bin/node"), litestream: join(home, "bin/litestream") };
+    const findings = await rehearse({ ...stage, site });
+    const report = reportFindings(findings, { options: stage.options, versions: {}, durationMs: 0 });
+    expect(report).toMatchObject({ ok: true, failures: [], lost: { bucket: 0 } });
+  },
+);
+
+test("a release for the other kind of machine holds its binaries, pinned like ours", { timeout }, async () => {
+  const home = await unpack(await buildRelease(other, directory));
+  const programs = ["bin/node", "bin/litestream"];
+  for (const path of programs) expect(readFileSync(join(home, path)).readUInt16LE(18), path).toBe(elfMachine[other]);
+  expect(await hashFile(join(home, "bin/litestream"))).toBe(manifest.litestream.platforms[other]?.binarySha256);
+  expect(JSON.parse(readFileSync(join(home, "VERSION.json"), "utf8"))).toMatchObject({
+    platform: other,
+    litestream: manifest.litestream.version,
+  });
+});
+
+async function unpack({ path }: Archive): Promise<string> {
+  const home = mkdtempSync(join(directory, "home-"));
+  await runCommand("tar", ["-xzf", path, "-C", home], { timeoutMs: 60_000 });
+  return home;
+}
