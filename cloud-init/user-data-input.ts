@@ -1,0 +1,72 @@
+/** What one machine must know at its birth. Times in milliseconds and hours. */
+export type UserDataInput = {
+  hostname: string;
+  /** The release that the machine installs as long as the bucket names no desired one. */
+  release: { sha256: string };
+  /** What a blank volume is formatted with; a kept volume stays what it is. */
+  filesystem: "ext4" | "btrfs";
+  bucket: {
+    bucket: string;
+    region: string;
+    /** Left out for Amazon itself. */
+    endpoint?: string;
+    pathStyle: boolean;
+    /** The id that the sentinel must carry. */
+    bucketId: string;
+  };
+  /** The machine's own key for the bucket. */
+  key: { accessKeyId: string; secretAccessKey: string };
+  /** SHA-256 digests of the API tokens, in hex. */
+  apiTokensSha256: string[];
+  replicationIntervalMs: number;
+  retentionHours: number;
+};
+
+const sha256 = /^[0-9a-f]{64}$/;
+// Quotes, backslashes and blanks would need escapes, which systemd, the shell and curl read in three different ways.
+const plain = /^[!#-&(-[\]-~]+$/;
+
+/** Everything that is wrong with the input, in words that never show the secret. */
+export function listFaults(input: UserDataInput): string[] {
+  const { bucket, key } = input;
+  const checks: [boolean, string][] = [
+    [
+      /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(input.hostname),
+      `hostname must be one label of a domain name (got ${input.hostname})`,
+    ],
+    [sha256.test(input.release.sha256), `release.sha256 must be 64 hex digits (got ${input.release.sha256})`],
+    [
+      /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket.bucket),
+      `bucket.bucket must be the name of a bucket (got ${bucket.bucket})`,
+    ],
+    [/^[a-z0-9-]+$/i.test(bucket.region), `bucket.region must hold letters, digits and hyphens (got ${bucket.region})`],
+    [isOrigin(bucket.endpoint), `bucket.endpoint must be http(s)://host[:port] (got ${bucket.endpoint})`],
+    [
+      plain.test(bucket.bucketId) && bucket.bucketId.length >= 8,
+      `bucket.bucketId must be 8 or more plain characters (got ${bucket.bucketId})`,
+    ],
+    [
+      plain.test(key.accessKeyId) && !key.accessKeyId.includes(":"),
+      "key.accessKeyId must hold no blanks, quotes, backslashes or colons",
+    ],
+    [plain.test(key.secretAccessKey), "key.secretAccessKey must hold no blanks, quotes or backslashes"],
+    [input.apiTokensSha256.length > 0, "apiTokensSha256 is empty: nobody could use the API"],
+    [input.apiTokensSha256.every((digest) => sha256.test(digest)), "apiTokensSha256 must hold 64 hex digits each"],
+    [
+      isWhole(input.replicationIntervalMs, 100),
+      `replicationIntervalMs must be a whole number >= 100 (got ${input.replicationIntervalMs})`,
+    ],
+    [isWhole(input.retentionHours, 1), `retentionHours must be a whole number >= 1 (got ${input.retentionHours})`],
+  ];
+  return checks.filter(([holds]) => !holds).map(([, fault]) => fault);
+}
+
+function isWhole(value: number, least: number): boolean {
+  return Number.isInteger(value) && value >= least;
+}
+
+function isOrigin(endpoint: string | undefined): boolean {
+  if (endpoint === undefined) return true;
+  const url = URL.parse(endpoint);
+  return url !== null && /^https?:$/.test(url.protocol) && (endpoint === url.origin || endpoint === `${url.origin}/`);
+}

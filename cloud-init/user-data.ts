@@ -1,0 +1,68 @@
+import { stringify } from "yaml";
+
+import { readRootfs } from "./rootfs.ts";
+import { listFaults, type UserDataInput } from "./user-data-input.ts";
+
+export type { UserDataInput } from "./user-data-input.ts";
+
+/** What Hetzner accepts as user-data (docs.hetzner.cloud, create a server). */
+export const userDataLimitBytes = 32 * 1024;
+
+/**
+ * Renders the user-data of a machine: a small bootstrap that seldom changes, for a change makes a new machine. The same input gives the same
+ * text. It holds the store's key, in one file that only root reads: keep the whole text secret. Throws with all faults of the input together.
+ */
+export function renderUserData(input: UserDataInput): string {
+  const faults = listFaults(input);
+  if (faults.length > 0) throw new Error(`user-data: ${faults.join("; ")}`);
+  const text = `#cloud-config\n${stringify(describeMachine(input), { lineWidth: 0 })}`;
+  const bytes = Buffer.byteLength(text);
+  if (bytes > userDataLimitBytes)
+    throw new Error(`user-data: ${bytes} bytes, and only ${userDataLimitBytes} are accepted`);
+  return text;
+}
+
+function describeMachine(input: UserDataInput) {
+  return {
+    hostname: input.hostname,
+    ssh_pwauth: false,
+    // Everything else that the bootstrap calls is in a bare Debian image.
+    ...(input.filesystem === "btrfs" && { packages: ["btrfs-progs"] }),
+    write_files: [
+      ...readRootfs().map(({ path, mode, text }) => ({ path, permissions: mode, content: text })),
+      { path: "/etc/lifeboat/environment", permissions: "0600", content: renderEnvironment(input) },
+    ],
+    runcmd: [
+      ["systemctl", "daemon-reload"],
+      ["systemctl", "enable", "--now", "--no-block", "lifeboat-bootstrap.service"],
+    ],
+  };
+}
+
+/** One file for systemd and for the shell: both read NAME='value'. The names are those of app/config.ts. */
+function renderEnvironment({ bucket, key, ...input }: UserDataInput): string {
+  const lines = {
+    LIFEBOAT_RELEASE: input.release.sha256,
+    LIFEBOAT_FILESYSTEM: input.filesystem,
+    LIFEBOAT_BUCKET_URL: bucketUrl(bucket),
+    LIFEBOAT_BUCKET: bucket.bucket,
+    LIFEBOAT_REGION: bucket.region,
+    ...(bucket.endpoint !== undefined && { LIFEBOAT_ENDPOINT: bucket.endpoint }),
+    LIFEBOAT_PATH_STYLE: String(bucket.pathStyle),
+    LIFEBOAT_BUCKET_ID: bucket.bucketId,
+    LIFEBOAT_API_TOKENS_SHA256: input.apiTokensSha256.join(","),
+    LIFEBOAT_REPLICATION_INTERVAL_MS: String(input.replicationIntervalMs),
+    LIFEBOAT_RETENTION_HOURS: String(input.retentionHours),
+    LITESTREAM_ACCESS_KEY_ID: key.accessKeyId,
+    LITESTREAM_SECRET_ACCESS_KEY: key.secretAccessKey,
+  };
+  return Object.entries(lines)
+    .map(([name, value]) => `${name}='${value}'\n`)
+    .join("");
+}
+
+function bucketUrl({ bucket, region, endpoint, pathStyle }: UserDataInput["bucket"]): string {
+  const url = new URL(endpoint ?? `https://s3.${region}.amazonaws.com`);
+  if (pathStyle) return `${url.origin}/${bucket}`;
+  return `${url.protocol}//${bucket}.${url.host}`;
+}

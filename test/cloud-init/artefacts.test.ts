@@ -1,0 +1,79 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { expect, test } from "vitest";
+
+import { exitCodes } from "../../app/exit-codes.ts";
+import { renderUserData } from "../../cloud-init/user-data.ts";
+import { exampleInput } from "./example-input.ts";
+import { readUnit, releaseUnits } from "./read-unit.ts";
+
+const folder = join(import.meta.dirname, "../../cloud-init");
+const files = listFiles();
+const scripts = files.filter((path) => readFileSync(path, "utf8").startsWith("#!"));
+const scriptLimitLines = 40;
+
+test("shellcheck finds nothing", ({ skip }) => {
+  skip(isMissing("shellcheck"), "shellcheck is not installed");
+  const { stdout, status } = spawnSync("shellcheck", scripts, { encoding: "utf8" });
+  expect({ stdout, status }).toEqual({ stdout: "", status: 0 });
+});
+
+test("every script is small, stops at the first failure and may be executed", () => {
+  expect(scripts.length).toBeGreaterThan(5);
+  for (const path of scripts) {
+    const text = readFileSync(path, "utf8");
+    expect(text, path).toMatch(/^#!\/bin\/sh\n(#.*\n)+set -eu\n/);
+    expect(text.split("\n").length, path).toBeLessThanOrEqual(scriptLimitLines + 1);
+    expect(statSync(path).mode & 0o111, path).not.toBe(0);
+  }
+});
+
+test("systemd understands every unit", ({ skip }) => {
+  skip(isMissing("systemd-analyze"), "systemd-analyze is not installed");
+  const units = files.filter((path) => /\.(service|target)$/.test(path));
+  expect(units).toHaveLength(6);
+  const { stderr } = spawnSync("systemd-analyze", ["verify", "--man=no", ...units], { encoding: "utf8" });
+  // The programs are on the machine and not here.
+  const complaints = stderr.split("\n").filter((line) => line !== "" && !/is not executable: No such file/.test(line));
+  expect(complaints).toEqual([]);
+});
+
+test.for(["boot.service", "app.service", "litestream.service"])("%s is hardened", (unit, { skip }) => {
+  skip(isMissing("systemd-analyze"), "systemd-analyze is not installed");
+  const words = ["security", "--offline=true", "--threshold=20", "--no-pager", join(releaseUnits, unit)];
+  expect(spawnSync("systemd-analyze", words).status).toBe(0);
+  expect(readUnit(unit, "IPAddressDeny")).toEqual(["169.254.169.254"]);
+  expect(readUnit(unit, "User")).toEqual(["lifeboat"]);
+});
+
+test.each(["boot.service", "app.service"])("%s is not started again after a code that says so", (unit) => {
+  const codes = Object.values(exitCodes).toSorted((left, right) => left - right);
+  expect(readUnit(unit, "RestartPreventExitStatus")).toEqual([codes.join(" ")]);
+});
+
+test("cloud-init accepts the user-data", ({ skip }) => {
+  skip(isMissing("cloud-init"), "cloud-init is not installed");
+  const directory = mkdtempSync(join(tmpdir(), "lifeboat-user-data-"));
+  try {
+    const path = join(directory, "user-data");
+    writeFileSync(path, renderUserData({ ...exampleInput, filesystem: "btrfs" }));
+    const { status, stdout, stderr } = spawnSync("cloud-init", ["schema", "--config-file", path], { encoding: "utf8" });
+    expect({ status, said: stdout + stderr }).toMatchObject({ status: 0, said: expect.stringMatching(/Valid/) });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+function listFiles(): string[] {
+  const entries = ["rootfs", "release"].flatMap((name) =>
+    readdirSync(join(folder, name), { recursive: true, withFileTypes: true }),
+  );
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+function isMissing(command: string): boolean {
+  return spawnSync("which", [command]).status !== 0;
+}

@@ -1,0 +1,18 @@
+import type { UserDataInput } from "../../cloud-init/user-data.ts";
+
+/** A machine on Amazon. */
+export const exampleInput: UserDataInput = {
+  hostname: "lifeboat",
+  release: { sha256: "5e1ea5e0".repeat(8) },
+  filesystem: "ext4",
+  bucket: {
+    bucket: "acme-lifeboat",
+    region: "eu-central-1",
+    pathStyle: false,
+    bucketId: "0b0c5e1d-2a6f-4c1e-9f5b-6a7d8e9f0a1b",
+  },
+  key: { accessKeyId: "AKIAEXAMPLE", secretAccessKey: "not/a+secret=but$like%one" },
+  apiTokensSha256: ["70ce".repeat(16)],
+  replicationIntervalMs: 1000,
+  retentionHours: 168,
+};

@@ -1,0 +1,158 @@
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+import { afterAll, beforeAll, expect } from "vitest";
+
+import type { UserDataInput } from "../../cloud-init/user-data.ts";
+import { releaseFiles } from "../../scripts/build/release-files.ts";
+import { waitFor } from "../../scripts/verb/wait-for.ts";
+import { MachineRoot, machineTest } from "./machine-root.ts";
+import { ReleaseBucket } from "./release-bucket.ts";
+import { stubCommand } from "./stub-command.ts";
+import { writeUserData } from "./write-user-data.ts";
+
+const install = "/usr/local/lib/lifeboat/install-release";
+const refused = 100;
+const httpError = 22;
+
+let bucket: ReleaseBucket;
+let birth: string;
+let other: string;
+beforeAll(async () => {
+  bucket = await ReleaseBucket.open();
+  [birth, other] = [await putRelease("birth"), await putRelease("other")];
+}, 120_000);
+afterAll(() => bucket[Symbol.asyncDispose]());
+
+const putRelease = (name: string) =>
+  bucket.putRelease([...releaseFiles(), { name: "VERSION.json", executable: false, text: name }]);
+
+async function openMachine(changed: Partial<UserDataInput> = {}): Promise<MachineRoot> {
+  const root = await MachineRoot.open(["sleep", "infinity"]);
+  await root.openDoor(bucket.port);
+  writeUserData(root, bucket.renderUserData(birth, changed));
+  // No systemd in here: its answer is that nothing runs.
+  await stubCommand(root, "systemctl", 'test "$1" != is-active');
+  return root;
+}
+
+machineTest("a machine of a young bucket gets the release of its birth, and a second run changes nothing", async () => {
+  await using root = await openMachine();
+  expect(await root.run([install])).toMatchObject({ code: 0, stderr: "" });
+  expect(readCurrent(root)).toBe(birth);
+  expect((await root.run(["cat", "/etc/systemd/system/app.service"])).stdout).toContain("main.mjs");
+  expect(readdirSync(root.path("/opt/lifeboat")).toSorted()).toEqual(["current", "lock", "releases"]);
+  await stubCommand(root, "curl", "exit 1");
+  expect(await root.run([install])).toMatchObject({ code: 0, stderr: "" });
+});
+
+machineTest("a desired release comes before the one of the birth", async () => {
+  await bucket.put("desired-release.json", JSON.stringify({ sha256: other, previous: birth }, null, 2));
+  await using root = await openMachine();
+  expect(await root.run([install])).toMatchObject({ code: 0 });
+  expect(readCurrent(root)).toBe(other);
+  await bucket.delete("desired-release.json");
+});
+
+machineTest("a release that is named comes before the current one, and the current one stays", async () => {
+  await using root = await openMachine();
+  await root.run([install]);
+  expect(await root.run([install, other])).toMatchObject({ code: 0 });
+  expect(readCurrent(root)).toBe(other);
+  expect(existsSync(root.path(`/opt/lifeboat/releases/${birth}/VERSION.json`))).toBe(true);
+});
+
+machineTest(
+  "only the current release is kept when another one is fetched, so that the disk does not fill up",
+  async () => {
+    await using root = await openMachine();
+    await root.run([install]);
+    await root.run([install, other]);
+    const third = await putRelease("third");
+    expect(await root.run([install, third])).toMatchObject({ code: 0 });
+    expect(readdirSync(root.path("/opt/lifeboat/releases")).toSorted()).toEqual([other, third].toSorted());
+  },
+);
+
+machineTest("a wrong secret is refused, installs nothing and is shown nowhere", async () => {
+  const key = { ...bucket.key, secretAccessKey: "wrong-secret" };
+  await using root = await openMachine({ key });
+  const { code, stderr } = await root.run([install]);
+  expect({ code, stderr }).toEqual({ code: httpError, stderr: expect.stringContaining("403") });
+  expect(stderr).not.toContain("wrong-secret");
+  expect(readdirSync(root.path("/opt/lifeboat/releases"))).toEqual([]);
+});
+
+machineTest("the secret is in no command line", async () => {
+  await using root = await openMachine();
+  await stubCommand(root, "curl", 'echo "$@" >>/run/curl-words; cat >/dev/null; exit 1');
+  await root.run([install]);
+  const words = readFileSync(root.path("/run/curl-words"), "utf8");
+  expect(words).toContain("x-amz-content-sha256: ");
+  expect(words).not.toContain(bucket.key.secretAccessKey);
+});
+
+machineTest("an archive of another hash is refused and not unpacked", async () => {
+  const forged = "f0".repeat(32);
+  await bucket.put(`releases/${forged}.tar.gz`, "not what it says");
+  await using root = await openMachine();
+  expect(await root.run([install, forged])).toMatchObject({
+    code: refused,
+    stderr: expect.stringContaining("another SHA-256"),
+  });
+  expect(readdirSync(root.path("/opt/lifeboat/releases"))).toEqual([]);
+});
+
+machineTest("a bucket that is not ours says nothing about what is desired", async () => {
+  await using root = await openMachine({ bucket: { ...bucket.place, bucketId: "of-another-bucket" } });
+  expect(await root.run([install])).toMatchObject({
+    code: refused,
+    stderr: expect.stringContaining("lifeboat.json is not of bucket"),
+  });
+});
+
+machineTest.each(["../../etc", "", "latest", `${"a".repeat(64)}\nb`])(
+  "%j is not the name of a release",
+  async (name) => {
+    await using root = await openMachine();
+    expect(await root.run([install, name])).toMatchObject({
+      code: refused,
+      stderr: expect.stringContaining("is not a SHA-256"),
+    });
+  },
+);
+
+machineTest("the host keys are told to the bucket once, and a machine without SSH goes on", async () => {
+  await using root = await openMachine();
+  const tell = "/usr/local/lib/lifeboat/tell-host-keys";
+  expect(await root.run([tell])).toMatchObject({ code: 0, stderr: "" });
+  const words =
+    "mkdir -p /etc/ssh /var/lib/cloud/data; echo 4711 >/var/lib/cloud/data/instance-id; echo ssh-ed25519 AAAA";
+  await root.run(["sh", "-c", `${words} >/etc/ssh/ssh_host_ed25519_key.pub`]);
+  expect(await root.run([tell])).toMatchObject({ code: 0, stderr: "" });
+  const request = "/usr/local/lib/lifeboat/request-object";
+  expect((await root.run([request, "reports/host-keys/4711"])).stdout).toBe("ssh-ed25519 AAAA\n");
+  await stubCommand(root, "curl", "exit 1");
+  expect(await root.run([tell])).toMatchObject({ code: 0 });
+});
+
+machineTest("who waited for somebody else's release does not go back to the desired one", async () => {
+  await using root = await openMachine();
+  await root.run(["mkdir", "-p", "/opt/lifeboat/releases"]);
+  const hold = `flock 9; touch /run/held; sleep 1; mkdir -p named; touch named/VERSION.json; ln -s named current`;
+  const holding = root.run(["sh", "-c", `cd /opt/lifeboat; exec 9>lock; ${hold}`]);
+  await waitFor("the lock", () => root.succeeds(["test", "-e", "/run/held"]), { timeoutMs: 10_000 });
+  expect(await root.run([install])).toMatchObject({ code: 0 });
+  await holding;
+  expect(readCurrent(root)).toBe("named");
+});
+
+machineTest("what a cut-off run left behind does not stand in the way", async () => {
+  await using root = await openMachine();
+  await root.run(["mkdir", "-p", "/opt/lifeboat/incoming/half", "/opt/lifeboat/releases"]);
+  expect(await root.run([install])).toMatchObject({ code: 0 });
+  expect(existsSync(root.path(`/opt/lifeboat/releases/${birth}/half`))).toBe(false);
+});
+
+function readCurrent(root: MachineRoot): string | undefined {
+  return readlinkSync(root.path("/opt/lifeboat/current")).split("/").at(-1);
+}

@@ -1,0 +1,111 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
+
+import { renderUserData } from "../../cloud-init/user-data.ts";
+import { exampleInput } from "./example-input.ts";
+import { MachineRoot, machineTest } from "./machine-root.ts";
+import { VolumeFile } from "./volume-file.ts";
+import { writeUserData } from "./write-user-data.ts";
+
+const mount = "/usr/local/lib/lifeboat/mount-volume";
+const refused = 100;
+const name = "scsi-0HC_Volume_4711";
+
+let root: MachineRoot;
+let volume: VolumeFile;
+beforeAll(async () => {
+  root = await MachineRoot.open(["sleep", "infinity"]);
+  writeUserData(root, renderUserData(exampleInput));
+  await root.run(["systemd-sysusers", "/etc/sysusers.d/lifeboat.conf"]);
+}, 60_000);
+afterAll(() => root[Symbol.asyncDispose]());
+beforeEach(() => {
+  volume = new VolumeFile();
+});
+afterEach(async () => {
+  await root.run(["sh", "-c", "umount /data; rm -rf /dev/loop* /dev/disk/by-id/* /var/lib/lifeboat"]);
+  volume[Symbol.dispose]();
+});
+
+machineTest("a blank volume is formatted, mounted and given to the app's user", async () => {
+  await root.addDevice(volume.device, [name]);
+  expect(await root.run([mount])).toMatchObject({ code: 0, stderr: "" });
+  expect((await root.run(["findmnt", "-no", "FSTYPE", "/data"])).stdout).toBe("ext4\n");
+  expect((await root.run(["stat", "-c", "%U %a", "/data"])).stdout).toBe("lifeboat 700\n");
+  expect((await root.run(["findmnt", "-no", "OPTIONS", "/data"])).stdout).toMatch(/nosuid,nodev,noexec,noatime/);
+});
+
+machineTest("a kept volume keeps its files, at a second run and on the next machine", async () => {
+  await root.addDevice(volume.device, [name]);
+  await root.run([mount]);
+  await root.run(["sh", "-c", "echo rows >/data/app.db"]);
+  expect(await root.run([mount])).toMatchObject({ code: 0 });
+  await root.run(["umount", "/data"]);
+  expect(await root.run([mount])).toMatchObject({ code: 0 });
+  expect((await root.run(["cat", "/data/app.db"])).stdout).toBe("rows\n");
+});
+
+machineTest("on btrfs, new files are not copied on write", async ({ skip }) => {
+  skip(spawnSync("which", ["mkfs.btrfs"]).status !== 0, "btrfs-progs is not installed");
+  await root.addDevice(volume.device, [name]);
+  await root.run(["sed", "-i", "s/'ext4'/'btrfs'/", "/etc/lifeboat/environment"]);
+  expect(await root.run([mount])).toMatchObject({ code: 0 });
+  await root.run(["sed", "-i", "s/'btrfs'/'ext4'/", "/etc/lifeboat/environment"]);
+  expect((await root.run(["findmnt", "-no", "FSTYPE", "/data"])).stdout).toBe("btrfs\n");
+  await root.run(["touch", "/data/app.db"]);
+  expect((await root.run(["lsattr", "/data/app.db"])).stdout).toMatch(/^-*C-* /);
+});
+
+machineTest.each([
+  ["bytes without a filesystem", (device: string) => writeBytes(device)],
+  ["somebody's filesystem", (device: string) => execFileSync("mkfs.ext4", ["-q", "-L", "photos", device])],
+  ["a filesystem without a name", (device: string) => execFileSync("mkfs.ext4", ["-q", device])],
+  ["a swap area", (device: string) => execFileSync("mkswap", ["-L", "lifeboat-", device], { stdio: "ignore" })],
+])("%s: refused, and nothing is changed", async (_, spoil) => {
+  spoil(volume.device);
+  await root.addDevice(volume.device, [name]);
+  const before = hash(volume.device);
+  expect(await root.run([mount])).toMatchObject({ code: refused, stderr: expect.stringContaining("refused") });
+  expect(hash(volume.device)).toBe(before);
+  expect((await root.run(["mountpoint", "-q", "/data"])).code).not.toBe(0);
+});
+
+machineTest("two volumes, or a partition: refused, for nobody knows which one is meant", async () => {
+  await root.addDevice(volume.device, [name, `${name}-part1`]);
+  expect(await root.run([mount])).toMatchObject({
+    code: refused,
+    stderr: expect.stringContaining("attach one volume"),
+  });
+});
+
+machineTest("a format that was cut off is begun again", async () => {
+  writeBytes(volume.device);
+  await root.addDevice(volume.device, [name]);
+  await root.run(["mkdir", "-p", `/var/lib/lifeboat/formatting-${name}`]);
+  expect(await root.run([mount])).toMatchObject({ code: 0 });
+  expect((await root.run(["ls", "/var/lib/lifeboat"])).stdout).toBe("");
+});
+
+machineTest("a volume that is attached late is waited for", async () => {
+  const mounting = root.run([mount]);
+  await sleep(500);
+  await root.addDevice(volume.device, [name]);
+  expect(await mounting).toMatchObject({ code: 0 });
+});
+
+function writeBytes(device: string): void {
+  execFileSync("dd", [`of=${device}`, "bs=4096", "seek=7", "conv=notrunc"], {
+    input: "a database of somebody's own",
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+}
+
+/** Of the beginning, where every kind of mkfs writes. */
+function hash(device: string): string {
+  return createHash("sha256")
+    .update(execFileSync("head", ["-c", "4M", device], { maxBuffer: 2 ** 23 }))
+    .digest("hex");
+}

@@ -1,0 +1,106 @@
+import { parseEnv } from "node:util";
+
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+
+import { readConfig } from "../../app/config.ts";
+import { type UserDataInput, renderUserData, userDataLimitBytes } from "../../cloud-init/user-data.ts";
+import { exampleInput } from "./example-input.ts";
+import { readUnitEnvironment } from "./read-unit.ts";
+import { parseUserData } from "./write-user-data.ts";
+
+const compatible: UserDataInput = {
+  ...exampleInput,
+  filesystem: "btrfs",
+  bucket: { ...exampleInput.bucket, endpoint: "https://s3.eu-central-003.backblazeb2.com", pathStyle: true },
+};
+
+test.each([
+  ["ext4", exampleInput],
+  ["btrfs", compatible],
+])("the machine with %s is the one that was reviewed", async (name, input) => {
+  await expect(renderUserData(input)).toMatchFileSnapshot(`../golden/user-data-${name}.yaml`);
+});
+
+test("it is cloud-config, says nothing that we do not use, and has room to grow", () => {
+  const text = renderUserData(compatible);
+  expect(text.startsWith("#cloud-config\n")).toBe(true);
+  expect(parseUserData(text)).toMatchObject({ hostname: "lifeboat", ssh_pwauth: false, packages: ["btrfs-progs"] });
+  expect(Buffer.byteLength(text)).toBeLessThan(userDataLimitBytes / 2);
+});
+
+test("the secret stands in one file, which only root reads", () => {
+  const { write_files: files, ...rest } = parseUserData(renderUserData(exampleInput));
+  const { secretAccessKey } = exampleInput.key;
+  const holders = files.filter(({ content }) => content.includes(secretAccessKey));
+  expect(holders.map(({ path, permissions }) => [path, permissions])).toEqual([["/etc/lifeboat/environment", "0600"]]);
+  expect(JSON.stringify(rest)).not.toContain(secretAccessKey);
+});
+
+test("runcmd only starts units", () => {
+  expect(parseUserData(renderUserData(exampleInput)).runcmd.map(([command]) => command)).toEqual([
+    "systemctl",
+    "systemctl",
+  ]);
+});
+
+test.each([exampleInput, compatible])("the app accepts what user-data and its own unit give to it", (input) => {
+  const { machine, tokenDigests } = readConfig(gatherEnvironment(input));
+  const { endpoint, bucketId, ...place } = input.bucket;
+  expect(machine.bucket).toEqual({ ...place, ...input.key, ...(endpoint !== undefined && { endpoint }) });
+  expect(machine).toMatchObject({ bucketId, replicationIntervalMs: 1000, files: { database: "/data/app.db" } });
+  expect(tokenDigests).toEqual(input.apiTokensSha256);
+});
+
+test.each([
+  [{ pathStyle: false }, "https://acme-lifeboat.s3.eu-central-1.amazonaws.com"],
+  [{ pathStyle: true }, "https://s3.eu-central-1.amazonaws.com/acme-lifeboat"],
+  [
+    { pathStyle: false, endpoint: "https://fsn1.your-objectstorage.com/" },
+    "https://acme-lifeboat.fsn1.your-objectstorage.com",
+  ],
+  [{ pathStyle: true, endpoint: "http://127.0.0.1:9000" }, "http://127.0.0.1:9000/acme-lifeboat"],
+])("the bucket with %o is found at %s", (place, url) => {
+  const environment = gatherEnvironment({ ...exampleInput, bucket: { ...exampleInput.bucket, ...place } });
+  expect(environment["LIFEBOAT_BUCKET_URL"]).toBe(url);
+});
+
+test("the same input gives the same text, whatever the order of its keys", () => {
+  const shuffled = Object.fromEntries(Object.entries(exampleInput).toReversed());
+  expect(renderUserData({ ...exampleInput, ...shuffled })).toBe(renderUserData(exampleInput));
+});
+
+test("all faults are reported together, and none shows the secret", () => {
+  const input: UserDataInput = {
+    ...exampleInput,
+    hostname: "Not A Host",
+    release: { sha256: "latest" },
+    key: { accessKeyId: "id", secretAccessKey: "a'b; rm -rf" },
+    apiTokensSha256: [],
+  };
+  const render = () => renderUserData(input);
+  expect(render).toThrow(/hostname must .*release\.sha256 must .*key\.secretAccessKey must .*apiTokensSha256 is empty/);
+  expect(render).not.toThrow(/rm -rf/);
+});
+
+test("a text that Hetzner would not accept is refused here", () => {
+  const apiTokensSha256 = Array.from({ length: 500 }, () => "0".repeat(64));
+  expect(() => renderUserData({ ...exampleInput, apiTokensSha256 })).toThrow(/only 32768 are accepted/);
+});
+
+test("the YAML reader would see a second document or a broken one", () => {
+  expect(() => parseUserData("#cloud-config\n- a\n")).toThrow();
+  expect(parse(renderUserData(exampleInput))).toHaveProperty("write_files");
+});
+
+/** What systemd hands to the app: the file of user-data and the lines of the unit. */
+function gatherEnvironment(input: UserDataInput): Record<string, string | undefined> {
+  const files = parseUserData(renderUserData(input)).write_files;
+  const environment = files.find(({ path }) => path === "/etc/lifeboat/environment");
+  return {
+    LIFEBOAT_MACHINE_ID: "m",
+    LIFEBOAT_BOOT_ID: "b",
+    ...parseEnv(environment?.content ?? ""),
+    ...readUnitEnvironment("app.service"),
+  };
+}

@@ -1,0 +1,136 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { afterAll, beforeAll, expect } from "vitest";
+
+import { exitCodes } from "../../app/exit-codes.ts";
+import { machineTest } from "../cloud-init/machine-root.ts";
+import { ReleaseBucket } from "../cloud-init/release-bucket.ts";
+import { VolumeFile } from "../cloud-init/volume-file.ts";
+import { BuiltRelease } from "./built-release.ts";
+import { SystemdMachine } from "./systemd-machine.ts";
+
+const timeout = 300_000;
+const longerThanRestartsMs = 6_000;
+const firstBootFails = `
+import { existsSync, writeFileSync } from "node:fs";
+if (!existsSync("/data/tried")) { writeFileSync("/data/tried", ""); process.exit(1); }
+await import("./real-boot.mjs");
+`;
+
+let release: BuiltRelease;
+beforeAll(async () => {
+  release = await BuiltRelease.make();
+}, timeout);
+afterAll(() => release[Symbol.dispose]());
+
+async function openBucket(): Promise<ReleaseBucket> {
+  const bucket = await ReleaseBucket.open();
+  await release.upload(bucket);
+  return bucket;
+}
+
+machineTest(
+  "a bare image, user-data and a blank volume become a machine; when both are lost, the next one has the rows",
+  async () => {
+    await using bucket = await openBucket();
+    const customer = { name: "Ada", email: "ada@example.test" };
+    const path = await (async () => {
+      using volume = new VolumeFile();
+      await using machine = await SystemdMachine.switchOn(bucket, release.sha256, volume);
+      await machine.waitUntilReady();
+      const { status, body } = await machine.ask("POST", "/customers", customer);
+      expect(status).toBe(201);
+      return `/customers/${String(Object(body).id)}`;
+    })();
+    using volume = new VolumeFile();
+    await using next = await SystemdMachine.switchOn(bucket, release.sha256, volume);
+    await next.waitUntilReady();
+    expect(await next.ask("GET", path)).toMatchObject({ status: 200, body: customer });
+  },
+);
+
+machineTest(
+  "what crashes comes back alone; a clean stop ends with everything in the bucket, and the next start resumes",
+  async () => {
+    await using bucket = await openBucket();
+    using volume = new VolumeFile();
+    await using machine = await SystemdMachine.switchOn(bucket, release.sha256, volume);
+    await machine.waitUntilReady();
+    for (const [victim, witness] of [
+      ["app.service", "litestream.service"],
+      ["litestream.service", "app.service"],
+    ] as const) {
+      const [before, bystander] = [await machine.show(victim, "MainPID"), await machine.show(witness, "MainPID")];
+      await machine.do("kill", "-KILL", before);
+      await machine.waitForState(victim, "active");
+      await machine.waitUntilReady();
+      await sleep(longerThanRestartsMs);
+      expect(await machine.show(victim, "ActiveState")).toBe("active");
+      expect(await machine.show(victim, "MainPID")).not.toBe(before);
+      expect(await machine.show(witness, "MainPID")).toBe(bystander);
+    }
+    await machine.do("systemctl", "stop", "lifeboat.target");
+    expect(JSON.parse(await machine.do("cat", "/data/mark.json"))).toMatchObject({
+      cleanStop: { txid: expect.any(String) },
+    });
+    expect(await machine.show("litestream.service", "ActiveState")).toBe("inactive");
+    await machine.do("systemctl", "restart", "lifeboat-bootstrap.service");
+    await machine.waitUntilReady();
+    expect(JSON.parse(await machine.do("cat", "/run/lifeboat/boot-report.json"))).toMatchObject({ outcome: "resumed" });
+  },
+);
+
+machineTest(
+  "a machine that was replaced goes down with its Litestream and stays down, also when it is started again",
+  async () => {
+    await using bucket = await openBucket();
+    using volumeA = new VolumeFile();
+    using volumeB = new VolumeFile();
+    await using a = await SystemdMachine.switchOn(bucket, release.sha256, volumeA);
+    await a.waitUntilReady();
+    await using b = await SystemdMachine.switchOn(bucket, release.sha256, volumeB);
+    await b.waitUntilReady();
+    await a.waitForState("app.service", "failed");
+    expect(await a.show("app.service", "ExecMainStatus")).toBe(String(exitCodes.fenced));
+    await a.waitForState("lifeboat-down.target", "active");
+    await sleep(longerThanRestartsMs);
+    expect(await a.show("litestream.service", "ActiveState")).toBe("inactive");
+    expect(await a.show("app.service", "ActiveState")).toBe("failed");
+
+    await a.do("systemctl", "restart", "lifeboat.target");
+    await a.waitForState("boot.service", "failed");
+    expect(await a.show("boot.service", "ExecMainStatus")).toBe(String(exitCodes.refused));
+    await sleep(longerThanRestartsMs);
+    expect(await a.show("app.service", "MainPID")).toBe("0");
+    expect(await a.show("litestream.service", "MainPID")).toBe("0");
+    await b.waitUntilReady();
+  },
+);
+
+machineTest(
+  "a boot that fails once is tried again and then serves; a sick release goes back, a sound one stays",
+  async () => {
+    await using bucket = await openBucket();
+    using volume = new VolumeFile();
+    const birth = await bucket.putRelease(
+      release.change({ "app/boot.mjs": firstBootFails }, { "app/boot.mjs": "app/real-boot.mjs" }),
+    );
+    await using machine = await SystemdMachine.switchOn(bucket, birth, volume);
+    await machine.waitUntilReady();
+    expect(await machine.show("boot.service", "NRestarts")).toBe("1");
+
+    const sick = await bucket.putRelease(release.change({ "app/main.mjs": `process.exit(${exitCodes.config});` }));
+    const install = "/usr/local/lib/lifeboat/install-release";
+    const { code, stderr } = await machine.root.run([install, sick]);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("going back") });
+    await machine.waitUntilReady();
+    expect(await machine.do("readlink", "/opt/lifeboat/current")).toContain(birth);
+
+    await machine.do(install, release.sha256);
+    expect(await machine.ask("GET", "/ready")).toMatchObject({ status: 200 });
+    expect(await machine.do("readlink", "/opt/lifeboat/current")).toContain(release.sha256);
+    expect(await machine.do("systemctl", "show", "--property=ExecStart", "app.service")).toContain(
+      "/opt/lifeboat/current/app/main.mjs",
+    );
+  },
+);

@@ -1,0 +1,161 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
+
+import { exitCodes } from "../../app/exit-codes.ts";
+import { MachineBucket } from "../../scripts/cloud/machine-bucket.ts";
+import { type MachineSettings, renderSettings } from "../../scripts/cloud/machine-settings.ts";
+import { type Ran, machineTest } from "../cloud-init/machine-root.ts";
+import { ReleaseBucket } from "../cloud-init/release-bucket.ts";
+import { stubCommand } from "../cloud-init/stub-command.ts";
+import { VolumeFile } from "../cloud-init/volume-file.ts";
+import type { Key } from "../infra/limited-key.ts";
+import { makeMachineKey, revokeKey } from "./bucket-key.ts";
+import { BuiltRelease } from "./built-release.ts";
+import { hostKey, serverNumber, SystemdMachine } from "./systemd-machine.ts";
+import { Traffic } from "./traffic.ts";
+
+const timeout = 300_000;
+const script = readFileSync(join(import.meta.dirname, "../../scripts/cloud/bring-up.sh"), "utf8");
+const secondToken = createHash("sha256").update("a-second-token").digest("hex");
+
+let release: BuiltRelease;
+let bucket: ReleaseBucket;
+let firstKey: Key;
+beforeAll(async () => {
+  release = await BuiltRelease.make();
+}, timeout);
+afterAll(() => release[Symbol.dispose]());
+
+let cleanup: AsyncDisposableStack;
+let machine: SystemdMachine;
+beforeEach(async () => {
+  cleanup = new AsyncDisposableStack();
+  bucket = cleanup.use(await ReleaseBucket.open({ iamApi: true }));
+  await release.upload(bucket);
+  firstKey = await makeMachineKey(bucket, "first");
+  const volume = cleanup.use(new VolumeFile());
+  machine = cleanup.use(await SystemdMachine.switchOn(bucket, release.sha256, volume, { key: firstKey }));
+  // It has done its work, as writeUserData did it.
+  await stubCommand(machine.root, "cloud-init", "");
+}, timeout);
+afterEach(() => cleanup.disposeAsync(), timeout);
+
+/** What is sent by `pulumi up` over SSH. */
+function bringUp(sha256: string, changed: Partial<MachineSettings> = {}): Promise<Ran> {
+  return machine.root.run(
+    ["sh", "-c", `set -- ${sha256}\n${script}`],
+    `${renderSettings(settings(changed))}# complete`,
+  );
+}
+
+function settings(changed: Partial<MachineSettings>): MachineSettings {
+  return {
+    ...firstKey,
+    apiTokensSha256: [machine.tokenSha256],
+    replicationIntervalMs: 1000,
+    retentionHours: 24,
+    ...changed,
+  };
+}
+
+const readEnvironment = () => machine.do("sort", "/etc/lifeboat/environment");
+const readProcess = () => machine.show("app.service", "MainPID");
+
+machineTest("a machine is brought up at its birth, and a second run changes nothing", { timeout }, async () => {
+  expect(await bringUp(release.sha256)).toEqual({ code: 0, stdout: "", stderr: "" });
+  expect(await machine.ask("GET", "/ready")).toMatchObject({ status: 200 });
+  expect(await machine.countStarts()).toBe(1);
+  const { endpoint, region } = bucket.access;
+  using place = new MachineBucket(
+    {
+      LIFEBOAT_BUCKET: bucket.place.bucket,
+      LIFEBOAT_REGION: region,
+      LIFEBOAT_ENDPOINT: endpoint,
+      LIFEBOAT_PATH_STYLE: "true",
+    },
+    settings({}),
+  );
+  expect(await place.waitForHostKeys(serverNumber)).toEqual([hostKey]);
+  const [environment, process] = [await readEnvironment(), await readProcess()];
+  expect(await bringUp(release.sha256)).toEqual({ code: 0, stdout: "", stderr: "" });
+  expect([await readEnvironment(), await readProcess()]).toEqual([environment, process]);
+  expect(await machine.do("ls", "/etc/lifeboat")).toBe("environment\n");
+});
+
+machineTest(
+  "a rotated key serves after one restart; the old one can be revoked, and writes go on",
+  { timeout },
+  async () => {
+    expect(await bringUp(release.sha256)).toMatchObject({ code: 0 });
+    const secondKey = await makeMachineKey(bucket, "second");
+    const traffic = Traffic.start(machine);
+    expect(await bringUp(release.sha256, secondKey)).toMatchObject({ code: 0, stderr: "" });
+    expect(await machine.countStarts()).toBe(2);
+    await revokeKey(bucket, "first", firstKey);
+    await traffic.waitForWrites(20);
+    const { acknowledged, longestGapMs } = await traffic.stop();
+    console.info(`key rotation: no write was acknowledged for ${longestGapMs} ms`);
+    for (const path of acknowledged) expect(await machine.ask("GET", path)).toMatchObject({ status: 200 });
+    expect(JSON.stringify(await readEnvironment())).not.toContain(firstKey.secretAccessKey);
+  },
+);
+
+machineTest("settings that do not serve are taken back, and the cause is told", { timeout }, async () => {
+  expect(await bringUp(release.sha256)).toMatchObject({ code: 0 });
+  const environment = await readEnvironment();
+  const wrong = await bringUp(release.sha256, { secretAccessKey: "wrong-secret" });
+  expect(wrong).toMatchObject({ code: 1, stderr: expect.stringMatching(/key-refused[^]*going back to the settings/) });
+  expect(wrong.stderr).not.toContain("wrong-secret");
+  expect(await readEnvironment()).toBe(environment);
+  expect(await machine.ask("POST", "/customers", { name: "Ada", email: "ada@example.test" })).toMatchObject({
+    status: 201,
+  });
+  expect(await machine.do("ls", "/etc/lifeboat")).toBe("environment\n");
+});
+
+machineTest(
+  "a release and a token come with one restart; a sick release leaves both as they were",
+  { timeout },
+  async () => {
+    expect(await bringUp(release.sha256)).toMatchObject({ code: 0 });
+    const apiTokensSha256 = [machine.tokenSha256, secondToken];
+    const next = await bucket.putRelease(release.change({ "NEXT.txt": "next" }));
+    expect(await bringUp(next, { apiTokensSha256 })).toMatchObject({ code: 0, stderr: "" });
+    expect(await machine.countStarts()).toBe(2);
+    expect(await machine.do("readlink", "/opt/lifeboat/current")).toContain(next);
+
+    const environment = await readEnvironment();
+    const sick = await bucket.putRelease(release.change({ "app/main.mjs": `process.exit(${exitCodes.config});` }));
+    expect(await bringUp(sick)).toMatchObject({ code: 1, stderr: expect.stringContaining("going back to /opt") });
+    expect(await machine.ask("GET", "/ready")).toMatchObject({ status: 200 });
+    expect(await machine.do("readlink", "/opt/lifeboat/current")).toContain(next);
+    expect(await readEnvironment()).toBe(environment);
+  },
+);
+
+machineTest("a run that was cut off is finished by the next one", { timeout }, async () => {
+  expect(await bringUp(release.sha256)).toMatchObject({ code: 0 });
+  const apiTokensSha256 = [machine.tokenSha256, secondToken];
+  const [before, process] = [await readEnvironment(), await readProcess()];
+  const half = renderSettings(settings({ apiTokensSha256 })).slice(0, -20);
+  const words = ["sh", "-c", `set -- ${release.sha256}\n${script}`];
+  expect(await machine.root.run(words, half)).toMatchObject({ code: 1, stderr: expect.stringContaining("cut off") });
+  expect([await readEnvironment(), await readProcess()]).toEqual([before, process]);
+
+  await stubCommand(machine.root, "systemctl", 'test "$1" != stop && exec /usr/bin/systemctl "$@"; kill -9 "$PPID"');
+  expect(await bringUp(release.sha256, { apiTokensSha256 })).not.toMatchObject({ code: 0 });
+  await machine.do("rm", "/usr/local/sbin/systemctl");
+  expect(await readProcess()).toBe(process);
+  expect(await bringUp(release.sha256, { apiTokensSha256 })).toMatchObject({ code: 0 });
+  expect(await machine.countStarts()).toBe(2);
+  expect(await readProcess()).not.toBe(process);
+
+  await machine.do("systemctl", "stop", "lifeboat.target");
+  await machine.do("umount", "/data");
+  expect((await machine.root.run(["systemctl", "start", "boot.service"])).code).not.toBe(0);
+  expect(await machine.show("boot.service", "AssertResult")).toBe("no");
+  expect(await bringUp(release.sha256, { apiTokensSha256 })).toMatchObject({ code: 0 });
+});
