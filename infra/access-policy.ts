@@ -1,0 +1,62 @@
+/** The part of an IAM policy document that we write. */
+export type PolicyDocument = { Version: "2012-10-17"; Statement: readonly PolicyStatement[] };
+
+type PolicyStatement = {
+  Sid: string;
+  Effect: "Allow" | "Deny";
+  Principal?: "*";
+  Action: readonly string[];
+  Resource: readonly string[];
+  Condition?: Record<string, Record<string, string>>;
+};
+
+/**
+ * What the machine may do, and no more: a stolen machine cannot plant a release, remove head or erase history.
+ * LIST covers the whole bucket, because absence is proven by listing: AWS answers 403 to a GET of a missing object otherwise.
+ */
+export function machinePolicy(bucket: string): PolicyDocument {
+  const arn = bucketArn(bucket);
+  return document([
+    allow("ReadEverything", ["s3:GetObject"], [`${arn}/*`]),
+    allow("ListEverything", ["s3:ListBucket"], [arn]),
+    allow("WriteOwnObjects", ["s3:PutObject"], [`${arn}/epochs/*`, `${arn}/head.json`, `${arn}/reports/*`]),
+    // Litestream's retention. With versioning on, a delete only hides: nobody on the machine may delete versions.
+    allow("RetireReplicaFiles", ["s3:DeleteObject", "s3:AbortMultipartUpload"], [`${arn}/epochs/*`]),
+  ]);
+}
+
+/** What an independent verification may do: read. */
+export function verifierPolicy(bucket: string): PolicyDocument {
+  const arn = bucketArn(bucket);
+  return document([
+    allow("ReadEverything", ["s3:GetObject", "s3:GetObjectVersion"], [`${arn}/*`]),
+    allow("ListEverything", ["s3:ListBucket", "s3:ListBucketVersions"], [arn]),
+  ]);
+}
+
+/** The bucket's own policy: nobody, the owner included, reaches it without TLS. */
+export function tlsOnlyPolicy(bucket: string): PolicyDocument {
+  const arn = bucketArn(bucket);
+  const statement: PolicyStatement = {
+    Sid: "OnlyOverTls",
+    Effect: "Deny",
+    Principal: "*",
+    Action: ["s3:*"],
+    Resource: [arn, `${arn}/*`],
+    Condition: { Bool: { "aws:SecureTransport": "false" } },
+  };
+  return document([statement]);
+}
+
+// The same at AWS and at the stores that copy its IAM.
+function bucketArn(bucket: string): string {
+  return `arn:aws:s3:::${bucket}`;
+}
+
+function document(statements: readonly PolicyStatement[]): PolicyDocument {
+  return { Version: "2012-10-17", Statement: statements };
+}
+
+function allow(Sid: string, Action: readonly string[], Resource: readonly string[]): PolicyStatement {
+  return { Sid, Effect: "Allow", Action, Resource };
+}

@@ -1,0 +1,104 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** Reads single settings and gathers their faults, so that all can be told together. An empty string counts as not set. */
+export class ConfigReading {
+  readonly #config: pulumi.Config;
+  readonly #faults: string[] = [];
+  readonly #taken: Record<string, string> = {};
+
+  constructor(config: pulumi.Config) {
+    this.#config = config;
+  }
+
+  fault(text: string): void {
+    this.#faults.push(text);
+  }
+
+  optional(name: string): string | undefined {
+    const value = this.#get(name);
+    if (value !== undefined) this.#take(name, value);
+    return value;
+  }
+
+  required(name: string, why: string): string {
+    const value = this.optional(name);
+    if (value === undefined) this.fault(`${name} is missing: ${why}`);
+    return value ?? "";
+  }
+
+  /** One of the choices, of which the first is the default. */
+  choice<Choice extends string>(name: string, choices: readonly [Choice, ...Choice[]]): Choice {
+    const value = this.#take(name, this.#get(name) ?? choices[0]);
+    const found = choices.find((choice) => choice === value);
+    if (found === undefined) this.fault(`${name} must be one of ${choices.join(", ")} (got ${value})`);
+    return found ?? choices[0];
+  }
+
+  pattern(name: string, pattern: RegExp, fallback: string): string {
+    const value = this.#take(name, this.#get(name) ?? fallback);
+    if (!pattern.test(value)) this.fault(`${name} must look like ${fallback} (got ${value})`);
+    return value;
+  }
+
+  integer(name: string, limits: { fallback: number; least: number; most: number }): number {
+    const text = this.#take(name, this.#get(name) ?? String(limits.fallback));
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= limits.least && value <= limits.most) return value;
+    this.fault(`${name} must be a whole number from ${limits.least} to ${limits.most} (got ${text})`);
+    return limits.fallback;
+  }
+
+  flag(name: string, fallback: boolean): boolean {
+    const value = this.#take(name, this.#get(name) ?? String(fallback));
+    if (value !== "true" && value !== "false") this.fault(`${name} must be true or false (got ${value})`);
+    return value === "true";
+  }
+
+  list(name: string): string[] {
+    const text = this.#get(name) ?? "[]";
+    const items = parseList(text);
+    if (items === undefined)
+      this.fault(`${name} must be a list: pulumi config set --path "${name}[0]" VALUE (got ${text})`);
+    for (const [index, item] of (items ?? []).entries()) this.#take(`${name}[${index}]`, item);
+    return items ?? [];
+  }
+
+  /** A value that is secret whether or not it was set with --secret. It is looked at here, never repeated in a fault. */
+  secret(name: string, pattern: RegExp, words: { rule: string; next: string }): pulumi.Output<string> {
+    const value = this.#get(name);
+    if (value === undefined) this.fault(`${name} is missing: ${words.next}`);
+    else if (!pattern.test(value)) this.fault(`${name} ${words.rule}`);
+    return pulumi.secret(value ?? "");
+  }
+
+  /** Everything that was read and is no secret, defaults too, by the path that `pulumi config set --path` takes: `lifeboat:adminCidrs[0]`. */
+  settings(): Record<string, string> {
+    return { ...this.#taken };
+  }
+
+  /** Throws pulumi.RunError, which Pulumi prints without a stack. */
+  throwFaults(): void {
+    if (this.#faults.length > 0) throw new pulumi.RunError(`config:\n  ${this.#faults.join("\n  ")}`);
+  }
+
+  #get(name: string): string | undefined {
+    const value = this.#config.get(name)?.trim();
+    return value === "" ? undefined : value;
+  }
+
+  #take(name: string, value: string): string {
+    this.#taken[`${this.#config.name}:${name}`] = value;
+    return value;
+  }
+}
+
+function parseList(text: string): string[] | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    const isList = Array.isArray(value) && value.every((item) => typeof item === "string" && item.trim() !== "");
+    return isList ? value.map(String) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,124 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import { ConfigReading } from "./config-reading.ts";
+import { type StoreConfig, readStore } from "./store-config.ts";
+import { isWorldCidr } from "./world-cidr.ts";
+
+type Filesystem = "ext4" | "btrfs";
+
+export type InfraConfig = {
+  /** Names everything at Hetzner; unique in its project because stacks are. */
+  name: string;
+  /** project/stack, the owner that the bucket's sentinel names. */
+  owner: string;
+  location: string;
+  serverType: string;
+  serverTypeFallbacks: readonly string[];
+  image: string;
+  volumeSizeGb: number;
+  filesystem: Filesystem;
+  protectData: boolean;
+  adminCidrs: readonly string[];
+  sshKeys: readonly string[];
+  rebuild: number;
+  store: StoreConfig;
+  /** Undefined: whatever the bucket's sentinel says, if this stack made it. */
+  bucketId: string | undefined;
+  keyGeneration: number;
+  replicationIntervalMs: number;
+  retentionHours: number;
+  apiTokens: pulumi.Output<string>;
+  /** All of it that is no secret, by the path of the setting. */
+  settings: Readonly<Record<string, string>>;
+};
+
+const locations = ["fsn1", "nbg1", "hel1", "ash", "hil", "sin"] as const;
+const images = ["debian-12", "debian-13"] as const;
+const filesystems = ["ext4", "btrfs"] as const;
+
+/** Reads, defaults and checks the stack's configuration; nothing else reads it. Throws pulumi.RunError that lists every fault. */
+export function readConfig(): InfraConfig {
+  const read = new ConfigReading(new pulumi.Config());
+  const serverType = read.pattern("serverType", /^[a-z]+[0-9]+$/, "cx33");
+  const config = {
+    name: `${pulumi.getProject()}-${pulumi.getStack()}`.toLowerCase(),
+    owner: `${pulumi.getProject()}/${pulumi.getStack()}`,
+    location: read.choice("location", locations),
+    serverType,
+    serverTypeFallbacks: readFallbacks(read, serverType),
+    image: read.choice("image", images),
+    volumeSizeGb: read.integer("volumeSizeGb", { fallback: 10, least: 10, most: 10_240 }),
+    filesystem: read.choice("filesystem", filesystems),
+    protectData: read.flag("protectData", true),
+    adminCidrs: readAdminCidrs(read),
+    sshKeys: readSshKeys(read),
+    rebuild: read.integer("rebuild", { fallback: 0, least: 0, most: 1_000_000 }),
+    store: readStore(read),
+    bucketId: read.optional("bucketId"),
+    keyGeneration: read.integer("keyGeneration", { fallback: 1, least: 1, most: 1_000_000 }),
+    replicationIntervalMs: read.integer("replicationIntervalMs", { fallback: 1000, least: 100, most: 3_600_000 }),
+    retentionHours: read.integer("retentionHours", { fallback: 24, least: 1, most: 8784 }),
+    apiTokens: read.secret("apiTokens", /^[^\s,]{24,}(,[^\s,]{24,})*$/, {
+      rule: "must hold tokens of 24 characters or more, with commas between",
+      next: 'pulumi config set --secret apiTokens "$(openssl rand -hex 32)"',
+    }),
+  };
+  // It is a host name and the value of a label.
+  if (!/^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$/.test(config.name)) {
+    read.fault(
+      `project and stack together must be at most 50 letters, digits and hyphens between (got ${config.name})`,
+    );
+  }
+  // The provider would say so too, in ten lines, and not together with the rest.
+  if (new pulumi.Config("hcloud").get("token") === undefined && (process.env["HCLOUD_TOKEN"] ?? "") === "") {
+    read.fault("hcloud:token is missing: pulumi config set --secret hcloud:token");
+  }
+  read.throwFaults();
+  return Object.freeze({ ...config, settings: read.settings() });
+}
+
+/** Hetzner's ARM types are those of the cax line. */
+export function platformOf(serverType: string): "linux-x64" | "linux-arm64" {
+  return serverType.startsWith("cax") ? "linux-arm64" : "linux-x64";
+}
+
+// A machine of another architecture would need another image and another release.
+function readFallbacks(read: ConfigReading, serverType: string): string[] {
+  const fallbacks = read.list("serverTypeFallbacks");
+  for (const type of fallbacks.filter((other) => platformOf(other) !== platformOf(serverType))) {
+    read.fault(`serverTypeFallbacks: ${type} has another processor architecture than ${serverType}`);
+  }
+  return fallbacks;
+}
+
+function readAdminCidrs(read: ConfigReading): string[] {
+  const cidrs = read.list("adminCidrs");
+  if (cidrs.length === 0) {
+    read.fault('adminCidrs is missing: pulumi config set --path "adminCidrs[0]" "$(curl -4s ifconfig.me)/32"');
+  }
+  for (const cidr of cidrs.filter((text) => !isCidr(text)))
+    read.fault(`adminCidrs: ${cidr} is no network such as 203.0.113.7/32`);
+  const world = cidrs.filter((cidr) => isCidr(cidr) && isWorldCidr(cidr));
+  if (world.length > 0 && !read.flag("adminFromAnywhere", false)) {
+    read.fault(
+      `adminCidrs: ${world.join(" and ")} opens SSH to everybody; if that is wanted, also set adminFromAnywhere to true`,
+    );
+  }
+  return cidrs;
+}
+
+function isCidr(text: string): boolean {
+  const [address = "", bits = "", ...rest] = text.split("/");
+  if (rest.length > 0 || !/^[0-9]{1,3}$/.test(bits)) return false;
+  const isV6 = address.includes(":");
+  if (URL.parse(isV6 ? `http://[${address}]` : `http://${address}`) === null) return false;
+  return isV6 ? Number(bits) <= 128 : /^[0-9]+(\.[0-9]+){3}$/.test(address) && Number(bits) <= 32;
+}
+
+function readSshKeys(read: ConfigReading): string[] {
+  const keys = read.list("sshKeys");
+  if (keys.length === 0) {
+    read.fault('sshKeys is missing: pulumi config set --path "sshKeys[0]" "$(cat ~/.ssh/id_ed25519.pub)"');
+  }
+  return keys;
+}

@@ -1,0 +1,54 @@
+import * as hcloud from "@pulumi/hcloud";
+import * as pulumi from "@pulumi/pulumi";
+
+import type { Machine } from "./machine.ts";
+
+export type DataVolumeArgs = {
+  hostname: string;
+  location: string;
+  machine: Machine;
+  sizeGb: number;
+  /** Delete protection at Hetzner. */
+  protect: boolean;
+  labels: Record<string, string>;
+  /** The volume that an earlier life of this stack left in this location. */
+  adopted: { id: number; sizeGb: number } | undefined;
+};
+
+/**
+ * The disk at /data, kept by `pulumi destroy` and adopted by the next `pulumi up` in the same location.
+ * It is attached by the server's id on the volume: a VolumeAttachment would be taken away before the server is shut down.
+ */
+export class DataVolume extends pulumi.ComponentResource {
+  readonly volumeId: pulumi.Output<string>;
+
+  constructor(name: string, args: DataVolumeArgs, options: pulumi.ComponentResourceOptions = {}) {
+    super("lifeboat:index:DataVolume", name, {}, options);
+    const { hostname, location, machine, adopted } = args;
+    if (adopted !== undefined && adopted.sizeGb > args.sizeGb) {
+      throw new pulumi.RunError(
+        `config: volumeSizeGb must be at least ${adopted.sizeGb}, the size of the volume that stands in ${location} (got ${args.sizeGb}): a volume never shrinks`,
+      );
+    }
+    const volume = new hcloud.Volume(
+      `${name}-${location}`,
+      {
+        // A kept volume keeps its name, and names are unique.
+        name: pulumi.interpolate`${hostname}-${machine.addressId}`,
+        size: args.sizeGb,
+        serverId: machine.serverId,
+        deleteProtection: args.protect,
+        labels: args.labels,
+      },
+      {
+        parent: this,
+        // Always: it depends on the server, so a destroy that took it would take it first, out of the running machine.
+        retainOnDelete: true,
+        // What was written on an adopted volume is told by its marks, never by its name.
+        ...(adopted === undefined ? {} : { import: String(adopted.id), ignoreChanges: ["name"] }),
+      },
+    );
+    this.volumeId = volume.id;
+    this.registerOutputs({ volumeId: this.volumeId });
+  }
+}

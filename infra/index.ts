@@ -1,0 +1,65 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import { ActiveRelease } from "./active-release.ts";
+import { AppRelease } from "./app-release.ts";
+import { platformOf, readConfig } from "./config.ts";
+import { DataVolume } from "./data-volume.ts";
+import { locateStore } from "./locate-store.ts";
+import { digestTokens, machineUserData } from "./machine-user-data.ts";
+import { Machine } from "./machine.ts";
+import { estimateMonthlyCost, renderMonthlyCost } from "./monthly-cost.ts";
+import { readRelease } from "./read-release.ts";
+import { RecoveryCard, renderRestoreCommand } from "./recovery-card.ts";
+import { ReplicaAccess } from "./replica-access.ts";
+import { ReplicaBucket } from "./replica-bucket.ts";
+import { chooseServerType } from "./server-type.ts";
+import { planServerKeys } from "./ssh-keys.ts";
+import { surveyProject } from "./survey-project.ts";
+
+const config = readConfig();
+const { name: hostname, location } = config;
+const store = await locateStore(config);
+const labels = { lifeboat: hostname, bucket: store.bucket };
+const survey = await surveyProject(location, labels);
+const serverType = chooseServerType({ config, survey });
+
+const replica = new ReplicaBucket("replica", { store, owner: config.owner, bucketId: config.bucketId });
+const access = new ReplicaAccess("access", { bucket: replica, keyGeneration: config.keyGeneration });
+const key = access.machineKey;
+const release = new AppRelease("release", { bucket: replica, release: readRelease(platformOf(serverType)) });
+
+const userData = machineUserData({ config, bucket: replica, key, release });
+const machine = new Machine("machine", {
+  ...config,
+  serverType,
+  sshKeys: planServerKeys(config.sshKeys, survey.sshKeys),
+  adoptedAddress: survey.address,
+  hostname,
+  labels,
+  userData,
+});
+const volume = new DataVolume("data", {
+  hostname,
+  location,
+  labels,
+  machine,
+  sizeGb: config.volumeSizeGb,
+  protect: config.protectData,
+  adopted: survey.volume,
+});
+const { replicationIntervalMs, retentionHours } = config;
+const settings = { apiTokensSha256: digestTokens(config.apiTokens), replicationIntervalMs, retentionHours };
+const active = new ActiveRelease("active", { machine, volume, release, bucket: replica, key, settings });
+const card = new RecoveryCard("recovery", { config, bucket: replica, after: active });
+
+export const url = pulumi.interpolate`http://${machine.ip}`;
+export const ip = machine.ip;
+export const sshCommand = pulumi.interpolate`ssh root@${machine.ip}`;
+export const bucket = replica.bucket;
+export const bucketId = replica.bucketId;
+export const runningRelease = active.sha256;
+export const verifierKey = access.verifierKey;
+export const restoreCommand = renderRestoreCommand(store);
+export const recoveryCard = card.text;
+export const monthlyCost = estimateMonthlyCost({ ...config, serverType, store: config.store.kind });
+export const monthlyCostTable = renderMonthlyCost(monthlyCost);

@@ -1,0 +1,118 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import type { ConfigReading } from "./config-reading.ts";
+
+/** Keys of a given store. The machine gets the same ones, for such stores have no IAM that we could use. */
+export type StoreKeys = { accessKeyId: string; secretAccessKey: pulumi.Output<string> };
+
+export type StoreConfig = AwsStoreConfig | GivenStoreConfig;
+
+type AwsStoreConfig = {
+  kind: "aws";
+  region: string;
+  /** The login of whoever runs Pulumi, if it is not the default one. */
+  profile?: string;
+  /** Absent: the name is made from project, stack and account. */
+  bucket?: string;
+};
+
+export type GivenStoreConfig = {
+  kind: "given";
+  region: string;
+  endpoint: string;
+  bucket: string;
+  /** Make the bucket when it is missing. */
+  createBucket: boolean;
+  keys: StoreKeys;
+};
+
+/** The days that an overwritten or deleted object can still be brought back. */
+export const noncurrentDays = 30;
+
+type GivenStore = "s3" | "b2" | "minio" | "hetzner" | "r2";
+const stores = ["aws", "s3", "b2", "minio", "hetzner", "r2"] as const;
+
+// S3's own rule, without the dots, which break TLS to <bucket>.s3.<region>.
+const bucketPattern = /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/;
+
+/** Reads where the bucket is. A preset only fills in what follows from the store: its endpoint and its usual region. */
+export function readStore(read: ConfigReading): StoreConfig {
+  const store = read.choice("store", stores);
+  const bucket = read.optional("bucket");
+  if (bucket !== undefined && !bucketPattern.test(bucket)) {
+    read.fault(`bucket must hold 3 to 63 lower-case letters, digits and hyphens (got ${bucket})`);
+  }
+  if (store === "aws") return readAwsStore(read, bucket);
+  if (bucket === undefined) read.fault(`bucket is missing: store ${store} needs the name of a bucket`);
+  const region = readRegion(read, store);
+  return {
+    kind: "given",
+    region,
+    endpoint: readEndpoint(read, store, region),
+    bucket: bucket ?? "",
+    createBucket: read.flag("createBucket", false),
+    keys: {
+      accessKeyId: read.required("accessKeyId", `store ${store} needs an access key`),
+      secretAccessKey: read.secret("secretAccessKey", /^\S+$/, {
+        rule: "must not hold spaces",
+        next: "pulumi config set --secret secretAccessKey",
+      }),
+    },
+  };
+}
+
+function readAwsStore(read: ConfigReading, bucket: string | undefined): AwsStoreConfig {
+  const aws = new pulumi.Config("aws");
+  const [region, profile] = [aws.get("region"), aws.get("profile")];
+  if (region === undefined) read.fault("aws:region is missing: pulumi config set aws:region eu-central-1");
+  if (/^(cn|us-gov)-/.test(region ?? "")) read.fault(`aws:region ${region} is in a partition that is not supported`);
+  // The provider would use them and our own steps would not: half of an up would be logged in.
+  for (const name of ["accessKey", "secretKey", "token", "assumeRoles", "sharedCredentialsFiles"]) {
+    if (aws.get(name) === undefined) continue;
+    read.fault(`aws:${name} is not read by every step: log in by the environment, or by a profile (aws:profile)`);
+  }
+  for (const name of ["endpoint", "region", "accessKeyId"]) {
+    if (read.optional(name) === undefined) continue;
+    read.fault(`${name} is for a given store; with store aws it must be empty (or did you mean store s3?)`);
+  }
+  return {
+    kind: "aws",
+    region: region ?? "",
+    ...(profile === undefined ? {} : { profile }),
+    ...(bucket === undefined ? {} : { bucket }),
+  };
+}
+
+function readRegion(read: ConfigReading, store: GivenStore): string {
+  const usual: Record<GivenStore, string | undefined> = {
+    s3: undefined,
+    b2: undefined,
+    hetzner: undefined,
+    minio: "us-east-1",
+    r2: "auto",
+  };
+  const region = read.optional("region") ?? usual[store];
+  if (region === undefined) read.fault(`region is missing: store ${store} needs one`);
+  else if (!/^[a-z0-9-]+$/.test(region))
+    read.fault(`region must hold lower-case letters, digits and hyphens (got ${region})`);
+  return region ?? "";
+}
+
+function readEndpoint(read: ConfigReading, store: GivenStore, region: string): string {
+  const usual: Record<GivenStore, string | undefined> = {
+    b2: `https://s3.${region}.backblazeb2.com`,
+    hetzner: `https://${region}.your-objectstorage.com`,
+    s3: undefined,
+    minio: undefined,
+    r2: undefined,
+  };
+  const endpoint = read.optional("endpoint") ?? usual[store];
+  if (endpoint === undefined) read.fault(`endpoint is missing: store ${store} needs its URL`);
+  else if (!isOrigin(endpoint)) read.fault(`endpoint must be https://host[:port] without a path (got ${endpoint})`);
+  return endpoint ?? "";
+}
+
+function isOrigin(endpoint: string): boolean {
+  const url = URL.parse(endpoint);
+  return url !== null && /^https?:$/.test(url.protocol) && (endpoint === url.origin || endpoint === `${url.origin}/`);
+}

@@ -1,0 +1,90 @@
+import * as hcloud from "@pulumi/hcloud";
+import * as pulumi from "@pulumi/pulumi";
+
+/** What stands at Hetzner before this `pulumi up`, also when the state that knew it is lost. */
+export type Survey = {
+  servers: readonly StandingServer[];
+  offers: readonly ServerTypeOffer[];
+  sshKeys: readonly StandingSshKey[];
+  /** The IPv4 address that this stack left behind in the location. One that a server holds is never taken from it. */
+  address: number | undefined;
+  /** The volume that this stack has, or left behind, in the location. */
+  volume: { id: number; sizeGb: number } | undefined;
+};
+
+/** A server of this stack. */
+export type StandingServer = { serverType: string; location: string; rebuild: string | undefined };
+export type ServerTypeOffer = { name: string; cores: number; availableIn: readonly string[] };
+/** A key of the project, this stack's or another's. */
+export type StandingSshKey = { id: number; publicKey: string; isOurs: boolean };
+
+/** What marks everything of a stack at Hetzner. */
+type Labels = { lifeboat: string; bucket: string };
+type Labelled = { id: number; name?: string; location?: string; size?: number; labels: Record<string, string> };
+
+/**
+ * Asks Hetzner, and changes nothing. Throws pulumi.RunError when the machine that stands works with another bucket, and when there are several
+ * addresses or volumes to adopt: which one is right only a person can say.
+ */
+export async function surveyProject(location: string, labels: Labels): Promise<Survey> {
+  const withSelector = Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(",");
+  const [{ servers }, { serverTypes }, { sshKeys }, { primaryIps }, { volumes }] = await Promise.all([
+    hcloud.getServers({ withSelector: `lifeboat=${labels.lifeboat}` }),
+    hcloud.getServerTypes(),
+    hcloud.getSshKeys(),
+    hcloud.getPrimaryIps({ withSelector }),
+    hcloud.getVolumes({ withSelector }),
+  ]);
+  for (const server of servers) assertSameBucket(server, labels);
+  // The provider cuts the power of the server that holds an address, when the address goes.
+  const unassigned = primaryIps.filter(({ assigneeId }) => assigneeId === 0);
+  const address = findOurs("addresses", unassigned, { location, labels });
+  const volume = findOurs("volumes", volumes, { location, labels });
+  return {
+    servers: servers.map(({ serverType, location: where, labels: its }) => ({
+      serverType,
+      location: where,
+      rebuild: its["rebuild"],
+    })),
+    offers: serverTypes.map(({ name, cores, locations }) => ({
+      name,
+      cores,
+      availableIn: locations.filter(({ available }) => available).map((place) => place.name),
+    })),
+    sshKeys: sshKeys.map(({ id, publicKey, labels: its }) => ({
+      id,
+      publicKey,
+      isOurs: its["lifeboat"] === labels.lifeboat,
+    })),
+    address: address?.id,
+    volume: volume === undefined ? undefined : { id: volume.id, sizeGb: volume.size ?? 0 },
+  };
+}
+
+// Its key would lose the rights to the bucket that it writes to.
+function assertSameBucket(server: { name: string; labels: Record<string, string> }, { bucket }: Labels): void {
+  const standing = server.labels["bucket"];
+  if (standing === bucket) return;
+  throw new pulumi.RunError(
+    `server ${server.name} works with bucket ${standing}, and the configuration says ${bucket}: another bucket is another database. ` +
+      "Set the bucket back, or take the machine down first: npm run down",
+  );
+}
+
+function findOurs(
+  what: string,
+  found: readonly Labelled[],
+  { location, labels }: { location: string; labels: Labels },
+): Labelled | undefined {
+  const wanted = Object.entries(labels);
+  const [ours, ...others] = found.filter(
+    (one) => one.location === location && wanted.every(([name, value]) => one.labels[name] === value),
+  );
+  if (ours === undefined || others.length === 0) return ours;
+  const names = [ours, ...others].map(({ id, name }) => `${name} (${id})`).join(", ");
+  throw new pulumi.RunError(
+    `several ${what} in ${location} carry the labels of ${labels.lifeboat}: ${names}; delete or relabel all but one`,
+  );
+}

@@ -1,0 +1,136 @@
+import {
+  AbortMultipartUploadCommand,
+  CopyObjectCommand,
+  CreateBucketCommand,
+  CreateMultipartUploadCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  ListObjectVersionsCommand,
+  ListObjectsV2Command,
+  PutBucketPolicyCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+  type S3Client,
+  S3ServiceException,
+} from "@aws-sdk/client-s3";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { machinePolicy, tlsOnlyPolicy, verifierPolicy } from "../../infra/access-policy.ts";
+import { type SeaweedStore, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
+import { makeBucket, makeLimitedKey, openS3 } from "./limited-key.ts";
+
+const Bucket = "boats";
+const trusted = [
+  "lifeboat.json",
+  "desired-release.json",
+  "releases/a.tar.gz",
+  // What somebody who lost everything else would believe.
+  "recovery-card.txt",
+  "recovery.json",
+];
+const everyKey = [...trusted, "head.json", "epochs/1/0000/a.ltx"];
+
+let store: SeaweedStore;
+let owner: S3Client;
+let machine: S3Client;
+let verifier: S3Client;
+
+beforeAll(async () => {
+  store = await startSeaweedStore({ iamApi: true });
+  await makeBucket(store.access, Bucket);
+  await makeBucket(store.access, "strangers");
+  owner = openS3(store.access, store.access);
+  machine = openS3(store.access, await makeLimitedKey(store.access, "machine", machinePolicy(Bucket)));
+  verifier = openS3(store.access, await makeLimitedKey(store.access, "verifier", verifierPolicy(Bucket)));
+  for (const Key of everyKey) await owner.send(new PutObjectCommand({ Bucket, Key, Body: "x" }));
+  await owner.send(new PutObjectCommand({ Bucket: "strangers", Key: "epochs/secret", Body: "x" }));
+});
+
+afterAll(async () => {
+  await store[Symbol.asyncDispose]();
+});
+
+async function isRefused(call: Promise<unknown>): Promise<boolean> {
+  try {
+    await call;
+    return false;
+  } catch (error) {
+    if (error instanceof S3ServiceException && error.$metadata.httpStatusCode === 403) return true;
+    throw error;
+  }
+}
+
+const put = (client: S3Client, Key: string) => client.send(new PutObjectCommand({ Bucket, Key, Body: "x" }));
+const remove = (client: S3Client, Key: string) => client.send(new DeleteObjectCommand({ Bucket, Key }));
+
+test("the machine lists and reads everything in its bucket", async () => {
+  const { Contents = [] } = await machine.send(new ListObjectsV2Command({ Bucket }));
+  expect(new Set(Contents.map(({ Key }) => Key))).toEqual(new Set(everyKey));
+  for (const Key of everyKey) await machine.send(new GetObjectCommand({ Bucket, Key }));
+  await machine.send(new ListObjectsV2Command({ Bucket, Prefix: "epochs/", Delimiter: "/" }));
+});
+
+test("the machine writes its epochs, head and its reports", async () => {
+  for (const Key of ["epochs/1/0000/b.ltx", "head.json", "reports/boot.json"]) await put(machine, Key);
+  const { UploadId } = await machine.send(new CreateMultipartUploadCommand({ Bucket, Key: "epochs/1/0009/big.ltx" }));
+  await machine.send(new AbortMultipartUploadCommand({ Bucket, Key: "epochs/1/0009/big.ltx", UploadId }));
+});
+
+test.each([...trusted, "releases/planted.tar.gz", "epochs", "elsewhere"])(
+  "a stolen machine cannot write %s",
+  async (Key) => {
+    expect(await isRefused(put(machine, Key))).toBe(true);
+  },
+);
+
+test.each([...trusted, "head.json", "reports/boot.json"])("a stolen machine cannot delete %s", async (Key) => {
+  expect(await isRefused(remove(machine, Key))).toBe(true);
+});
+
+test("a stolen machine cannot erase history: what it deletes is only hidden", async () => {
+  const Key = "epochs/1/0000/history.ltx";
+  await put(machine, Key);
+  const { Versions = [] } = await owner.send(new ListObjectVersionsCommand({ Bucket, Prefix: Key }));
+  const [VersionId] = Versions.flatMap((version) => version.VersionId ?? []);
+  expect(await isRefused(machine.send(new DeleteObjectCommand({ Bucket, Key, VersionId })))).toBe(true);
+  await remove(machine, Key);
+  const kept = await owner.send(new GetObjectCommand({ Bucket, Key, VersionId }));
+  expect(await kept.Body?.transformToString()).toBe("x");
+});
+
+test("one batch deletes what is the machine's and nothing else", async () => {
+  await put(machine, "epochs/1/0000/c.ltx");
+  const Objects = [{ Key: "epochs/1/0000/c.ltx" }, { Key: "releases/a.tar.gz" }];
+  const { Deleted = [], Errors = [] } = await machine.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
+  expect([Deleted.map(({ Key }) => Key), Errors.map(({ Key }) => Key)]).toEqual([
+    ["epochs/1/0000/c.ltx"],
+    ["releases/a.tar.gz"],
+  ]);
+});
+
+test("a stolen machine can neither open, unversion, delete nor make buckets, nor reach another one", async () => {
+  const Policy = JSON.stringify(tlsOnlyPolicy(Bucket));
+  const suspended = { Status: "Suspended" } as const;
+  const calls = [
+    machine.send(new PutBucketPolicyCommand({ Bucket, Policy })),
+    machine.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: suspended })),
+    machine.send(new DeleteBucketCommand({ Bucket })),
+    machine.send(new CreateBucketCommand({ Bucket: "mine" })),
+    machine.send(new ListObjectsV2Command({ Bucket: "strangers" })),
+    machine.send(new GetObjectCommand({ Bucket: "strangers", Key: "epochs/secret" })),
+    machine.send(new CopyObjectCommand({ Bucket, Key: "epochs/stolen", CopySource: "strangers/epochs/secret" })),
+  ];
+  expect(await Promise.all(calls.map(isRefused))).toEqual(calls.map(() => true));
+});
+
+test("the verifier reads everything and its history, and writes nothing", async () => {
+  await verifier.send(new ListObjectsV2Command({ Bucket }));
+  await verifier.send(new GetObjectCommand({ Bucket, Key: "head.json" }));
+  await verifier.send(new ListObjectVersionsCommand({ Bucket }));
+  for (const Key of ["epochs/x", "head.json", "reports/x"]) {
+    expect(await isRefused(put(verifier, Key))).toBe(true);
+    expect(await isRefused(remove(verifier, Key))).toBe(true);
+  }
+});

@@ -1,0 +1,57 @@
+import { beforeAll, expect, test, vi } from "vitest";
+
+import { type LoadedProgram, loadProgram, settings } from "./load-program.ts";
+
+vi.mock("../../infra/read-release.ts", () => ({
+  readRelease: () => ({ sha256: "ab".repeat(32), path: import.meta.filename }),
+}));
+
+const labels = { lifeboat: "lifeboat-test", bucket: "boats" };
+const fallback = { "lifeboat:serverTypeFallbacks": '["cpx32"]' };
+let program: LoadedProgram;
+beforeAll(async () => {
+  program = await loadProgram({
+    config: { ...settings, "lifeboat:bucket": "boats", "lifeboat:bucketId": "known-bucket-id", ...fallback },
+    bucketExists: true,
+    volumes: [
+      { id: 11, name: "kept", location: "fsn1", labels },
+      { id: 12, name: "moved away from", location: "hel1", labels },
+      { id: 13, name: "of another stack", location: "fsn1", labels: { ...labels, lifeboat: "lifeboat-production" } },
+      { id: 14, name: "of another bucket", location: "fsn1", labels: { ...labels, bucket: "other" } },
+    ],
+    addresses: [
+      { id: 21, name: "kept", location: "fsn1", assigneeId: 0, labels },
+      { id: 22, name: "moved away from", location: "hel1", assigneeId: 0, labels },
+      { id: 23, name: "held by a server", location: "fsn1", assigneeId: 31, labels },
+    ],
+    servers: [{ id: 31, name: "standing", location: "fsn1", serverType: "cpx32", labels: { ...labels, rebuild: "0" } }],
+    sshKeys: [{ id: 41, name: "kept", publicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3n4ZUm", labels }],
+  });
+});
+
+test("a bucket that is there is adopted instead of made again", () => {
+  expect(program.the("aws:s3/bucket:Bucket").importId).toBe("boats");
+});
+
+test("the volume that this stack left in this location is adopted, and no other", () => {
+  expect(program.the("hcloud:index/volume:Volume")).toMatchObject({
+    name: "data-fsn1",
+    importId: "11",
+    ignoreChanges: ["name"],
+  });
+});
+
+test("the address and the key that this stack left are adopted", () => {
+  expect(program.the("hcloud:index/primaryIp:PrimaryIp").importId).toBe("21");
+  expect(program.the("hcloud:index/sshKey:SshKey").importId).toBe("41");
+});
+
+test("the machine that stands keeps its type, and its price is the one that is told", () => {
+  expect(program.the("hcloud:index/server:Server").inputs["serverType"]).toBe("cpx32");
+  expect(program.outputs.monthlyCostTable).toContain("cpx32");
+});
+
+test("the bucket's remembered id is what the sentinel is held against", () => {
+  const { environment } = program.the("command:local:Command", "replica-sentinel").inputs;
+  expect(environment).toMatchObject({ LIFEBOAT_BUCKET_ID: "known-bucket-id", LIFEBOAT_OWNER: "lifeboat/test" });
+});

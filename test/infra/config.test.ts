@@ -1,0 +1,150 @@
+import * as pulumi from "@pulumi/pulumi";
+import { beforeEach, expect, test } from "vitest";
+
+import { type InfraConfig, platformOf, readConfig } from "../../infra/config.ts";
+import { valueOf } from "./value-of.ts";
+
+const good = {
+  "hcloud:token": "t".repeat(64),
+  "aws:region": "eu-central-1",
+  "lifeboat:adminCidrs": '["203.0.113.7/32"]',
+  "lifeboat:sshKeys": '["laptop"]',
+  "lifeboat:apiTokens": "a".repeat(24),
+};
+const given = {
+  ...good,
+  "lifeboat:store": "b2",
+  "lifeboat:bucket": "boats",
+  "lifeboat:region": "eu-central-003",
+  "lifeboat:accessKeyId": "key",
+  "lifeboat:secretAccessKey": "secret",
+};
+
+beforeEach(async () => {
+  await pulumi.runtime.setMocks({ newResource: () => ({ id: "", state: {} }), call: () => ({}) }, "lifeboat", "test");
+});
+
+function read(settings: Record<string, string>): InfraConfig {
+  pulumi.runtime.setAllConfig(settings);
+  return readConfig();
+}
+
+function faultsOf(settings: Record<string, string>): string {
+  try {
+    read(settings);
+  } catch (error) {
+    if (error instanceof pulumi.RunError) return error.message;
+    throw error;
+  }
+  return "";
+}
+
+test("what has a default need not be set", () => {
+  expect(read(good)).toMatchObject({
+    name: "lifeboat-test",
+    owner: "lifeboat/test",
+    location: "fsn1",
+    serverType: "cx33",
+    image: "debian-12",
+    volumeSizeGb: 10,
+    filesystem: "ext4",
+    protectData: true,
+    store: { kind: "aws", region: "eu-central-1" },
+    replicationIntervalMs: 1000,
+    retentionHours: 24,
+    rebuild: 0,
+    keyGeneration: 1,
+  });
+});
+
+test("all faults are told in one error, and none of them repeats a secret", () => {
+  const faults = faultsOf({
+    "lifeboat:location": "mars",
+    "lifeboat:volumeSizeGb": "5",
+    "lifeboat:filesystem": "zfs",
+    "lifeboat:apiTokens": "hunter2",
+  });
+  for (const name of [
+    "location",
+    "volumeSizeGb",
+    "filesystem",
+    "adminCidrs",
+    "sshKeys",
+    "apiTokens",
+    "aws:region",
+    "hcloud:token",
+  ]) {
+    expect(faults).toContain(name);
+  }
+  expect(faults).not.toContain("hunter2");
+});
+
+test("SSH for the whole world must be spelled out", () => {
+  for (const cidr of ["0.0.0.0/0", "::/0", "0::/0", "::/00", "128.0.0.0/1", "2000::/3"]) {
+    const world = { ...good, "lifeboat:adminCidrs": JSON.stringify([cidr]) };
+    expect(faultsOf(world)).toContain("opens SSH to everybody");
+    expect(read({ ...world, "lifeboat:adminFromAnywhere": "true" }).adminCidrs).toEqual([cidr]);
+  }
+});
+
+test.each(["203.0.113.7", "203.0.113.7/33", "::1/129", "localhost/8", "1.2.3/24", "1.2.3.4/8/8"])(
+  "%s is no network",
+  (cidr) => {
+    expect(faultsOf({ ...good, "lifeboat:adminCidrs": JSON.stringify([cidr]) })).toContain("is no network");
+  },
+);
+
+test.each(["2001:db8::/32", "10.0.0.0/8", "::1/128"])("%s is a network", (cidr) => {
+  expect(read({ ...good, "lifeboat:adminCidrs": JSON.stringify([cidr]) }).adminCidrs).toEqual([cidr]);
+});
+
+test.each(["accessKey", "secretKey"])("a login at AWS by aws:%s is refused, and not repeated", (name) => {
+  const faults = faultsOf({ ...good, [`aws:${name}`]: "hunter2" });
+  expect(faults).toContain(`aws:${name} is not read by every step`);
+  expect(faults).not.toContain("hunter2");
+});
+
+test.each(["cn-north-1", "us-gov-west-1"])("region %s is refused", (region) => {
+  expect(faultsOf({ ...good, "aws:region": region })).toContain("partition");
+});
+
+test("the API tokens are secret even when they were set in clear", async () => {
+  const { apiTokens } = read(good);
+  expect(await pulumi.isSecret(apiTokens)).toBe(true);
+  expect(await valueOf(apiTokens)).toBe("a".repeat(24));
+});
+
+test("a preset fills in the endpoint of its store", () => {
+  expect(read(given).store).toMatchObject({ kind: "given", endpoint: "https://s3.eu-central-003.backblazeb2.com" });
+  const hetzner = { ...given, "lifeboat:store": "hetzner", "lifeboat:region": "fsn1" };
+  expect(read(hetzner).store).toMatchObject({ endpoint: "https://fsn1.your-objectstorage.com", region: "fsn1" });
+  const r2 = { ...given, "lifeboat:store": "r2", "lifeboat:region": "" };
+  expect(faultsOf(r2)).toContain("endpoint is missing");
+  expect(read({ ...r2, "lifeboat:endpoint": "https://abc.r2.cloudflarestorage.com" }).store).toMatchObject({
+    region: "auto",
+  });
+});
+
+test("a given store without its key, secret or bucket is refused", () => {
+  const faults = faultsOf({ ...good, "lifeboat:store": "s3" });
+  for (const name of ["bucket", "region", "endpoint", "accessKeyId", "secretAccessKey"])
+    expect(faults).toContain(`${name} is missing`);
+});
+
+test("settings of a given store beside store aws are refused, for they would be ignored", () => {
+  expect(faultsOf({ ...good, "lifeboat:endpoint": "https://s3.example.com" })).toContain(
+    "endpoint is for a given store",
+  );
+});
+
+test("a fallback of another processor architecture is refused", () => {
+  expect(faultsOf({ ...good, "lifeboat:serverTypeFallbacks": '["cax21"]' })).toContain("cax21");
+  expect(read({ ...good, "lifeboat:serverTypeFallbacks": '["cpx32"]' }).serverTypeFallbacks).toEqual(["cpx32"]);
+  expect([platformOf("cx33"), platformOf("cax21")]).toEqual(["linux-x64", "linux-arm64"]);
+});
+
+test("an endpoint with a path is refused, for the machine could not sign it", () => {
+  const s3 = { ...given, "lifeboat:store": "s3" };
+  expect(faultsOf({ ...s3, "lifeboat:endpoint": "https://s3.example.com/boats" })).toContain("without a path");
+  expect(faultsOf({ ...s3, "lifeboat:endpoint": "s3.example.com" })).toContain("endpoint must be");
+});

@@ -1,0 +1,63 @@
+import { beforeAll, expect, test, vi } from "vitest";
+
+import { type LoadedProgram, loadProgram, settings } from "./load-program.ts";
+import { valueOf } from "./value-of.ts";
+
+vi.mock("../../infra/read-release.ts", () => ({
+  readRelease: () => ({ sha256: "ab".repeat(32), path: import.meta.filename }),
+}));
+
+let program: LoadedProgram;
+beforeAll(async () => {
+  const store = {
+    "lifeboat:store": "minio",
+    "lifeboat:endpoint": "https://minio.example.com",
+    "lifeboat:bucket": "boats",
+    "lifeboat:createBucket": "true",
+    "lifeboat:accessKeyId": "given-key",
+    "lifeboat:secretAccessKey": "given-secret",
+  };
+  program = await loadProgram({ config: { ...settings, ...store } });
+});
+
+test("at a given store the bucket is made with versions, and nothing is asked of it that only AWS knows", () => {
+  const types = program.resources.map(({ type }) => type).filter((type) => type.startsWith("aws:"));
+  expect(new Set(types)).toEqual(
+    new Set([
+      "aws:s3/bucket:Bucket",
+      "aws:s3/bucketVersioning:BucketVersioning",
+      "aws:s3/bucketObjectv2:BucketObjectv2",
+    ]),
+  );
+});
+
+test("everything in the bucket goes through the given endpoint", () => {
+  const provider = program.the("pulumi:providers:aws");
+  expect(provider.inputs).toMatchObject({
+    s3UsePathStyle: "true",
+    endpoints: JSON.stringify([{ s3: "https://minio.example.com" }]),
+  });
+  const inBucket = program.resources.filter(({ type }) => type.startsWith("aws:"));
+  expect(inBucket.filter(({ provider: used }) => !used.includes("pulumi:providers:aws::store"))).toEqual([]);
+});
+
+test("the given key goes to the machine, and to no command in clear", () => {
+  const { userData } = program.the("hcloud:index/server:Server").inputs;
+  expect(Object(userData).value).toContain("given-secret");
+  const commands = program.resources.filter(({ type }) => type === "command:local:Command");
+  for (const { inputs } of commands) {
+    const { stdin: _hidden, ...shown } = inputs;
+    expect(JSON.stringify(shown)).not.toContain("given-secret");
+  }
+  const told = commands.filter(({ inputs }) => JSON.stringify(inputs["stdin"] ?? "").includes("given-secret"));
+  expect(told.map(({ name }) => name)).toEqual(["replica-sentinel", "active-activation", "active-desired"]);
+});
+
+test("the way back names the endpoint", async () => {
+  expect(program.outputs.restoreCommand).toContain("https://minio.example.com/boats/head.json");
+  const card = await valueOf(program.outputs.recoveryCard);
+  expect(card).toContain("pulumi config set --path lifeboat:endpoint https://minio.example.com");
+  expect(card).toContain("--adopt boats --region us-east-1 --endpoint https://minio.example.com");
+  expect(card).toContain("secretAccessKey");
+  expect(card).not.toContain("given-secret");
+});

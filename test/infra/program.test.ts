@@ -1,0 +1,217 @@
+import * as pulumi from "@pulumi/pulumi";
+import { beforeAll, expect, test, vi } from "vitest";
+
+import { type LoadedProgram, loadProgram, settings } from "./load-program.ts";
+import { accountId } from "./recorded-stack.ts";
+import { valueOf } from "./value-of.ts";
+
+const sha256 = "ab".repeat(32);
+const secretMark = "1b47061264138c4ac30d75fd1eb44270";
+vi.mock("../../infra/read-release.ts", () => ({ readRelease: () => ({ sha256, path: import.meta.filename }) }));
+
+const bucketName = `lifeboat-test-${accountId}`;
+let program: LoadedProgram;
+beforeAll(async () => {
+  program = await loadProgram({ config: settings });
+});
+
+test("every resource belongs to the component that is its noun", () => {
+  const components = new Map([
+    ["ReplicaBucket", ["aws:s3/", "command:"]],
+    ["ReplicaAccess", ["aws:iam/"]],
+    ["AppRelease", ["aws:s3/"]],
+    ["Machine", ["hcloud:index/", "command:"]],
+    ["DataVolume", ["hcloud:index/volume"]],
+    ["ActiveRelease", ["command:"]],
+    ["RecoveryCard", ["aws:s3/"]],
+  ]);
+  const custom = program.resources.filter(({ type }) => !type.startsWith("lifeboat:") && !type.startsWith("pulumi:"));
+  expect(custom.length).toBeGreaterThan(15);
+  for (const { type, name, parent } of custom) {
+    const component = parent.split("::")[2]?.split("$").at(-1)?.split(":").at(-1) ?? "";
+    expect(
+      components.get(component)?.some((prefix) => type.startsWith(prefix)),
+      `${type} ${name} in ${component}`,
+    ).toBe(true);
+  }
+});
+
+test("nothing of the bucket or its content, and not the volume, is deleted with the stack", () => {
+  const data = program.resources.filter(
+    ({ type }) => type.startsWith("aws:s3/") || type === "hcloud:index/volume:Volume",
+  );
+  expect(data.length).toBe(11);
+  expect(data.filter(({ retainOnDelete }) => !retainOnDelete)).toEqual([]);
+});
+
+test("nothing is protected in Pulumi, for that would let a destroy fail half-way", () => {
+  expect(program.resources.filter(({ protect }) => protect)).toEqual([]);
+});
+
+test("head is never a resource, and neither is the desired release an object of Pulumi's", () => {
+  const objects = program.resources.filter(({ type }) => type.startsWith("aws:s3/bucketObject"));
+  expect(new Set(objects.map(({ inputs }) => inputs["key"]))).toEqual(
+    new Set(["recovery-card.txt", "recovery.json", `releases/${sha256}.tar.gz`]),
+  );
+});
+
+test("a bucket that is not there is made, and none is adopted", () => {
+  expect(program.the("aws:s3/bucket:Bucket")).toMatchObject({ importId: "", inputs: { bucket: bucketName } });
+  expect(program.calls).toContain("aws:s3/getBucket:getBucket");
+});
+
+test("the bucket is private, versioned, encrypted, for TLS only, and expires nothing current", () => {
+  expect(program.the("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock").inputs).toMatchObject({
+    blockPublicAcls: true,
+    blockPublicPolicy: true,
+    ignorePublicAcls: true,
+    restrictPublicBuckets: true,
+  });
+  expect(program.the("aws:s3/bucketVersioning:BucketVersioning").inputs).toMatchObject({
+    versioningConfiguration: { status: "Enabled" },
+  });
+  expect(program.the("aws:s3/bucketOwnershipControls:BucketOwnershipControls").inputs).toMatchObject({
+    rule: { objectOwnership: "BucketOwnerEnforced" },
+  });
+  expect(JSON.stringify(program.the("aws:s3/bucketPolicy:BucketPolicy").inputs)).toContain("aws:SecureTransport");
+  const { rules } = program.the("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration").inputs;
+  expect(rules).toEqual([
+    {
+      id: "history",
+      status: "Enabled",
+      filter: {},
+      noncurrentVersionExpiration: { noncurrentDays: 30 },
+      expiration: { expiredObjectDeleteMarker: true },
+      abortIncompleteMultipartUpload: { daysAfterInitiation: 7 },
+    },
+  ]);
+});
+
+test("the server is replaced on purpose only, and never before the old one is gone", () => {
+  const server = program.the("hcloud:index/server:Server");
+  expect(server.deleteBeforeReplace).toBe(true);
+  expect(server.ignoreChanges).toEqual(["userData", "image", "sshKeys"]);
+  expect(server.replaceOnChanges).toEqual(["serverType"]);
+  expect(server.replacementTrigger).toBe(0);
+  expect(server.inputs).toMatchObject({ shutdownBeforeDeletion: true, labels: { rebuild: "0" } });
+});
+
+test("user-data is secret on the wire", () => {
+  const { userData } = program.the("hcloud:index/server:Server").inputs;
+  expect(Object.values(Object(userData))).toContain(secretMark);
+  expect(Object(userData).value).toMatch(/^#cloud-config\n/);
+  expect(Object(userData).value).toContain(`secret-of-access-machine-1`);
+});
+
+test("the volume hangs on the server itself, without an attachment that would be taken first", () => {
+  expect(program.resources.filter(({ type }) => type.includes("volumeAttachment"))).toEqual([]);
+  const volume = program.the("hcloud:index/volume:Volume");
+  expect(volume.inputs).toMatchObject({ serverId: 4711, size: 10, deleteProtection: true });
+  expect(volume.inputs).not.toHaveProperty("location");
+  expect(volume.dependencies.some((urn) => urn.includes("server:Server"))).toBe(true);
+});
+
+test("the address outlives the server", () => {
+  expect(program.the("hcloud:index/primaryIp:PrimaryIp").inputs).toMatchObject({ autoDelete: false, location: "fsn1" });
+  expect(program.the("hcloud:index/server:Server").inputs["publicNets"]).toEqual([
+    { ipv4Enabled: true, ipv4: 4711, ipv6Enabled: true },
+  ]);
+});
+
+test("every state names its firewall differently, so that one which a lost state left behind stands in nobody's way", () => {
+  expect(program.the("hcloud:index/firewall:Firewall").inputs["name"]).toBe("lifeboat-test-printed-by-machine-suffix");
+});
+
+test("only 443 is open to the world", () => {
+  const rules = Object(program.the("hcloud:index/firewall:Firewall").inputs["rules"]);
+  const byPort = Object.fromEntries(
+    rules.map((rule: { port: string; sourceIps: string[] }) => [rule.port, rule.sourceIps]),
+  );
+  expect(byPort).toEqual({ "22": ["203.0.113.7/32"], "80": ["203.0.113.7/32"], "443": ["0.0.0.0/0", "::/0"] });
+});
+
+test("a public key is put into the Hetzner project, a name is used as it is", () => {
+  expect(program.the("hcloud:index/sshKey:SshKey").inputs["publicKey"]).toMatch(/^ssh-ed25519 \S+$/);
+  expect(program.the("hcloud:index/server:Server").inputs["sshKeys"]).toEqual(["laptop", "4711"]);
+});
+
+test("a release becomes the desired one only after it was activated on the machine and its volume", () => {
+  const activation = program.the("command:local:Command", "active-activation");
+  const desired = program.the("command:local:Command", "active-desired");
+  expect(activation.dependencies.some((urn) => urn.includes("volume:Volume"))).toBe(true);
+  expect(desired.dependencies.some((urn) => urn.endsWith("active-activation"))).toBe(true);
+  expect(Object(activation.inputs["environment"]).LIFEBOAT_RELEASE).toBe(sha256);
+});
+
+test("the way back is written into the bucket once the machine answered, with every setting and no secret", () => {
+  const [card, json] = ["recovery-card", "recovery-settings"].map((name) =>
+    program.the("aws:s3/bucketObjectv2:BucketObjectv2", name),
+  );
+  for (const object of [card, json]) {
+    expect(object?.dependencies.some((urn) => urn.endsWith("active-activation"))).toBe(true);
+    expect(object?.inputs["content"]).not.toMatch(/secret-of-|tok_/);
+  }
+  expect(JSON.parse(String(json?.inputs["content"]))).toEqual({
+    format: 1,
+    owner: "lifeboat/test",
+    bucketId: "printed-by-replica-sentinel",
+    config: {
+      "aws:region": "eu-central-1",
+      "lifeboat:adminCidrs[0]": "203.0.113.7/32",
+      "lifeboat:bucket": bucketName,
+      "lifeboat:bucketId": "printed-by-replica-sentinel",
+      "lifeboat:filesystem": "ext4",
+      "lifeboat:image": "debian-12",
+      "lifeboat:keyGeneration": "1",
+      "lifeboat:location": "fsn1",
+      "lifeboat:protectData": "true",
+      "lifeboat:rebuild": "0",
+      "lifeboat:replicationIntervalMs": "1000",
+      "lifeboat:retentionHours": "24",
+      "lifeboat:serverType": "cx33",
+      "lifeboat:sshKeys[0]": "laptop",
+      "lifeboat:sshKeys[1]": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3n4ZUm me@laptop",
+      "lifeboat:store": "aws",
+      "lifeboat:volumeSizeGb": "10",
+    },
+  });
+});
+
+test("no secret stands in a command, which a failure would print, nor in its environment", () => {
+  for (const { inputs } of program.resources.filter(({ type }) => type === "command:local:Command")) {
+    const { stdin, ...shown } = inputs;
+    expect(JSON.stringify(shown)).not.toMatch(/secret-of-|tok_/);
+    if (stdin !== undefined) expect(Object.values(Object(stdin))).toContain(secretMark);
+  }
+  const { stdin } = program.the("command:local:Command", "active-activation").inputs;
+  expect(JSON.stringify(stdin)).toContain("secret-of-access-machine-1");
+});
+
+test("the machine has an identity of its own, and the verifier another", () => {
+  expect(program.resources.filter(({ type }) => type === "aws:iam/user:User").map(({ name }) => name)).toEqual([
+    "access-machine",
+    "access-verifier",
+  ]);
+  const policy = String(program.the("aws:iam/userPolicy:UserPolicy", "access-verifier").inputs["policy"]);
+  expect(policy).not.toMatch(/Put|Delete/);
+});
+
+test("the outputs say where it runs, how to get in, what it costs, and how to get the data back", async () => {
+  const { outputs } = program;
+  expect(await valueOf(outputs.url)).toBe("http://203.0.113.9");
+  expect(await valueOf(outputs.sshCommand)).toBe("ssh root@203.0.113.9");
+  expect(await valueOf(outputs.bucket)).toBe(bucketName);
+  expect(outputs.restoreCommand).toContain(bucketName);
+  expect(await valueOf(outputs.recoveryCard)).toContain("printed-by-replica-sentinel");
+  expect(await valueOf(outputs.runningRelease)).toBe("printed-by-active-desired");
+  expect(outputs.monthlyCost.totalEur).toBeGreaterThan(9);
+  expect(outputs.monthlyCostTable).toContain("cx33");
+});
+
+test("what is printed is not secret, and the verifier's key is", async () => {
+  const { outputs } = program;
+  expect(await pulumi.isSecret(outputs.recoveryCard)).toBe(false);
+  expect(await pulumi.isSecret(outputs.bucketId)).toBe(false);
+  expect(await pulumi.isSecret(outputs.verifierKey.secretAccessKey)).toBe(true);
+  expect(await valueOf(outputs.recoveryCard)).not.toMatch(/secret-of-|tok_/);
+});

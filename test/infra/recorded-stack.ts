@@ -1,0 +1,125 @@
+import * as pulumi from "@pulumi/pulumi";
+import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
+import { vi } from "vitest";
+
+/** A resource as the program registered it, with the options that mocks do not see. */
+export type RecordedResource = {
+  type: string;
+  name: string;
+  inputs: Record<string, unknown>;
+  parent: string;
+  protect: boolean;
+  retainOnDelete: boolean;
+  deleteBeforeReplace: boolean;
+  ignoreChanges: string[];
+  replaceOnChanges: string[];
+  importId: string;
+  provider: string;
+  dependencies: string[];
+  replacementTrigger: unknown;
+};
+
+export type RecordedStack = { calls: string[]; listResources: () => RecordedResource[] };
+
+export type World = {
+  config: Record<string, string>;
+  secrets?: string[];
+  /** The bucket exists at AWS already. */
+  bucketExists?: boolean;
+  /** What Hetzner lists. */
+  volumes?: Listed[];
+  addresses?: (Listed & { assigneeId: number })[];
+  servers?: (Listed & { serverType: string })[];
+  sshKeys?: (Omit<Listed, "location"> & { publicKey: string })[];
+  /** Types that no location has. */
+  soldOut?: string[];
+};
+
+type Listed = { id: number; name: string; location: string; labels: Record<string, string> };
+
+export const accountId = "123456789012";
+
+/** Turns Pulumi's engine into a recorder. To be called before the program is imported; one program a test file. */
+export async function recordStack(world: World): Promise<RecordedStack> {
+  const registrations = vi.spyOn(MockMonitor.prototype, "registerResource");
+  const calls: string[] = [];
+  pulumi.runtime.setAllConfig(world.config, world.secrets ?? []);
+  await pulumi.runtime.setMocks(
+    {
+      newResource: ({ type, name, inputs }) => ({
+        id: idOf(type, name),
+        state: { ...inputs, ...computed(type, name) },
+      }),
+      call: ({ token }) => {
+        calls.push(token);
+        return answer(token, world);
+      },
+    },
+    "lifeboat",
+    "test",
+    false,
+  );
+  return { calls, listResources: () => registrations.mock.calls.map(([request]) => toRecord(request)) };
+}
+
+function toRecord(request: Parameters<MockMonitor["registerResource"]>[0]): RecordedResource {
+  return {
+    type: request.getType(),
+    name: request.getName(),
+    inputs: request.getObject()?.toJavaScript() ?? {},
+    parent: request.getParent(),
+    protect: request.getProtect(),
+    retainOnDelete: request.getRetainondelete(),
+    deleteBeforeReplace: request.getDeletebeforereplace(),
+    ignoreChanges: request.getIgnorechangesList(),
+    replaceOnChanges: request.getReplaceonchangesList(),
+    importId: request.getImportid(),
+    provider: request.getProvider(),
+    dependencies: request.getDependenciesList(),
+    replacementTrigger: request.getReplacementTrigger()?.toJavaScript(),
+  };
+}
+
+function idOf(type: string, name: string): string {
+  return type.startsWith("hcloud:") ? "4711" : `${name}-id`;
+}
+
+function computed(type: string, name: string): Record<string, unknown> {
+  if (type === "hcloud:index/primaryIp:PrimaryIp") return { ipAddress: "203.0.113.9" };
+  if (type === "aws:iam/user:User") return { name: `${name}-user` };
+  if (type === "aws:iam/accessKey:AccessKey") return { secret: `secret-of-${name}` };
+  if (type === "command:local:Command") return { stdout: `printed-by-${name}\n` };
+  return {};
+}
+
+function answer(token: string, world: World): Record<string, unknown> {
+  switch (token) {
+    case "aws:index/getCallerIdentity:getCallerIdentity":
+      return { accountId };
+    case "aws:s3/getBucket:getBucket":
+      return answerGetBucket(world);
+    case "hcloud:index/getVolumes:getVolumes":
+      return { volumes: world.volumes ?? [] };
+    case "hcloud:index/getPrimaryIps:getPrimaryIps":
+      return { primaryIps: world.addresses ?? [] };
+    case "hcloud:index/getServers:getServers":
+      return { servers: world.servers ?? [] };
+    case "hcloud:index/getSshKeys:getSshKeys":
+      return { sshKeys: world.sshKeys ?? [] };
+    case "hcloud:index/getServerTypes:getServerTypes":
+      return { serverTypes: ["cx33", "cax21", "cpx32"].map((name) => offerOf(name, world.soldOut ?? [])) };
+    default:
+      throw new Error(`${token} was not expected`);
+  }
+}
+
+function answerGetBucket({ bucketExists = false }: World): Record<string, unknown> {
+  if (bucketExists) return {};
+  const details = "reading S3 Bucket (x): couldn't find resource";
+  throw Object.assign(new Error(details), { details });
+}
+
+function offerOf(name: string, soldOut: readonly string[]) {
+  const locations = ["fsn1", "hel1"].map((location) => ({ name: location, available: !soldOut.includes(name) }));
+  return { name, cores: 4, locations };
+}
