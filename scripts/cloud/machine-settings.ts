@@ -1,0 +1,47 @@
+import { type Static, Type } from "typebox";
+import { Value } from "typebox/value";
+
+// The same rule as in user-data: nothing that systemd, the shell and curl would read in different ways.
+const plain = Type.String({ pattern: "^[!#-&(-[\\]-~]+$" });
+const MachineSettingsSchema = Type.Object({
+  accessKeyId: plain,
+  secretAccessKey: plain,
+  apiTokensSha256: Type.Array(Type.String({ pattern: "^[0-9a-f]{64}$" }), { minItems: 1 }),
+  replicationIntervalMs: Type.Integer({ minimum: 100 }),
+  retentionHours: Type.Integer({ minimum: 1 }),
+});
+
+/** What can change on a running machine without making a new one. */
+export type MachineSettings = Static<typeof MachineSettingsSchema>;
+
+/** Reads the settings from JSON. Throws without repeating them: the key is among them. */
+export function readMachineSettings(json: string): MachineSettings {
+  const parsed = parseQuietly(json);
+  if (Value.Check(MachineSettingsSchema, parsed)) return parsed;
+  throw new Error(
+    "stdin must hold the machine's settings as JSON, without blanks, quotes or backslashes: this script is run by pulumi up",
+  );
+}
+
+// JSON.parse quotes what it cannot read.
+function parseQuietly(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Renders the settings as lines of /etc/lifeboat/environment. */
+export function renderSettings(settings: MachineSettings): string {
+  const lines = {
+    LIFEBOAT_API_TOKENS_SHA256: settings.apiTokensSha256.join(","),
+    LIFEBOAT_REPLICATION_INTERVAL_MS: String(settings.replicationIntervalMs),
+    LIFEBOAT_RETENTION_HOURS: String(settings.retentionHours),
+    LITESTREAM_ACCESS_KEY_ID: settings.accessKeyId,
+    LITESTREAM_SECRET_ACCESS_KEY: settings.secretAccessKey,
+  };
+  return Object.entries(lines)
+    .map(([name, value]) => `${name}='${value}'\n`)
+    .join("");
+}

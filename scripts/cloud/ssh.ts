@@ -1,0 +1,87 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export type SshTarget = {
+  ip: string;
+  /** Hetzner's number of the server: a new one behind the same address has a new host key. */
+  server: string;
+  /** The host keys that it must have, as `type base64`. Undefined: whatever it shows at the first contact. */
+  hostKeys?: readonly string[];
+};
+
+const reachLimitMs = 300_000;
+const reachPollMs = 3_000;
+// More than half an hour of waiting on the machine, and the way back.
+const runLimitMs = 3_300_000;
+
+/** The command line of ssh: the user's own keys and agent, never a question, and a host key that is known, or for what holds no secret, any. */
+export function sshArguments({ ip, server, hostKeys }: SshTarget, knownHosts: string): string[] {
+  const options = {
+    BatchMode: "yes",
+    ConnectTimeout: "10",
+    ServerAliveInterval: "15",
+    ServerAliveCountMax: "4",
+    StrictHostKeyChecking: hostKeys === undefined ? "accept-new" : "yes",
+    UpdateHostKeys: "no",
+    HostKeyAlias: `lifeboat-${server}`,
+    UserKnownHostsFile: knownHosts,
+  };
+  return [...Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]), `root@${ip}`];
+}
+
+/** Waits until the machine lets us in. Throws after five minutes, with ssh's last words. */
+export async function waitForSsh(target: SshTarget): Promise<void> {
+  const endAt = Date.now() + reachLimitMs;
+  for (;;) {
+    const { code, stderr } = await ssh(target, { script: "true", stdin: "", limitMs: 30_000 });
+    if (code === 0) return;
+    if (Date.now() > endAt) {
+      throw new Error(
+        `root@${target.ip} cannot be reached by SSH: ${stderr.trim()}; is your address in adminCidrs, and your key in sshKeys?`,
+      );
+    }
+    await sleep(reachPollMs);
+  }
+}
+
+/** Runs a script on the machine, its secrets on stdin. Throws with what it wrote to stderr. */
+export async function runOverSsh(
+  target: SshTarget,
+  { script, stdin }: { script: string; stdin: string },
+): Promise<void> {
+  const { code, stderr } = await ssh(target, { script, stdin, limitMs: runLimitMs });
+  if (code === null)
+    throw new Error(`the machine at ${target.ip} did not answer within ${runLimitMs / 60_000} minutes`);
+  if (code !== 0)
+    throw new Error(`the machine at ${target.ip} did not get ready (ended with ${code}):\n${stderr.trim()}`);
+}
+
+async function ssh(target: SshTarget, run: { script: string; stdin: string; limitMs: number }) {
+  const folder = mkdtempSync(join(tmpdir(), "lifeboat-ssh-"));
+  try {
+    const child = spawn("ssh", [...sshArguments(target, prepareKnownHosts(target, folder)), run.script], {
+      stdio: ["pipe", "ignore", "pipe"],
+      timeout: run.limitMs,
+    });
+    // A remote end that does not read its input closes it: its exit code says the rest.
+    child.stdin.on("error", () => child.stdin.destroy());
+    child.stdin.end(run.stdin);
+    const closed = once(child, "close");
+    const [stderr, [code]] = await Promise.all([text(child.stderr), closed]);
+    return { code: code === null ? null : Number(code), stderr };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+// What is known for sure comes from the bucket each time; nothing of it has to be kept on this computer.
+function prepareKnownHosts({ server, hostKeys = [] }: SshTarget, folder: string): string {
+  const path = join(folder, "known_hosts");
+  writeFileSync(path, hostKeys.map((key) => `lifeboat-${server} ${key}\n`).join(""));
+  return path;
+}

@@ -1,0 +1,157 @@
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+
+import { GetObjectCommand, ListObjectVersionsCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { openBucket } from "../../../app/replica/bucket.ts";
+import { fetchSentinel } from "../../../app/replica/sentinel.ts";
+import { type SeaweedStore, startSeaweedStore } from "../../../scripts/drill/seaweed-store.ts";
+import { makeBucket, openS3 } from "../../infra/limited-key.ts";
+
+const scripts = join(import.meta.dirname, "../../../scripts/cloud");
+const [first, second] = ["1".repeat(64), "2".repeat(64)];
+
+let store: SeaweedStore;
+beforeAll(async () => {
+  store = await startSeaweedStore();
+});
+afterAll(async () => {
+  await store[Symbol.asyncDispose]();
+});
+
+type Run = { code: unknown; stdout: string; stderr: string };
+
+async function run(script: string, bucket: string, environment: Record<string, string>): Promise<Run> {
+  const { access } = store;
+  const place = {
+    LIFEBOAT_BUCKET: bucket,
+    LIFEBOAT_REGION: access.region,
+    LIFEBOAT_ENDPOINT: access.endpoint,
+    LIFEBOAT_PATH_STYLE: "true",
+  };
+  const child = spawn(process.execPath, [join(scripts, script)], {
+    env: { PATH: process.env["PATH"], ...place, LIFEBOAT_ACCESS_KEY_ID: access.accessKeyId, ...environment },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  child.stdin.end(access.secretAccessKey);
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  return { code, stdout: stdout.trim(), stderr };
+}
+
+async function newBucket(): Promise<string> {
+  const bucket = `boat-${randomUUID()}`;
+  await makeBucket(store.access, bucket);
+  return bucket;
+}
+
+const makeSentinel = (bucket: string, LIFEBOAT_OWNER: string, LIFEBOAT_BUCKET_ID = "") =>
+  run("make-sentinel.ts", bucket, { LIFEBOAT_OWNER, LIFEBOAT_BUCKET_ID });
+
+const writeDesired = (bucket: string, LIFEBOAT_RELEASE: string, LIFEBOAT_BUCKET_ID: string) =>
+  run("write-desired-release.ts", bucket, { LIFEBOAT_RELEASE, LIFEBOAT_BUCKET_ID });
+
+async function readObject(Bucket: string, Key: string): Promise<unknown> {
+  const answer = await openS3(store.access, store.access).send(new GetObjectCommand({ Bucket, Key }));
+  return JSON.parse((await answer.Body?.transformToString()) ?? "");
+}
+
+async function countVersions(Bucket: string, Prefix: string): Promise<number> {
+  const { Versions = [] } = await openS3(store.access, store.access).send(
+    new ListObjectVersionsCommand({ Bucket, Prefix }),
+  );
+  return Versions.length;
+}
+
+test("the sentinel is made once; a later up, or one with an empty state, adopts it and never rewrites it", async () => {
+  const bucket = await newBucket();
+  const made = await makeSentinel(bucket, "lifeboat/production");
+  expect(made).toMatchObject({ code: 0, stderr: "" });
+  const again = await makeSentinel(bucket, "lifeboat/production");
+  expect(again.stdout).toBe(made.stdout);
+  expect(await countVersions(bucket, "lifeboat.json")).toBe(1);
+  const machine = openBucket({ ...store.access, bucket });
+  expect((await fetchSentinel(machine)).bucketId).toBe(made.stdout);
+});
+
+test("two that make it at the same time agree on one id", async () => {
+  const bucket = await newBucket();
+  const runs = await Promise.all([1, 2, 3, 4].map(async () => makeSentinel(bucket, "lifeboat/production")));
+  expect(new Set(runs.map(({ stdout }) => stdout)).size).toBe(1);
+  expect(runs.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
+});
+
+test("staging cannot use production's bucket, unless it names its id", async () => {
+  const bucket = await newBucket();
+  const { stdout: id } = await makeSentinel(bucket, "lifeboat/production");
+  const refused = await makeSentinel(bucket, "lifeboat/staging");
+  expect(refused.code).not.toBe(0);
+  expect(refused.stderr).toContain("belongs to stack lifeboat/production");
+  expect(refused.stderr).toContain(`pulumi config set bucketId ${id}`);
+  expect(await makeSentinel(bucket, "lifeboat/staging", id)).toMatchObject({ code: 0, stdout: id });
+});
+
+test.each([
+  ["named", { LIFEBOAT_BUCKET_ID: "another-id" }],
+  ["remembered", { PULUMI_COMMAND_STDOUT: "another-id\n" }],
+])("another id than the %s one is refused, and so is a bucket without one", async (_what, known) => {
+  const bucket = await newBucket();
+  const owner = { LIFEBOAT_OWNER: "lifeboat/production" };
+  const empty = await run("make-sentinel.ts", bucket, { ...owner, ...known });
+  expect(empty.stderr).toContain("has no lifeboat.json, but");
+  expect([empty.code, await countVersions(bucket, "lifeboat.json")]).toEqual([1, 0]);
+  await run("make-sentinel.ts", bucket, owner);
+  const other = await run("make-sentinel.ts", bucket, { ...owner, ...known });
+  expect([other.code, other.stdout]).toEqual([1, ""]);
+  expect(other.stderr).toContain("another bucket");
+});
+
+test.each(["head.json", "epochs/0001-00000000/x", "x.txt"])(
+  "a bucket with %s but no sentinel gets none",
+  async (Key) => {
+    const bucket = await newBucket();
+    await openS3(store.access, store.access).send(new PutObjectCommand({ Bucket: bucket, Key, Body: "{}" }));
+    const refused = await makeSentinel(bucket, "lifeboat/production");
+    expect(refused.stderr).toContain(`yet it holds ${Key}`);
+    expect([refused.code, await countVersions(bucket, "lifeboat.json")]).toEqual([1, 0]);
+  },
+);
+
+test("an object that is no sentinel is not taken for one, and stays as it is", async () => {
+  const bucket = await newBucket();
+  const page = new PutObjectCommand({ Bucket: bucket, Key: "lifeboat.json", Body: "<html>welcome</html>" });
+  await openS3(store.access, store.access).send(page);
+  expect((await makeSentinel(bucket, "lifeboat/production")).code).toBe(1);
+  expect(await countVersions(bucket, "lifeboat.json")).toBe(1);
+});
+
+test("the desired release remembers the one before it, and the same one is not written again", async () => {
+  const bucket = await newBucket();
+  const { stdout: id } = await makeSentinel(bucket, "lifeboat/production");
+  expect(await writeDesired(bucket, first, id)).toMatchObject({ code: 0, stdout: first });
+  expect(await readObject(bucket, "desired-release.json")).toEqual({ sha256: first, previous: null });
+  await writeDesired(bucket, second, id);
+  await writeDesired(bucket, second, id);
+  expect(await readObject(bucket, "desired-release.json")).toEqual({ sha256: second, previous: first });
+  expect(await countVersions(bucket, "desired-release.json")).toBe(2);
+});
+
+test("nothing is desired of the machines of another bucket", async () => {
+  const bucket = await newBucket();
+  await makeSentinel(bucket, "lifeboat/production");
+  const refused = await writeDesired(bucket, first, "of-another-bucket");
+  expect([refused.code, await countVersions(bucket, "desired-release.json")]).toEqual([1, 0]);
+});
+
+test("a wrong secret is refused, and the secret is not in what is said about it", async () => {
+  const bucket = await newBucket();
+  const refused = await run("make-sentinel.ts", bucket, {
+    LIFEBOAT_OWNER: "lifeboat/test",
+    LIFEBOAT_ACCESS_KEY_ID: "unknown",
+  });
+  expect(refused.code).toBe(1);
+  expect(refused.stderr + refused.stdout).not.toContain(store.access.secretAccessKey);
+});
