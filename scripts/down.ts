@@ -1,0 +1,70 @@
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
+
+import { type DownOptions, readArguments, usage } from "./down/arguments.ts";
+import { announceDeleted, confirmDeletion, deleteData, findData } from "./down/delete-data.ts";
+import { announceDiscarded, discardVolumes, findDiscarded } from "./down/discard-volumes.ts";
+import { findServer } from "./stack/find-refusals.ts";
+import { countResources, openStack } from "./stack/open-stack.ts";
+import { type Plan, type PlanStep, readPlan } from "./stack/plan.ts";
+import { Progress } from "./stack/progress.ts";
+import { renderPlan } from "./stack/render-plan.ts";
+import { runEngine } from "./stack/run-engine.ts";
+import { renderStopped, stopMachine } from "./stack/stop-machine.ts";
+import { confirm } from "./verb/ask.ts";
+import { runVerb } from "./verb/run-verb.ts";
+import type { Transcript } from "./verb/transcript.ts";
+
+await runVerb({ name: "down", usage, readArguments, carryOut: down }, process.argv.slice(2));
+
+/** Plan, question; a final sync, then the machine goes and the data stays; or goes too, if its name was given. */
+async function down(options: DownOptions, transcript: Transcript): Promise<void> {
+  const stack = await openStack(options.stack);
+  const plan = readPlan(await runEngine((engine) => stack.previewDestroy(engine)));
+  const isDown = plan.steps.length === 0;
+  transcript.heading(`Plan for stack ${stack.name}`);
+  const discarded = options.deleteData ? [] : findDiscarded(plan, options);
+  const announced = options.deleteData ? announceDeleted(plan) : announceDiscarded(plan, discarded);
+  transcript.line(isDown ? "nothing of it stands" : renderPlan(announced));
+  using data = options.deleteData ? await findData(stack, plan) : null;
+  if (isDown && data === null) return;
+  if (options.dryRun) {
+    transcript.line("dry run: nothing was changed");
+    return;
+  }
+  await confirm(`Take stack ${stack.name} down?`, options);
+  if (data !== null) await confirmDeletion(data, options.bucketName, transcript);
+  if (!isDown) await takeDown(stack, { plan, discarded, options }, transcript);
+  if (data === null) return;
+  await deleteData(data, transcript);
+  transcript.line(`nothing of the stack is left but its settings: pulumi stack rm ${stack.name}`);
+}
+
+/** Throws unless nothing is left in the state: only then may what the stack held be deleted too. */
+async function destroy(stack: Stack, stoppedIp: string | undefined, transcript: Transcript): Promise<void> {
+  try {
+    using progress = new Progress(transcript);
+    await runEngine((engine) => stack.destroy(engine), progress.listen);
+    const left = await countResources(stack);
+    if (left > 0) throw new Error(`${left} resources are still in the state of ${stack.name}: run down again`);
+  } catch (error) {
+    if (stoppedIp !== undefined) transcript.line(renderStopped(stoppedIp, "npm run down"));
+    throw error;
+  }
+}
+
+type Approved = { plan: Plan; discarded: readonly PlanStep[]; options: DownOptions };
+
+async function takeDown(stack: Stack, { plan, discarded, options }: Approved, transcript: Transcript): Promise<void> {
+  const { recoveryCard, bucket } = await stack.outputs();
+  const server = findServer(plan);
+  const wantsSync = server !== undefined && !options.withoutFinalSync;
+  const stoppedIp = wantsSync ? await stopMachine(stack, { plan, server }, transcript) : undefined;
+  await destroy(stack, stoppedIp, transcript);
+  if (options.deleteData) return;
+  // Only now, with everything in the bucket and no machine that holds it.
+  if (discarded.length > 0) await discardVolumes(stack, discarded, transcript);
+  if (recoveryCard !== undefined) transcript.heading(String(recoveryCard.value).trimEnd());
+  const card = plan.steps.find(({ inputs }) => inputs["key"] === "recovery-card.txt");
+  if (card !== undefined)
+    transcript.line(`\nThis card lies in s3://${bucket?.value}/recovery-card.txt. Back with the data: npm run up`);
+}

@@ -1,0 +1,36 @@
+import { ListObjectVersionsCommand } from "@aws-sdk/client-s3";
+import { Type } from "typebox";
+
+import { sentinelKey } from "../../app/replica/sentinel.ts";
+import { fetchJson } from "../cloud/json-object.ts";
+import type { CloudStore } from "../cloud/open-client.ts";
+import { Refused } from "../verb/run-verb.ts";
+
+const SentinelSchema = Type.Object({ owner: Type.Optional(Type.String()) });
+
+/**
+ * Throws Refused unless the bucket's sentinel names the owner (project/stack). An empty bucket without one passes: the sentinel goes last, so
+ * that is what a deletion leaves that was cut off.
+ */
+export async function demandOwner(store: CloudStore, owner: string): Promise<void> {
+  const sentinel = await fetchJson(store, sentinelKey, SentinelSchema);
+  if (sentinel?.value.owner === owner) return;
+  if (sentinel === undefined && (await isEmpty(store))) return;
+  throw new Refused(
+    `${describe(store, sentinel?.value)}, and this is ${owner}: its data is not deleted here. Nothing was changed`,
+  );
+}
+
+function describe({ bucket }: CloudStore, sentinel: { owner?: string } | undefined): string {
+  if (sentinel === undefined)
+    return `bucket ${bucket} has no ${sentinelKey} and is not empty, so nobody knows whose it is`;
+  return `bucket ${bucket} belongs to ${sentinel.owner ?? "nobody who is named"}`;
+}
+
+// A version that is covered by a delete marker counts.
+async function isEmpty({ client, bucket }: CloudStore): Promise<boolean> {
+  const { Versions = [], DeleteMarkers = [] } = await client.send(
+    new ListObjectVersionsCommand({ Bucket: bucket, MaxKeys: 1 }),
+  );
+  return Versions.length + DeleteMarkers.length === 0;
+}

@@ -1,0 +1,37 @@
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
+
+import { findServer, findUnprotectedVolumes } from "../stack/find-refusals.ts";
+import { openHetzner } from "../stack/open-hetzner.ts";
+import type { Plan, PlanStep } from "../stack/plan.ts";
+import type { Transcript } from "../verb/transcript.ts";
+
+/**
+ * The volumes that go with their machine (config protectData false): what is on them must be in the bucket, so without a server that can prove it
+ * by a final sync there are none.
+ */
+export function findDiscarded(plan: Plan, { withoutFinalSync }: { withoutFinalSync: boolean }): PlanStep[] {
+  return withoutFinalSync || findServer(plan) === undefined ? [] : findUnprotectedVolumes(plan);
+}
+
+/** The plan, with these volumes as what they are: deleted. */
+export function announceDiscarded(plan: Plan, discarded: readonly PlanStep[]): Plan {
+  const announce = (step: PlanStep): PlanStep =>
+    discarded.includes(step) ? { ...step, act: "delete", causes: ["after the final sync"] } : step;
+  return { ...plan, steps: plan.steps.map(announce) };
+}
+
+/** Deletes them, by their ids, of which no server may hold one any more. Throws when somebody has protected one meanwhile. */
+export async function discardVolumes(
+  stack: Stack,
+  discarded: readonly PlanStep[],
+  transcript: Transcript,
+): Promise<void> {
+  const hetzner = await openHetzner(stack);
+  for (const { id, name } of discarded) {
+    await transcript.step(
+      `volume ${name} (${id})`,
+      () => hetzner.deleteVolume({ id: Number(id) }),
+      () => "deleted",
+    );
+  }
+}

@@ -1,0 +1,13 @@
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
+
+import { type CloudStore, openPatientStore } from "../cloud/open-client.ts";
+import type { Plan } from "./plan.ts";
+
+/**
+ * Opens the bucket of a plan as its program's own scripts would, a given store with the key of the stack's config. Undefined when the plan does not
+ * tell where the bucket is.
+ */
+export async function openStoreOf(stack: Stack, { storeEnvironment }: Plan): Promise<CloudStore | undefined> {
+  if (storeEnvironment === undefined) return undefined;
+  return openPatientStore(storeEnvironment, async () => (await stack.getConfig("secretAccessKey")).value);
+}

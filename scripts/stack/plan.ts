@@ -1,0 +1,146 @@
+import type { EngineEvent, OpType } from "@pulumi/pulumi/automation/index.js";
+import { Type } from "typebox";
+import { Value } from "typebox/value";
+
+/** What becomes of a resource. `keep`: it leaves the stack and stays in the cloud. */
+export type Act = "make" | "adopt" | "change" | "replace" | "delete" | "keep";
+
+export type PlanStep = {
+  name: string;
+  /** Pulumi's type, such as hcloud:index/server:Server. */
+  type: string;
+  act: Act;
+  /** The properties that make it necessary; empty when the engine names none. */
+  causes: readonly string[];
+  /** The cloud keeps it whatever the stack does. */
+  isRetained: boolean;
+  /** The cloud's own name of what stands there now, and all that is known of it. */
+  id: string | undefined;
+  state: Readonly<Record<string, unknown>>;
+  /** What the program asks for; of what is deleted, what it asked for. */
+  inputs: Readonly<Record<string, unknown>>;
+};
+
+export type Plan = {
+  steps: readonly PlanStep[];
+  unchangedCount: number;
+  /** What is known of the stack's outputs before anything is done. */
+  outputs: Readonly<Record<string, unknown>>;
+  /** How the program tells its scripts where the bucket is; undefined in a plan without them. */
+  storeEnvironment: Readonly<Record<string, string>> | undefined;
+};
+
+type Metadata = NonNullable<EngineEvent["resourcePreEvent"]>["metadata"];
+
+const StoreEnvironmentSchema = Type.Object({
+  environment: Type.Intersect([
+    Type.Object({ LIFEBOAT_BUCKET: Type.String({ minLength: 1 }) }),
+    Type.Record(Type.String(), Type.String()),
+  ]),
+});
+
+/** Reads what the engine announced in a preview, one step for each resource that changes. */
+export function readPlan(events: readonly EngineEvent[]): Plan {
+  const announced = events.flatMap(({ resourcePreEvent }) => resourcePreEvent?.metadata ?? []).filter(isManaged);
+  const steps = new Map<string, PlanStep>();
+  for (const metadata of announced) {
+    const act = actOf(metadata);
+    if (act === null) continue;
+    const before = steps.get(metadata.urn);
+    const step = describeStep(metadata, act);
+    // A replacement is announced three times, and not every time with its cause.
+    steps.set(metadata.urn, before === undefined ? step : joinSteps(before, step));
+  }
+  const unchanged = announced.filter(({ op, urn }) => op === "same" && !steps.has(urn));
+  return {
+    steps: [...steps.values()],
+    unchangedCount: unchanged.length,
+    outputs: readOutputs(events),
+    storeEnvironment: readStoreEnvironment(announced),
+  };
+}
+
+const ActivationSchema = Type.Object({ environment: Type.Object({ LIFEBOAT_SERVER: Type.Unknown() }) });
+
+/** Whether the program's script for the machine is run, which ends only when the machine answers itself. */
+export function activates({ steps }: Plan): boolean {
+  return steps.some(({ act, inputs }) => act !== "delete" && Value.Check(ActivationSchema, inputs));
+}
+
+/** The act of an operation, or null when nothing becomes of the resource. */
+export function actOf({ op, old }: Pick<Metadata, "op" | "old">): Act | null {
+  if (op === "delete") return old?.retainOnDelete === true ? "keep" : "delete";
+  return acts[op] ?? null;
+}
+
+/** Whether it is a resource in a cloud, and no group or provider of the program's. */
+export function isManaged({ type, old, new: next }: Metadata): boolean {
+  return (next?.custom ?? old?.custom) === true && !type.startsWith("pulumi:");
+}
+
+/** "hcloud" of hcloud:index/server:Server. */
+export function providerOf(type: string): string {
+  return type.split(":")[0] ?? type;
+}
+
+/** "Server" of hcloud:index/server:Server. */
+export function nounOf(type: string): string {
+  return type.split(":").at(-1) ?? type;
+}
+
+/** The last part of a URN. */
+export function nameOf(urn: string): string {
+  return urn.split("::").at(-1) ?? urn;
+}
+
+/** A type for people: "hcloud Server". */
+export function kindOf(type: string): string {
+  return `${providerOf(type)} ${nounOf(type)}`;
+}
+
+const acts: Partial<Record<OpType, Act>> = {
+  create: "make",
+  import: "adopt",
+  update: "change",
+  replace: "replace",
+  "create-replacement": "replace",
+  "delete-replaced": "replace",
+  "import-replacement": "replace",
+};
+
+function describeStep({ urn, type, keys, diffs, old, new: next }: Metadata, act: Act): PlanStep {
+  return {
+    name: nameOf(urn),
+    type,
+    act,
+    causes: (act === "change" ? diffs : keys) ?? [],
+    isRetained: old?.retainOnDelete === true,
+    id: old?.id,
+    state: old?.outputs ?? {},
+    inputs: next?.inputs ?? old?.inputs ?? {},
+  };
+}
+
+function joinSteps(before: PlanStep, step: PlanStep): PlanStep {
+  return {
+    ...before,
+    state: { ...before.state, ...step.state },
+    inputs: { ...before.inputs, ...step.inputs },
+    causes: [...new Set([...before.causes, ...step.causes])],
+    isRetained: before.isRetained || step.isRetained,
+    id: before.id ?? step.id,
+  };
+}
+
+function readOutputs(events: readonly EngineEvent[]): Record<string, unknown> {
+  const ofStack = events.flatMap(({ resOutputsEvent }) => resOutputsEvent?.metadata ?? []);
+  const found: Record<string, unknown>[] = ofStack
+    .filter(({ type }) => type === "pulumi:pulumi:Stack")
+    .map(({ op, old, new: next }) => (op === "delete" ? old?.outputs : next?.outputs) ?? {});
+  return Object.assign({}, ...found);
+}
+
+function readStoreEnvironment(announced: readonly Metadata[]): Record<string, string> | undefined {
+  const inputs: unknown[] = announced.map(({ old, new: next }) => next?.inputs ?? old?.inputs);
+  return inputs.find((given) => Value.Check(StoreEnvironmentSchema, given))?.environment;
+}

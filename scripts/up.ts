@@ -1,0 +1,82 @@
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
+
+import { findDoomedServer, findRefusals } from "./stack/find-refusals.ts";
+import { openStack, settingsFileOf } from "./stack/open-stack.ts";
+import type { Plan } from "./stack/plan.ts";
+import { readProjectName, readSettings } from "./stack/read-settings.ts";
+import { renderPlan } from "./stack/render-plan.ts";
+import { stopMachine } from "./stack/stop-machine.ts";
+import { type Adoption, openAdoption } from "./up/adoption.ts";
+import { readArguments, type UpOptions, usage } from "./up/arguments.ts";
+import { ensureRelease, platformOf } from "./up/ensure-release.ts";
+import { recogniseGoneServer } from "./up/gone-server.ts";
+import { findOldMachine, retireMachine } from "./up/old-machine.ts";
+import { previewRefreshed, type RefreshedPlan } from "./up/preview-refreshed.ts";
+import { raiseStack } from "./up/raise-stack.ts";
+import { ProposedSettings } from "./up/settings.ts";
+import { confirm } from "./verb/ask.ts";
+import { Refused, runVerb } from "./verb/run-verb.ts";
+import type { Transcript } from "./verb/transcript.ts";
+
+await runVerb({ name: "up", usage, readArguments, carryOut: up }, process.argv.slice(2));
+
+/** Plan, price, question; then the engine, /ready, URL. */
+async function up(options: UpOptions, transcript: Transcript): Promise<void> {
+  if (options.adopt === undefined) {
+    await raise(await openStack(options.stack), { options, adoption: null, transcript });
+    return;
+  }
+  await using adoption = await openAdoption(options.adopt, options.stack);
+  transcript.line(
+    `bucket ${options.adopt.bucket} belongs to ${adoption.recovery.owner}, id ${adoption.recovery.bucketId}`,
+  );
+  await raise(adoption.stack, { options, adoption, transcript });
+}
+
+type Circumstances = { options: UpOptions; adoption: Adoption | null; transcript: Transcript };
+
+async function raise(stack: Stack, { options, adoption, transcript }: Circumstances): Promise<void> {
+  const serverType = (await readSettings(stack)).get("serverType") ?? "";
+  await ensureRelease(platformOf(serverType), transcript);
+  const changes = { ...options, project: await readProjectName(stack) };
+  await using settings = await ProposedSettings.propose(settingsFileOf(stack.name), changes);
+  const { plan, refresh } = await planUp(stack, settings.file, transcript);
+  const old = adoption === null ? null : await findOldMachine(stack, plan, transcript);
+  refuse(plan, options);
+  const doomed = options.withoutFinalSync ? undefined : findDoomedServer(plan);
+  if (doomed !== undefined)
+    transcript.line(
+      "before the server goes its services are stopped; without a checked final sync nothing is changed\n",
+    );
+  if (options.dryRun) {
+    transcript.line("dry run: nothing was changed");
+    return;
+  }
+  await confirm(`Do this to stack ${stack.name}?`, options);
+  const stoppedIp = doomed === undefined ? undefined : await stopMachine(stack, { plan, server: doomed }, transcript);
+  await settings.accept();
+  adoption?.keep();
+  if (old !== null) await retireMachine(old, transcript);
+  const { url, state } = await raiseStack(stack, { plan, refresh, stoppedIp }, transcript);
+  if (adoption !== null) transcript.line(`the API's new token, and the only one it accepts: ${adoption.apiToken}`);
+  transcript.line(`ready, the replica is ${state}`);
+  transcript.line(url);
+}
+
+async function planUp(stack: Stack, configFile: string | undefined, transcript: Transcript): Promise<RefreshedPlan> {
+  const file = configFile === undefined ? {} : { configFile };
+  const { plan: announced, refresh } = await previewRefreshed(stack, file, transcript);
+  const plan = await recogniseGoneServer(stack, announced);
+  transcript.heading(`Plan for stack ${stack.name}`);
+  transcript.line(renderPlan(plan));
+  const cost = plan.outputs["monthlyCostTable"];
+  if (typeof cost === "string") transcript.heading(`Each month, if every second brings a write\n${cost}`);
+  transcript.line("");
+  return { plan, refresh };
+}
+
+function refuse(plan: Plan, { rebuild, location, approveReplacement }: UpOptions): void {
+  const mayReplaceServer = rebuild || location !== undefined || approveReplacement;
+  const refusals = findRefusals(plan, { mayReplaceServer });
+  if (refusals.length > 0) throw new Refused(`the plan is refused; nothing was changed\n  ${refusals.join("\n  ")}`);
+}

@@ -1,0 +1,43 @@
+import { GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import { type Static, Type } from "typebox";
+import { Value } from "typebox/value";
+
+import type { CloudStore } from "../cloud/open-client.ts";
+
+const text = Type.Union([Type.String(), Type.Null()]);
+const BootReportSchema = Type.Object({
+  outcome: Type.String(),
+  machine: Type.String(),
+  startedAt: Type.String(),
+  cause: text,
+  next: text,
+});
+
+type BootReport = Static<typeof BootReportSchema>;
+
+// The machine's clock is its own.
+const clockSlackMs = 60_000;
+const prefix = "reports/boot/";
+
+/** The newest boot since then that was refused or lost its claim, as the bucket tells it; undefined when there is none. */
+export async function findRefusedBoot({ client, bucket }: CloudStore, since: Date): Promise<BootReport | undefined> {
+  const after = new Date(since.getTime() - clockSlackMs).toISOString();
+  const listed = await client.send(
+    new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, StartAfter: `${prefix}${after}` }),
+  );
+  // Their names begin with the time.
+  for (const { Key } of (listed.Contents ?? []).toReversed()) {
+    const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key }));
+    const report = Value.Parse(BootReportSchema, JSON.parse((await Body?.transformToString()) ?? ""));
+    if (report.outcome === "refused" || report.outcome === "lost") return report;
+  }
+  return undefined;
+}
+
+/** A refusal for people. */
+export function renderRefusedBoot({ outcome, machine, startedAt, cause, next }: BootReport): string {
+  const lines = [
+    `the boot of machine ${machine} at ${startedAt} was ${outcome === "lost" ? "overtaken by another machine" : outcome}: ${cause ?? ""}`,
+  ];
+  return [...lines, ...(next === null ? [] : [`next: ${next}`])].join("\n");
+}

@@ -1,0 +1,66 @@
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import { Type } from "typebox";
+import { Value } from "typebox/value";
+
+import type { HetznerProject, Labels, OldServer } from "../cloud/hetzner-project.ts";
+import { findServer } from "../stack/find-refusals.ts";
+import { openHetzner, readLabels } from "../stack/open-hetzner.ts";
+import type { Plan } from "../stack/plan.ts";
+import { readSettings } from "../stack/read-settings.ts";
+import { Refused } from "../verb/run-verb.ts";
+import type { Transcript } from "../verb/transcript.ts";
+
+/** What still runs for a bucket, and stands in the way of the machine that is to be made. */
+export type OldMachine = { hetzner: HetznerProject; labels: Labels; servers: readonly OldServer[] };
+
+/** Finds the machine that still stands and tells of it. Throws Refused when no other could be bought in its place. */
+export async function findOldMachine(stack: Stack, plan: Plan, transcript: Transcript): Promise<OldMachine> {
+  const labels = readLabels(plan);
+  const hetzner = await openHetzner(stack);
+  const servers = await hetzner.listServers(labels);
+  if (servers.length > 0) await demandSuccessor(stack, plan, hetzner);
+  for (const { name, id, public_net } of servers) {
+    const address = public_net.ipv4?.ip ?? "no address";
+    transcript.line(
+      `server ${name} (${id}, ${address}) still stands: it is shut down and deleted; its volume and address are taken over`,
+    );
+  }
+  return { hetzner, labels, servers };
+}
+
+/** Takes it out of the way: shut down, so that it ends with its sync, then deleted. Its volume and its address are left for the new one. */
+export async function retireMachine(old: OldMachine, transcript: Transcript): Promise<void> {
+  const { hetzner, labels, servers } = old;
+  for (const server of servers) {
+    const name = `${server.name} (${server.id})`;
+    await transcript.step(
+      `shut down ${name}`,
+      () => hetzner.shutDown(server),
+      () => "off",
+    );
+    await transcript.step(
+      `delete ${name}`,
+      () => hetzner.deleteServer(server),
+      () => "deleted",
+    );
+  }
+  await hetzner.deleteFirewalls(labels);
+}
+
+// While the old machine stands, the program plans with its type, also when that is sold out.
+async function demandSuccessor(stack: Stack, plan: Plan, hetzner: HetznerProject): Promise<void> {
+  const wanted = await readWantedTypes(stack);
+  const location = String(findServer(plan)?.inputs["location"]);
+  if ((await hetzner.listAvailable(wanted, location)).length > 0) return;
+  throw new Refused(
+    `server type ${wanted.join(", ")} is sold out in ${location}: the old machine would be deleted and no new one made. ` +
+      "Nothing was changed; wait, or move with --location",
+  );
+}
+
+async function readWantedTypes(stack: Stack): Promise<string[]> {
+  const settings = await readSettings(stack);
+  const fallbacks: unknown = JSON.parse(settings.get("serverTypeFallbacks") ?? "[]");
+  const first = settings.get("serverType");
+  return [...(first === undefined ? [] : [first]), ...Value.Parse(Type.Array(Type.String()), fallbacks)];
+}

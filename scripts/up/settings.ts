@@ -1,0 +1,63 @@
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+
+import { parseDocument } from "yaml";
+
+export type SettingChanges = {
+  /** Whose settings they are: in the file its name stands before every one of them. */
+  project: string;
+  location?: string | undefined;
+  rebuild: boolean;
+};
+
+/** Renders a stack's settings file with the changes. Comments, secrets and everything else in it stay as they are. */
+export function changeSettings(yaml: string, { project, location, rebuild }: SettingChanges): string {
+  const document = parseDocument(yaml);
+  if (location !== undefined) document.setIn(["config", `${project}:location`], location);
+  if (rebuild) {
+    const number = Number(document.getIn(["config", `${project}:rebuild`]) ?? 0);
+    document.setIn(["config", `${project}:rebuild`], String(number + 1));
+  }
+  return document.toString({ lineWidth: 0 });
+}
+
+/**
+ * Settings of a stack that a plan is made from, and that become the stack's own only when the plan was approved: until then they lie in a folder
+ * of their own, which goes with them.
+ */
+export class ProposedSettings implements AsyncDisposable {
+  /** The file to plan with; undefined when the stack's own is as proposed. */
+  readonly file: string | undefined;
+  readonly #ownFile: string;
+
+  private constructor(ownFile: string, file: string | undefined) {
+    this.#ownFile = ownFile;
+    this.file = file;
+  }
+
+  static async propose(ownFile: string, changes: SettingChanges): Promise<ProposedSettings> {
+    const own = await readFile(ownFile, "utf8").catch((error: unknown) => {
+      throw new Error(`${ownFile} cannot be read: the stack has no settings yet; set them as the README says`, {
+        cause: error,
+      });
+    });
+    const proposed = changes.location === undefined && !changes.rebuild ? own : changeSettings(own, changes);
+    if (proposed === own) return new ProposedSettings(ownFile, undefined);
+    const file = join(await mkdtemp(join(tmpdir(), "lifeboat-settings-")), basename(ownFile));
+    await writeFile(file, proposed, { mode: 0o600 });
+    return new ProposedSettings(ownFile, file);
+  }
+
+  /** Makes them the stack's own. */
+  async accept(): Promise<void> {
+    if (this.file === undefined) return;
+    const next = `${this.#ownFile}.next`;
+    await writeFile(next, await readFile(this.file, "utf8"));
+    await rename(next, this.#ownFile);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.file !== undefined) await rm(join(this.file, ".."), { recursive: true, force: true });
+  }
+}
