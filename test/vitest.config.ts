@@ -4,18 +4,25 @@ import { defineConfig } from "vitest/config";
 
 /** Suites with whole machines in them: `npm run test:slow`, that is `vitest --mode slow`. */
 const slowSuites = ["test/{drill,machine,slow}/**/*.test.ts"];
+/** Suites with the real Pulumi engine, which has to be built first: `npm run test:engine`. */
+const engineSuites = ["test/engine/**/*.test.ts"];
+const suitesOf: Record<string, string[]> = { slow: slowSuites, engine: engineSuites };
 
-export default defineConfig(({ mode }) => ({
-  root: dirname(import.meta.dirname),
-  test: {
-    include: mode === "slow" ? slowSuites : ["test/**/*.test.ts"],
-    exclude: mode === "slow" ? [] : slowSuites,
-    testTimeout: mode === "slow" ? 180_000 : 30_000,
-    hookTimeout: mode === "slow" ? 180_000 : 30_000,
-    // Native addons and worker threads of the app's own want a process, not a thread of vitest's.
-    pool: "forks",
-    // Tests start real servers; more than one file per core (CI has two) would measure each other.
-    maxWorkers: mode === "slow" ? 1 : 2,
-    fileParallelism: mode !== "slow",
-  },
-}));
+export default defineConfig(({ mode }) => {
+  const special = suitesOf[mode];
+  return {
+    root: dirname(import.meta.dirname),
+    test: {
+      include: special ?? ["test/**/*.test.ts"],
+      exclude: special === undefined ? [...slowSuites, ...engineSuites] : [],
+      testTimeout: special === undefined ? 30_000 : 300_000,
+      hookTimeout: special === undefined ? 30_000 : 300_000,
+      // Native addons and worker threads of the app's own want a process, not a thread of vitest's.
+      pool: "forks",
+      // Tests start real servers; more than one file per core (CI has two) would measure each other.
+      maxWorkers: special === undefined ? 2 : 1,
+      fileParallelism: special === undefined,
+      globalSetup: mode === "engine" ? ["test/engine/toolchain/global-setup.ts"] : [],
+    },
+  };
+});

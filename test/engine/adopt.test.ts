@@ -1,0 +1,104 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { noFaults } from "./hcloud/faults.ts";
+import { type Checkout, checkOut } from "./project/check-out.ts";
+import { onlyServer, openScenario, readObject, type Scenario, takeHetznerCalls } from "./project/open-scenario.ts";
+import { runVerb } from "./project/run-verb.ts";
+
+// A laptop is lost, and its state with it; on another one there are a fresh clone and the keys of both clouds.
+const bucket = "lifeboat-production-123456789012";
+let scenario: Scenario;
+let checkout: Checkout;
+
+beforeAll(async () => {
+  scenario = await openScenario();
+  await scenario.stack.up();
+  await scenario.stack.workspace.removeStack("production", { force: true });
+  checkout = await checkOut(scenario);
+  takeHetznerCalls(scenario);
+});
+afterAll(() => scenario[Symbol.asyncDispose]());
+
+function up(words: readonly string[], environment: Record<string, string> = {}) {
+  const { token, endpoint } = scenario.hetzner;
+  const shell = { HCLOUD_TOKEN: token, HCLOUD_ENDPOINT: endpoint, AWS_REGION: "us-east-1", ...environment };
+  return runVerb({ project: scenario, checkout }, ["up", ...words], { environment: shell });
+}
+
+function settingsFile(): string {
+  return join(checkout.directory, "Pulumi.production.yaml");
+}
+
+test("a bucket that is not there, or a missing token, changes nothing", async () => {
+  const absent = await up(["--adopt", "somebody-elses", "--yes"]);
+  expect(absent.stderr).toContain("somebody-elses");
+  const tokenless = await up(["--adopt", bucket, "--yes"], { HCLOUD_TOKEN: "" });
+  expect(tokenless.stderr).toContain("HCLOUD_TOKEN");
+  expect([absent.code, tokenless.code]).toEqual([1, 1]);
+  expect(existsSync(settingsFile())).toBe(false);
+});
+
+test("a dry run tells of the machine that still stands, and leaves no stack behind", async () => {
+  const { code, stdout, stderr } = await up(["--adopt", bucket, "--dry-run"]);
+  expect(stderr).toBe("");
+  expect(stdout).toMatch(/^adopt +data-fsn1 +hcloud Volume/m);
+  expect(stdout).toMatch(/server \S+ \(\d+, [0-9.]+\) still stands/);
+  expect(code).toBe(0);
+  expect(existsSync(settingsFile())).toBe(false);
+  expect(takeHetznerCalls(scenario)).toEqual([]);
+});
+
+test("an old machine that could not be bought again is left alone", async () => {
+  scenario.hetzner.cloud.faults = { ...noFaults, soldOut: ["cx33@fsn1"] };
+  const { code, stderr } = await up(["--adopt", bucket, "--yes"]);
+  scenario.hetzner.cloud.faults = noFaults;
+  expect(stderr).toContain("sold out in fsn1");
+  expect(code).toBe(1);
+  expect(onlyServer(scenario).status).toBe("running");
+  expect(existsSync(settingsFile())).toBe(false);
+});
+
+test("an adoption shuts the old machine down, and comes back with its volume and address and a new token", async () => {
+  const old = onlyServer(scenario);
+  const sentinel = await readObject(scenario, bucket, "lifeboat.json");
+  const { code, stdout, stderr } = await up(["--adopt", bucket, "--yes", "--admin-cidr", "198.51.100.4/32"]);
+  console.log(stdout);
+  expect(stderr).toBe("");
+  expect(code).toBe(0);
+  const calls = takeHetznerCalls(scenario);
+  const [shutdown, remove] = ["POST", "DELETE"].map((method) =>
+    calls.findIndex((call) => call.startsWith(`${method} servers/${old.name}`)),
+  );
+  expect(calls[shutdown ?? -1]).toContain("actions/shutdown");
+  expect(shutdown).toBeLessThan(remove ?? -1);
+  const server = onlyServer(scenario);
+  expect(server.id).not.toBe(old.id);
+  expect([server.volumes, server.public_net.ipv4?.ip]).toEqual([old.volumes, old.public_net.ipv4?.ip]);
+  expect(await readObject(scenario, bucket, "lifeboat.json")).toEqual(sentinel);
+  expect(stdout).toMatch(/token, and the only one it accepts: [0-9a-f]{64}$/m);
+  expect(stdout.trimEnd().split("\n").at(-1)).toBe(`http://${server.public_net.ipv4?.ip}`);
+  const settings = readFileSync(settingsFile(), "utf8");
+  expect(settings).toContain("198.51.100.4/32");
+  expect(settings).not.toContain("203.0.113.7/32");
+  expect(settings).not.toContain(scenario.hetzner.token);
+});
+
+test("an old machine that is off already is only deleted", async () => {
+  const old = onlyServer(scenario);
+  old.status = "off";
+  await scenario.stack.workspace.removeStack("production", { force: true });
+  checkout = await checkOut(scenario);
+  expect((await up(["--adopt", bucket, "--yes"])).code).toBe(0);
+  expect(takeHetznerCalls(scenario).filter((call) => call.includes("shutdown"))).toEqual([]);
+  expect(onlyServer(scenario).volumes).toEqual(old.volumes);
+});
+
+test("a stack that has its state is not adopted again", async () => {
+  const { code, stderr } = await up(["--adopt", bucket, "--yes"]);
+  expect(stderr).toContain("use npm run up");
+  expect(code).toBe(1);
+  expect(takeHetznerCalls(scenario)).toEqual([]);
+});

@@ -1,0 +1,51 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+import { HeadObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+
+import { optionalTextAt, type Properties, textAt } from "../provider/properties.ts";
+import type { Resource } from "../provider/resource.ts";
+import { type Account, orNull } from "./account.ts";
+import { emptyBucket } from "./bucket.ts";
+
+/** aws.s3.BucketObjectv2 (internal/service/s3/object.go): overwrites what is there, and deletes every version. */
+export function bucketObjectResource(account: Account): Resource {
+  const { s3 } = account;
+  const upload = async (inputs: Properties) => {
+    const Bucket = textAt(inputs, "bucket");
+    const Key = textAt(inputs, "key");
+    const Body = readContent(inputs);
+    const ContentType = optionalTextAt(inputs, "contentType") ?? "application/octet-stream";
+    const { VersionId } = await s3.send(new PutObjectCommand({ Bucket, Key, Body, ContentType }));
+    const etag = createHash("md5").update(Body).digest("hex");
+    return { bucket: Bucket, key: Key, etag, versionId: VersionId ?? null, contentType: ContentType };
+  };
+  return {
+    replaceOn: ["bucket", "key"],
+    complain: (inputs) => {
+      const sources = ["content", "contentBase64", "source"].filter((source) => source in inputs);
+      return sources.length > 1 ? [{ property: "source", reason: `conflicts with ${sources.join(", ")}` }] : [];
+    },
+    create: async (inputs) => {
+      const state = await upload(inputs);
+      return { id: state.key, state };
+    },
+    read: async (id, state) => {
+      const Bucket = optionalTextAt(state, "bucket") ?? id.split("/")[0] ?? "";
+      const found = await orNull(s3.send(new HeadObjectCommand({ Bucket, Key: textAt(state, "key") })));
+      return found === null ? null : { etag: (found.ETag ?? "").replaceAll('"', "") };
+    },
+    update: async (_id, inputs) => upload(inputs),
+    delete: async (_id, state) => emptyBucket(account, textAt(state, "bucket"), textAt(state, "key")),
+  };
+}
+
+/** `content`, `contentBase64`, or an asset in `source`: a path, or a text with Pulumi's mark for assets. */
+function readContent(inputs: Properties): Buffer {
+  const content = optionalTextAt(inputs, "content");
+  if (content !== null) return Buffer.from(content);
+  const base64 = optionalTextAt(inputs, "contentBase64");
+  if (base64 !== null) return Buffer.from(base64, "base64");
+  const path = optionalTextAt(inputs, "source.path");
+  return path === null ? Buffer.from(textAt(inputs, "source.text")) : readFileSync(path);
+}

@@ -1,0 +1,63 @@
+import { CreateBucketCommand, ListBucketsCommand } from "@aws-sdk/client-s3";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { type Checkout, checkOut } from "./project/check-out.ts";
+import { listKeys, onlyServer, openScenario, type Scenario } from "./project/open-scenario.ts";
+import { runVerb } from "./project/run-verb.ts";
+
+// A stack on a bucket that somebody else made at a store without IAM.
+const bucket = "given-bucket";
+let scenario: Scenario;
+let checkout: Checkout;
+let endpoint: string;
+
+beforeAll(async () => {
+  scenario = await openScenario();
+  checkout = scenario.checkout;
+  const { AWS_ACCESS_KEY_ID = "", AWS_SECRET_ACCESS_KEY = "", AWS_ENDPOINT_URL = "" } = scenario.account.environment;
+  endpoint = AWS_ENDPOINT_URL;
+  await scenario.account.s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  await scenario.stack.setAllConfig({
+    store: { value: "s3" },
+    bucket: { value: bucket },
+    region: { value: "us-east-1" },
+    endpoint: { value: endpoint },
+    accessKeyId: { value: AWS_ACCESS_KEY_ID },
+    secretAccessKey: { value: AWS_SECRET_ACCESS_KEY, secret: true },
+  });
+});
+afterAll(() => scenario[Symbol.asyncDispose]());
+
+function run(...words: ["up" | "down", ...string[]]) {
+  const environment = { HCLOUD_TOKEN: scenario.hetzner.token, HCLOUD_ENDPOINT: scenario.hetzner.endpoint };
+  return runVerb({ project: scenario, checkout }, words, { environment });
+}
+
+test("an up takes the bucket as it is", async () => {
+  const { code, stderr } = await run("up", "--yes");
+  expect(stderr).toBe("");
+  expect(code).toBe(0);
+  expect(await listKeys(scenario, bucket)).toContain("recovery.json");
+});
+
+test("a lost laptop's stack comes back, the store's key taken from the environment", async () => {
+  const old = onlyServer(scenario);
+  await scenario.stack.workspace.removeStack("production", { force: true });
+  checkout = await checkOut(scenario);
+  const { code, stderr } = await run("up", "--adopt", bucket, "--endpoint", endpoint, "--yes");
+  expect(stderr).toBe("");
+  expect(code).toBe(0);
+  expect(onlyServer(scenario).volumes).toEqual(old.volumes);
+  expect(onlyServer(scenario).id).not.toBe(old.id);
+});
+
+test("a down that deletes the data empties the bucket and leaves it to whoever made it", async () => {
+  const { code, stdout, stderr } = await run("down", "--delete-data", "--bucket-name", bucket, "--yes");
+  expect(stderr).toBe("");
+  expect(stdout).toContain(`bucket ${bucket} is kept, empty`);
+  expect(code).toBe(0);
+  expect(await listKeys(scenario, bucket)).toEqual([]);
+  const { Buckets = [] } = await scenario.account.s3.send(new ListBucketsCommand());
+  expect(Buckets.map(({ Name }) => Name)).toEqual([bucket]);
+  expect(scenario.hetzner.cloud.volumes.size).toBe(0);
+});

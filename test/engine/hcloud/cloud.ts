@@ -1,0 +1,132 @@
+import { createHash } from "node:crypto";
+
+import type { Image, Location, ServerType } from "./catalogue.ts";
+import { type Faults, noFaults } from "./faults.ts";
+import { invalidInput, Refusal } from "./refusal.ts";
+
+export type Kind = "ssh_keys" | "firewalls" | "primary_ips" | "volumes" | "servers";
+
+type Common = { id: number; name: string; labels: Record<string, string>; created: string };
+type Protection = { delete: boolean };
+
+export type SshKey = Common & { public_key: string; fingerprint: string };
+type FirewallRule = { direction: string; protocol: string; port: string | null; source_ips: string[] };
+export type Firewall = Common & { rules: FirewallRule[]; applied_to: unknown[] };
+export type PrimaryIp = Common & {
+  type: "ipv4" | "ipv6";
+  ip: string;
+  auto_delete: boolean;
+  assignee_id: number | null;
+  location: Location;
+  protection: Protection;
+};
+export type Volume = Common & {
+  size: number;
+  server: number | null;
+  location: Location;
+  linux_device: string;
+  format: string | null;
+  protection: Protection;
+};
+export type NetAddress = { id: number; ip: string };
+export type Server = Common & {
+  status: "running" | "off";
+  public_net: { ipv4: NetAddress | null; ipv6: NetAddress | null; firewalls: { id: number; status: string }[] };
+  server_type: ServerType;
+  location: Location;
+  image: Image;
+  protection: Protection & { rebuild: boolean };
+  volumes: number[];
+  /** Not in the API's answers: what the metadata service would give to the machine. */
+  user_data: string;
+  ssh_keys: number[];
+};
+export type Action = {
+  id: number;
+  command: string;
+  status: "running" | "success" | "error";
+  resources: { id: number; type: string }[];
+  error: { code: string; message: string } | null;
+};
+
+type RunningAction = Readonly<{ action: Action; endsAt: number; effect: () => void }>;
+type ActionOptions = Readonly<{ command: string; resources: readonly { id: number; type: string }[] }>;
+
+const actionMs = 40;
+
+/** The project behind one token: everything that stands in it, and the rules that hold for all of it. */
+export class Cloud {
+  readonly ssh_keys = new Map<number, SshKey>();
+  readonly firewalls = new Map<number, Firewall>();
+  readonly primary_ips = new Map<number, PrimaryIp>();
+  readonly volumes = new Map<number, Volume>();
+  readonly servers = new Map<number, Server>();
+  readonly actions = new Map<number, Action>();
+  faults: Faults = noFaults;
+  #running: RunningAction[] = [];
+  #lastId = 1000;
+
+  /** What every new thing has. Throws a Refusal when the name is taken. */
+  introduce(kind: Kind, { name, labels }: { name: string; labels?: Record<string, string> }): Common {
+    if ([...this[kind].values()].some((other) => other.name === name)) {
+      throw new Refusal(409, "uniqueness_error", `name is already used (${name})`);
+    }
+    return { id: (this.#lastId += 1), name, labels: labels ?? {}, created: new Date().toISOString() };
+  }
+
+  /** Starts an action. Until it ends its resources are locked; its effect comes at its end. */
+  begin({ command, resources }: ActionOptions, effect: () => void = () => {}): Action {
+    const error = this.faults.failedActions.includes(command)
+      ? { code: "action_failed", message: `action ${command} failed` }
+      : null;
+    const action: Action = {
+      id: (this.#lastId += 1),
+      command,
+      status: "running",
+      resources: [...resources],
+      error: null,
+    };
+    this.actions.set(action.id, action);
+    const finish = () => {
+      action.status = error === null ? "success" : "error";
+      action.error = error;
+      if (error === null) effect();
+    };
+    this.#running.push({ action, endsAt: Date.now() + actionMs * this.faults.slowness, effect: finish });
+    return action;
+  }
+
+  /** Ends the actions whose time has come. */
+  settle(): void {
+    const now = Date.now();
+    const ended = this.#running.filter(({ endsAt }) => endsAt <= now);
+    this.#running = this.#running.filter(({ endsAt }) => endsAt > now);
+    for (const { effect } of ended) effect();
+  }
+
+  /** Throws a Refusal while an action runs on it: the API allows one at a time. */
+  demandUnlocked(type: string, id: number): void {
+    const busy = this.#running.find(({ action }) => action.resources.some((one) => one.type === type && one.id === id));
+    if (busy) throw new Refusal(423, "locked", `${type} ${id} is locked by action ${busy.action.command}`);
+  }
+}
+
+/** The thing with that id. Throws a Refusal when there is none. */
+export function demand<Thing>(table: ReadonlyMap<number, Thing>, id: number, what: string): Thing {
+  const thing = table.get(id);
+  if (thing === undefined) throw new Refusal(404, "not_found", `${what} ${id} not found`);
+  return thing;
+}
+
+/** An address that depends on the id alone, out of the ranges for documentation (RFC 5737 and RFC 3849). */
+export function addressOf(type: "ipv4" | "ipv6", id: number): string {
+  return type === "ipv4" ? `203.0.113.${id % 250}` : `2001:db8:${id.toString(16)}::/64`;
+}
+
+/** MD5 over the key's bytes, as in `ssh-keygen -E md5 -l`. */
+export function fingerprintOf(publicKey: string): string {
+  const [kind, body] = publicKey.trim().split(/\s+/);
+  if (kind === undefined || body === undefined || !/^(ssh|ecdsa|sk)-/.test(kind)) throw invalidInput("invalid SSH key");
+  const digest = createHash("md5").update(Buffer.from(body, "base64")).digest("hex");
+  return digest.match(/../g)?.join(":") ?? "";
+}

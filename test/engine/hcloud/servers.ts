@@ -1,0 +1,160 @@
+import { type Static, Type } from "typebox";
+
+import { findEntry, images, isSoldOut, type Location, locations, type ServerType, serverTypes } from "./catalogue.ts";
+import { type Action, type Cloud, demand, type NetAddress, type PrimaryIp, type Server } from "./cloud.ts";
+import { addPrimaryIp } from "./primary-ips.ts";
+import { invalidInput, readBody, Refusal } from "./refusal.ts";
+import type { Act, Shelf } from "./shelf.ts";
+
+export const serverShelf: Shelf<Server> = {
+  one: "server",
+  tableOf: (cloud) => cloud.servers,
+  create: createServer,
+  act: actOnServer,
+  remove: deleteServer,
+};
+
+// docs.hetzner.cloud, "Create a Server": user_data is limited to 32 KiB.
+const userDataLimitBytes = 32 * 1024;
+
+const NewServer = Type.Object({
+  name: Type.String({ pattern: "^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,61}[a-zA-Z0-9])?$" }),
+  server_type: Type.Union([Type.String(), Type.Number()]),
+  image: Type.Union([Type.String(), Type.Number()]),
+  location: Type.Optional(Type.Union([Type.String(), Type.Number()])),
+  ssh_keys: Type.Optional(Type.Array(Type.Number())),
+  user_data: Type.Optional(Type.String()),
+  firewalls: Type.Optional(Type.Array(Type.Object({ firewall: Type.Number() }))),
+  public_net: Type.Optional(
+    Type.Object({
+      enable_ipv4: Type.Boolean(),
+      enable_ipv6: Type.Boolean(),
+      ipv4: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
+      ipv6: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
+    }),
+  ),
+  labels: Type.Optional(Type.Record(Type.String(), Type.String())),
+});
+type NewServer = Static<typeof NewServer>;
+
+/** POST /servers: the one call that sold-out hardware refuses. */
+function createServer(cloud: Cloud, body: unknown) {
+  const wanted = readBody(NewServer, body);
+  const serverType = findEntry(serverTypes, wanted.server_type, "server type");
+  const location = findEntry(locations, wanted.location ?? "fsn1", "location");
+  const image = findEntry(
+    images.filter(({ architecture }) => architecture === serverType.architecture),
+    wanted.image,
+    `image for ${serverType.architecture}`,
+  );
+  const userData = wanted.user_data ?? "";
+  if (Buffer.byteLength(userData) > userDataLimitBytes) throw invalidInput("user_data is longer than 32 KiB");
+  for (const key of wanted.ssh_keys ?? []) demand(cloud.ssh_keys, key, "SSH key");
+  demandAvailable(cloud, serverType, location);
+  const common = cloud.introduce("servers", wanted);
+  const place = { server_type: serverType, image, location };
+  const net = connect(cloud, { wanted, location, serverId: common.id });
+  const server = { ...common, ...place, ...unusedParts, ...net, user_data: userData, ssh_keys: wanted.ssh_keys ?? [] };
+  cloud.servers.set(server.id, server);
+  const start = [beginOn(cloud, server, "start_server")];
+  return { server, action: beginOn(cloud, server, "create_server"), next_actions: start, root_password: null };
+}
+
+/** POST /servers/ID/actions/VERB */
+function actOnServer(cloud: Cloud, server: Server, { verb, body }: Act) {
+  cloud.demandUnlocked("server", server.id);
+  switch (verb) {
+    case "shutdown":
+    case "poweroff":
+      return { action: beginOn(cloud, server, `${verb}_server`, () => (server.status = "off")) };
+    case "poweron":
+      return { action: beginOn(cloud, server, "start_server", () => (server.status = "running")) };
+    case "change_type": {
+      if (server.status !== "off") throw new Refusal(422, "server_not_stopped", `server ${server.name} is not stopped`);
+      const { server_type } = readBody(Type.Object({ server_type: Type.Union([Type.String(), Type.Number()]) }), body);
+      const wanted = findEntry(serverTypes, server_type, "server type");
+      if (wanted.architecture !== server.server_type.architecture) throw invalidInput("the architectures differ");
+      demandAvailable(cloud, wanted, server.location);
+      // docs.hetzner.cloud, "Change the Type of a Server": the server has to be off, and is started again.
+      const change = () => Object.assign(server, { server_type: wanted, status: "running" });
+      return { action: beginOn(cloud, server, verb, change) };
+    }
+    case "change_protection":
+      server.protection = readBody(Type.Object({ delete: Type.Boolean(), rebuild: Type.Boolean() }), body);
+      return { action: beginOn(cloud, server, verb) };
+    default:
+      throw new Refusal(404, "not_found", `servers have no action ${verb}`);
+  }
+}
+
+/** DELETE /servers/ID: at the end of it volumes are detached, addresses set free (or deleted, if they say so). */
+function deleteServer(cloud: Cloud, server: Server): { action: Action } {
+  const { id, name } = server;
+  cloud.demandUnlocked("server", id);
+  if (server.protection.delete) throw new Refusal(423, "protected", `server ${name} is protected`);
+  const remove = () => removeServer(cloud, id);
+  return { action: cloud.begin({ command: "delete_server", resources: [{ type: "server", id }] }, remove) };
+}
+
+function removeServer(cloud: Cloud, id: number): void {
+  for (const volume of cloud.volumes.values()) if (volume.server === id) volume.server = null;
+  for (const address of [...cloud.primary_ips.values()].filter(({ assignee_id }) => assignee_id === id)) {
+    if (address.auto_delete) cloud.primary_ips.delete(address.id);
+    else address.assignee_id = null;
+  }
+  cloud.servers.delete(id);
+}
+
+// Parts of the answer that the provider demands and nobody here looks at.
+const unusedParts = {
+  status: "running" as const,
+  private_net: [],
+  iso: null,
+  rescue_enabled: false,
+  locked: false,
+  backup_window: null,
+  load_balancers: [],
+  outgoing_traffic: 0,
+  ingoing_traffic: 0,
+  included_traffic: 1,
+  primary_disk_size: 80,
+  placement_group: null,
+  protection: { delete: false, rebuild: false },
+};
+
+function demandAvailable({ faults }: Cloud, { name: type }: ServerType, { name: location }: Location): void {
+  if (!isSoldOut([...faults.soldOut, ...faults.soldOutMeanwhile], type, location)) return;
+  throw new Refusal(412, "resource_unavailable", `server type ${type} is unavailable in ${location}`);
+}
+
+type Connection = Readonly<{ wanted: NewServer; location: Location; serverId: number }>;
+
+function connect(cloud: Cloud, { wanted, location, serverId }: Connection) {
+  const { enable_ipv4 = true, enable_ipv6 = true, ipv4, ipv6 } = wanted.public_net ?? {};
+  const take = (type: "ipv4" | "ipv6", id: number | null | undefined): NetAddress => {
+    const address = id ? demand(cloud.primary_ips, id, "primary IP") : makeOwnAddress(cloud, type, location);
+    demandFree(address, location);
+    address.assignee_id = serverId;
+    return { id: address.id, ip: address.ip };
+  };
+  const firewalls = (wanted.firewalls ?? []).map(({ firewall }) => {
+    return { id: demand(cloud.firewalls, firewall, "firewall").id, status: "applied" };
+  });
+  const addresses = { ipv4: enable_ipv4 ? take("ipv4", ipv4) : null, ipv6: enable_ipv6 ? take("ipv6", ipv6) : null };
+  return { public_net: { ...addresses, firewalls, floating_ips: [] }, volumes: [] };
+}
+
+/** A server that brings no address gets one that lives as long as itself. */
+function makeOwnAddress(cloud: Cloud, type: "ipv4" | "ipv6", location: Location): PrimaryIp {
+  const name = `primary_ip-${cloud.primary_ips.size + 1}-${type}-${Date.now()}`;
+  return addPrimaryIp(cloud, location, { name, type, auto_delete: true });
+}
+
+function demandFree({ name, assignee_id, location }: PrimaryIp, wanted: Location): void {
+  if (assignee_id !== null) throw new Refusal(422, "primary_ip_assigned", `primary IP ${name} is already assigned`);
+  if (location.id !== wanted.id) throw invalidInput(`primary IP ${name} is in another location`);
+}
+
+function beginOn(cloud: Cloud, { id }: Server, command: string, effect?: () => void): Action {
+  return cloud.begin({ command, resources: [{ type: "server", id }] }, effect);
+}

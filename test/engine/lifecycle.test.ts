@@ -1,0 +1,225 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+import {
+  GetBucketLifecycleConfigurationCommand,
+  GetBucketVersioningCommand,
+  ListBucketsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import {
+  failureOf,
+  listKeys,
+  onlyServer,
+  openScenario,
+  readObject,
+  readText,
+  type Scenario,
+  settingOf,
+  takeHetznerCalls,
+} from "./project/open-scenario.ts";
+import { apiToken } from "./project/open-stack.ts";
+
+// One life of one stack: every test goes on where the one before it ended.
+const bucket = "lifeboat-production-123456789012";
+let scenario: Scenario;
+let releaseOne: string;
+let releaseTwo: string;
+
+beforeAll(async () => {
+  scenario = await openScenario();
+  releaseOne = await scenario.checkout.build("release one");
+});
+afterAll(() => scenario[Symbol.asyncDispose]());
+
+test("a preview makes nothing", async () => {
+  const { changeSummary } = await scenario.stack.preview();
+  expect(Object.keys(changeSummary)).toEqual(["create"]);
+  expect(takeHetznerCalls(scenario)).toEqual([]);
+  expect(scenario.calls).toEqual([]);
+  expect((await scenario.account.s3.send(new ListBucketsCommand())).Buckets ?? []).toEqual([]);
+});
+
+test("the first up makes a machine that fetches its release with its own key", async () => {
+  const { outputs, summary } = await scenario.stack.up();
+  expect(Object.keys(summary.resourceChanges ?? {})).toEqual(["create"]);
+  const server = onlyServer(scenario);
+  expect(server.volumes).toHaveLength(1);
+  expect(outputs["url"]?.value).toBe(`http://${server.public_net.ipv4?.ip}`);
+  const accessKeyId = settingOf(server, "LITESTREAM_ACCESS_KEY_ID");
+  expect(scenario.machines.running.get(server.id)).toMatchObject({ release: releaseOne, accessKeyId });
+  expect(await readObject(scenario, bucket, "desired-release.json")).toEqual({ sha256: releaseOne, previous: null });
+  expect(settingOf(server, "LIFEBOAT_BUCKET_ID")).toBe(outputs["bucketId"]?.value);
+  takeHetznerCalls(scenario);
+});
+
+test("the first up leaves no head behind: it belongs to the machines", async () => {
+  expect((await listKeys(scenario, bucket)).toSorted()).toEqual([
+    "desired-release.json",
+    "lifeboat.json",
+    "recovery-card.txt",
+    "recovery.json",
+    `releases/${releaseOne}.tar.gz`,
+  ]);
+});
+
+test("the way back lies in the bucket, and holds no secret", async () => {
+  const outputs = await scenario.stack.outputs();
+  expect(await readText(scenario, bucket, "recovery-card.txt")).toBe(outputs["recoveryCard"]?.value);
+  const recovery = await readObject(scenario, bucket, "recovery.json");
+  expect(recovery).toMatchObject({
+    format: 1,
+    owner: "lifeboat/production",
+    bucketId: outputs["bucketId"]?.value,
+    config: { "lifeboat:bucket": bucket, "lifeboat:location": "fsn1", "lifeboat:adminCidrs[0]": "203.0.113.7/32" },
+  });
+  for (const secret of await listSecrets()) expect(JSON.stringify(recovery)).not.toContain(secret);
+});
+
+test("the bucket is versioned, takes nothing without TLS, and expires no current object", async () => {
+  const { s3, plainS3 } = scenario.account;
+  const asked = { Bucket: bucket };
+  expect((await s3.send(new GetBucketVersioningCommand(asked))).Status).toBe("Enabled");
+  await expect(plainS3.send(new ListObjectsV2Command(asked))).rejects.toThrow("Access Denied");
+  const { Rules = [] } = await s3.send(new GetBucketLifecycleConfigurationCommand(asked));
+  expect(Rules.flatMap(({ NoncurrentVersionExpiration }) => NoncurrentVersionExpiration ?? [])).toHaveLength(1);
+  expect(Rules.flatMap(({ Expiration }) => Expiration?.Days ?? Expiration?.Date ?? [])).toEqual([]);
+});
+
+test("the machine's key writes its epochs and nothing that a new machine would trust", async () => {
+  const server = onlyServer(scenario);
+  const [accessKeyId, secretAccessKey] = ["ACCESS_KEY_ID", "SECRET_ACCESS_KEY"].map((name) =>
+    settingOf(server, `LITESTREAM_${name}`),
+  );
+  const machine = scenario.account.openAs({ accessKeyId: accessKeyId ?? "", secretAccessKey: secretAccessKey ?? "" });
+  const put = (Key: string) => machine.send(new PutObjectCommand({ Bucket: bucket, Key, Body: "x" }));
+  await put("epochs/0001-00000000/x");
+  await expect(put("desired-release.json")).rejects.toThrow("Access Denied");
+  await expect(put(`releases/${releaseOne}.tar.gz`)).rejects.toThrow("Access Denied");
+  await expect(put("recovery.json")).rejects.toThrow("Access Denied");
+});
+
+test("no secret stands in the state or in the config in clear", async () => {
+  const secrets = await listSecrets();
+  const files = [scenario.stateDirectory, scenario.checkout.directory].flatMap(listStateFiles);
+  const texts = files.map((file) => readFileSync(file, "utf8"));
+  expect(texts.filter((text) => text.includes("lifeboat-production")).length).toBeGreaterThan(0);
+  for (const secret of secrets) {
+    expect(secret.length).toBeGreaterThan(20);
+    expect(files.filter((_file, index) => texts[index]?.includes(secret))).toEqual([]);
+  }
+});
+
+test("a second up changes nothing", async () => {
+  const { summary } = await scenario.stack.up();
+  expect(Object.keys(summary.resourceChanges ?? {})).toEqual(["same"]);
+  expect(takeHetznerCalls(scenario)).toEqual([]);
+});
+
+test("a release that does not get ready fails the up, and stays no machine's desired release", async () => {
+  releaseTwo = await scenario.checkout.build("release two");
+  scenario.machines.refuse("boot refused: no head, but epochs exist");
+  expect(await failureOf(scenario.stack.up())).toContain("boot refused: no head, but epochs exist");
+  expect(await readObject(scenario, bucket, "desired-release.json")).toEqual({ sha256: releaseOne, previous: null });
+});
+
+test("the next up brings the new release to the running machine and replaces nothing", async () => {
+  scenario.machines.refuse(null);
+  await scenario.stack.up();
+  expect(takeHetznerCalls(scenario)).toEqual([]);
+  expect(scenario.machines.running.get(onlyServer(scenario).id)?.release).toBe(releaseTwo);
+  expect(await readObject(scenario, bucket, "desired-release.json")).toEqual({
+    sha256: releaseTwo,
+    previous: releaseOne,
+  });
+  expect(await listKeys(scenario, bucket)).toContain(`releases/${releaseOne}.tar.gz`);
+});
+
+test("another user-data alone replaces no machine, and the way back knows the change", async () => {
+  await scenario.stack.setConfig("retentionHours", { value: "200" });
+  await scenario.stack.up();
+  expect(takeHetznerCalls(scenario)).toEqual([]);
+  expect(await readObject(scenario, bucket, "recovery.json")).toMatchObject({
+    config: { "lifeboat:retentionHours": "200" },
+  });
+});
+
+test("a rebuild shuts the machine down, then takes its disk, and keeps volume and address", async () => {
+  const before = onlyServer(scenario);
+  await scenario.stack.setConfig("rebuild", { value: "1" });
+  await scenario.stack.up();
+  const volume = scenario.hetzner.cloud.volumes.get(before.volumes[0] ?? 0);
+  const calls = takeHetznerCalls(scenario);
+  console.log(["the calls of a replacement, in their order:", ...calls].join("\n  "));
+  expect(calls).toEqual([
+    "POST servers/lifeboat-production/actions/shutdown",
+    "DELETE servers/lifeboat-production",
+    "POST servers/lifeboat-production",
+    `POST volumes/${volume?.name}/actions/attach`,
+  ]);
+  const after = onlyServer(scenario);
+  expect(after.id).not.toBe(before.id);
+  expect(after.public_net.ipv4?.ip).toBe(before.public_net.ipv4?.ip);
+  expect(after.volumes).toEqual([volume?.id]);
+  expect(settingOf(after, "LIFEBOAT_RETENTION_HOURS")).toBe("200");
+  expect(scenario.machines.running.get(after.id)?.release).toBe(releaseTwo);
+});
+
+test("a new key reaches the running machine before the old one is revoked", async () => {
+  const server = onlyServer(scenario);
+  const before = scenario.machines.running.get(server.id);
+  scenario.calls.length = 0;
+  await scenario.stack.setConfig("keyGeneration", { value: "2" });
+  await scenario.stack.up();
+  const after = scenario.machines.running.get(server.id);
+  expect(after?.accessKeyId).not.toBe(before?.accessKeyId);
+  const steps = scenario.calls.map(({ verb, name }) => `${verb} ${name}`);
+  expect(steps.filter((step) => !step.startsWith("update recovery-"))).toEqual([
+    "create access-machine-2",
+    "update active-activation",
+    "delete access-machine-1",
+  ]);
+  expect(takeHetznerCalls(scenario)).toEqual([]);
+});
+
+test("destroy shuts the machine down and keeps the bucket, its history and the volume", async () => {
+  const keys = await listKeys(scenario, bucket);
+  await scenario.stack.destroy();
+  const calls = takeHetznerCalls(scenario);
+  expect(calls.slice(0, 2)).toEqual([
+    "POST servers/lifeboat-production/actions/shutdown",
+    "DELETE servers/lifeboat-production",
+  ]);
+  expect(calls.filter((call) => call.includes("volumes"))).toEqual([]);
+  expect(scenario.hetzner.cloud.servers.size).toBe(0);
+  expect(scenario.hetzner.cloud.volumes.size).toBe(1);
+  expect(await listKeys(scenario, bucket)).toEqual(keys);
+});
+
+test("an up after destroy comes back with the same bucket and the same volume", async () => {
+  const [volume] = scenario.hetzner.cloud.volumes.keys();
+  const sentinel = await readObject(scenario, bucket, "lifeboat.json");
+  await scenario.stack.up();
+  expect(onlyServer(scenario).volumes).toEqual([volume]);
+  expect(await readObject(scenario, bucket, "lifeboat.json")).toEqual(sentinel);
+  expect(scenario.machines.running.get(onlyServer(scenario).id)?.release).toBe(releaseTwo);
+});
+
+async function listSecrets(): Promise<string[]> {
+  const { verifierKey } = await scenario.stack.outputs();
+  return [
+    settingOf(onlyServer(scenario), "LITESTREAM_SECRET_ACCESS_KEY"),
+    String(verifierKey?.value.secretAccessKey),
+    scenario.hetzner.token,
+    apiToken,
+  ];
+}
+
+function listStateFiles(directory: string): string[] {
+  const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
+  const own = names.filter((name) => directory === scenario.stateDirectory || /^Pulumi\..*yaml$/.test(name));
+  return own.map((name) => join(directory, name)).filter((path) => statSync(path).isFile());
+}

@@ -1,0 +1,62 @@
+import { createHash } from "node:crypto";
+
+import { GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+
+import type { Account } from "../aws/account.ts";
+import type { Server } from "../hcloud/cloud.ts";
+
+export type Machine = Readonly<{ release: string; accessKeyId: string; tokens: string }>;
+
+type BringUp = Readonly<{ server: Server; script: string; settings: string }>;
+
+/** What scripts/cloud/bring-up.sh does on a machine, as far as the cloud can tell. Throws what it would write to stderr. */
+export async function bringUp({ server, script, settings }: BringUp, account: Account): Promise<Machine> {
+  const release = /^set -- ([0-9a-f]{64})$/m.exec(script)?.[1];
+  if (release === undefined) throw new Error(`the script names no release: ${script.slice(0, 100)}`);
+  if (!server.user_data.startsWith("#cloud-config\n")) throw new Error("the machine was born without cloud-config");
+  if (server.volumes.length === 0) throw new Error("/data: no volume");
+  const given = readSettings(settings);
+  const accessKeyId = given["LITESTREAM_ACCESS_KEY_ID"] ?? "";
+  const key = { accessKeyId, secretAccessKey: given["LITESTREAM_SECRET_ACCESS_KEY"] ?? "" };
+  const Bucket = readSettings(server.user_data)["LIFEBOAT_BUCKET"];
+  const found = await account.openAs(key).send(new GetObjectCommand({ Bucket, Key: `releases/${release}.tar.gz` }));
+  const archive = (await found.Body?.transformToByteArray()) ?? new Uint8Array();
+  const sha256 = createHash("sha256").update(archive).digest("hex");
+  if (sha256 !== release) throw new Error(`release ${release} has SHA-256 ${sha256}`);
+  return { release, accessKeyId, tokens: given["LIFEBOAT_API_TOKENS_SHA256"] ?? "" };
+}
+
+/** Puts the host keys of a server's birth into the bucket, as cloud-init's tell-host-keys does, with the key of its birth. */
+export async function tellHostKeys(server: Server, account: Account): Promise<void> {
+  const settings = readSettings(server.user_data);
+  await putAs({ account, settings }, `reports/host-keys/${server.id}`, `${hostKeyOf(server)} root@${server.name}\n`);
+}
+
+/** The public host key of a machine, as `type base64`. */
+export function hostKeyOf({ id }: Server): string {
+  return `ssh-ed25519 ${Buffer.from(`host key of ${id}`).toString("base64")}`;
+}
+
+type RefusedBoot = Readonly<{ server: Server; settings: string; cause: string }>;
+
+/** Leaves the report of a refused boot in the bucket, as app/replica/report.ts does, with the machine's own key. */
+export async function reportRefusal({ server, settings, cause }: RefusedBoot, account: Account): Promise<void> {
+  const startedAt = new Date().toISOString();
+  const report = { outcome: "refused", machine: server.name, startedAt, cause, next: "restore head.json" };
+  const given = { ...readSettings(server.user_data), ...readSettings(settings) };
+  await putAs({ account, settings: given }, `reports/boot/${startedAt}-${server.name}.json`, JSON.stringify(report));
+}
+
+type Writer = Readonly<{ account: Account; settings: Record<string, string> }>;
+
+async function putAs({ account, settings }: Writer, Key: string, Body: string): Promise<void> {
+  const accessKeyId = settings["LITESTREAM_ACCESS_KEY_ID"] ?? "";
+  const machine = account.openAs({ accessKeyId, secretAccessKey: settings["LITESTREAM_SECRET_ACCESS_KEY"] ?? "" });
+  await machine.send(new PutObjectCommand({ Bucket: settings["LIFEBOAT_BUCKET"], Key, Body }));
+}
+
+/** Every NAME='value' line of a text. */
+function readSettings(text: string): Record<string, string> {
+  const lines = text.matchAll(/^\s*([A-Z0-9_]+)='(.*)'$/gm);
+  return Object.fromEntries([...lines].map(([, name = "", value = ""]) => [name, value]));
+}

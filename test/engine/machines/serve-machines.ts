@@ -1,0 +1,145 @@
+import { createServer, type IncomingMessage, type Server as HttpServer } from "node:http";
+import { join } from "node:path";
+import { json } from "node:stream/consumers";
+
+import { Type } from "typebox";
+import { Value } from "typebox/value";
+
+import type { Account } from "../aws/account.ts";
+import type { Cloud, Server } from "../hcloud/cloud.ts";
+import { listenOnLoopback } from "../listen-on-loopback.ts";
+import { bringUp, hostKeyOf, type Machine, reportRefusal, tellHostKeys } from "./bring-up.ts";
+
+export type Machines = AsyncDisposable &
+  Readonly<{
+    /** What a shell needs so that its `ssh` reaches them. */
+    environment: Record<string, string>;
+    searchPath: string;
+    /** What was brought up, by the server's id. A new server starts as nothing. */
+    running: Map<number, Machine>;
+    /** What the next machines say instead of getting ready, and report to the bucket; null for none. */
+    refuse(words: string | null): void;
+    /** The machines whose services were stopped cleanly, by the server's id. */
+    stopped: Set<number>;
+    /** What became of their services by such stops, in its order: "stop 1003", and "start 1003" after one that failed. */
+    serviceCalls: string[];
+    /** What the next machines say when their services are to be stopped; null when they stop cleanly. */
+    failStop(words: string | null): void;
+  }>;
+
+const SshCommand = Type.Object({
+  host: Type.String(),
+  script: Type.String(),
+  hostKeyAlias: Type.String(),
+  /** null: the first contact decides. */
+  knownHosts: Type.Union([Type.String(), Type.Null()]),
+  stdin: Type.String(),
+});
+
+/**
+ * Plays the machines behind the servers of the double: whoever logs in to a server's address brings it to a release, if
+ * it runs, has its volume, and its key really fetches that release from the bucket. No unit of ours runs in it.
+ */
+export async function serveMachines(cloud: Cloud, account: Account): Promise<Machines> {
+  const running = new Map<number, Machine>();
+  const stopped = new Set<number>();
+  const told = new Set<number>();
+  const serviceCalls: string[] = [];
+  let refusal: string | null = null;
+  let stopFailure: string | null = null;
+  const answer = async (body: unknown): Promise<void> => {
+    const { host, script, hostKeyAlias, knownHosts, stdin } = Value.Parse(SshCommand, body);
+    cloud.settle();
+    const server = findServer(cloud, host);
+    if (hostKeyAlias !== `lifeboat-${server.id}`)
+      throw new Error(`host key of ${hostKeyAlias} is not that of ${server.id}`);
+    if (knownHosts !== null && knownHosts !== `${hostKeyAlias} ${hostKeyOf(server)}\n`)
+      throw new Error("Host key verification failed.");
+    if (!told.has(server.id)) await tellHostKeys(server, account);
+    told.add(server.id);
+    if (script === "true") return;
+    if (script.includes("systemctl stop lifeboat.target")) {
+      stopServices({ stopped, serviceCalls }, server, stopFailure);
+      return;
+    }
+    if (refusal !== null) {
+      await reportRefusal({ server, settings: stdin, cause: refusal }, account);
+      throw new Error(refusal);
+    }
+    running.set(server.id, await bringUp({ server, script, settings: stdin }, account));
+    stopped.delete(server.id);
+  };
+  const isReady = ({ url = "", headers }: IncomingMessage): boolean => {
+    const { hostname, pathname } = new URL(url, `http://${headers.host}`);
+    const server = [...cloud.servers.values()].find(({ public_net }) => public_net.ipv4?.ip === hostname);
+    const serves = server?.status === "running" && running.has(server.id) && !stopped.has(server.id);
+    return pathname === "/ready" && serves;
+  };
+  const listener = await listenOnLoopback(makeServer({ answer, isReady }));
+  return {
+    environment: sshEnvironment(listener.url),
+    searchPath: join(import.meta.dirname, "bin"),
+    running,
+    stopped,
+    serviceCalls,
+    refuse: (words) => (refusal = words),
+    failStop: (words) => (stopFailure = words),
+    [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),
+  };
+}
+
+function sshEnvironment(url: string): Record<string, string> {
+  const program = join(import.meta.dirname, "ssh.ts");
+  return { LIFEBOAT_TEST_NODE: process.execPath, LIFEBOAT_TEST_SSH: program, LIFEBOAT_TEST_MACHINES: url };
+}
+
+/** What scripts/cloud/stop-services.sh does: who did not stop well is started again. Throws the failure. */
+function stopServices(
+  { stopped, serviceCalls }: Pick<Machines, "stopped" | "serviceCalls">,
+  { id }: Server,
+  failure: string | null,
+): void {
+  serviceCalls.push(`stop ${id}`);
+  stopped.add(id);
+  if (failure === null) return;
+  serviceCalls.push(`start ${id}`);
+  stopped.delete(id);
+  throw new Error(failure);
+}
+
+type Behaviour = Readonly<{
+  answer(command: unknown): Promise<void>;
+  isReady(request: IncomingMessage): boolean;
+}>;
+
+/** One server that is asked by two: `ssh` posts its commands to it, and to whoever looks at the machines' URLs it is a proxy. */
+function makeServer({ answer, isReady }: Behaviour): HttpServer {
+  const server = createServer((request, response) => {
+    if (request.method === "GET") {
+      const ready = isReady(request);
+      const health = { status: ready ? "ready" : "refusing-writes", state: "living", uploadProgress: null };
+      response.writeHead(ready ? 200 : 503).end(JSON.stringify(health));
+      return;
+    }
+    void json(request)
+      .then(answer)
+      .then(
+        () => response.writeHead(200).end(),
+        (error: unknown) => response.writeHead(500).end(error instanceof Error ? error.message : String(error)),
+      );
+  });
+  // The tunnel leads back to this server; the Host of the request tells which machine is meant.
+  server.on("connect", (_request, socket) => {
+    socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+    server.emit("connection", socket);
+  });
+  return server;
+}
+
+function findServer(cloud: Cloud, host: string): Server {
+  const [user, ip] = host.split("@");
+  const server = [...cloud.servers.values()].find(({ public_net }) => public_net.ipv4?.ip === ip);
+  if (server === undefined || server.status !== "running") throw new Error(`connect to host ${ip}: Connection refused`);
+  if (user !== "root") throw new Error(`${user}@${ip}: Permission denied (publickey)`);
+  return server;
+}

@@ -1,0 +1,64 @@
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { once } from "node:events";
+import { dirname, join } from "node:path";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+
+import type { Checkout } from "./check-out.ts";
+import type { Project } from "./open-project.ts";
+
+export type VerbRun = Readonly<{ code: number; stdout: string; stderr: string }>;
+type VerbOptions = Readonly<{
+  environment?: Record<string, string>;
+  /** Ctrl-C, for the verb and all that it started, as soon as its output matches. */
+  interruptAt?: RegExp;
+}>;
+
+const verbLimitMs = 240_000;
+
+/** Runs `npm run up` or `npm run down` of a checkout as its user would who has no terminal: logged in at AWS, `pulumi` on PATH. */
+export async function runVerb(
+  { project, checkout }: { project: Project; checkout: Checkout },
+  [verb, ...words]: readonly ["up" | "down", ...string[]],
+  { environment = {}, interruptAt }: VerbOptions = {},
+): Promise<VerbRun> {
+  const child = spawn(process.execPath, [join("scripts", `${verb}.ts`), ...words], {
+    cwd: checkout.directory,
+    env: { ...process.env, ...shellOf(project), ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: verbLimitMs,
+    // A group of its own, as a terminal makes it.
+    detached: interruptAt !== undefined,
+  });
+  if (interruptAt !== undefined) interruptOnce(child, interruptAt);
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  return { code: Number(code ?? -1), stdout, stderr };
+}
+
+function interruptOnce(child: ChildProcessByStdio<null, Readable, Readable>, at: RegExp): void {
+  let seen = "";
+  const look = (chunk: Buffer) => {
+    seen += chunk.toString();
+    if (!at.test(seen) || child.pid === undefined) return;
+    child.stdout.off("data", look);
+    process.kill(-child.pid, "SIGINT");
+  };
+  child.stdout.on("data", look);
+}
+
+/** What the shell of such a user holds. */
+export function shellOf({ account, machines, workspace }: Project): Record<string, string> {
+  const pulumi = workspace.pulumiCommand?.command;
+  if (pulumi === undefined) throw new Error("the project has no engine");
+  return {
+    ...account.environment,
+    ...machines.environment,
+    ...workspace.envVars,
+    PULUMI_HOME: workspace.pulumiHome ?? "",
+    PATH: [machines.searchPath, dirname(pulumi), dirname(process.execPath), process.env["PATH"] ?? ""].join(":"),
+    // The machines' addresses are out of a range for documentation: whoever plays the machines is the way to them.
+    NODE_USE_ENV_PROXY: "1",
+    HTTP_PROXY: machines.environment["LIFEBOAT_TEST_MACHINES"] ?? "",
+    NO_PROXY: "127.0.0.1,localhost",
+  };
+}
