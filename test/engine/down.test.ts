@@ -28,7 +28,7 @@ function run(...words: ["up" | "down", ...string[]]) {
 
 test("a dry run shows what goes and what is kept, and touches nothing", async () => {
   const { code, stdout } = await run("down", "--dry-run");
-  expect(stdout).toMatch(/^delete +machine +hcloud Server, Firewall$/m);
+  expect(stdout).toMatch(/^delete +machine +hcloud Firewall, Server$/m);
   expect(stdout).toMatch(/^keep +data-fsn1 +hcloud Volume$/m);
   expect(code).toBe(0);
   expect(takeHetznerCalls(scenario)).toEqual([]);

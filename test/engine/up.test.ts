@@ -167,7 +167,7 @@ test("a replacement that fails tells that the services were stopped before, and 
   scenario.hetzner.cloud.faults = { ...noFaults, soldOutMeanwhile: ["cx33"] };
   const { code, stdout } = await up("--rebuild", "--yes");
   scenario.hetzner.cloud.faults = noFaults;
-  expect(stdout).toMatch(/services .* were stopped: npm run up goes on/);
+  expect(stdout).toMatch(/services .* were stopped\. To go on: npm run up -- --approve-replacement/);
   expect(code).toBe(1);
   expect((await up("--yes")).code).toBe(0);
   expect(onlyServer(scenario).volumes).toEqual(volumes);
