@@ -2,10 +2,10 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { buildRelease, type ReleasePlatform, releasePlatforms } from "./build/build-release.ts";
+import { usageExitCode } from "./verb/run-verb.ts";
 
 const releases = join(import.meta.dirname, "../.release");
 const usage = `usage: npm run build [-- --platform ${releasePlatforms.join("|")}]`;
-const usageExitCode = 64; // EX_USAGE of sysexits.h
 
 const platform = readPlatform(process.argv.slice(2));
 if (platform === null) {

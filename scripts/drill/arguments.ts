@@ -1,7 +1,8 @@
 import { randomInt } from "node:crypto";
-import { parseArgs } from "node:util";
 
 import { parseDurationMs, parseLimitMs, parseSizeBytes, parseWholeNumber } from "../verb/quantity.ts";
+import { flag, readWords, text } from "../verb/read-words.ts";
+import { UsageError } from "../verb/run-verb.ts";
 
 type GivenStore = Readonly<{
   endpoint: string;
@@ -24,9 +25,6 @@ export type DrillOptions = Readonly<{
   store: GivenStore | null;
 }>;
 
-/** The command line cannot be obeyed; nothing was started. */
-export class UsageError extends Error {}
-
 export const usage =
   "usage: npm run drill -- [--json] [--rows N] [--size 300MB] [--load 60s] [--seed S] [--keep]\n" +
   "         [--max-rto 3s] [--max-rpo 1500ms] [--store URL [--bucket NAME] [--region NAME]]\n" +
@@ -42,8 +40,8 @@ export function readArguments(words: readonly string[], environment: Environment
     json: values.json,
     keep: values.keep,
     help: values.help,
-    seed: readFlag("seed", values.seed, (text) => parseWholeNumber(text, 2 ** 32 - 1)) ?? randomInt(2 ** 32),
-    rows: readFlag("rows", values.rows, (text) => parseWholeNumber(text, 100_000_000)) ?? 0,
+    seed: readFlag("seed", values.seed, (given) => parseWholeNumber(given, 2 ** 32 - 1)) ?? randomInt(2 ** 32),
+    rows: readFlag("rows", values.rows, (given) => parseWholeNumber(given, 100_000_000)) ?? 0,
     sizeBytes: readFlag("size", values.size, parseSizeBytes) ?? 0,
     loadMs: readFlag("load", values.load, parseDurationMs) ?? 0,
     maxRtoMs: readFlag("max-rto", values["max-rto"], parseLimitMs),
@@ -53,37 +51,26 @@ export function readArguments(words: readonly string[], environment: Environment
 }
 
 function parseWords(words: readonly string[]) {
-  const text = { type: "string" } as const;
-  const flag = { type: "boolean", default: false } as const;
-  try {
-    const { values } = parseArgs({
-      args: [...words],
-      strict: true,
-      options: {
-        json: flag,
-        keep: flag,
-        help: flag,
-        seed: text,
-        rows: text,
-        size: text,
-        load: text,
-        "max-rto": text,
-        "max-rpo": text,
-        store: text,
-        bucket: text,
-        region: text,
-      },
-    });
-    return values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
-  }
+  return readWords(words, {
+    json: flag,
+    keep: flag,
+    help: flag,
+    seed: text,
+    rows: text,
+    size: text,
+    load: text,
+    "max-rto": text,
+    "max-rpo": text,
+    store: text,
+    bucket: text,
+    region: text,
+  });
 }
 
-function readFlag(name: string, text: string | undefined, parse: (text: string) => number): number | null {
-  if (text === undefined) return null;
+function readFlag(name: string, given: string | undefined, parse: (given: string) => number): number | null {
+  if (given === undefined) return null;
   try {
-    return parse(text);
+    return parse(given);
   } catch (error) {
     throw new UsageError(`--${name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }

@@ -1,17 +1,19 @@
+import { readOptions } from "../verb/run-verb.ts";
 import { type Transcript, openTranscript } from "../verb/transcript.ts";
-import { type DrillOptions, UsageError, readArguments, usage } from "./arguments.ts";
+import { type DrillOptions, readArguments, usage } from "./arguments.ts";
 import { Leftovers } from "./leftovers.ts";
 import { type Findings, printReport, reportError, reportFindings } from "./report.ts";
 import { type Stage, openStage, readVersions } from "./stage.ts";
-
-const usageExitCode = 64; // EX_USAGE of sysexits.h
 
 /**
  * Runs a drill as a program: arguments, stage, story, report, exit code. Exit 0: nothing is in doubt; 1: something is;
  * 64: the command line is wrong; 130, 143: interrupted.
  */
 export async function runDrill(words: readonly string[], rehearse: (stage: Stage) => Promise<Findings>): Promise<void> {
-  const options = readOptions(words);
+  const options = readOptions(
+    { name: "drill", usage, readArguments: (given) => readArguments(given, process.env) },
+    words,
+  );
   if (options === null) return;
   const leftovers = new Leftovers();
   leftovers.clearOnExit();
@@ -23,19 +25,6 @@ export async function runDrill(words: readonly string[], rehearse: (stage: Stage
   else transcript.line(`Look at what is left: ${again} --keep`);
   if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   process.exitCode = report.ok ? 0 : 1;
-}
-
-function readOptions(words: readonly string[]): DrillOptions | null {
-  try {
-    const options = readArguments(words, process.env);
-    if (!options.help) return options;
-    process.stdout.write(`${usage}\n`);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`drill: ${error.message}\n${usage}\n`);
-    process.exitCode = usageExitCode;
-  }
-  return null;
 }
 
 type Telling = Readonly<{ options: DrillOptions; transcript: Transcript; leftovers: Leftovers; startedAt: number }>;

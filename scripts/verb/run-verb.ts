@@ -6,15 +6,18 @@ export class UsageError extends Error {}
 /** What was asked for is not done, on purpose; the message says what would allow it. */
 export class Refused extends Error {}
 
-export type Verb<Options> = {
+export type CommandLine<Options> = {
   name: string;
   usage: string;
   /** Throws UsageError. */
   readArguments(words: readonly string[]): Options;
+};
+
+export type Verb<Options> = CommandLine<Options> & {
   carryOut(options: Options, transcript: Transcript): Promise<void>;
 };
 
-const usageExitCode = 64; // EX_USAGE of sysexits.h
+export const usageExitCode = 64; // EX_USAGE of sysexits.h
 
 /** Runs a verb as a program. Exit 0: done; 1: refused, declined or failed; 64: the command line is wrong. */
 export async function runVerb<Options extends { help: boolean }>(
@@ -39,7 +42,11 @@ function renderError(error: unknown): string {
   return error.cause === undefined ? own : `${own}\n  ${renderError(error.cause)}`;
 }
 
-function readOptions<Options extends { help: boolean }>(verb: Verb<Options>, words: readonly string[]): Options | null {
+/** Reads a command line; null when everything is said already: the usage that was asked for, or what is wrong, with exit code 64. */
+export function readOptions<Options extends { help: boolean }>(
+  verb: CommandLine<Options>,
+  words: readonly string[],
+): Options | null {
   try {
     const options = verb.readArguments(words);
     if (!options.help) return options;
