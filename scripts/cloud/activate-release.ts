@@ -18,7 +18,7 @@ const machine = {
 if (!/^[0-9a-f]{64}$/.test(release)) throw new Error(`LIFEBOAT_RELEASE must be a SHA-256 (got ${release})`);
 
 const settings = readMachineSettings(await text(process.stdin));
-using bucket = new MachineBucket(environment, settings);
+using bucket = await MachineBucket.open(environment, settings);
 await bucket.waitUntilKeyWorks();
 await waitForSsh(machine);
 const bringUp = readFileSync(join(import.meta.dirname, "bring-up.sh"), "utf8");

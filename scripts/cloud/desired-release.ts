@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
 
-import { fetchJson, putJson } from "./json-object.ts";
 import type { CloudStore } from "./open-client.ts";
+import { fetchJson, putJson } from "./store-object.ts";
 
 const sha256 = Type.String({ pattern: "^[0-9a-f]{64}$" });
 const DesiredReleaseSchema = Type.Object({ sha256, previous: Type.Union([sha256, Type.Null()]) });

@@ -1,6 +1,5 @@
-import { GetObjectCommand, S3ServiceException } from "@aws-sdk/client-s3";
-
 import type { CloudStore } from "./open-client.ts";
+import { fetchText } from "./store-object.ts";
 
 /** Where the server of that number tells its SSH host keys (cloud-init's tell-host-keys). Only a holder of the machine's key can write there. */
 export function hostKeysObject(server: string): string {
@@ -13,12 +12,7 @@ export function parseHostKeys(text: string): string[] {
 }
 
 /** The host keys that a server has told; undefined when it has told none. */
-export async function fetchHostKeys({ client, bucket }: CloudStore, server: string): Promise<string[] | undefined> {
-  try {
-    const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: hostKeysObject(server) }));
-    return parseHostKeys((await Body?.transformToString()) ?? "");
-  } catch (error) {
-    if (error instanceof S3ServiceException && error.name === "NoSuchKey") return undefined;
-    throw new Error(`reading ${hostKeysObject(server)} from bucket ${bucket}`, { cause: error });
-  }
+export async function fetchHostKeys(store: CloudStore, server: string): Promise<string[] | undefined> {
+  const told = await fetchText(store, hostKeysObject(server));
+  return told === undefined ? undefined : parseHostKeys(told.text);
 }

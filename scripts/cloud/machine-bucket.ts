@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand } from "@aws-sdk/client-s3";
 
 import { sentinelKey } from "../../app/replica/sentinel.ts";
 import { hostKeysObject, parseHostKeys } from "./host-keys.ts";
 import type { MachineSettings } from "./machine-settings.ts";
-import { requireVariable } from "./open-client.ts";
+import { type CloudStore, openPatientStore } from "./open-client.ts";
 
 const waitLimitMs = 120_000;
 const pollMs = 2_000;
@@ -14,21 +14,21 @@ const neededAnswers = 3;
 
 /** The bucket, as a machine with these settings sees it. */
 export class MachineBucket implements Disposable {
-  readonly #client: S3Client;
-  readonly #bucket: string;
+  readonly #store: CloudStore;
   readonly #accessKeyId: string;
 
-  constructor(environment: NodeJS.ProcessEnv, { accessKeyId, secretAccessKey }: MachineSettings) {
-    const endpoint = environment["LIFEBOAT_ENDPOINT"] ?? "";
-    this.#bucket = requireVariable(environment, "LIFEBOAT_BUCKET");
+  private constructor(store: CloudStore, accessKeyId: string) {
+    this.#store = store;
     this.#accessKeyId = accessKeyId;
-    this.#client = new S3Client({
-      region: requireVariable(environment, "LIFEBOAT_REGION"),
-      ...(endpoint === "" ? {} : { endpoint }),
-      forcePathStyle: environment["LIFEBOAT_PATH_STYLE"] === "true",
-      credentials: { accessKeyId, secretAccessKey },
-      requestHandler: { connectionTimeout: 5_000, requestTimeout: 15_000, throwOnRequestTimeout: true },
-    });
+  }
+
+  /** Opens it where the environment says, with the machine's key instead of whoever runs this. */
+  static async open(
+    environment: NodeJS.ProcessEnv,
+    { accessKeyId, secretAccessKey }: MachineSettings,
+  ): Promise<MachineBucket> {
+    const place = { ...environment, AWS_PROFILE: "", LIFEBOAT_ACCESS_KEY_ID: accessKeyId };
+    return new MachineBucket(await openPatientStore(place, async () => secretAccessKey), accessKeyId);
   }
 
   /** Waits until the bucket accepts the key. A machine that got it sooner would take the refusal for a wrong bucket. Throws after two minutes. */
@@ -49,9 +49,10 @@ export class MachineBucket implements Disposable {
   }
 
   async #waitForObject(key: string, failure: string): Promise<string> {
+    const { client, bucket } = this.#store;
     for (const endAt = Date.now() + waitLimitMs; ;) {
       try {
-        const { Body } = await this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key: key }));
+        const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
         return (await Body?.transformToString()) ?? "";
       } catch (cause) {
         if (Date.now() > endAt) throw new Error(failure, { cause });
@@ -61,6 +62,6 @@ export class MachineBucket implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#client.destroy();
+    this.#store[Symbol.dispose]();
   }
 }

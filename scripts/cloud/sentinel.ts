@@ -4,8 +4,8 @@ import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { type Static, Type } from "typebox";
 
 import { sentinelKey } from "../../app/replica/sentinel.ts";
-import { fetchJson, putJson } from "./json-object.ts";
 import type { CloudStore } from "./open-client.ts";
+import { fetchJson, putJson } from "./store-object.ts";
 
 const OwnedSentinelSchema = Type.Object({
   format: Type.Literal(1),
@@ -15,6 +15,11 @@ const OwnedSentinelSchema = Type.Object({
 });
 
 type OwnedSentinel = Static<typeof OwnedSentinelSchema>;
+
+/** What the bucket says of itself; undefined when it says nothing. Throws when what stands there is no sentinel. */
+export async function fetchOwnedSentinel(store: CloudStore): Promise<OwnedSentinel | undefined> {
+  return (await fetchJson(store, sentinelKey, OwnedSentinelSchema))?.value;
+}
 
 export type SentinelClaim = {
   /** project/stack that runs this. */
@@ -31,10 +36,10 @@ export type SentinelClaim = {
  * or remembered; and when a sentinel is missing where there ought to be one.
  */
 export async function makeOrAdoptSentinel(store: CloudStore, claim: SentinelClaim): Promise<string> {
-  const standing = await fetchJson(store, sentinelKey, OwnedSentinelSchema);
+  const standing = await fetchOwnedSentinel(store);
   if (standing !== undefined) {
-    assertOurs(standing.value, store.bucket, claim);
-    return standing.value.bucketId;
+    assertOurs(standing, store.bucket, claim);
+    return standing.bucketId;
   }
   await assertUnused(store, claim);
   const made: OwnedSentinel = { format: 1, bucketId: randomUUID(), owner: claim.owner };
@@ -44,9 +49,9 @@ export async function makeOrAdoptSentinel(store: CloudStore, claim: SentinelClai
 
 /** The positive control before anything is written: throws unless the bucket carries the id. */
 export async function assertBucketId(store: CloudStore, bucketId: string): Promise<void> {
-  const standing = await fetchJson(store, sentinelKey, OwnedSentinelSchema);
-  if (standing?.value.bucketId === bucketId) return;
-  const found = standing === undefined ? "no sentinel" : `id ${standing.value.bucketId}`;
+  const standing = await fetchOwnedSentinel(store);
+  if (standing?.bucketId === bucketId) return;
+  const found = standing === undefined ? "no sentinel" : `id ${standing.bucketId}`;
   throw new Error(
     `bucket ${store.bucket} has ${found} where ${bucketId} was expected: it is another bucket than the one this stack knows`,
   );

@@ -1,5 +1,6 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
+import { bucketExists, deleteBucket, emptyBucket } from "../cloud/empty-bucket.ts";
 import type { HetznerProject, Labels, LeftVolume } from "../cloud/hetzner-project.ts";
 import type { CloudStore } from "../cloud/open-client.ts";
 import { openHetzner, readLabels } from "../stack/open-hetzner.ts";
@@ -11,7 +12,6 @@ import { confirmName } from "../verb/ask.ts";
 import { Refused } from "../verb/run-verb.ts";
 import type { Transcript } from "../verb/transcript.ts";
 import { demandOwner } from "./demand-owner.ts";
-import { bucketExists, deleteBucket, emptyBucket } from "./empty-bucket.ts";
 
 /** All that a stack leaves behind, found before anything of it is deleted. */
 export type LeftData = Disposable & {

@@ -1,23 +1,20 @@
 import { ListObjectVersionsCommand } from "@aws-sdk/client-s3";
-import { Type } from "typebox";
 
 import { sentinelKey } from "../../app/replica/sentinel.ts";
-import { fetchJson } from "../cloud/json-object.ts";
 import type { CloudStore } from "../cloud/open-client.ts";
+import { fetchOwnedSentinel } from "../cloud/sentinel.ts";
 import { Refused } from "../verb/run-verb.ts";
-
-const SentinelSchema = Type.Object({ owner: Type.Optional(Type.String()) });
 
 /**
  * Throws Refused unless the bucket's sentinel names the owner (project/stack). An empty bucket without one passes: the sentinel goes last, so
  * that is what a deletion leaves that was cut off.
  */
 export async function demandOwner(store: CloudStore, owner: string): Promise<void> {
-  const sentinel = await fetchJson(store, sentinelKey, SentinelSchema);
-  if (sentinel?.value.owner === owner) return;
+  const sentinel = await fetchOwnedSentinel(store);
+  if (sentinel?.owner === owner) return;
   if (sentinel === undefined && (await isEmpty(store))) return;
   throw new Refused(
-    `${describe(store, sentinel?.value)}, and this is ${owner}: its data is not deleted here. Nothing was changed`,
+    `${describe(store, sentinel)}, and this is ${owner}: its data is not deleted here. Nothing was changed`,
   );
 }
 

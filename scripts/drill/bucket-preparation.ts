@@ -1,16 +1,10 @@
 import { randomBytes, randomUUID } from "node:crypto";
 
-import {
-  CreateBucketCommand,
-  DeleteBucketCommand,
-  DeleteObjectsCommand,
-  ListObjectVersionsCommand,
-  PutBucketVersioningCommand,
-  S3Client,
-} from "@aws-sdk/client-s3";
+import { CreateBucketCommand, DeleteBucketCommand, PutBucketVersioningCommand, S3Client } from "@aws-sdk/client-s3";
 
 import { type BucketConfig, openBucket } from "../../app/replica/bucket.ts";
 import { makeSentinel } from "../../app/replica/sentinel.ts";
+import { deleteVersions } from "../cloud/empty-bucket.ts";
 import type { StoreAccess } from "./seaweed-store.ts";
 
 export type PreparedBucket = Readonly<{ config: BucketConfig; bucketId: string; made: boolean }>;
@@ -39,16 +33,7 @@ export async function prepareBucket(access: StoreAccess, named: string | null): 
 export async function removeBucket({ config, made }: PreparedBucket): Promise<void> {
   using client = openClient(config);
   const Bucket = config.bucket;
-  for (;;) {
-    const page = await client.send(new ListObjectVersionsCommand({ Bucket }));
-    const Objects = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])].flatMap(({ Key, VersionId }) =>
-      Key === undefined || !isOurs(Key) ? [] : [{ Key, ...(VersionId !== undefined && { VersionId }) }],
-    );
-    if (Objects.length === 0) break;
-    const { Errors } = await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }));
-    const [error] = Errors ?? [];
-    if (error) throw new Error(`${error.Key} in bucket ${Bucket} cannot be deleted: ${error.Code} ${error.Message}`);
-  }
+  await deleteVersions({ client, bucket: Bucket }, isOurs);
   if (made) await client.send(new DeleteBucketCommand({ Bucket }));
 }
 

@@ -1,8 +1,8 @@
-import { GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { type Static, Type } from "typebox";
-import { Value } from "typebox/value";
 
 import type { CloudStore } from "../cloud/open-client.ts";
+import { fetchJson } from "../cloud/store-object.ts";
 
 const text = Type.Union([Type.String(), Type.Null()]);
 const BootReportSchema = Type.Object({
@@ -20,16 +20,15 @@ const clockSlackMs = 60_000;
 const prefix = "reports/boot/";
 
 /** The newest boot since then that was refused or lost its claim, as the bucket tells it; undefined when there is none. */
-export async function findRefusedBoot({ client, bucket }: CloudStore, since: Date): Promise<BootReport | undefined> {
+export async function findRefusedBoot(store: CloudStore, since: Date): Promise<BootReport | undefined> {
   const after = new Date(since.getTime() - clockSlackMs).toISOString();
-  const listed = await client.send(
-    new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, StartAfter: `${prefix}${after}` }),
+  const listed = await store.client.send(
+    new ListObjectsV2Command({ Bucket: store.bucket, Prefix: prefix, StartAfter: `${prefix}${after}` }),
   );
   // Their names begin with the time.
-  for (const { Key } of (listed.Contents ?? []).toReversed()) {
-    const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key }));
-    const report = Value.Parse(BootReportSchema, JSON.parse((await Body?.transformToString()) ?? ""));
-    if (report.outcome === "refused" || report.outcome === "lost") return report;
+  for (const { Key = "" } of (listed.Contents ?? []).toReversed()) {
+    const report = (await fetchJson(store, Key, BootReportSchema))?.value;
+    if (report?.outcome === "refused" || report?.outcome === "lost") return report;
   }
   return undefined;
 }

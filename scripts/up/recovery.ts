@@ -4,8 +4,9 @@ import type { ConfigMap } from "@pulumi/pulumi/automation/index.js";
 import { type Static, Type } from "typebox";
 
 import { sentinelKey } from "../../app/replica/sentinel.ts";
-import { fetchJson } from "../cloud/json-object.ts";
 import type { CloudStore } from "../cloud/open-client.ts";
+import { fetchOwnedSentinel } from "../cloud/sentinel.ts";
+import { fetchJson } from "../cloud/store-object.ts";
 import { Refused } from "../verb/run-verb.ts";
 
 const recoveryKey = "recovery.json";
@@ -16,26 +17,25 @@ const RecoverySchema = Type.Object({
   /** By the paths of `pulumi config set --path`. */
   config: Type.Record(Type.String(), Type.String()),
 });
-const SentinelSchema = Type.Object({ format: Type.Literal(1), bucketId: Type.String() });
 
 /** What the stack of a bucket needs to be made again, without its secrets. */
 export type Recovery = Static<typeof RecoverySchema>;
 
 /** Reads what the bucket says about its stack. Throws Refused when it is no bucket of ours, or not the one that its recovery.json was written for. */
 export async function readRecovery(store: CloudStore): Promise<Recovery> {
-  const sentinel = await fetchJson(store, sentinelKey, SentinelSchema);
+  const sentinel = await fetchOwnedSentinel(store);
   if (sentinel === undefined)
     throw new Refused(`bucket ${store.bucket} has no ${sentinelKey}: it is no Lifeboat's bucket, or not the right one`);
   const recovery = await fetchJson(store, recoveryKey, RecoverySchema);
   if (recovery === undefined) {
     throw new Refused(
       `bucket ${store.bucket} has no ${recoveryKey}: no machine was ever ready with it. ` +
-        `Set the stack's config by hand, bucket and bucketId (${sentinel.value.bucketId}) with it, then npm run up`,
+        `Set the stack's config by hand, bucket and bucketId (${sentinel.bucketId}) with it, then npm run up`,
     );
   }
-  if (recovery.value.bucketId === sentinel.value.bucketId) return recovery.value;
+  if (recovery.value.bucketId === sentinel.bucketId) return recovery.value;
   throw new Refused(
-    `${recoveryKey} is of bucket ${recovery.value.bucketId}, but bucket ${store.bucket} is ${sentinel.value.bucketId}: it was copied from elsewhere`,
+    `${recoveryKey} is of bucket ${recovery.value.bucketId}, but bucket ${store.bucket} is ${sentinel.bucketId}: it was copied from elsewhere`,
   );
 }
 

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 import type { BinaryPin } from "../../scripts/binaries/manifest.ts";
+import { listenOnLoopback } from "../listen-on-loopback.ts";
 
 /** What the pinned binary holds; anything else must be refused. */
 export const genuine = "#!/bin/sh\necho genuine\n";
@@ -77,16 +78,5 @@ export function makeWheelFolder(sandbox: Sandbox, content: string): { wheel: str
 
 /** The release page on a loopback port. */
 export async function serveRelease(listener: RequestListener): Promise<AsyncDisposable & { url: string }> {
-  const server = createServer(listener);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the release server has no port");
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    [Symbol.asyncDispose]: () =>
-      new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
-  };
+  return listenOnLoopback(createServer(listener));
 }

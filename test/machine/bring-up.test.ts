@@ -69,7 +69,7 @@ machineTest("a machine is brought up at its birth, and a second run changes noth
   expect(await machine.ask("GET", "/ready")).toMatchObject({ status: 200 });
   expect(await machine.countStarts()).toBe(1);
   const { endpoint, region } = bucket.access;
-  using place = new MachineBucket(
+  using place = await MachineBucket.open(
     {
       LIFEBOAT_BUCKET: bucket.place.bucket,
       LIFEBOAT_REGION: region,

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
 import { text } from "node:stream/consumers";
+
+import { listenOnLoopback } from "../listen-on-loopback.ts";
 
 /** How a store that cannot swap takes a conditional PUT: as if no condition were there, or with 501. */
 type Conditions = "ignored" | "not-implemented";
@@ -13,16 +14,8 @@ type Conditions = "ignored" | "not-implemented";
 export async function startUnconditionalStore(conditions: Conditions): Promise<AsyncDisposable & { endpoint: string }> {
   const objects = new Map<string, string>();
   const server = createServer((request, response) => void answer({ request, response, objects, conditions }));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the store listens on no port");
-  const close = async () => {
-    server.close();
-    server.closeAllConnections();
-    await once(server, "close");
-  };
-  return { endpoint: `http://127.0.0.1:${address.port}`, [Symbol.asyncDispose]: close };
+  const { url, [Symbol.asyncDispose]: close } = await listenOnLoopback(server);
+  return { endpoint: url, [Symbol.asyncDispose]: close };
 }
 
 type Exchange = {

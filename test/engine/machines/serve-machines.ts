@@ -5,9 +5,9 @@ import { json } from "node:stream/consumers";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
+import { listenOnLoopback } from "../../listen-on-loopback.ts";
 import type { Account } from "../aws/account.ts";
 import type { Cloud, Server } from "../hcloud/cloud.ts";
-import { listenOnLoopback } from "../listen-on-loopback.ts";
 import { bringUp, hostKeyOf, type Machine, reportRefusal, tellHostKeys } from "./bring-up.ts";
 
 export type Machines = AsyncDisposable &

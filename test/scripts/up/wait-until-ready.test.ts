@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { expect, test } from "vitest";
 
 import { waitUntilReady } from "../../../scripts/up/wait-until-ready.ts";
-import { listenOnLoopback } from "../../engine/listen-on-loopback.ts";
+import { listenOnLoopback } from "../../listen-on-loopback.ts";
 
 test("a machine that was brought up just now and does not answer from here is behind its firewall", async () => {
   const silence = waitUntilReady(await findSilentUrl(), { timeoutMs: 100, hasAnsweredItself: true });

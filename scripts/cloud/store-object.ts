@@ -6,16 +6,30 @@ import type { CloudStore } from "./open-client.ts";
 
 /** Reads a JSON object of the bucket; undefined when it is not there. Throws when it cannot be read or is something else. */
 export async function fetchJson<Schema extends TSchema>(
-  { client, bucket }: CloudStore,
+  store: CloudStore,
   key: string,
   schema: Schema,
 ): Promise<{ value: Static<Schema>; etag: string } | undefined> {
+  const found = await fetchText(store, key);
+  if (found === undefined) return undefined;
+  try {
+    return { value: Value.Parse(schema, JSON.parse(found.text)), etag: found.etag };
+  } catch (error) {
+    throw new Error(`reading ${key} from bucket ${store.bucket}`, { cause: error });
+  }
+}
+
+/** Reads an object of the bucket as text; undefined when it is not there. Throws when it cannot be read. */
+export async function fetchText(
+  { client, bucket }: CloudStore,
+  key: string,
+): Promise<{ text: string; etag: string } | undefined> {
   try {
     const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-    const body = await answer.Body?.transformToString();
-    if (answer.ETag === undefined || body === undefined)
+    const text = await answer.Body?.transformToString();
+    if (answer.ETag === undefined || text === undefined)
       throw new Error(`GET ${key} from bucket ${bucket}: the answer is not S3's`);
-    return { value: Value.Parse(schema, JSON.parse(body)), etag: answer.ETag };
+    return { text, etag: answer.ETag };
   } catch (error) {
     if (error instanceof S3ServiceException && error.name === "NoSuchKey") return undefined;
     throw new Error(`reading ${key} from bucket ${bucket}`, { cause: error });

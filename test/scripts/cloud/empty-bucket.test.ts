@@ -2,9 +2,9 @@ import { createServer } from "node:http";
 
 import { expect, test } from "vitest";
 
+import { deleteBucket, emptyBucket } from "../../../scripts/cloud/empty-bucket.ts";
 import { openPatientStore } from "../../../scripts/cloud/open-client.ts";
-import { deleteBucket, emptyBucket } from "../../../scripts/down/empty-bucket.ts";
-import { listenOnLoopback } from "../../engine/listen-on-loopback.ts";
+import { listenOnLoopback } from "../../listen-on-loopback.ts";
 
 // Every request fails once before it is answered.
 const answers: Record<string, string> = {

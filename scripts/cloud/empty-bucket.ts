@@ -11,8 +11,9 @@ import {
 } from "@aws-sdk/client-s3";
 
 import { sentinelKey } from "../../app/replica/sentinel.ts";
-import type { CloudStore } from "../cloud/open-client.ts";
+import type { CloudStore } from "./open-client.ts";
 
+type Place = Pick<CloudStore, "client" | "bucket">;
 type Counted = (deletedCount: number) => void;
 
 /**
@@ -22,14 +23,7 @@ type Counted = (deletedCount: number) => void;
 export async function emptyBucket(store: CloudStore, count: Counted): Promise<number> {
   await abortUploads(store);
   const deleted = await deleteVersions(store, (key) => key !== sentinelKey, count);
-  return (
-    deleted +
-    (await deleteVersions(
-      store,
-      () => true,
-      () => {},
-    ))
-  );
+  return deleted + (await deleteVersions(store, () => true));
 }
 
 /** Whether there is such a bucket. Throws when the store does not say. */
@@ -53,10 +47,11 @@ export async function deleteBucket({ client, bucket }: CloudStore): Promise<void
   }
 }
 
-async function deleteVersions(
-  { client, bucket }: CloudStore,
+/** Deletes every version and every delete marker of the keys that are wanted, and returns how many there were. Throws when one cannot be deleted. */
+export async function deleteVersions(
+  { client, bucket }: Place,
   isWanted: (key: string) => boolean,
-  count: Counted,
+  count: Counted = () => {},
 ): Promise<number> {
   let deletedCount = 0;
   let page: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } | null = {};
@@ -78,10 +73,7 @@ async function deleteVersions(
   return deletedCount;
 }
 
-async function deleteObjects(
-  { client, bucket }: Pick<CloudStore, "client" | "bucket">,
-  Objects: ObjectIdentifier[],
-): Promise<void> {
+async function deleteObjects({ client, bucket }: Place, Objects: ObjectIdentifier[]): Promise<void> {
   if (Objects.length === 0) return;
   const { Errors = [] } = await client.send(
     new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }),
