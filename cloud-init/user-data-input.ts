@@ -1,3 +1,5 @@
+import { plainValue } from "./environment-file.ts";
+
 /** What one machine must know at its birth. Times in milliseconds and hours. */
 export type UserDataInput = {
   hostname: string;
@@ -23,8 +25,6 @@ export type UserDataInput = {
 };
 
 const sha256 = /^[0-9a-f]{64}$/;
-// Quotes, backslashes and blanks would need escapes, which systemd, the shell and curl read in three different ways.
-const plain = /^[!#-&(-[\]-~]+$/;
 
 /** Everything that is wrong with the input, in words that never show the secret. */
 export function listFaults(input: UserDataInput): string[] {
@@ -40,16 +40,19 @@ export function listFaults(input: UserDataInput): string[] {
       `bucket.bucket must be the name of a bucket (got ${bucket.bucket})`,
     ],
     [/^[a-z0-9-]+$/i.test(bucket.region), `bucket.region must hold letters, digits and hyphens (got ${bucket.region})`],
-    [isOrigin(bucket.endpoint), `bucket.endpoint must be http(s)://host[:port] (got ${bucket.endpoint})`],
     [
-      plain.test(bucket.bucketId) && bucket.bucketId.length >= 8,
+      bucket.endpoint === undefined || isOrigin(bucket.endpoint),
+      `bucket.endpoint must be http(s)://host[:port] (got ${bucket.endpoint})`,
+    ],
+    [
+      plainValue.test(bucket.bucketId) && bucket.bucketId.length >= 8,
       `bucket.bucketId must be 8 or more plain characters (got ${bucket.bucketId})`,
     ],
     [
-      plain.test(key.accessKeyId) && !key.accessKeyId.includes(":"),
+      plainValue.test(key.accessKeyId) && !key.accessKeyId.includes(":"),
       "key.accessKeyId must hold no blanks, quotes, backslashes or colons",
     ],
-    [plain.test(key.secretAccessKey), "key.secretAccessKey must hold no blanks, quotes or backslashes"],
+    [plainValue.test(key.secretAccessKey), "key.secretAccessKey must hold no blanks, quotes or backslashes"],
     [input.apiTokensSha256.length > 0, "apiTokensSha256 is empty: nobody could use the API"],
     [input.apiTokensSha256.every((digest) => sha256.test(digest)), "apiTokensSha256 must hold 64 hex digits each"],
     [
@@ -65,8 +68,8 @@ function isWhole(value: number, least: number): boolean {
   return Number.isInteger(value) && value >= least;
 }
 
-function isOrigin(endpoint: string | undefined): boolean {
-  if (endpoint === undefined) return true;
+/** Whether an endpoint is scheme, host and port, and nothing that a signature would have to know. */
+export function isOrigin(endpoint: string): boolean {
   const url = URL.parse(endpoint);
   return url !== null && /^https?:$/.test(url.protocol) && (endpoint === url.origin || endpoint === `${url.origin}/`);
 }

@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 
+import { renderEnvironmentLines } from "./environment-file.ts";
 import { readRootfs } from "./rootfs.ts";
 import { listFaults, type UserDataInput } from "./user-data-input.ts";
 
@@ -39,9 +40,9 @@ function describeMachine(input: UserDataInput) {
   };
 }
 
-/** One file for systemd and for the shell: both read NAME='value'. The names are those of app/config.ts. */
+/** The names are those of app/config.ts. */
 function renderEnvironment({ bucket, key, ...input }: UserDataInput): string {
-  const lines = {
+  return renderEnvironmentLines({
     LIFEBOAT_RELEASE: input.release.sha256,
     LIFEBOAT_FILESYSTEM: input.filesystem,
     LIFEBOAT_BUCKET_URL: bucketUrl(bucket),
@@ -55,10 +56,7 @@ function renderEnvironment({ bucket, key, ...input }: UserDataInput): string {
     LIFEBOAT_RETENTION_HOURS: String(input.retentionHours),
     LITESTREAM_ACCESS_KEY_ID: key.accessKeyId,
     LITESTREAM_SECRET_ACCESS_KEY: key.secretAccessKey,
-  };
-  return Object.entries(lines)
-    .map(([name, value]) => `${name}='${value}'\n`)
-    .join("");
+  });
 }
 
 function bucketUrl({ bucket, region, endpoint, pathStyle }: UserDataInput["bucket"]): string {

@@ -2,10 +2,11 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { AppRelease } from "./app-release.ts";
 import type { DataVolume } from "./data-volume.ts";
+import { storeEnvironment, storeLogin } from "./locate-store.ts";
 import type { Machine } from "./machine.ts";
 import { printedLine, runScript } from "./node-command.ts";
 import type { AccessKey } from "./replica-access.ts";
-import { type ReplicaBucket, storeEnvironment } from "./replica-bucket.ts";
+import type { ReplicaBucket } from "./replica-bucket.ts";
 
 export type ActiveReleaseArgs = {
   machine: Machine;
@@ -52,7 +53,7 @@ export class ActiveRelease extends pulumi.ComponentResource {
           LIFEBOAT_BUCKET_ID: bucket.bucketId,
           LIFEBOAT_RELEASE: release.sha256,
         },
-        ...(bucket.store.keys === undefined ? {} : { stdin: bucket.store.keys.secretAccessKey }),
+        ...storeLogin(bucket.store),
       },
       { parent: this, dependsOn: activation },
     );

@@ -1,10 +1,11 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 
-import type { Release } from "./read-release.ts";
+import type { BuiltRelease } from "../cloud-init/built-release.ts";
+import { optionsFor } from "./locate-store.ts";
 import type { ReplicaBucket } from "./replica-bucket.ts";
 
-export type AppReleaseArgs = { bucket: ReplicaBucket; release: Release };
+export type AppReleaseArgs = { bucket: ReplicaBucket; release: BuiltRelease };
 
 /** A release in the bucket, under its own hash. Uploading it changes nothing on any machine. */
 export class AppRelease extends pulumi.ComponentResource {
@@ -22,12 +23,7 @@ export class AppRelease extends pulumi.ComponentResource {
         source: new pulumi.asset.FileAsset(release.path),
         contentType: "application/gzip",
       },
-      {
-        parent: this,
-        retainOnDelete: true,
-        dependsOn: bucket,
-        ...(bucket.store.provider === undefined ? {} : { provider: bucket.store.provider }),
-      },
+      { parent: this, retainOnDelete: true, dependsOn: bucket, ...optionsFor(bucket.store) },
     );
     this.sha256 = object.key.apply(() => release.sha256);
     this.registerOutputs({ sha256: this.sha256 });

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { platformOf } from "../cloud-init/built-release.ts";
 import { ConfigReading } from "./config-reading.ts";
 import { type StoreConfig, readStore } from "./store-config.ts";
 import { isWorldCidr } from "./world-cidr.ts";
@@ -75,11 +76,6 @@ export function readConfig(): InfraConfig {
   }
   read.throwFaults();
   return Object.freeze({ ...config, settings: read.settings() });
-}
-
-/** Hetzner's ARM types are those of the cax line. */
-export function platformOf(serverType: string): "linux-x64" | "linux-arm64" {
-  return serverType.startsWith("cax") ? "linux-arm64" : "linux-x64";
 }
 
 // A machine of another architecture would need another image and another release.

@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { platformOf } from "../cloud-init/built-release.ts";
 import { ActiveRelease } from "./active-release.ts";
 import { AppRelease } from "./app-release.ts";
-import { platformOf, readConfig } from "./config.ts";
+import { readConfig } from "./config.ts";
 import { DataVolume } from "./data-volume.ts";
 import { locateStore } from "./locate-store.ts";
 import { digestTokens, machineUserData } from "./machine-user-data.ts";

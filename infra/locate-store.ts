@@ -23,6 +23,29 @@ export type Store = {
   provider?: aws.Provider;
 };
 
+/** The options of what is made at a store: a given one has a provider of its own. */
+export function optionsFor({ provider }: Pick<Store, "provider">): { provider?: aws.Provider } {
+  return provider === undefined ? {} : { provider };
+}
+
+/** How the scripts that speak to the bucket are told where it is. */
+export function storeEnvironment(store: Store): Record<string, string> {
+  return {
+    LIFEBOAT_BUCKET: store.bucket,
+    LIFEBOAT_REGION: store.region,
+    LIFEBOAT_ENDPOINT: store.endpoint ?? "",
+    LIFEBOAT_PATH_STYLE: String(store.pathStyle),
+    // Empty: whoever runs Pulumi is logged in at AWS; then the scripts use the same login.
+    LIFEBOAT_ACCESS_KEY_ID: store.keys?.accessKeyId ?? "",
+    ...(store.profile === undefined ? {} : { AWS_PROFILE: store.profile }),
+  };
+}
+
+/** The secret key with which such a script logs in, on its stdin; nothing where it uses the login of whoever runs Pulumi. */
+export function storeLogin({ keys }: Store): { stdin?: pulumi.Output<string> } {
+  return keys === undefined ? {} : { stdin: keys.secretAccessKey };
+}
+
 /**
  * Finds out which bucket is meant and whether it exists, so that a bucket with data in it is adopted and never collided with.
  * Throws what the provider throws when the store cannot be asked: unreachable is not absent.

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { ActiveRelease } from "./active-release.ts";
 import type { InfraConfig } from "./config.ts";
-import type { Store } from "./locate-store.ts";
+import { optionsFor, type Store } from "./locate-store.ts";
 import type { ReplicaBucket } from "./replica-bucket.ts";
 
 export type RecoveryCardArgs = {
@@ -24,12 +24,7 @@ export class RecoveryCard extends pulumi.ComponentResource {
   ) {
     super("lifeboat:index:RecoveryCard", name, {}, options);
     const { store, bucketId } = bucket;
-    const kept = {
-      parent: this,
-      retainOnDelete: true,
-      dependsOn: after,
-      ...(store.provider === undefined ? {} : { provider: store.provider }),
-    };
+    const kept = { parent: this, retainOnDelete: true, dependsOn: after, ...optionsFor(store) };
     const put = (part: string, object: Pick<aws.s3.BucketObjectv2Args, "key" | "content" | "contentType">) =>
       new aws.s3.BucketObjectv2(`${name}-${part}`, { bucket: bucket.bucket, ...object }, kept);
     this.text = bucketId.apply((id) => renderRecoveryCard({ config, store, bucketId: id }));

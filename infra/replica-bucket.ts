@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 
 import { tlsOnlyPolicy } from "./access-policy.ts";
-import type { Store } from "./locate-store.ts";
+import { optionsFor, type Store, storeEnvironment, storeLogin } from "./locate-store.ts";
 import { printedLine, runScript } from "./node-command.ts";
 import { noncurrentDays } from "./store-config.ts";
 
@@ -28,7 +28,7 @@ export class ReplicaBucket extends pulumi.ComponentResource {
     super("lifeboat:index:ReplicaBucket", name, {}, options);
     this.store = store;
     // Whatever describes the data is kept when the stack goes: undoing the versioning, say, would be a loss too.
-    const kept = { parent: this, retainOnDelete: true, ...provideFor(store) };
+    const kept = { parent: this, retainOnDelete: true, ...optionsFor(store) };
     const made = store.managed ? [makeBucket(name, store, kept)] : [];
     const sentinel = runScript(
       `${name}-sentinel`,
@@ -37,7 +37,7 @@ export class ReplicaBucket extends pulumi.ComponentResource {
         // Another bucket than the one that this stack knows is refused.
         remembers: true,
         environment: { ...storeEnvironment(store), LIFEBOAT_OWNER: owner, LIFEBOAT_BUCKET_ID: bucketId ?? "" },
-        ...(store.keys === undefined ? {} : { stdin: store.keys.secretAccessKey }),
+        ...storeLogin(store),
       },
       { parent: this, dependsOn: made },
     );
@@ -47,23 +47,6 @@ export class ReplicaBucket extends pulumi.ComponentResource {
     this.bucketId = pulumi.all([printedLine(sentinel), settings.map(({ id }) => id)]).apply(([id]) => id);
     this.registerOutputs({ bucket: this.bucket, bucketId: this.bucketId });
   }
-}
-
-/** How the scripts that speak to the bucket are told where it is. */
-export function storeEnvironment(store: Store): Record<string, string> {
-  return {
-    LIFEBOAT_BUCKET: store.bucket,
-    LIFEBOAT_REGION: store.region,
-    LIFEBOAT_ENDPOINT: store.endpoint ?? "",
-    LIFEBOAT_PATH_STYLE: String(store.pathStyle),
-    // Empty: whoever runs Pulumi is logged in at AWS; then the scripts use the same login.
-    LIFEBOAT_ACCESS_KEY_ID: store.keys?.accessKeyId ?? "",
-    ...(store.profile === undefined ? {} : { AWS_PROFILE: store.profile }),
-  };
-}
-
-function provideFor({ provider }: Store): pulumi.CustomResourceOptions {
-  return provider === undefined ? {} : { provider };
 }
 
 function makeBucket(name: string, store: Store, kept: pulumi.CustomResourceOptions): aws.s3.Bucket {

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { isOrigin } from "../cloud-init/user-data-input.ts";
 import type { ConfigReading } from "./config-reading.ts";
 
 /** Keys of a given store. The machine gets the same ones, for such stores have no IAM that we could use. */
@@ -110,9 +111,4 @@ function readEndpoint(read: ConfigReading, store: GivenStore, region: string): s
   if (endpoint === undefined) read.fault(`endpoint is missing: store ${store} needs its URL`);
   else if (!isOrigin(endpoint)) read.fault(`endpoint must be https://host[:port] without a path (got ${endpoint})`);
   return endpoint ?? "";
-}
-
-function isOrigin(endpoint: string): boolean {
-  const url = URL.parse(endpoint);
-  return url !== null && /^https?:$/.test(url.protocol) && (endpoint === url.origin || endpoint === `${url.origin}/`);
 }

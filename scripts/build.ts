@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { buildRelease, type ReleasePlatform, releasePlatforms } from "./build/build-release.ts";
+import { releaseFolder, type ReleasePlatform, releasePlatforms } from "../cloud-init/built-release.ts";
+import { buildRelease } from "./build/build-release.ts";
 import { usageExitCode } from "./verb/run-verb.ts";
 
-const releases = join(import.meta.dirname, "../.release");
 const usage = `usage: npm run build [-- --platform ${releasePlatforms.join("|")}]`;
 
 const platform = readPlatform(process.argv.slice(2));
@@ -13,7 +13,7 @@ if (platform === null) {
   process.exitCode = usageExitCode;
 } else {
   const startedAt = performance.now();
-  const { sha256, bytes } = await buildRelease(platform, releases);
+  const { sha256, bytes } = await buildRelease(platform, releaseFolder);
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   console.log(`release ${sha256.slice(0, 12)} for ${platform}: ${(bytes / 1e6).toFixed(1)} MB in ${seconds} s`);
   console.log(join(".release", `${sha256}.tar.gz`));

@@ -1,5 +1,6 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
+import { platformOf } from "../cloud-init/built-release.ts";
 import { findDoomedServer, findRefusals } from "./stack/find-refusals.ts";
 import { openStack, settingsFileOf } from "./stack/open-stack.ts";
 import type { Plan } from "./stack/plan.ts";
@@ -8,7 +9,7 @@ import { renderPlan } from "./stack/render-plan.ts";
 import { stopMachine } from "./stack/stop-machine.ts";
 import { type Adoption, openAdoption } from "./up/adoption.ts";
 import { readArguments, type UpOptions, usage } from "./up/arguments.ts";
-import { ensureRelease, platformOf } from "./up/ensure-release.ts";
+import { ensureRelease } from "./up/ensure-release.ts";
 import { recogniseGoneServer } from "./up/gone-server.ts";
 import { findOldMachine, retireMachine } from "./up/old-machine.ts";
 import { previewRefreshed, type RefreshedPlan } from "./up/preview-refreshed.ts";

@@ -6,16 +6,13 @@ import { join, relative } from "node:path";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
+import { releaseNote, type ReleasePlatform } from "../../cloud-init/built-release.ts";
 import { manifest } from "../binaries/manifest.ts";
 import { resolveBinary } from "../binaries/resolve-binary.ts";
 import { appSources, bundleApp } from "./bundle-app.ts";
 import { listFiles, releaseFiles } from "./release-files.ts";
 import { resolveNode } from "./resolve-node.ts";
 import { type Archive, type ArchiveFile, writeArchive } from "./write-archive.ts";
-
-/** What a machine can be. */
-export const releasePlatforms = ["linux-x64", "linux-arm64"] as const;
-export type ReleasePlatform = (typeof releasePlatforms)[number];
 
 const root = join(import.meta.dirname, "../..");
 
@@ -28,7 +25,7 @@ export async function buildRelease(platform: ReleasePlatform, directory: string)
   try {
     const archive = await writeArchive(directory, await gatherFiles(platform, workshop));
     const note = { sha256: archive.sha256, bytes: archive.bytes, path: relative(root, archive.path) };
-    await writeFile(join(directory, `latest-${platform}.json`), `${JSON.stringify(note, null, 2)}\n`);
+    await writeFile(releaseNote(platform, directory), `${JSON.stringify(note, null, 2)}\n`);
     return archive;
   } finally {
     await rm(workshop, { recursive: true, force: true });

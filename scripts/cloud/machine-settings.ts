@@ -1,8 +1,9 @@
 import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 
-// The same rule as in user-data: nothing that systemd, the shell and curl would read in different ways.
-const plain = Type.String({ pattern: "^[!#-&(-[\\]-~]+$" });
+import { plainValue, renderEnvironmentLines } from "../../cloud-init/environment-file.ts";
+
+const plain = Type.String({ pattern: plainValue.source });
 const MachineSettingsSchema = Type.Object({
   accessKeyId: plain,
   secretAccessKey: plain,
@@ -34,14 +35,11 @@ function parseQuietly(json: string): unknown {
 
 /** Renders the settings as lines of /etc/lifeboat/environment. */
 export function renderSettings(settings: MachineSettings): string {
-  const lines = {
+  return renderEnvironmentLines({
     LIFEBOAT_API_TOKENS_SHA256: settings.apiTokensSha256.join(","),
     LIFEBOAT_REPLICATION_INTERVAL_MS: String(settings.replicationIntervalMs),
     LIFEBOAT_RETENTION_HOURS: String(settings.retentionHours),
     LITESTREAM_ACCESS_KEY_ID: settings.accessKeyId,
     LITESTREAM_SECRET_ACCESS_KEY: settings.secretAccessKey,
-  };
-  return Object.entries(lines)
-    .map(([name, value]) => `${name}='${value}'\n`)
-    .join("");
+  });
 }

@@ -7,7 +7,7 @@ import { Value } from "typebox/value";
 import { findPulumi } from "./find-pulumi.ts";
 
 /** Where Pulumi.yaml and the stacks' settings lie. */
-export const repository = join(import.meta.dirname, "../..");
+const repository = join(import.meta.dirname, "../..");
 
 /** Opens the project. Throws when there is no `pulumi`. */
 export async function openWorkspace(): Promise<LocalWorkspace> {

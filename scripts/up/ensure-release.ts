@@ -1,20 +1,8 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, statSync } from "node:fs";
 
-import { Type } from "typebox";
-import { Value } from "typebox/value";
-
-import { buildRelease, type ReleasePlatform } from "../build/build-release.ts";
-import { repository } from "../stack/open-stack.ts";
+import { findBuiltRelease, releaseFolder, releaseNote, type ReleasePlatform } from "../../cloud-init/built-release.ts";
+import { buildRelease } from "../build/build-release.ts";
 import type { Transcript } from "../verb/transcript.ts";
-
-const NoteSchema = Type.Object({ sha256: Type.String(), path: Type.String({ minLength: 1 }) });
-const releases = join(repository, ".release");
-
-/** Hetzner's ARM types are those of the cax line; infra/config.ts has the same rule, and a test compares them. */
-export function platformOf(serverType: string): ReleasePlatform {
-  return serverType.startsWith("cax") ? "linux-arm64" : "linux-x64";
-}
 
 /** Says which release will be brought to the machine, and builds one when none has been built. */
 export async function ensureRelease(platform: ReleasePlatform, transcript: Transcript): Promise<void> {
@@ -25,15 +13,15 @@ export async function ensureRelease(platform: ReleasePlatform, transcript: Trans
     );
     return;
   }
-  const build = () => buildRelease(platform, releases);
+  const build = () => buildRelease(platform, releaseFolder);
   const size = ({ sha256, bytes }: Awaited<ReturnType<typeof build>>) =>
     `${sha256.slice(0, 12)}, ${(bytes / 1e6).toFixed(1)} MB`;
   await transcript.step(`no release for ${platform} was built: build one`, build, size);
 }
 
+/** The release whose archive is there, and when it was noted. */
 function findRelease(platform: ReleasePlatform): { sha256: string; builtAt: Date } | null {
-  const note = join(releases, `latest-${platform}.json`);
-  if (!existsSync(note)) return null;
-  const { sha256, path } = Value.Parse(NoteSchema, JSON.parse(readFileSync(note, "utf8")));
-  return existsSync(join(repository, path)) ? { sha256, builtAt: statSync(note).mtime } : null;
+  const built = findBuiltRelease(platform);
+  if (built === undefined || !existsSync(built.path)) return null;
+  return { sha256: built.sha256, builtAt: statSync(releaseNote(platform)).mtime };
 }

@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeEach, expect, test } from "vitest";
 
-import { type InfraConfig, platformOf, readConfig } from "../../infra/config.ts";
+import { platformOf } from "../../cloud-init/built-release.ts";
+import { type InfraConfig, readConfig } from "../../infra/config.ts";
 import { valueOf } from "./value-of.ts";
 
 const good = {
