@@ -1,11 +1,11 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
 import { type DownOptions, readArguments, usage } from "./down/arguments.ts";
-import { announceDeleted, confirmDeletion, deleteData, findData } from "./down/delete-data.ts";
-import { announceDiscarded, discardVolumes, findDiscarded } from "./down/discard-volumes.ts";
-import { findServer } from "./stack/find-refusals.ts";
+import { confirmDeletion, deleteData, findData } from "./down/delete-data.ts";
+import { discardVolumes, findDiscarded } from "./down/discard-volumes.ts";
+import { findKept, findServer } from "./stack/find-refusals.ts";
 import { countResources, openStack } from "./stack/open-stack.ts";
-import { type Plan, type PlanStep, readPlan } from "./stack/plan.ts";
+import { announceDeletion, type Plan, type PlanStep, readPlan } from "./stack/plan.ts";
 import { Progress } from "./stack/progress.ts";
 import { renderPlan } from "./stack/render-plan.ts";
 import { runEngine } from "./stack/run-engine.ts";
@@ -23,7 +23,9 @@ async function down(options: DownOptions, transcript: Transcript): Promise<void>
   const isDown = plan.steps.length === 0;
   transcript.heading(`Plan for stack ${stack.name}`);
   const discarded = options.deleteData ? [] : findDiscarded(plan, options);
-  const announced = options.deleteData ? announceDeleted(plan) : announceDiscarded(plan, discarded);
+  const announced = options.deleteData
+    ? announceDeletion(plan, findKept(plan), "after the bucket was named")
+    : announceDeletion(plan, discarded, "after the final sync");
   transcript.line(isDown ? "nothing of it stands" : renderPlan(announced));
   using data = options.deleteData ? await findData(stack, plan) : null;
   if (isDown && data === null) return;

@@ -5,7 +5,7 @@ import type { HetznerProject, Labels, LeftVolume } from "../cloud/hetzner-projec
 import type { CloudStore } from "../cloud/open-client.ts";
 import { openHetzner, readLabels } from "../stack/open-hetzner.ts";
 import { openStoreOf } from "../stack/open-store.ts";
-import { type Plan, type PlanStep, readPlan } from "../stack/plan.ts";
+import { type Plan, readPlan } from "../stack/plan.ts";
 import { readOwner } from "../stack/read-settings.ts";
 import { runEngine } from "../stack/run-engine.ts";
 import { confirmName } from "../verb/ask.ts";
@@ -39,15 +39,6 @@ export async function findData(stack: Stack, down: Plan): Promise<LeftData | nul
   const isBucketOurs = plan.steps.some(({ type }) => type === "aws:s3/bucket:Bucket");
   const kept = opened.move();
   return { store, hetzner, labels, isBucketOurs, [Symbol.dispose]: () => kept.dispose() };
-}
-
-/** The plan, with what the engine keeps as what becomes of it afterwards. */
-export function announceDeleted(plan: Plan): Plan {
-  return { ...plan, steps: plan.steps.map(announceStep) };
-}
-
-function announceStep(step: PlanStep): PlanStep {
-  return step.act === "keep" ? { ...step, act: "delete", causes: ["after the bucket was named"] } : step;
 }
 
 /** Says what will be lost for good and asks for the bucket's name, which `--yes` is no answer to. Throws Refused when it is another one. */

@@ -13,13 +13,6 @@ export function findDiscarded(plan: Plan, { withoutFinalSync }: { withoutFinalSy
   return withoutFinalSync || findServer(plan) === undefined ? [] : findUnprotectedVolumes(plan);
 }
 
-/** The plan, with these volumes as what they are: deleted. */
-export function announceDiscarded(plan: Plan, discarded: readonly PlanStep[]): Plan {
-  const announce = (step: PlanStep): PlanStep =>
-    discarded.includes(step) ? { ...step, act: "delete", causes: ["after the final sync"] } : step;
-  return { ...plan, steps: plan.steps.map(announce) };
-}
-
 /** Deletes them, by their ids, of which no server may hold one any more. Throws when somebody has protected one meanwhile. */
 export async function discardVolumes(
   stack: Stack,

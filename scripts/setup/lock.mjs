@@ -58,7 +58,6 @@ async function acquire({ lockPath, waitLimitMs, onWait }) {
       );
     }
     if (waits === 1) onWait(pidOf(holder));
-    // oxlint-disable-next-line no-await-in-loop -- polling
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }

@@ -21,9 +21,14 @@ export function findDoomedServer({ steps }: Plan): PlanStep | undefined {
   return steps.find((step) => isServer(step) && takesAway(step));
 }
 
+/** What leaves the stack and stays in the cloud. */
+export function findKept({ steps }: Plan): PlanStep[] {
+  return steps.filter(({ act }) => act === "keep");
+}
+
 /** The volumes that leave the stack, stay in the cloud, and that the state knows to have no delete protection. */
-export function findUnprotectedVolumes({ steps }: Plan): PlanStep[] {
-  return steps.filter((step) => isVolume(step) && step.act === "keep" && step.state["deleteProtection"] === false);
+export function findUnprotectedVolumes(plan: Plan): PlanStep[] {
+  return findKept(plan).filter((step) => isVolume(step) && step.state["deleteProtection"] === false);
 }
 
 function takesAway({ act }: PlanStep): boolean {

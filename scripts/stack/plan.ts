@@ -67,6 +67,13 @@ export function activates({ steps }: Plan): boolean {
   return steps.some(({ act, inputs }) => act !== "delete" && Value.Check(ActivationSchema, inputs));
 }
 
+/** The plan, with steps that the engine only lets go of as what becomes of them afterwards: deleted. */
+export function announceDeletion(plan: Plan, deleted: readonly PlanStep[], when: string): Plan {
+  const announce = (step: PlanStep): PlanStep =>
+    deleted.includes(step) ? { ...step, act: "delete", causes: [when] } : step;
+  return { ...plan, steps: plan.steps.map(announce) };
+}
+
 /** The act of an operation, or null when nothing becomes of the resource. */
 export function actOf({ op, old }: Pick<Metadata, "op" | "old">): Act | null {
   if (op === "delete") return old?.retainOnDelete === true ? "keep" : "delete";

@@ -5,11 +5,17 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { noFaults } from "./hcloud/faults.ts";
 import { type Checkout, checkOut } from "./project/check-out.ts";
-import { onlyServer, openScenario, readObject, type Scenario, takeHetznerCalls } from "./project/open-scenario.ts";
+import {
+  onlyServer,
+  openScenario,
+  readObject,
+  type Scenario,
+  takeHetznerCalls,
+  productionBucket as bucket,
+} from "./project/open-scenario.ts";
 import { runVerb } from "./project/run-verb.ts";
 
 // A laptop is lost, and its state with it; on another one there are a fresh clone and the keys of both clouds.
-const bucket = "lifeboat-production-123456789012";
 let scenario: Scenario;
 let checkout: Checkout;
 

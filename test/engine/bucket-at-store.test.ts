@@ -1,35 +1,14 @@
 import { CreateBucketCommand, GetBucketVersioningCommand, PutObjectCommand } from "@aws-sdk/client-s3";
-import type { ConfigMap } from "@pulumi/pulumi/automation/index.js";
 import { expect, test } from "vitest";
 
-import {
-  failureOf,
-  listKeys,
-  onlyServer,
-  openScenario,
-  readObject,
-  type Scenario,
-  settingOf,
-} from "./project/open-scenario.ts";
+import { describeGivenStore } from "./project/given-store.ts";
+import { failureOf, listKeys, onlyServer, openScenario, readObject, settingOf } from "./project/open-scenario.ts";
 
 const Bucket = "boats";
 
-/** The settings of a store that speaks S3 and has neither IAM nor a login of its own. */
-function describeStore({ account }: Scenario, createBucket: boolean): ConfigMap {
-  return {
-    store: { value: "s3" },
-    endpoint: { value: account.environment["AWS_ENDPOINT_URL"] ?? "" },
-    region: { value: account.region },
-    bucket: { value: Bucket },
-    createBucket: { value: String(createBucket) },
-    accessKeyId: { value: account.environment["AWS_ACCESS_KEY_ID"] ?? "" },
-    secretAccessKey: { value: account.environment["AWS_SECRET_ACCESS_KEY"] ?? "", secret: true },
-  };
-}
-
 test("at a given store the bucket is made, used with the given key, kept, and adopted again", async () => {
   await using scenario = await openScenario();
-  await scenario.stack.setAllConfig(describeStore(scenario, true));
+  await scenario.stack.setAllConfig(describeGivenStore(scenario, { bucket: Bucket, createBucket: true }));
   await scenario.stack.up();
   expect((await scenario.account.s3.send(new GetBucketVersioningCommand({ Bucket }))).Status).toBe("Enabled");
   expect(scenario.calls.filter(({ type }) => type.startsWith("aws:iam"))).toEqual([]);
@@ -49,7 +28,7 @@ test("at a given store the bucket is made, used with the given key, kept, and ad
 test("an empty bucket that was made by hand at a given store gets our objects, and none of its settings is touched", async () => {
   await using scenario = await openScenario();
   await scenario.account.s3.send(new CreateBucketCommand({ Bucket }));
-  await scenario.stack.setAllConfig(describeStore(scenario, false));
+  await scenario.stack.setAllConfig(describeGivenStore(scenario, { bucket: Bucket, createBucket: false }));
   await scenario.stack.up();
   expect((await scenario.account.s3.send(new GetBucketVersioningCommand({ Bucket }))).Status).toBeUndefined();
   expect(await listKeys(scenario, Bucket)).toContain("lifeboat.json");
@@ -67,7 +46,7 @@ test("a bucket in which something lies is refused before any of its settings is 
 
 test("a bucket that has become another one under the same name is refused by the id that the stack remembers", async () => {
   await using scenario = await openScenario();
-  await scenario.stack.setAllConfig(describeStore(scenario, true));
+  await scenario.stack.setAllConfig(describeGivenStore(scenario, { bucket: Bucket, createBucket: true }));
   await scenario.stack.up();
   const Body = JSON.stringify({ format: 1, bucketId: "another-bucket" });
   await scenario.account.s3.send(new PutObjectCommand({ Bucket, Key: "lifeboat.json", Body }));

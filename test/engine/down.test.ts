@@ -8,11 +8,11 @@ import {
   readText,
   type Scenario,
   takeHetznerCalls,
+  productionBucket as bucket,
 } from "./project/open-scenario.ts";
 import { runVerb } from "./project/run-verb.ts";
 
 // One stack, taken down again and again by `npm run down`: every test goes on where the one before it ended.
-const bucket = "lifeboat-production-123456789012";
 let scenario: Scenario;
 
 beforeAll(async () => {
@@ -24,6 +24,10 @@ afterAll(() => scenario[Symbol.asyncDispose]());
 
 function run(...words: ["up" | "down", ...string[]]) {
   return runVerb({ project: scenario, checkout: scenario.checkout }, words);
+}
+
+function deleteAll() {
+  return run("down", "--yes", "--delete-data", "--bucket-name", bucket);
 }
 
 test("a dry run shows what goes and what is kept, and touches nothing", async () => {
@@ -123,15 +127,14 @@ test("the data is deleted for nobody who does not name the bucket", async () => 
 
 test("data whose bucket names another owner, or none, is not deleted by its name alone", async () => {
   const sentinel = await readText(scenario, bucket, "lifeboat.json");
-  const deletion = () => run("down", "--yes", "--delete-data", "--bucket-name", bucket);
   await put("lifeboat.json", sentinel.replace("lifeboat/production", "lifeboat/staging"));
-  const foreign = await deletion();
+  const foreign = await deleteAll();
   expect(foreign.stderr).toMatch(/belongs to lifeboat\/staging, and this is lifeboat\/production/);
   await put("lifeboat.json", sentinel.replace("owner", "formerOwner"));
-  const unnamed = await deletion();
+  const unnamed = await deleteAll();
   expect(unnamed.stderr).toContain("belongs to nobody who is named");
   await remove("lifeboat.json");
-  const lost = await deletion();
+  const lost = await deleteAll();
   expect(lost.stderr).toContain("has no lifeboat.json and is not empty");
   expect([foreign.code, unnamed.code, lost.code]).toEqual([1, 1, 1]);
   await put("lifeboat.json", sentinel);
@@ -140,7 +143,7 @@ test("data whose bucket names another owner, or none, is not deleted by its name
 });
 
 test("the data of a stack that is down already can be deleted: volumes, every version, the bucket", async () => {
-  const { code, stdout, stderr } = await run("down", "--yes", "--delete-data", "--bucket-name", bucket);
+  const { code, stdout, stderr } = await deleteAll();
   console.log(stdout);
   expect(stderr).toBe("");
   expect(code).toBe(0);
@@ -150,7 +153,7 @@ test("the data of a stack that is down already can be deleted: volumes, every ve
 
 test("a deletion that was cut off after the last object is finished", async () => {
   await scenario.account.s3.send(new CreateBucketCommand({ Bucket: bucket }));
-  const { code, stderr } = await run("down", "--yes", "--delete-data", "--bucket-name", bucket);
+  const { code, stderr } = await deleteAll();
   expect(stderr).toBe("");
   expect(code).toBe(0);
   expect((await scenario.account.s3.send(new ListBucketsCommand())).Buckets ?? []).toEqual([]);
@@ -158,7 +161,7 @@ test("a deletion that was cut off after the last object is finished", async () =
 
 test("an up after that begins anew, and a down of the living stack deletes all in one go", async () => {
   expect((await run("up", "--yes")).code).toBe(0);
-  const { code, stderr } = await run("down", "--yes", "--delete-data", "--bucket-name", bucket);
+  const { code, stderr } = await deleteAll();
   expect(stderr).toBe("");
   expect(code).toBe(0);
   const { servers, volumes, primary_ips, firewalls } = scenario.hetzner.cloud;

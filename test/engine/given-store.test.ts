@@ -2,6 +2,7 @@ import { CreateBucketCommand, ListBucketsCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { type Checkout, checkOut } from "./project/check-out.ts";
+import { describeGivenStore } from "./project/given-store.ts";
 import { listKeys, onlyServer, openScenario, type Scenario } from "./project/open-scenario.ts";
 import { runVerb } from "./project/run-verb.ts";
 
@@ -14,17 +15,9 @@ let endpoint: string;
 beforeAll(async () => {
   scenario = await openScenario();
   checkout = scenario.checkout;
-  const { AWS_ACCESS_KEY_ID = "", AWS_SECRET_ACCESS_KEY = "", AWS_ENDPOINT_URL = "" } = scenario.account.environment;
-  endpoint = AWS_ENDPOINT_URL;
+  endpoint = scenario.account.environment["AWS_ENDPOINT_URL"] ?? "";
   await scenario.account.s3.send(new CreateBucketCommand({ Bucket: bucket }));
-  await scenario.stack.setAllConfig({
-    store: { value: "s3" },
-    bucket: { value: bucket },
-    region: { value: "us-east-1" },
-    endpoint: { value: endpoint },
-    accessKeyId: { value: AWS_ACCESS_KEY_ID },
-    secretAccessKey: { value: AWS_SECRET_ACCESS_KEY, secret: true },
-  });
+  await scenario.stack.setAllConfig(describeGivenStore(scenario, { bucket, createBucket: false }));
 });
 afterAll(() => scenario[Symbol.asyncDispose]());
 

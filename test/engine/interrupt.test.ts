@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
 
-import { listKeys, openScenario, takeHetznerCalls } from "./project/open-scenario.ts";
+import { listKeys, openScenario, takeHetznerCalls, productionBucket as bucket } from "./project/open-scenario.ts";
 import { runVerb } from "./project/run-verb.ts";
 
-const bucket = "lifeboat-production-123456789012";
 const deletion = ["down", "--yes", "--delete-data", "--bucket-name", bucket] as const;
 
 test("an up that is interrupted before its plan is shown makes nothing", async () => {

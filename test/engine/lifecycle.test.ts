@@ -20,11 +20,11 @@ import {
   type Scenario,
   settingOf,
   takeHetznerCalls,
+  productionBucket as bucket,
 } from "./project/open-scenario.ts";
 import { apiToken } from "./project/open-stack.ts";
 
 // One life of one stack: every test goes on where the one before it ended.
-const bucket = "lifeboat-production-123456789012";
 let scenario: Scenario;
 let releaseOne: string;
 let releaseTwo: string;

@@ -11,11 +11,11 @@ import {
   readObject,
   type Scenario,
   takeHetznerCalls,
+  productionBucket as bucket,
 } from "./project/open-scenario.ts";
 import { openShippedStack } from "./project/open-stack.ts";
 
 // The laptop with the state is lost, and the machine runs on. Every test goes on where the one before it ended.
-const bucket = "lifeboat-production-123456789012";
 let scenario: Scenario;
 let stack: Stack;
 let old: Server;

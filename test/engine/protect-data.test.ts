@@ -1,9 +1,13 @@
 import { expect, test } from "vitest";
 
-import { listKeys, onlyServer, openScenario, takeHetznerCalls } from "./project/open-scenario.ts";
+import {
+  listKeys,
+  onlyServer,
+  openScenario,
+  takeHetznerCalls,
+  productionBucket as bucket,
+} from "./project/open-scenario.ts";
 import { runVerb } from "./project/run-verb.ts";
-
-const bucket = "lifeboat-production-123456789012";
 
 test("with protectData false destroy keeps the volume all the same, and only a down with a final sync takes it", async () => {
   await using scenario = await openScenario({ protectData: { value: "false" } });

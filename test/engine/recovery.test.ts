@@ -10,11 +10,11 @@ import {
   readObject,
   type Scenario,
   takeHetznerCalls,
+  productionBucket as bucket,
 } from "./project/open-scenario.ts";
 import { openShippedStack } from "./project/open-stack.ts";
 
 // One stack that moves, is lost, and is found again: every test goes on where the one before it ended.
-const bucket = "lifeboat-production-123456789012";
 let scenario: Scenario;
 
 beforeAll(async () => {

@@ -54,12 +54,10 @@ export function findBucket({ s3, region }: Account): ProviderFunction {
 /** Deletes every version and every delete marker under a prefix. */
 export async function emptyBucket({ s3 }: Account, Bucket: string, Prefix: string): Promise<void> {
   for (;;) {
-    // oxlint-disable-next-line no-await-in-loop -- page by page
     const page = await s3.send(new ListObjectVersionsCommand({ Bucket, Prefix }));
     const found = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])];
     const Objects = found.flatMap(({ Key, VersionId }) => (Key && VersionId ? [{ Key, VersionId }] : []));
     if (Objects.length === 0) return;
-    // oxlint-disable-next-line no-await-in-loop -- the next listing shows what is left
     await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }));
   }
 }

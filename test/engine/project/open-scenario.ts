@@ -9,6 +9,9 @@ import { openShippedStack } from "./open-stack.ts";
 /** A project, a checkout of the program and its stack "production", with what the tests ask most often. */
 export type Scenario = Project & Readonly<{ checkout: Checkout; stack: Stack }>;
 
+/** The bucket that stack "production" gets by default: project, stack, account. */
+export const productionBucket = "lifeboat-production-123456789012";
+
 export async function openScenario(config: ConfigMap = {}): Promise<Scenario> {
   const project = await openProject();
   const checkout = await checkOut(project);

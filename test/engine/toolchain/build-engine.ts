@@ -39,7 +39,7 @@ async function buildInto(home: string, say: (line: string) => void): Promise<voi
     for (const build of builds) {
       const startedAt = Date.now();
       say(`building ${build.module} with Go; the first time takes 5 to 15 minutes`);
-      // oxlint-disable-next-line no-await-in-loop -- one after the other: the second uses what the first compiled
+      // One after the other: the second uses what the first compiled.
       await runBuild(go, build, unfinished);
       say(`${build.module} built in ${Math.round((Date.now() - startedAt) / 1000)} s`);
     }

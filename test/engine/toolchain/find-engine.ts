@@ -30,7 +30,6 @@ export async function findEngine(say: (line: string) => void, searchPath = proce
 export async function findOfficial(searchPath: string): Promise<string | null> {
   for (const pulumi of findOnPath("pulumi", searchPath)) {
     if (!existsSync(join(dirname(pulumi), "pulumi-language-nodejs"))) continue;
-    // oxlint-disable-next-line no-await-in-loop -- the first that fits is taken
     const version = await runCommand(pulumi, ["version"], { timeoutMs: 30_000 });
     if (version.trim() === `v${engineVersion}`) return pulumi;
   }
