@@ -4,6 +4,8 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 
 import type { AppConfig } from "./config.ts";
+import { findCommitSequence, type CommitSequence } from "./database/commit-sequence.ts";
+import { openDatabase } from "./database/open-database.ts";
 import { openReader } from "./database/reader.ts";
 import { startWriter, type Writer } from "./database/writer.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -131,9 +133,20 @@ async function stopCleanly({ server, writer, replication, machine, mark, log }: 
   // `commit` groups were not fsynced, and the mark must not outlive them. Only the WAL: opening the database would drop
   // its locks.
   fsyncPath(`${machine.files.database}-wal`);
-  writeMark(machine.files.mark, { ...mark, bootId: machine.bootId, cleanStop: { txid } });
+  const position = readPosition(machine.files.database);
+  writeMark(machine.files.mark, { ...mark, bootId: machine.bootId, cleanStop: { txid, position } });
   log.info({ txid }, "stopped, everything is in the bucket");
   return 0;
+}
+
+/** On a connection that cannot write, so that its close leaves the WAL to Litestream. */
+function readPosition(path: string): CommitSequence {
+  const db = openDatabase(path, "reader");
+  try {
+    return findCommitSequence(db);
+  } finally {
+    db.close();
+  }
 }
 
 /** Another machine serves: nothing more is written or uploaded here, and no supervisor starts this life again. */

@@ -34,6 +34,13 @@ export function quickCheck(db: Database.Database): void {
   throw new DatabaseDamaged(`${db.name} fails quick_check: ${complaints.join("; ")}`);
 }
 
+/** Whether any table is there but SQLite's and Litestream's own. */
+export function holdsTables(db: Database.Database): boolean {
+  const text =
+    "select 1 from sqlite_schema where type = 'table' and name not like 'sqlite\\_%' escape '\\' and name not like '\\_litestream\\_%' escape '\\' limit 1";
+  return db.prepare(text).get() !== undefined;
+}
+
 const expectedPragmas = {
   busy_timeout: 5000,
   // Litestream owns checkpoints: with any other value rows vanish from the replica without a message.

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -7,9 +8,9 @@ import { BootRefused } from "./boot-refused.ts";
 import { BucketError, mayPass } from "./bucket-error.ts";
 import { openBucket, type Bucket } from "./bucket.ts";
 import { carryOutClaim } from "./carry-out-claim.ts";
-import { ClaimLost } from "./claim.ts";
+import { ClaimLost, takeUpEpoch } from "./claim.ts";
 import { decideBoot, type BootPlan, type Refusal } from "./decide-boot.ts";
-import { fetchHead } from "./head.ts";
+import { fetchHead, runOf } from "./head.ts";
 import type { Step } from "./install.ts";
 import { renderLitestreamConfig } from "./litestream-config.ts";
 import { holdLitestreamLock, lockDirectory } from "./lock.ts";
@@ -44,13 +45,7 @@ export async function bootMachine(machine: Machine, options: BootOptions): Promi
   await using _litestream = await holdLitestreamLock(machine.files.litestreamLock, limits.litestreamWaitSeconds);
   const bucket = openBucket(machine.bucket);
   try {
-    const surveying = () => surveyAndDecide({ bucket, machine, limits, log: options.log });
-    const [{ survey, plan }] = await step("survey", () =>
-      Promise.all([surveying(), assertLitestream(machine.litestreamPath)]),
-    );
-    noteInterruptedClaim(machine, survey, options.log);
-    if (plan.act === "resume") Object.assign(report, resume(machine, survey));
-    else Object.assign(report, await carryOutClaim({ bucket, machine, survey, plan, step, limits, log: options.log }));
+    Object.assign(report, await decideAndAct({ bucket, machine, limits, log: options.log }, step));
   } catch (error) {
     Object.assign(report, toOutcome(error));
   }
@@ -108,6 +103,20 @@ async function headMoved(bucket: Bucket, { seen }: Survey): Promise<boolean> {
   }
 }
 
+/** Ends with a claim or a resume; head that moves under a resume is judged anew. */
+async function decideAndAct(asking: Asking, step: Step): Promise<Partial<BootReport>> {
+  for (;;) {
+    const [{ survey, plan }] = await step("survey", () =>
+      Promise.all([surveyAndDecide(asking), assertLitestream(asking.machine.litestreamPath)]),
+    );
+    noteInterruptedClaim(asking.machine, survey, asking.log);
+    if (plan.act !== "resume") return carryOutClaim({ ...asking, survey, plan, step });
+    const resumed = await step("resume", () => resume(asking, survey));
+    if (resumed !== null) return resumed;
+    asking.log("head moved while its epoch was taken up, surveying again", {});
+  }
+}
+
 /**
  * An intent that outlived its boot: the claim was sent, or was about to be. Head says which, and the plan already
  * follows head.
@@ -123,10 +132,19 @@ function noteInterruptedClaim(machine: Machine, { facts }: Survey, log: BootOpti
   }
 }
 
-function resume(machine: Machine, { facts }: Survey): Partial<BootReport> {
-  const { mark, head } = facts;
-  if (mark === null || head === null) throw new Error("a resume without mark or head was planned");
-  writeMark(machine.files.mark, { ...mark, bootId: machine.bootId, cleanStop: null });
+/**
+ * The next run is on the disk before head names it, beside the last one, so that a crash in between leads the next boot
+ * to either. The clean stop is forgotten first: a copy of this disk that still told of it would resume too. Null when
+ * head has moved.
+ */
+async function resume({ bucket, machine }: Asking, { facts, seen }: Survey): Promise<Partial<BootReport> | null> {
+  const { mark } = facts;
+  if (mark === null || seen === null) throw new Error("a resume without mark or head was planned");
+  const { head } = seen;
+  const run = randomUUID();
+  writeMark(machine.files.mark, { ...mark, runs: [runOf(head), run], cleanStop: null });
+  if (!(await takeUpEpoch(bucket, seen, run))) return null;
+  writeMark(machine.files.mark, { ...mark, runs: [run], bootId: machine.bootId, cleanStop: null });
   removeIntent(machine.files.intent);
   writeFileSync(machine.files.litestreamConfig, renderLitestreamConfig(machine, head.epoch), { mode: 0o600 });
   return { outcome: "resumed", row: 3, epoch: head.epoch, parent: head.parent?.epoch ?? null, content: "volume" };

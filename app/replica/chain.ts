@@ -1,12 +1,12 @@
 import type { Bucket } from "./bucket.ts";
 
 /**
- * What can be restored from one epoch's LTX files. `missing` names the first file that is not there; TXIDs are
- * Litestream's 16 hex digits.
+ * What can be restored from one epoch's LTX files. `missing` names the first file that is not there, `newestTxid` is
+ * what the files reach, with or without a gap; TXIDs are Litestream's 16 hex digits.
  */
 export type Chain =
   | { state: "empty" }
-  | { state: "no-base" | "broken"; missing: string }
+  | { state: "no-base" | "broken"; missing: string; newestTxid: string }
   | { state: "whole"; newestTxid: string; files: number };
 
 type LtxFile = { level: number; min: bigint; max: bigint };
@@ -38,14 +38,22 @@ export function readChain(keys: readonly string[]): Chain {
     .filter((file) => file.level !== snapshotLevel)
     .toSorted((a, b) => (a.min < b.min ? -1 : a.min > b.min ? 1 : 0));
   const { reached, used, beyond } = walk(increments, start);
-  if (reached === 0n) return { state: "no-base", missing: "neither a snapshot nor the file of TXID 1 is there" };
+  const newestTxid = formatTxid(files.reduce((newest, file) => (file.max > newest ? file.max : newest), 0n));
+  if (reached === 0n)
+    return { state: "no-base", missing: "neither a snapshot nor the file of TXID 1 is there", newestTxid };
   if (beyond !== null) {
     return {
       state: "broken",
       missing: `nothing continues TXID ${formatTxid(reached)}, the next file starts at ${formatTxid(beyond)}`,
+      newestTxid,
     };
   }
   return { state: "whole", newestTxid: formatTxid(reached), files: used + (start > 0n ? 1 : 0) };
+}
+
+/** The newest TXID that any file of the chain reaches; null when there is none. */
+export function newestOf(chain: Chain): string | null {
+  return chain.state === "empty" ? null : chain.newestTxid;
 }
 
 function walk(increments: readonly LtxFile[], start: bigint): { reached: bigint; used: number; beyond: bigint | null } {

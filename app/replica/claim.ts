@@ -46,6 +46,21 @@ export async function claimHead(
 }
 
 /**
+ * Writes into head that this start takes its epoch up, so that a copy of this disk from before can never take it up
+ * too. False when head has moved meanwhile, or the store did not say: then the facts must be gathered anew. Throws
+ * BucketError.
+ */
+export async function takeUpEpoch(bucket: Bucket, seen: StoredHead, run: string): Promise<boolean> {
+  try {
+    if ((await swapHead(bucket, { ...seen.head, run }, seen.etag)) !== null) return true;
+  } catch (error) {
+    if (!mayPass(error)) throw error;
+  }
+  const stored = await waitForStore(() => fetchHeadOrNull(bucket), rereadLimitMs);
+  return stored?.head.run === run;
+}
+
+/**
  * A refused PUT may be our own first success, its answer lost: the nonce in head decides. Lost for good is only what
  * another machine has won since the survey.
  */

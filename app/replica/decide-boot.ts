@@ -1,6 +1,7 @@
-import type { Chain } from "./chain.ts";
-import type { Head, Parent } from "./head.ts";
-import type { Mark } from "./mark.ts";
+import type { CommitSequence } from "../database/commit-sequence.ts";
+import { newestOf, type Chain } from "./chain.ts";
+import { parentOf, runOf, type Head, type Parent } from "./head.ts";
+import { sawRun, type CleanStop, type Mark } from "./mark.ts";
 
 /** What boot knows once the store has answered and the sentinel was right. */
 export type BootFacts = {
@@ -16,8 +17,13 @@ export type BootFacts = {
    * `empty`.
    */
   parentChain: Chain;
-  database: "absent" | "present";
+  /** `foreign`: it holds something, and no mark says that it is ours. */
+  database: "absent" | "present" | "foreign";
   mark: Mark | null;
+  /** The newest TXID that Litestream has staged on this disk, 16 hex digits. */
+  stagedTxid: string | null;
+  /** Where the volume's database stands; null when that was not asked, or cannot be read. */
+  position: CommitSequence | null;
 };
 
 export type Content = "fresh" | "volume" | "restore" | "compare";
@@ -58,14 +64,42 @@ function decideWithoutHead(facts: BootFacts): BootPlan {
       next: "check the bucket's name and contents; to start from nothing, move the data directory away first",
     };
   }
+  if (facts.database === "foreign") return refuseForeign(5);
   return { act: "claim", row: 5, parent: null, content: "fresh", replaces: [] };
+}
+
+/** To start empty beside somebody's database would look as if it had been lost. */
+function refuseForeign(row: number): Refusal {
+  return {
+    act: "refuse",
+    row,
+    cause: "nothing is in the bucket yet, but a database that Lifeboat did not make lies on this volume",
+    next: "move it out of the data directory to start with an empty one, then boot again; nothing here was touched",
+  };
 }
 
 function mayResume(facts: BootFacts, head: Head): boolean {
   const { mark } = facts;
-  if (mark === null || facts.database === "absent") return false;
-  if (head.machine !== facts.machine || mark.nonce !== head.nonce) return false;
-  return mark.cleanStop !== null || mark.bootId === facts.bootId;
+  if (mark === null || facts.database !== "present") return false;
+  if (head.machine !== facts.machine || mark.nonce !== head.nonce || !sawRun(mark, runOf(head))) return false;
+  if (mark.cleanStop !== null) return isAsStopped(facts, mark.cleanStop);
+  return mark.bootId === facts.bootId && isUpToDate(facts, head);
+}
+
+/** The disk is as the clean stop left it, and the bucket holds nothing later: else one of them went back in time. */
+function isAsStopped({ chain, position }: BootFacts, { txid, position: stoppedAt }: CleanStop): boolean {
+  if (newestOf(chain) !== txid) return false;
+  return stoppedAt === undefined || (position?.sequence === stoppedAt.sequence && position.token === stoppedAt.token);
+}
+
+/**
+ * Litestream stages each file on the disk before it uploads it, so a bucket that has come further tells of a disk that
+ * was put back. A living epoch without a single file proves nothing.
+ */
+function isUpToDate({ chain, stagedTxid }: BootFacts, head: Head): boolean {
+  const newestTxid = newestOf(chain);
+  if (newestTxid === null) return head.state === "opening";
+  return stagedTxid !== null && stagedTxid >= newestTxid;
 }
 
 function refuseSuperseded(head: Head): Refusal {
@@ -88,9 +122,8 @@ function decideWithBase(facts: BootFacts, head: Head): BootPlan {
       next: `bring the deleted versions under epochs/${head.epoch}/ back in the bucket, then boot again`,
     };
   }
-  const own = facts.database === "present" && facts.mark?.nonce === head.nonce;
-  const parent = { epoch: head.epoch, nonce: head.nonce };
-  return { act: "claim", row: 11, parent, content: own ? "compare" : "restore", replaces: [] };
+  const parent = parentOf(head);
+  return { act: "claim", row: 11, parent, content: isOf(facts, parent) ? "compare" : "restore", replaces: [] };
 }
 
 /**
@@ -101,10 +134,11 @@ function decideWithoutBase(facts: BootFacts, head: Head): BootPlan {
   const replaces = [...head.replaces, head.nonce];
   const nonce = facts.database === "present" ? (facts.mark?.nonce ?? null) : null;
   const adoptable = nonce !== null && replaces.includes(nonce);
+  if (head.parent === null && !adoptable && facts.database === "foreign") return refuseForeign(8);
   if (head.parent === null) {
     return { act: "claim", row: 8, parent: null, content: adoptable ? "volume" : "fresh", replaces };
   }
-  const parent = { epoch: head.parent.epoch, nonce: head.parent.nonce };
+  const { parent } = head;
   if (adoptable) return { act: "claim", row: 10, parent, content: "volume", replaces };
   if (facts.parentChain.state !== "whole") {
     const missing = facts.parentChain.state === "empty" ? "every file is missing" : facts.parentChain.missing;
@@ -115,5 +149,13 @@ function decideWithoutBase(facts: BootFacts, head: Head): BootPlan {
       next: `bring the deleted versions under epochs/${parent.epoch}/ back in the bucket, then boot again`,
     };
   }
-  return { act: "claim", row: 10, parent, content: nonce === parent.nonce ? "compare" : "restore", replaces };
+  return { act: "claim", row: 10, parent, content: isOf(facts, parent) ? "compare" : "restore", replaces };
+}
+
+/**
+ * Whether the volume's database is of this epoch's newest run, so that the commit sequence may compare both. A copy
+ * from an earlier run can have gone its own way since: then only the bucket counts.
+ */
+function isOf({ database, mark }: BootFacts, parent: Parent): boolean {
+  return database === "present" && mark?.nonce === parent.nonce && sawRun(mark, runOf(parent));
 }

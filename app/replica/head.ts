@@ -8,12 +8,13 @@ import { parseJson } from "./parse-json.ts";
 
 export const headKey = "head.json";
 
-const ParentSchema = Type.Object({ epoch: Type.String(), nonce: Type.String() });
+const ParentSchema = Type.Object({ epoch: Type.String(), nonce: Type.String(), run: Type.Optional(Type.String()) });
 
 const HeadSchema = Type.Object({
   epoch: Type.String({ pattern: "^[0-9]{4,}-[0-9a-f]{8}$" }),
   state: Type.Union([Type.Literal("opening"), Type.Literal("living")]),
   nonce: Type.String({ minLength: 16 }),
+  run: Type.Optional(Type.String({ minLength: 16 })),
   machine: Type.String({ minLength: 1 }),
   openedAt: Type.String(),
   parent: Type.Union([ParentSchema, Type.Null()]),
@@ -22,11 +23,21 @@ const HeadSchema = Type.Object({
 
 /**
  * The object that says which epoch is the living one. `replaces` lists the nonces of the openings that this one took
- * the place of.
+ * the place of. `run` says who took the epoch up last: absent, the claim itself; each resume writes a fresh one.
  */
 export type Head = Static<typeof HeadSchema>;
 export type Parent = Static<typeof ParentSchema>;
 export type StoredHead = { head: Head; etag: string };
+
+/** The run that head, or a parent, stands for: before the first resume, the claim's own. */
+export function runOf({ run, nonce }: { run?: string | undefined; nonce: string }): string {
+  return run ?? nonce;
+}
+
+/** Names an epoch, as it is now, as the parent of the next one. */
+export function parentOf(head: Head): Parent {
+  return { epoch: head.epoch, nonce: head.nonce, run: runOf(head) };
+}
 
 /**
  * Reads head.json. Throws BucketError: `missing` when the store answers 404 (absence itself is proven by LIST),

@@ -59,13 +59,9 @@ async function chooseContent(context: Context): Promise<Installed> {
  * with unequal token is a divergence.
  */
 async function compare(context: Context): Promise<Installed> {
-  const { facts } = context;
-  const stoppedAt = facts.mark?.cleanStop?.txid;
-  if (stoppedAt !== undefined && facts.chain.state === "whole" && facts.chain.newestTxid === stoppedAt) {
-    return keepVolume(context, await context.step("check volume", () => inspectVolume(context)));
-  }
-  const replica = await restoreAndCheck(context);
   const volume = await context.step("check volume", () => inspectOrNull(context.machine.files.database));
+  if (volume !== null && isAsStopped(context.facts, volume)) return keepVolume(context, volume);
+  const replica = await restoreAndCheck(context);
   // A damaged volume is a lost volume: what it had beyond the replica cannot be told any more.
   if (volume === null) return installRestored(context, replica);
   if (volume.sequence === replica.sequence.sequence && volume.token !== replica.sequence.token) {
@@ -76,6 +72,14 @@ async function compare(context: Context): Promise<Installed> {
     );
   }
   return volume.sequence >= replica.sequence.sequence ? keepVolume(context, volume) : installRestored(context, replica);
+}
+
+/** A clean stop at the replica's newest TXID saves the restore, when the database is still the one that was stopped. */
+function isAsStopped({ chain, mark }: BootFacts, volume: CommitSequence): boolean {
+  const stopped = mark?.cleanStop;
+  if (!stopped || chain.state !== "whole" || chain.newestTxid !== stopped.txid) return false;
+  const { position } = stopped;
+  return position === undefined || (position.sequence === volume.sequence && position.token === volume.token);
 }
 
 /** The empty database is made here and nowhere else: from now on a missing file is a loss, never a start. */

@@ -3,23 +3,36 @@ import { Type, type Static } from "typebox";
 import { readOptionalFile, removeDurably, writeDurably } from "./durable-file.ts";
 import { parseJson } from "./parse-json.ts";
 
+const CleanStopSchema = Type.Object({
+  txid: Type.String(),
+  position: Type.Optional(Type.Object({ sequence: Type.Number(), token: Type.String() })),
+});
+
 const MarkSchema = Type.Object({
   epoch: Type.String(),
   nonce: Type.String(),
   machine: Type.String(),
+  runs: Type.Optional(Type.Array(Type.String())),
   bootId: Type.String(),
-  cleanStop: Type.Union([Type.Object({ txid: Type.String() }), Type.Null()]),
+  cleanStop: Type.Union([CleanStopSchema, Type.Null()]),
 });
 
 const IntentSchema = Type.Object({ claiming: Type.String(), epoch: Type.String() });
 
 /**
- * Lies beside the database and says whose it is: the claim's nonce, never the content, decides. `cleanStop` holds the
- * replicated TXID of a checked stop.
+ * Lies beside the database and says whose it is: the claim's nonce, never the content, decides. `runs` are the runs of
+ * the epoch that this disk may have seen: its own, and while a resume is being carried out also the next. `cleanStop`
+ * holds the replicated TXID and the commit sequence of a checked stop.
  */
 export type Mark = Static<typeof MarkSchema>;
+export type CleanStop = Static<typeof CleanStopSchema>;
 /** Written before a claim is sent, so that a crash or a lost answer can be told from another machine's win. */
 export type Intent = Static<typeof IntentSchema>;
+
+/** Whether the disk was there in this run of the epoch, or may have been: a copy from an earlier run was not. */
+export function sawRun(mark: Mark, run: string): boolean {
+  return (mark.runs ?? [mark.nonce]).includes(run);
+}
 
 /** Reads the mark; null when there is none. Throws when the file is damaged: a guess could take over another life. */
 export function readMark(path: string): Mark | null {

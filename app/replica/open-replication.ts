@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 
 import { openBucket } from "./bucket.ts";
 import { probeConditionalWrites } from "./conditional-writes.ts";
+import { runOf } from "./head.ts";
 import { syncReplica } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
 import type { Mark } from "./mark.ts";
@@ -31,6 +32,7 @@ export async function openReplication(
     bucket,
     epoch: mark.epoch,
     nonce: mark.nonce,
+    run: runOf({ nonce: mark.nonce, run: mark.runs?.at(-1) }),
     fence: await probeConditionalWrites(bucket, machine.machineId),
     acceptAdvisoryFence: machine.acceptAdvisoryFence,
     baseBytes: () => sizeOf(database),

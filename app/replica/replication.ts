@@ -2,7 +2,7 @@ import { mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
 import { fetchChain } from "./chain.ts";
 import { HeadWatch } from "./head-watch.ts";
-import { fetchHead, swapHead, type StoredHead } from "./head.ts";
+import { fetchHead, runOf, swapHead, type Head, type StoredHead } from "./head.ts";
 import type { Fence } from "./report.ts";
 import { SharedRounds } from "./shared-rounds.ts";
 
@@ -18,6 +18,8 @@ export type ReplicationOptions = {
   bucket: Bucket;
   epoch: string;
   nonce: string;
+  /** The run of the epoch that boot took up. */
+  run: string;
   /** Uploads all that was committed before the call, within a time limit of its own; returns the replicated TXID. */
   sync: () => Promise<string>;
   /** Whether the store honours conditional writes. */
@@ -151,14 +153,14 @@ export class Replication {
 
   async #syncThenCheck(): Promise<void> {
     const txid = await this.#options.sync();
-    const { bucket, nonce } = this.#options;
+    const { bucket } = this.#options;
     let { head, etag } = await this.#fetchHeadNow();
-    if (head.nonce === nonce && head.state === "opening") {
+    if (this.#isOurs(head) && head.state === "opening") {
       await this.#assertBase(txid);
       await swapHead(bucket, { ...head, state: "living" }, etag);
       ({ head } = await this.#fetchHeadNow());
     }
-    if (head.nonce !== nonce) throw this.#becomeFenced(head.machine, head.epoch);
+    if (!this.#isOurs(head)) throw this.#becomeFenced(head.machine, head.epoch);
     if (head.state !== "living") throw new NotReplicated("head could not be made living yet");
     if (this.#state === "opening")
       this.#options.log("epoch is living", { epoch: this.epoch, afterMs: this.#openForMs });
@@ -189,6 +191,10 @@ export class Replication {
     throw new Error(`Litestream answered for TXID ${txid}, but the replica of ${this.epoch} is ${chain.state}`);
   }
 
+  #isOurs(head: Head): boolean {
+    return head.nonce === this.#options.nonce && runOf(head) === this.#options.run;
+  }
+
   #neverReplicates(): string | null {
     if (this.#state === "fenced") return "this machine was superseded and is fenced";
     if (this.fence === "enforced" || this.#options.acceptAdvisoryFence) return null;
@@ -214,7 +220,7 @@ export class Replication {
     this.#polling = true;
     try {
       const { head } = await this.#fetchHeadNow();
-      if (head.nonce !== this.#options.nonce) this.#becomeFenced(head.machine, head.epoch);
+      if (!this.#isOurs(head)) this.#becomeFenced(head.machine, head.epoch);
     } catch (error) {
       this.#noteFailure(error);
       if (!mayPass(error)) this.#options.log("head cannot be read", { cause: String(error) });

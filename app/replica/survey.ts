@@ -1,11 +1,15 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { findCommitSequence, type CommitSequence } from "../database/commit-sequence.ts";
+import { DatabaseDamaged } from "../database/database-file.ts";
+import { holdsTables, openDatabase } from "../database/open-database.ts";
 import { BootRefused } from "./boot-refused.ts";
 import type { Bucket } from "./bucket.ts";
 import { fetchChain, type Chain } from "./chain.ts";
 import type { BootFacts } from "./decide-boot.ts";
-import { fetchHead, headKey, type StoredHead } from "./head.ts";
+import { fetchHead, headKey, type Head, type StoredHead } from "./head.ts";
 import type { Machine } from "./machine.ts";
 import { readMark, type Mark } from "./mark.ts";
 import { ShapeError } from "./parse-json.ts";
@@ -32,8 +36,7 @@ export async function surveyBoot(bucket: Bucket, machine: Machine): Promise<Surv
     epochsExist: top.includes("epochs/"),
     chain,
     parentChain,
-    database: isDatabase(machine.files.database) ? "present" : "absent",
-    mark: readMarkOrRefuse(machine),
+    ...surveyVolume(machine, seen?.head ?? null),
   };
   return { facts, seen };
 }
@@ -58,6 +61,66 @@ export function isDatabase(path: string): boolean {
     closeSync(file);
   }
 }
+
+type VolumeFacts = Pick<BootFacts, "database" | "mark" | "stagedTxid" | "position">;
+
+/** What lies on the disk, and how far it has come. */
+function surveyVolume(machine: Machine, head: Head | null): VolumeFacts {
+  const { database, litestreamState } = machine.files;
+  const mark = readMarkOrRefuse(machine);
+  if (mark === null) {
+    return { database: holdsSomething(database) ? "foreign" : "absent", mark, stagedTxid: null, position: null };
+  }
+  const present = isDatabase(database);
+  // Only a resume asks for it, and a damaged file must not stand in the way of any other row.
+  const mayResume = present && head?.machine === machine.machineId && head.nonce === mark.nonce;
+  return {
+    database: present ? "present" : "absent",
+    mark,
+    stagedTxid: readStagedTxid(litestreamState),
+    position: mayResume ? readPosition(database) : null,
+  };
+}
+
+/** Whether a file without a mark may be somebody's data: all but nothing, 0 bytes, and a database without a table. */
+function holdsSomething(path: string): boolean {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return false;
+  if (!isDatabase(path)) return true;
+  try {
+    return withReader(path, holdsTables);
+  } catch {
+    // What cannot be read is not proven to be nothing.
+    return true;
+  }
+}
+
+function readPosition(path: string): CommitSequence | null {
+  try {
+    return withReader(path, findCommitSequence);
+  } catch (error) {
+    if (error instanceof DatabaseDamaged) return null;
+    throw error;
+  }
+}
+
+function withReader<Result>(path: string, read: (db: ReturnType<typeof openDatabase>) => Result): Result {
+  const db = openDatabase(path, "reader");
+  try {
+    return read(db);
+  } finally {
+    db.close();
+  }
+}
+
+/** Litestream 0.5 names its staged files as those in the bucket, and never deletes the newest (MaxLTX in its db.go). */
+function readStagedTxid(litestreamState: string): string | null {
+  const folder = join(litestreamState, "ltx", "0");
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const staged = names.flatMap((name) => stagedFile.exec(name)?.[1] ?? []);
+  return staged.toSorted().at(-1) ?? null;
+}
+
+const stagedFile = /^[0-9a-f]{16}-([0-9a-f]{16})\.ltx$/;
 
 /**
  * The positive control: right place, right key, an answer from a real store. Only after it may "there is nothing" be

@@ -1,5 +1,5 @@
 import { type Content, restoreContent } from "./replica.ts";
-import { addCommits, holdsAll, removeCommits, type Serving, type Step } from "./state.ts";
+import { addCommits, holdsAll, isHead, removeCommits, type Serving, type Step } from "./state.ts";
 import { type Level, move, type Turn } from "./turn.ts";
 
 /** What a serving machine does next: writes, "sync, then check", opening to living, fence, clean stop. */
@@ -23,7 +23,7 @@ function write(turn: Turn, serving: Serving, level: Level): Step {
   const { volume } = turn.machine;
   const commit = String.fromCharCode("a".charCodeAt(0) + state.histories.length);
   const database = `${volume.database ?? ""}${commit}`;
-  const owes = level !== "bucket" && state.head?.epoch === serving.epoch && !serving.detached;
+  const owes = level !== "bucket" && isHead(state.head, serving) && !serving.detached;
   return move(turn, `writes ${commit} at ${level}`, {
     state: { ...state, histories: [...state.histories, database] },
     volume: {
@@ -40,7 +40,7 @@ function syncSteps(turn: Turn, serving: Serving): Step[] {
   const { state, machine } = turn;
   const length = (machine.volume.database ?? "").length;
   if (serving.syncTarget === null) {
-    const opening = state.head?.epoch === serving.epoch && state.head.state === "opening";
+    const opening = isHead(state.head, serving) && state.head.state === "opening";
     if (serving.waiting === "" && (!opening || serving.promoting)) return [];
     return [move(turn, "sends a sync", { phase: { ...serving, syncTarget: length } })];
   }
@@ -57,7 +57,7 @@ function answerSync(turn: Turn, serving: Serving): Step {
   const covers = (commit: string): boolean => rules.stepError === "sync-in-flight" || holdsAll(target, commit);
   const done = serving.waiting.split("").filter(covers).join("");
   const waiting = removeCommits(serving.waiting, done);
-  const promoting = serving.promoting || (state.head?.epoch === serving.epoch && state.head.state === "opening");
+  const promoting = serving.promoting || (isHead(state.head, serving) && state.head.state === "opening");
   const answered = { ...serving, waiting, promoting, syncTarget: null };
   if (rules.stepError === "no-head-check") {
     const replicated = addCommits(state.replicated, done);
@@ -68,7 +68,7 @@ function answerSync(turn: Turn, serving: Serving): Step {
 
 function headSteps(turn: Turn, serving: Serving): Step[] {
   const { state } = turn;
-  const ours = state.head?.epoch === serving.epoch ? state.head : null;
+  const ours = isHead(state.head, serving) ? state.head : null;
   const steps: Step[] = [];
   if (serving.promoting && ours !== null) {
     const living = { ...ours, state: "living" } as const;

@@ -12,10 +12,10 @@ const thisBootId = "this boot";
  * are now.
  */
 export function gatherFacts(turn: Turn, seen: Head | null): BootFacts {
-  const { state, machine, index } = turn;
+  const { state, machine } = turn;
   const parent = seen?.parent ?? null;
   return {
-    machine: machineName(index),
+    machine: machineName(machine.identity),
     bootId: thisBootId,
     head: seen === null ? null : storedHead(seen),
     epochsExist: state.epochs.some((files) => files.length > 0),
@@ -23,6 +23,9 @@ export function gatherFacts(turn: Turn, seen: Head | null): BootFacts {
     parentChain: parent === null ? { state: "empty" } : chainOf(filesOf(state, parent)),
     database: machine.volume.database === null ? "absent" : "present",
     mark: machine.volume.mark === null ? null : storedMark(machine.volume.mark),
+    stagedTxid: machine.volume.staged.length === 0 ? null : String(machine.volume.staged.length),
+    // The model puts disks back whole, so the database never stands elsewhere than its mark and staged files say.
+    position: null,
   };
 }
 
@@ -34,7 +37,9 @@ export function readClaim(plan: Extract<BootPlan, { act: "claim" }>, { chain, ma
   const parent = plan.parent === null ? null : Number(plan.parent.epoch);
   const cleanTxid = mark?.cleanStop?.txid;
   const isEqual = plan.content === "compare" && chain.state === "whole" && chain.newestTxid === cleanTxid;
-  return { row: plan.row, parent, content: isEqual ? "volume" : plan.content, replaces: plan.replaces.map(epochOf) };
+  const parentRun = plan.parent?.run ?? null;
+  const content = isEqual ? "volume" : plan.content;
+  return { row: plan.row, parent, parentRun, content, replaces: plan.replaces.map(epochOf) };
 }
 
 function storedHead(head: Head): StoredHead {
@@ -42,9 +47,10 @@ function storedHead(head: Head): StoredHead {
     epoch: String(head.epoch),
     state: head.state,
     nonce: nonceOf(head.epoch),
+    run: head.run,
     machine: machineName(head.machine),
     openedAt: "",
-    parent: head.parent === null ? null : parentOf(head.parent),
+    parent: head.parent === null ? null : parentOf(head.parent, head.parentRun),
     replaces: head.replaces.map(nonceOf),
   };
 }
@@ -53,14 +59,15 @@ function storedMark(mark: Mark): StoredMark {
   return {
     epoch: String(mark.epoch),
     nonce: nonceOf(mark.epoch),
+    runs: [...mark.runs],
     machine: machineName(mark.machine),
     bootId: mark.thisBoot ? thisBootId : "an earlier boot",
     cleanStop: mark.cleanTxid === null ? null : { txid: String(mark.cleanTxid) },
   };
 }
 
-function parentOf(epoch: number): Parent {
-  return { epoch: String(epoch), nonce: nonceOf(epoch) };
+function parentOf(epoch: number, run: string | null): Parent {
+  return { epoch: String(epoch), nonce: nonceOf(epoch), ...(run === null ? {} : { run }) };
 }
 
 function nonceOf(epoch: number): string {

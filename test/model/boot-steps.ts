@@ -1,7 +1,19 @@
 import { gatherFacts, readClaim } from "./boot-facts.ts";
 import { install, startLitestream, restore, writeMark } from "./install-steps.ts";
 import { restoreContent } from "./replica.ts";
-import { filesOf, type Head, isSameHead, type PhaseAt, type State, type Step } from "./state.ts";
+import {
+  filesOf,
+  firstRun,
+  type Head,
+  isHead,
+  isSameHead,
+  type Machine,
+  machineName,
+  type Mark,
+  type PhaseAt,
+  type State,
+  type Step,
+} from "./state.ts";
 import { countFault, isFaultPossible, move, type Turn } from "./turn.ts";
 
 /** What a machine that boots does next; a crash may come between any two of these steps. */
@@ -14,11 +26,15 @@ export function bootSteps(turn: Turn): Step[] {
         ? [move(turn, "boots, reads head", { phase: { at: "deciding", seen: turn.state.head } })]
         : [];
     case "deciding":
-      return [decide(turn, phase)];
+      return decide(turn, phase);
     case "refusing":
       return [rereadBeforeRefusal(turn, phase)];
     case "claiming":
       return claim(turn, phase);
+    case "resuming":
+      return [takeUp(turn, phase)];
+    case "taking up":
+      return [markTakenUp(turn, phase)];
     case "rereading":
       return [rereadAfterLostAnswer(turn, phase)];
     case "restoring":
@@ -45,26 +61,60 @@ function mayBoot({ state, index, machine }: Turn): boolean {
   return machine.phase.at === "off" || state.machines[index - 1]?.phase.at !== "new";
 }
 
-function decide(turn: Turn, { seen }: PhaseAt<"deciding">): Step {
+function decide(turn: Turn, { seen }: PhaseAt<"deciding">): Step[] {
   const facts = gatherFacts(turn, seen);
   const plan = turn.rules.decide(facts);
   if (plan.act === "refuse") {
-    return move(turn, `row ${plan.row}: is about to refuse`, { phase: { at: "refusing", seen, row: plan.row } });
+    return [move(turn, `row ${plan.row}: is about to refuse`, { phase: { at: "refusing", seen, row: plan.row } })];
   }
-  if (plan.act === "resume") return resume(turn, seen);
+  if (plan.act === "resume") return prepareResume(turn, seen);
   const wanted = readClaim(plan, facts);
   const early = turn.rules.stepError === "restore-first";
   const restoredEarly = early && wanted.parent !== null ? restoreContent(filesOf(turn.state, wanted.parent)) : null;
   const label = `row ${plan.row}: will claim with parent ${wanted.parent ?? "none"}, content ${wanted.content}; writes the intent`;
-  return move(turn, label, { phase: { at: "claiming", seen, claim: wanted, restoredEarly } });
+  return [move(turn, label, { phase: { at: "claiming", seen, claim: wanted, restoredEarly } })];
 }
 
-function resume(turn: Turn, seen: Head | null): Step {
+/** The mark names the next run before head does. */
+function prepareResume(turn: Turn, seen: Head | null): Step[] {
+  const { volume } = turn.machine;
+  if (seen === null || volume.mark === null) throw new Error("decideBoot resumed without a head or a mark: see row 3");
+  const number = Number.parseInt(seen.run, 10) + 1;
+  if (number > turn.rules.bounds.resumes) return [];
+  const run = `${number}${machineName(turn.index)}`;
+  const mark = { ...volume.mark, runs: [seen.run, run], cleanTxid: keepClean(turn, volume.mark) };
+  const phase = { at: "resuming", seen, run } as const;
+  return [move(turn, `row 3: will resume epoch ${seen.epoch}`, { volume: { ...volume, mark }, phase })];
+}
+
+function takeUp(turn: Turn, { seen, run }: PhaseAt<"resuming">): Step {
+  const { state, index } = turn;
+  if (!isSameHead(seen, state.head))
+    return move(turn, "head moved while its epoch was taken up, starts over", { phase: { at: "off" } });
+  const machines = forgetOwed(state.machines, index);
+  return move(turn, `takes epoch ${seen.epoch} up as run ${run}`, {
+    state: { ...state, head: { ...seen, run }, machines },
+    phase: { at: "taking up", epoch: seen.epoch, run },
+  });
+}
+
+function markTakenUp(turn: Turn, { epoch, run }: PhaseAt<"taking up">): Step {
   const { mark } = turn.machine.volume;
-  if (seen === null || mark === null) throw new Error("decideBoot resumed without a head or a mark: see row 3");
-  const cleanTxid = turn.rules.stepError === "keep-clean" ? mark.cleanTxid : null;
-  const started = startLitestream(turn, { ...mark, thisBoot: true, cleanTxid }, seen.epoch);
-  return move(turn, `row 3: resumes epoch ${seen.epoch}`, started);
+  if (mark === null) throw new Error("a resume lost its mark");
+  const taken = { ...mark, runs: [run], thisBoot: true, cleanTxid: keepClean(turn, mark) };
+  return move(turn, `resumes epoch ${epoch}`, startLitestream(turn, taken, { epoch, run }));
+}
+
+/** A mark that still tells of a clean stop would let a copy of this disk resume too. */
+function keepClean({ rules }: Turn, { cleanTxid }: Mark): number | null {
+  return rules.stepError === "keep-clean" ? cleanTxid : null;
+}
+
+/** A take-over may lose what other volumes owed at `commit` and `disk`. */
+function forgetOwed(machines: readonly Machine[], index: number): readonly Machine[] {
+  return machines.map((other, at) =>
+    at === index || other.volume.owed === "" ? other : { ...other, volume: { ...other.volume, owed: "" } },
+  );
 }
 
 function rereadBeforeRefusal(turn: Turn, { seen, row }: PhaseAt<"refusing">): Step {
@@ -77,7 +127,11 @@ function rereadBeforeRefusal(turn: Turn, { seen, row }: PhaseAt<"refusing">): St
 
 function claim(turn: Turn, phase: PhaseAt<"claiming">): Step[] {
   const { state, rules } = turn;
-  if (!isSameHead(phase.seen, state.head)) return [move(turn, "loses the claim, exits", { phase: { at: "lost" } })];
+  if (!isSameHead(phase.seen, state.head)) {
+    const lost = phase.seen?.epoch !== state.head?.epoch;
+    const label = lost ? "loses the claim, exits" : "head moved within its epoch, starts over";
+    return [move(turn, label, { phase: { at: lost ? "lost" : "off" } })];
+  }
   const epoch = state.epochs.length;
   if (epoch >= rules.bounds.epochs) return [];
   const won = swapHead(turn, phase);
@@ -92,25 +146,21 @@ function claim(turn: Turn, phase: PhaseAt<"claiming">): Step[] {
   return steps;
 }
 
-/**
- * The world after a won claim. What other volumes owed at `commit` and `disk` is owed no longer: a take-over may lose
- * it.
- */
-function swapHead({ state, index }: Turn, { seen, claim: wanted }: PhaseAt<"claiming">): State {
+/** The world after a won claim. */
+function swapHead({ state, index, machine }: Turn, { seen, claim: wanted }: PhaseAt<"claiming">): State {
   const lastLiving =
     seen === null ? "" : seen.state === "opening" ? seen.mustHold : restoreContent(filesOf(state, seen.epoch));
   const head: Head = {
     epoch: state.epochs.length,
     state: "opening",
-    machine: index,
+    machine: machine.identity,
+    run: firstRun,
     parent: wanted.parent,
+    parentRun: wanted.parentRun,
     replaces: wanted.replaces,
     mustHold: lastLiving ?? "",
   };
-  const machines = state.machines.map((other, at) =>
-    at === index || other.volume.owed === "" ? other : { ...other, volume: { ...other.volume, owed: "" } },
-  );
-  return { ...state, head, machines, epochs: [...state.epochs, []] };
+  return { ...state, head, machines: forgetOwed(state.machines, index), epochs: [...state.epochs, []] };
 }
 
 function rereadAfterLostAnswer(turn: Turn, phase: PhaseAt<"rereading" | "restoring">): Step {
@@ -118,12 +168,12 @@ function rereadAfterLostAnswer(turn: Turn, phase: PhaseAt<"rereading" | "restori
   return move(turn, "re-reads head: its own", { phase: { ...phase, at: "restoring" } });
 }
 
-function startApp(turn: Turn, { epoch, uploaded }: PhaseAt<"starting">): Step {
-  if (turn.state.head?.epoch !== epoch) return move(turn, "re-reads head: fenced", { phase: { at: "fenced" } });
+function startApp(turn: Turn, { epoch, run, uploaded }: PhaseAt<"starting">): Step {
+  if (!isHead(turn.state.head, { epoch, run })) return move(turn, "re-reads head: fenced", { phase: { at: "fenced" } });
   const nothing = { detached: false, waiting: "", syncTarget: null, synced: "", checked: "", promoting: false };
   const { volume } = turn.machine;
   return move(turn, "re-reads head, serves", {
     volume: { ...volume, database: volume.database ?? "" },
-    phase: { at: "serving", epoch, uploaded, ...nothing },
+    phase: { at: "serving", epoch, run, uploaded, ...nothing },
   });
 }

@@ -26,6 +26,7 @@ const { values } = parseArgs({
     commits: { type: "string", default: "2" },
     epochs: { type: "string", default: "3" },
     faults: { type: "string", default: "2" },
+    resumes: { type: "string", default: "1" },
     levels: { type: "string", default: levels.join(",") },
     without: { type: "string", default: "" },
     mutation: { type: "string" },
@@ -53,12 +54,15 @@ function readBounds(): Bounds {
     commits: readNumber("commits"),
     epochs: readNumber("epochs"),
     faults: readNumber("faults"),
+    resumes: readNumber("resumes"),
     levels: readList(values.levels, levels),
     hazards: hazards.filter((hazard) => !without.includes(hazard)),
   };
 }
 
-function readNumber(name: "machines" | "commits" | "epochs" | "faults" | "lives" | "seconds" | "states"): number {
+function readNumber(
+  name: "machines" | "commits" | "epochs" | "faults" | "resumes" | "lives" | "seconds" | "states",
+): number {
   const number = Number(values[name]);
   if (Number.isSafeInteger(number) && number >= 0) return number;
   throw new Error(`--${name}=${values[name]} is not a whole number`);

@@ -4,6 +4,7 @@ import {
   holdsSomething,
   type Machine,
   machineName,
+  newMachine,
   removeCommits,
   type State,
   type Step,
@@ -16,7 +17,7 @@ import { countFault, isFaultPossible, move, type Rules, type Turn } from "./turn
 export function machineFaults(turn: Turn): Step[] {
   const { phase } = turn.machine;
   if (phase.at === "new" || phase.at === "gone") return [];
-  const steps = [...stopFaults(turn), ...moveVolume(turn)];
+  const steps = [...stopFaults(turn), ...moveVolume(turn), ...snapshotFaults(turn), ...cloneMachine(turn)];
   const where = phase.at === "serving" ? "" : ` (while ${phase.at})`;
   return steps.map(({ label, next }) => ({ label: `${label}${where}`, next }));
 }
@@ -60,9 +61,49 @@ function stopFaults(turn: Turn): Step[] {
   };
   if (machine.phase.at === "serving" && machine.phase.detached) return [];
   if (isRunning(machine) && isFaultPossible(turn, "crash")) stop("process crash", machine.volume);
-  if (isFaultPossible(turn, "power loss")) stop("power loss or reboot", losePageCache(machine.volume));
+  if (isFaultPossible(turn, "power loss")) {
+    const snapshot =
+      machine.snapshot === null ? null : { ...machine.snapshot, mark: forgetBoot(machine.snapshot.mark) };
+    const change = { volume: losePageCache(machine.volume), snapshot, phase: { at: "off" } } as const;
+    steps.push(countFault(move(turn, "power loss or reboot", change)));
+  }
   if (holdsSomething(machine.volume) && isFaultPossible(turn, "volume lost")) stop("volume lost", blankVolume());
   return steps;
+}
+
+/**
+ * Somebody copies the disk, and puts the copy back later: within one start of the system, or with a reboot in between.
+ * What only the disk had since is lost with it, and a copy from an earlier run counts as a lost disk.
+ */
+function snapshotFaults(turn: Turn): Step[] {
+  const { machine, state } = turn;
+  const { volume, snapshot, phase } = machine;
+  if (!isFaultPossible(turn, "snapshot put back") || (phase.at === "serving" && phase.detached)) return [];
+  if (snapshot === null) {
+    if (volume.database === null || volume.mark === null) return [];
+    return [move(turn, "a snapshot of its disk is taken", { snapshot: volume })];
+  }
+  const kept = snapshot.database ?? "";
+  const isOfThisRun = snapshot.mark?.epoch === state.head?.epoch && snapshot.mark?.runs.includes(state.head?.run ?? "");
+  const owed = isOfThisRun ? [...volume.owed].filter((commit) => kept.includes(commit)).join("") : "";
+  const back = { ...snapshot, fsynced: kept.length, owed };
+  const rebooted = { ...back, mark: forgetBoot(back.mark) };
+  return [
+    countFault(move(turn, "its snapshot is put back", { volume: back, snapshot: null, phase: { at: "off" } })),
+    countFault(
+      move(turn, "its snapshot is put back, reboot", { volume: rebooted, snapshot: null, phase: { at: "off" } }),
+    ),
+  ];
+}
+
+/** A new server is made from an image of this one: the same identity, a copy of the disk, another start of the system. */
+function cloneMachine(turn: Turn): Step[] {
+  const { state, machine } = turn;
+  const target = state.machines.findIndex((other) => other.phase.at === "new");
+  if (target <= 0 || machine.volume.database === null || !isFaultPossible(turn, "cloned")) return [];
+  const clone = newMachine(machine.identity, "off");
+  const machines = state.machines.with(target, { ...clone, volume: { ...losePageCache(machine.volume), owed: "" } });
+  return [countFault(move(turn, `is cloned as ${machineName(target)}`, { state: { ...state, machines } }))];
 }
 
 /** The volume is attached to a new machine. A serving machine does not notice and goes on in its page cache. */
@@ -72,7 +113,7 @@ function moveVolume(turn: Turn): Step[] {
   const target = state.machines.findIndex((other) => other.phase.at === "new");
   const movable = volume.database !== null && !(phase.at === "serving" && phase.detached);
   if (target <= 0 || !movable || !isFaultPossible(turn, "volume moved")) return [];
-  const arrived: Machine = { volume: losePageCache(volume), phase: { at: "off" } };
+  const arrived: Machine = { ...newMachine(target, "off"), volume: losePageCache(volume) };
   const moved = { ...state, machines: state.machines.with(target, arrived) };
   const label = `volume moved to the new machine ${machineName(target)}`;
   if (phase.at !== "serving") return [countFault(move(turn, label, { state: moved, phase: { at: "gone" } }))];

@@ -1,5 +1,5 @@
 import { restoreContent } from "./replica.ts";
-import { filesOf, type Machine, type Mark, type PhaseAt, type Step } from "./state.ts";
+import { filesOf, firstRun, type Machine, type Mark, type PhaseAt, type Step } from "./state.ts";
 import { move, type Turn } from "./turn.ts";
 
 type Restoring = PhaseAt<"rereading" | "restoring">;
@@ -43,16 +43,21 @@ export function install(turn: Turn, { epoch, claim, restored }: PhaseAt<"install
 }
 
 export function writeMark(turn: Turn, { epoch }: PhaseAt<"marking">): Step {
-  const mark = { epoch, machine: turn.index, thisBoot: true, cleanTxid: null };
-  return move(turn, `writes the mark of epoch ${epoch}`, startLitestream(turn, mark, epoch));
+  const mark = { epoch, machine: turn.machine.identity, runs: [firstRun], thisBoot: true, cleanTxid: null };
+  return move(turn, `writes the mark of epoch ${epoch}`, startLitestream(turn, mark, { epoch, run: firstRun }));
 }
 
 /**
  * Litestream starts under this mark. With fewer local files than the replica has it drops them: a new base comes next.
  */
-export function startLitestream({ state, machine }: Turn, mark: Mark, epoch: number): Machine {
+export function startLitestream(
+  { state, machine }: Turn,
+  mark: Mark,
+  { epoch, run }: { epoch: number; run: string },
+): Machine {
   const remote = filesOf(state, epoch);
   const { volume } = machine;
   const staged = volume.staged.length < remote.length ? remote.map(() => "?") : volume.staged;
-  return { volume: { ...volume, mark, staged }, phase: { at: "starting", epoch, uploaded: remote.length } };
+  const phase = { at: "starting", epoch, run, uploaded: remote.length } as const;
+  return { ...machine, volume: { ...volume, mark, staged }, phase };
 }

@@ -1,12 +1,13 @@
 import { bootSteps } from "./boot-steps.ts";
 import { restoreContent } from "./replica.ts";
 import {
-  blankVolume,
   filesOf,
   holdsAll,
   initialState,
+  isHead,
   type Machine,
   machineName,
+  newMachine,
   type PhaseAt,
   type State,
 } from "./state.ts";
@@ -36,7 +37,7 @@ export function bootNewMachine(store: Pick<State, "head" | "epochs">, rules: Rul
   const ample = { ...rules, bounds: { ...rules.bounds, epochs: Number.POSITIVE_INFINITY, faults: 0 } };
   // The rescuer's number is nobody else's: head may name any of the others.
   const index = rules.bounds.machines;
-  const machines = Array.from({ length: index + 1 }, (): Machine => ({ volume: blankVolume(), phase: { at: "off" } }));
+  const machines = Array.from({ length: index + 1 }, (_, identity) => newMachine(identity, "off"));
   let state: State = { ...initialState(0), ...store, machines };
   for (;;) {
     const rescuer = state.machines[index];
@@ -65,7 +66,7 @@ function judgeMachines(state: State): Violation | null {
 
 function judgeMachine(state: State, { phase, volume }: Machine): Violation | null {
   if (phase.at === "refused") return judgeRefusal(state, phase);
-  if (phase.at !== "serving" || state.head?.epoch !== phase.epoch) return null;
+  if (phase.at !== "serving" || !isHead(state.head, phase)) return null;
   const content = volume.database ?? "";
   const found = judgeContent(state, content);
   if (found === null && !holdsAll(content, volume.owed)) {

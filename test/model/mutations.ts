@@ -1,3 +1,4 @@
+import { newestOf } from "../../app/replica/chain.ts";
 import { type BootFacts, type BootPlan, type Content, decideBoot } from "../../app/replica/decide-boot.ts";
 import type { Rules, StepError } from "./turn.ts";
 
@@ -17,6 +18,9 @@ export const mutations = {
   "fall-back": factsMutant(fallBackFromLiving),
   renonce: factsMutant(renewNonceWhenLiving),
   "resume-power": factsMutant(ignoreBootId),
+  "no-runs": factsMutant(ignoreRuns),
+  "resume-behind": factsMutant(ignoreStaged),
+  "trust-clean-stop": factsMutant((facts) => trustCleanStop(ignoreRuns(facts))),
   "kept-prefix": factsMutant(resumeOthersEpoch),
   "no-replaces": factsMutant(forgetReplaced),
   "replaces-last": planMutant(replaceOnlyLast),
@@ -61,6 +65,27 @@ function renewNonceWhenLiving(facts: BootFacts): BootFacts {
 /** A power loss is taken for a process crash. */
 function ignoreBootId(facts: BootFacts): BootFacts {
   return facts.mark === null ? facts : { ...facts, mark: { ...facts.mark, bootId: facts.bootId } };
+}
+
+/** Who took the epoch up since does not matter. */
+function ignoreRuns(facts: BootFacts): BootFacts {
+  const { head, mark } = facts;
+  if (head === null || mark === null) return facts;
+  const { run: _head, ...headOfAnyRun } = head;
+  const { runs: _mark, ...markOfAnyRun } = mark;
+  return { ...facts, head: headOfAnyRun, mark: markOfAnyRun };
+}
+
+/** How far the disk has come is not compared with the bucket. */
+function ignoreStaged(facts: BootFacts): BootFacts {
+  return { ...facts, stagedTxid: newestOf(facts.chain) };
+}
+
+/** A clean stop is believed, whatever the bucket holds. With the runs in place no schedule shows it: two guards. */
+function trustCleanStop(facts: BootFacts): BootFacts {
+  const txid = newestOf(facts.chain);
+  if (facts.mark?.cleanStop == null || txid === null) return facts;
+  return { ...facts, mark: { ...facts.mark, cleanStop: { txid } } };
 }
 
 /** A kept volume goes on with the epoch of the machine that it came from. */

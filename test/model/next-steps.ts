@@ -62,7 +62,7 @@ function forgetUnreadable(state: State): State {
       unread(files, epoch) ? (files.length > 0 ? unreadEpoch : noEpoch) : files,
     ),
     machines: state.machines.map((machine) =>
-      isForgotten(machine) ? { phase: machine.phase, volume: blankVolume() } : machine,
+      isForgotten(machine) ? { ...machine, volume: blankVolume(), snapshot: null } : machine,
     ),
   };
 }

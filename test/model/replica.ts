@@ -24,9 +24,10 @@ export function restoreContent(files: Files): Content | null {
 export function chainOf(files: Files): Chain {
   if (files.every((file) => file === "")) return { state: "empty" };
   const base = findBase(files);
-  if (base < 0) return { state: "no-base", missing: "a base" };
-  if (files.includes("", base)) return { state: "broken", missing: `TXID ${files.indexOf("", base) + 1}` };
-  return { state: "whole", newestTxid: String(files.length), files: files.length - base };
+  const newestTxid = String(files.findLastIndex((file) => file !== "") + 1);
+  if (base < 0) return { state: "no-base", missing: "a base", newestTxid };
+  if (files.includes("", base)) return { state: "broken", missing: `TXID ${files.indexOf("", base) + 1}`, newestTxid };
+  return { state: "whole", newestTxid, files: files.length - base };
 }
 
 /** Uploads overwrite: two machines that write under one prefix destroy each other's files. */

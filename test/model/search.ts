@@ -82,7 +82,7 @@ class Search {
     this.#frontier = [];
     for (const [at, { state, visit }] of level.entries()) {
       if (this.#isStopped()) {
-        this.#frontier.push(...level.slice(at));
+        this.#frontier = [...this.#frontier, ...level.slice(at)];
         return;
       }
       for (const [choice, step] of nextSteps(state, this.#rules).entries()) {

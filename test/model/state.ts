@@ -6,14 +6,24 @@ import type { Content, Files } from "./replica.ts";
 export type Head = {
   epoch: number;
   state: "opening" | "living";
+  /** The identity that machines of one image share. */
   machine: number;
+  /** Who took the epoch up last. */
+  run: string;
   parent: number | null;
+  parentRun: string | null;
   replaces: readonly number[];
   /** Ghost: what the last living epoch held when it was replaced. */
   mustHold: Content;
 };
 
-export type Mark = { epoch: number; machine: number; thisBoot: boolean; cleanTxid: number | null };
+export type Mark = {
+  epoch: number;
+  machine: number;
+  runs: readonly string[];
+  thisBoot: boolean;
+  cleanTxid: number | null;
+};
 
 export type Volume = {
   /** As the operating system sees it; `fsynced` says how many commits survive a power loss. */
@@ -29,6 +39,7 @@ export type Volume = {
 export type Claim = {
   row: number;
   parent: number | null;
+  parentRun: string | null;
   content: "fresh" | "volume" | "restore" | "compare";
   replaces: readonly number[];
 };
@@ -36,6 +47,7 @@ export type Claim = {
 export type Serving = {
   at: "serving";
   epoch: number;
+  run: string;
   uploaded: number;
   /** Its volume was moved to another machine; it lives on in its page cache. */
   detached: boolean;
@@ -53,17 +65,23 @@ type Phase =
   | { at: "new" | "off" | "lost" | "fenced" | "gone" }
   | { at: "deciding"; seen: Head | null }
   | { at: "refusing"; seen: Head | null; row: number }
+  | { at: "resuming"; seen: Head; run: string }
+  | { at: "taking up"; epoch: number; run: string }
   | { at: "claiming"; seen: Head | null; claim: Claim; restoredEarly: Content | null }
   | { at: "rereading" | "restoring"; epoch: number; claim: Claim; restoredEarly: Content | null }
   | { at: "installing"; epoch: number; claim: Claim; restored: Content | null }
   | { at: "marking"; epoch: number }
-  | { at: "starting"; epoch: number; uploaded: number }
+  | { at: "starting"; epoch: number; run: string; uploaded: number }
   | Serving
   | { at: "refused"; row: number; cause: "table" | "no parent" | "diverged" };
 
 export type PhaseAt<At extends Phase["at"]> = Extract<Phase, { at: At }>;
 
-export type Machine = { volume: Volume; phase: Phase };
+/**
+ * `identity` is what it calls itself: a clone shares its original's. `snapshot` is a copy of its volume that somebody
+ * keeps.
+ */
+export type Machine = { identity: number; volume: Volume; snapshot: Volume | null; phase: Phase };
 
 /** One state of the whole world. A value: steps make a new one and share what did not change. */
 export type State = {
@@ -88,11 +106,23 @@ export function holdsSomething(volume: Volume): boolean {
   return volume.database !== null || volume.mark !== null;
 }
 
+export function newMachine(identity: number, at: "new" | "off"): Machine {
+  return { identity, volume: blankVolume(), snapshot: null, phase: { at } };
+}
+
+/** What the first run of an epoch is called: the claim's own. */
+export const firstRun = "0";
+
+/** Whether head names this epoch, in this run. */
+export function isHead(head: Head | null, { epoch, run }: { epoch: number; run: string }): head is Head {
+  return head?.epoch === epoch && head.run === run;
+}
+
 export function initialState(machines: number): State {
   return {
     head: null,
     epochs: [],
-    machines: Array.from({ length: machines }, (): Machine => ({ volume: blankVolume(), phase: { at: "new" } })),
+    machines: Array.from({ length: machines }, (_, index) => newMachine(index, "new")),
     faults: 0,
     damaged: false,
     histories: [],
@@ -114,7 +144,7 @@ export function filesOf(state: State, epoch: number): Files {
 
 /** Head is what it was: a claim's nonce is fresh and stays for its epoch, `state` makes the bodies differ. */
 export function isSameHead(one: Head | null, other: Head | null): boolean {
-  return one?.epoch === other?.epoch && one?.state === other?.state;
+  return one?.epoch === other?.epoch && one?.state === other?.state && one?.run === other?.run;
 }
 
 export function holdsAll(content: Content | null, commits: string): boolean {

@@ -12,6 +12,8 @@ export const hazards = [
   "base deleted",
   "increment deleted",
   "head deleted",
+  "snapshot put back",
+  "cloned",
 ] as const;
 
 export type Level = (typeof levels)[number];
@@ -26,6 +28,8 @@ export type Bounds = {
   commits: number;
   epochs: number;
   faults: number;
+  /** How often one epoch may be resumed. */
+  resumes: number;
   levels: readonly Level[];
   hazards: readonly Hazard[];
 };

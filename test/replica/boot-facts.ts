@@ -10,8 +10,8 @@ const thisBoot = "boot-now";
 const parent = { epoch: "0001-aaaaaaaa", nonce: "nonce-of-the-parent" };
 
 export const whole: Chain = { state: "whole", newestTxid: "0000000000000005", files: 2 };
-export const noBase: Chain = { state: "no-base", missing: "the base" };
-export const broken: Chain = { state: "broken", missing: "a file in the middle" };
+export const noBase: Chain = { state: "no-base", missing: "the base", newestTxid: "0000000000000005" };
+export const broken: Chain = { state: "broken", missing: "a file in the middle", newestTxid: "0000000000000005" };
 const chains: readonly Chain[] = [{ state: "empty" }, noBase, broken, whole];
 
 /** A head of this machine, living, with a parent. */
@@ -51,20 +51,24 @@ export function makeFacts(change: Partial<BootFacts> = {}): BootFacts {
     parentChain: whole,
     database: "present",
     mark: makeMark(),
+    stagedTxid: "0000000000000005",
+    position: null,
     ...change,
   };
 }
 
-/** Every combination of what the table looks at, 35,000 of them. */
+/** Every combination of what the table looks at, some 630,000 of them. */
 export function* everyFacts(): Generator<BootFacts> {
   for (const head of everyHead())
     for (const mark of everyMark())
       for (const chain of chains)
         for (const parentChain of chains)
-          for (const database of ["absent", "present"] as const)
-            for (const epochsExist of [true, false]) {
-              yield { machine: me, bootId: thisBoot, head, epochsExist, chain, parentChain, database, mark };
-            }
+          for (const database of ["absent", "present", "foreign"] as const)
+            for (const epochsExist of [true, false])
+              for (const stagedTxid of [null, "0000000000000004", "0000000000000005"]) {
+                const store = { head, epochsExist, chain, parentChain };
+                yield { machine: me, bootId: thisBoot, ...store, database, mark, stagedTxid, position: null };
+              }
 }
 
 function* everyHead(): Generator<Head | null> {
@@ -82,5 +86,6 @@ function* everyMark(): Generator<Mark | null> {
     for (const machine of [me, other])
       for (const bootId of [thisBoot, "boot-before"])
         for (const cleanStop of [null, { txid: "0000000000000005" }])
-          yield makeMark({ nonce, machine, bootId, cleanStop });
+          for (const runs of [["nonce-of-the-head"], ["run-of-before"]])
+            yield makeMark({ nonce, machine, runs, bootId, cleanStop });
 }

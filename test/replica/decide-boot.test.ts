@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import { newestOf } from "../../app/replica/chain.ts";
 import { decideBoot, type BootFacts, type BootPlan } from "../../app/replica/decide-boot.ts";
 import { broken, everyFacts, makeFacts, makeHead, makeMark, noBase, other, whole } from "./boot-facts.ts";
 
@@ -10,7 +11,7 @@ const opening = makeHead({ state: "opening", replaces: ["nonce-that-was-replaced
 const openingFirst = makeHead({ state: "opening", parent: null });
 const openingOfOther = makeHead({ state: "opening", machine: other });
 const empty = { state: "empty" } as const;
-const parentOfHead = { epoch: "0002-bbbbbbbb", nonce: "nonce-of-the-head" };
+const parentOfHead = { epoch: "0002-bbbbbbbb", nonce: "nonce-of-the-head", run: "nonce-of-the-head" };
 const sameParent = { epoch: "0001-aaaaaaaa", nonce: "nonce-of-the-parent" };
 const laterBoot = makeMark({ bootId: "boot-before" });
 const stoppedBefore = makeMark({ bootId: "boot-before", cleanStop: { txid: "0000000000000005" } });
@@ -22,6 +23,52 @@ const cases: Case[] = [
   ["3: a reboot after a clean stop resumes", makeFacts({ mark: stoppedBefore }), { act: "resume" }],
   ["3: a crash while opening resumes", makeFacts({ head: opening, chain: empty }), { act: "resume" }],
   ["3: a damaged replica does not stop the machine that has it all", makeFacts({ chain: broken }), { act: "resume" }],
+  ["3: the same, stopped before", makeFacts({ mark: stoppedBefore, chain: broken }), { act: "resume" }],
+  [
+    "3: taken up by this disk, or about to be",
+    makeFacts({ head: makeHead({ run: "run-of-now" }), mark: makeMark({ runs: ["run-before", "run-of-now"] }) }),
+    { act: "resume" },
+  ],
+  [
+    "11 not 3: the bucket has come further than the clean stop",
+    makeFacts({ mark: makeMark({ bootId: "boot-before", cleanStop: { txid: "0000000000000004" } }) }),
+    { row: 11, content: "compare" },
+  ],
+  [
+    "11 not 3: nor in the same start of the system",
+    makeFacts({ mark: makeMark({ cleanStop: { txid: "0000000000000004" } }) }),
+    { row: 11, content: "compare" },
+  ],
+  [
+    "11 not 3: the database is not the one that was stopped",
+    makeFacts({
+      mark: makeMark({ cleanStop: { txid: "0000000000000005", position: { sequence: 7, token: "t" } } }),
+      position: { sequence: 6, token: "s" },
+    }),
+    { row: 11, content: "compare" },
+  ],
+  [
+    "11 not 3: a running machine's disk was put back",
+    makeFacts({ stagedTxid: "0000000000000004" }),
+    { row: 11, content: "compare" },
+  ],
+  ["11 not 3: Litestream's own files are gone", makeFacts({ stagedTxid: null }), { row: 11, content: "compare" }],
+  [
+    "11 not 3: a later start, or a clone, took the epoch up",
+    makeFacts({ head: makeHead({ run: "run-of-now" }), mark: stoppedBefore }),
+    { row: 11, content: "restore" },
+  ],
+  ["7 not 3: not one file of the living epoch is left", makeFacts({ chain: empty }), { act: "refuse", row: 7 }],
+  [
+    "5: somebody's database beside an empty bucket",
+    makeFacts({ ...nothing, database: "foreign", mark: null }),
+    { act: "refuse", row: 5 },
+  ],
+  [
+    "8: somebody's database beside an opening without a base",
+    makeFacts({ head: openingFirst, chain: empty, database: "foreign", mark: null }),
+    { act: "refuse", row: 8 },
+  ],
   ["11 not 3: a power loss", makeFacts({ mark: laterBoot }), { row: 11, content: "compare" }],
   ["11 not 3: the database is gone", makeFacts({ database: "absent" }), { row: 11, content: "restore" }],
   ["11 not 3: there is no mark", makeFacts({ mark: null }), { row: 11, content: "restore" }],
@@ -154,6 +201,17 @@ test("only the machine that head names, with the database that head's claim mark
         mark?.nonce === head.nonce &&
         database === "present" &&
         (mark.cleanStop !== null || mark.bootId === bootId)),
+  );
+});
+
+test("nothing is resumed when the bucket has come further than the disk, or another run has taken the epoch up", () => {
+  expectAlways(
+    ({ head, mark, chain, stagedTxid }: BootFacts, plan: BootPlan) =>
+      plan.act !== "resume" ||
+      ((mark?.runs ?? []).includes(head?.run ?? head?.nonce ?? "") &&
+        (newestOf(chain) === null
+          ? head?.state === "opening"
+          : mark?.cleanStop?.txid === newestOf(chain) || (stagedTxid ?? "") >= (newestOf(chain) ?? ""))),
   );
 });
 

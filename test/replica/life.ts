@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import type Database from "better-sqlite3";
 
-import { createCommitSequence, raiseCommitSequence } from "../../app/database/commit-sequence.ts";
+import { createCommitSequence, findCommitSequence, raiseCommitSequence } from "../../app/database/commit-sequence.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import { litestreamEnvironment } from "../../app/replica/litestream-config.ts";
 import type { Machine } from "../../app/replica/machine.ts";
@@ -84,8 +84,9 @@ export class Life implements AsyncDisposable {
     this.#over = true;
     const { machine, mark, litestream, database, replication } = this.#parts;
     const txid = await replication.stop(waitMs);
+    const position = findCommitSequence(database);
     database.close();
-    writeMark(machine.files.mark, { ...mark, bootId: machine.bootId, cleanStop: { txid } });
+    writeMark(machine.files.mark, { ...mark, bootId: machine.bootId, cleanStop: { txid, position } });
     litestream.signal("SIGTERM");
     await within("the end of Litestream", waitMs, litestream.exited);
   }

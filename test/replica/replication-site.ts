@@ -110,6 +110,7 @@ export class ReplicaSite implements AsyncDisposable {
       bucket: this.bucket,
       epoch: this.mark.epoch,
       nonce: this.mark.nonce,
+      run: this.mark.runs?.at(-1) ?? this.mark.nonce,
       fence: "enforced",
       acceptAdvisoryFence: false,
       baseBytes: () => 0,

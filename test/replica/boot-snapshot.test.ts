@@ -1,0 +1,147 @@
+import { copyFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import Sqlite from "better-sqlite3";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { Superseded } from "../../app/replica/own-head.ts";
+import type { TestMachine } from "./test-machine.ts";
+import { World } from "./world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await World.open();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+/** A machine that wrote "one", stopped cleanly, and wrote "two" in a later start; its disk can be put back between. */
+async function makeStopped() {
+  const site = await world.makeSite();
+  const a = world.newMachine(site);
+  await liveAndStop(a, "one");
+  const putBack = a.rememberDisk();
+  return { site, a, putBack };
+}
+
+async function liveAndStop(machine: TestMachine, ...texts: string[]): Promise<void> {
+  await machine.boot();
+  const life = await machine.live();
+  life.write(...texts);
+  await life.replicate();
+  await life.stopCleanly();
+}
+
+const reboots: [claim: string, meanwhile: (a: TestMachine) => void][] = [
+  ["in the same start of the system", () => undefined],
+  ["and the machine started anew", (a) => a.losePower()],
+];
+
+test.concurrent.each(reboots)("a clean disk that is put back %s loses against the bucket", async (_, meanwhile) => {
+  const { a, putBack } = await makeStopped();
+  await liveAndStop(a, "two");
+  putBack();
+  meanwhile(a);
+  expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
+  expect(a.texts()).toEqual(["one", "two"]);
+});
+
+test.concurrent.each(reboots)("a running disk that is put back %s loses against the bucket", async (_, meanwhile) => {
+  const a = world.newMachine(await world.makeSite());
+  await a.boot();
+  const life = await a.live();
+  life.write("one");
+  await life.replicate();
+  const putBack = a.rememberDisk();
+  life.write("two");
+  await life.replicate();
+  await life.crash();
+  putBack();
+  meanwhile(a);
+  expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
+  expect(a.texts()).toEqual(["one", "two"]);
+});
+
+test.concurrent("a database alone that is put back after a clean stop loses against the bucket", async () => {
+  const { a } = await makeStopped();
+  const old = `${a.files.database}-old`;
+  copyFileSync(a.files.database, old);
+  copyFileSync(`${a.files.database}-wal`, `${old}-wal`);
+  await liveAndStop(a, "two");
+  copyFileSync(old, a.files.database);
+  copyFileSync(`${old}-wal`, `${a.files.database}-wal`);
+  rmSync(`${a.files.database}-shm`, { force: true });
+  a.losePower();
+  expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
+  expect(a.texts()).toEqual(["one", "two"]);
+});
+
+test.concurrent("an undisturbed disk still resumes after a clean stop, again and again", async () => {
+  const { a } = await makeStopped();
+  for (const text of ["two", "three"]) {
+    a.losePower();
+    expect(await a.boot()).toMatchObject({ outcome: "resumed", row: 3 });
+    const life = await a.live();
+    life.write(text);
+    await life.replicate();
+    await life.stopCleanly();
+  }
+  expect(a.texts()).toEqual(["one", "two", "three"]);
+});
+
+test.concurrent("of two copies of one server one resumes, and the other takes over and keeps every write", async () => {
+  const { site, a } = await makeStopped();
+  const clone = world.newMachine(site);
+  clone.machine = { ...clone.machine, machineId: a.machine.machineId };
+  rmSync(clone.files.dataDirectory, { recursive: true });
+  cpSync(a.files.dataDirectory, clone.files.dataDirectory, { recursive: true });
+  expect(await clone.boot()).toMatchObject({ outcome: "resumed" });
+  const life = await clone.live();
+  life.write("written by the clone");
+  await life.replicate();
+  a.losePower();
+  expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
+  expect(a.texts()).toEqual(["one", "written by the clone"]);
+  expect(await life.fenced).toContain("has taken over");
+  await life.crash();
+});
+
+test.concurrent("an app that starts on a disk from before the last start is not let in without boot", async () => {
+  const { a, putBack } = await makeStopped();
+  await liveAndStop(a, "two");
+  putBack();
+  await expect(a.live()).rejects.toThrow(Superseded);
+});
+
+test.concurrent("somebody's database beside an empty bucket refuses, and is left alone", async () => {
+  const a = world.newMachine(await world.makeSite());
+  const theirs = new Sqlite(a.files.database);
+  theirs.exec("create table theirs (x); insert into theirs values (1)");
+  theirs.close();
+  const before = readFileSync(a.files.database);
+  expect(await a.boot()).toMatchObject({
+    outcome: "refused",
+    row: 5,
+    cause: expect.stringContaining("Lifeboat did not make"),
+  });
+  expect(readFileSync(a.files.database)).toEqual(before);
+  expect(existsSync(a.files.quarantine)).toBe(false);
+});
+
+test.concurrent.each<[what: string, make: (path: string) => void]>([
+  ["nothing but 0 bytes", (path) => writeFileSync(path, "")],
+  [
+    "a database without a table",
+    (path) => {
+      const blank = new Sqlite(path);
+      blank.pragma("journal_mode = WAL");
+      blank.exec("create table t (x); drop table t");
+      blank.close();
+    },
+  ],
+])("%s at the database's place does not stop a first boot", async (_, make) => {
+  const a = world.newMachine(await world.makeSite());
+  make(a.files.database);
+  expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 5, content: "fresh" });
+  const [folder = ""] = a.quarantined();
+  expect(existsSync(join(a.files.quarantine, folder, "app.db"))).toBe(true);
+});
