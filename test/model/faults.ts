@@ -85,7 +85,12 @@ function snapshotFaults(turn: Turn): Step[] {
   }
   const kept = snapshot.database ?? "";
   const isOfThisRun = snapshot.mark?.epoch === state.head?.epoch && snapshot.mark?.runs.includes(state.head?.run ?? "");
-  const owed = isOfThisRun ? [...volume.owed].filter((commit) => kept.includes(commit)).join("") : "";
+  const owed = isOfThisRun
+    ? volume.owed
+        .split("")
+        .filter((commit) => kept.includes(commit))
+        .join("")
+    : "";
   const back = { ...snapshot, fsynced: kept.length, owed };
   const rebooted = { ...back, mark: forgetBoot(back.mark) };
   return [
