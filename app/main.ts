@@ -1,60 +1,43 @@
-import { extname } from "node:path";
-
-import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 
 import type { AppConfig } from "./config.ts";
 import { findCommitSequence, type CommitSequence } from "./database/commit-sequence.ts";
 import { openDatabase } from "./database/open-database.ts";
-import { openReader } from "./database/reader.ts";
-import { startWriter, type Writer } from "./database/writer.ts";
+import { type Ending, Endings } from "./endings.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { buildServer } from "./http/server.ts";
+import { beginLife, closeTimeoutMs, type Life } from "./life.ts";
 import { fsyncPath } from "./replica/durable-file.ts";
 import { killLitestream } from "./replica/litestream.ts";
 import { lockDirectory } from "./replica/lock.ts";
 import type { Machine } from "./replica/machine.ts";
 import { readMark, writeMark, type Mark } from "./replica/mark.ts";
-import { openReplication } from "./replica/open-replication.ts";
 import { Superseded } from "./replica/own-head.ts";
-import type { Replication } from "./replica/replication.ts";
 import { isDatabase } from "./replica/survey.ts";
 import { runProcess } from "./run-process.ts";
+import { endWithin, StopBudget } from "./stop-budget.ts";
 
-const mebibyte = 1024 * 1024;
-const writerLimits = { queueLimit: 2_000, walAlarmBytes: 128 * mebibyte, walLimitBytes: 1024 * mebibyte };
-const bucketTimeoutMs = 5_000;
-const backupPointTimeoutMs = 600_000;
+/** Well inside TimeoutStopSec=60s of app.service, after which everything that is not in the bucket stays behind. */
+const stopTimeoutMs = 45_000;
+const drainTimeoutMs = 10_000;
 const finalSyncTimeoutMs = 20_000;
-const fencedAnswersMs = 500;
+const writerCloseTimeoutMs = 3_000;
+const lastAnswersMs = 500;
 
 await runProcess(serve);
 
-type Ending = { signal: string } | { fencedBy: string } | { failure: Error };
-type Life = {
-  machine: Machine;
-  mark: Mark;
-  writer: Writer;
-  replication: Replication;
-  server: FastifyInstance;
-  log: Logger;
-};
-
 /** The server process: writer thread, replication and HTTP, until a signal, a fence or a failure ends it. */
 async function serve(config: AppConfig, log: Logger): Promise<number> {
-  const { machine } = config;
-  using _directory = lockDirectory(machine.files.lock);
-  const mark = takeUpMark(machine);
-  const ended = Promise.withResolvers<Ending>();
-  for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => ended.resolve({ signal }));
+  using _directory = lockDirectory(config.machine.files.lock);
+  const mark = takeUpMark(config.machine);
+  const endings = new Endings(["SIGTERM", "SIGINT"]);
+  const life = await beginLife({ config, mark, log, endings });
+  const ending = await endings.first;
   try {
-    const life = await Promise.race([start({ config, mark, log, end: ended.resolve }), failOnSignal(ended.promise)]);
-    return await end(life, await ended.promise);
+    return await Promise.race([end(life, ending), failOnFence(endings)]);
   } catch (error) {
-    if (!(error instanceof Superseded)) throw error;
-    log.error({ cause: error.message }, "superseded before serving");
-    await killLitestream(machine.files.litestreamSocket);
-    return exitCodes.fenced;
+    // A stop that fails because another machine has taken over is a fence all the same.
+    if (endings.fencedBy === null) throw error;
+    return await leaveFenced(life, endings.fencedBy);
   }
 }
 
@@ -74,62 +57,39 @@ function takeUpMark(machine: Machine): Mark {
   return living;
 }
 
-/**
- * Rejects when a signal comes; raced with the start, which may wait for the store without an end. The mark tells of no
- * clean stop by then.
- */
-async function failOnSignal(ended: Promise<Ending>): Promise<never> {
-  const ending = await ended;
-  if ("signal" in ending) throw new Error(`${ending.signal} came before the server was up`);
-  return Promise.withResolvers<never>().promise;
+/** A fence also ends a stop that is under way. */
+async function failOnFence(endings: Endings): Promise<never> {
+  throw new Superseded(await endings.fence);
 }
 
-type Start = { config: AppConfig; mark: Mark; log: Logger; end: (ending: Ending) => void };
-
-/** Opens writer and replication side by side, for both are on the way to the first answer. */
-async function start({ config, mark, log, end: stop }: Start): Promise<Life> {
-  const { machine } = config;
-  const opening = openReplication(machine, mark, {
-    log: (event, details) => log.info(details, event),
-    onFenced: (fencedBy) => stop({ fencedBy }),
-  });
-  const starting = startWriter({
-    databasePath: machine.files.database,
-    threadUrl: new URL(`./writer-thread${extname(import.meta.filename)}`, import.meta.url),
-    ...writerLimits,
-    beforeMigration: async () => (await opening).upload(backupPointTimeoutMs),
-    log,
-  });
-  const [replication, writer] = await Promise.all([opening, starting]);
-  writer.onFailure((failure) => stop({ failure }));
-  const reader = openReader(machine.files.database);
-  const { tokenDigests, host, port } = config;
-  const server = buildServer({
-    writer,
-    reader,
-    replication,
-    config: { tokenDigests, defaultDurability: "disk", bucketTimeoutMs },
-    log,
-  });
-  await server.listen({ host, port });
-  log.info({ host, port, epoch: mark.epoch }, "serving");
-  return { machine, mark, writer, replication, server, log };
-}
-
-function end(life: Life, ending: Ending): Promise<number> {
-  if ("failure" in ending) throw ending.failure;
-  return "signal" in ending ? stopCleanly(life) : leaveFenced(life, ending.fencedBy);
+async function end(life: Life, ending: Ending): Promise<number> {
+  if ("signal" in ending) return stopCleanly(life, ending.signal);
+  if ("fencedBy" in ending) throw new Superseded(ending.fencedBy);
+  await answerLast(life);
+  throw ending.failure;
 }
 
 /**
  * Requests first, then the queue, then a checked sync; only then may the mark say that nothing is missing from the
- * bucket.
+ * bucket. Nothing before the sync can take its time away.
  */
-async function stopCleanly({ server, writer, replication, machine, mark, log }: Life): Promise<number> {
-  await server.close();
-  await writer.drain();
-  const txid = await replication.stop(finalSyncTimeoutMs);
-  await writer.close();
+async function stopCleanly(life: Life, signal: string): Promise<number> {
+  const { server, parts, machine, mark, log } = life;
+  const budget = new StopBudget(stopTimeoutMs);
+  const closeShareMs = budget.share(closeTimeoutMs + 1_000);
+  await endWithin("closing the server", closeShareMs, server.close()).catch((err: unknown) =>
+    log.warn({ err }, "the server does not close; the stop goes on"),
+  );
+  const { writerPart: writer, replicationPart: replication } = parts;
+  if (writer === null || replication === null)
+    throw new Error(`${signal} came before the server was up: ${parts.findStartCause() ?? ""}`);
+  const reservedMs = finalSyncTimeoutMs + writerCloseTimeoutMs;
+  const [drained] = await Promise.allSettled([writer.drain(budget.share(drainTimeoutMs, reservedMs))]);
+  // Also after a queue that is stuck: what was committed goes to the bucket, though the mark must not say so.
+  const syncMs = budget.share(finalSyncTimeoutMs, writerCloseTimeoutMs);
+  const txid = await replication.stop(Math.round(syncMs));
+  if (drained.status === "rejected") throw drained.reason;
+  await endWithin("closing the writer", budget.share(writerCloseTimeoutMs), writer.close());
   // `commit` groups were not fsynced, and the mark must not outlive them. Only the WAL: opening the database would drop
   // its locks.
   fsyncPath(`${machine.files.database}-wal`);
@@ -150,11 +110,17 @@ function readPosition(path: string): CommitSequence {
 }
 
 /** Another machine serves: nothing more is written or uploaded here, and no supervisor starts this life again. */
-async function leaveFenced({ server, writer, machine, log }: Life, fencedBy: string): Promise<number> {
-  writer.refuse("fenced");
+async function leaveFenced(life: Life, fencedBy: string): Promise<number> {
+  const { parts, machine, log } = life;
+  parts.writerPart?.refuse("fenced");
   log.error({ cause: fencedBy }, "fenced");
-  await killLitestream(machine.files.litestreamSocket);
-  // What is under way is still answered, as refused or not replicated.
-  await Promise.race([server.close(), new Promise((resolve) => setTimeout(resolve, fencedAnswersMs))]);
+  const killedPids = await killLitestream(machine.files.litestreamSocket, machine.files.litestreamLock);
+  log.info({ killedPids }, "Litestream is killed");
+  await answerLast(life);
   return exitCodes.fenced;
+}
+
+/** What is under way is still answered, as refused, unknown or not replicated. */
+async function answerLast({ server }: Life): Promise<void> {
+  await Promise.race([server.close(), new Promise((resolve) => setTimeout(resolve, lastAnswersMs))]);
 }

@@ -19,9 +19,20 @@ export async function runProcess(main: (config: AppConfig, log: Logger) => Promi
   }
   const log = openLog(config.logLevel);
   try {
-    process.exit(await main(config, log));
+    const code = await main(config, log);
+    return code === 0 ? process.exit(0) : endAtOnce(code);
   } catch (err) {
     log.fatal({ err }, "ended by a failure; a restart may cure it");
-    process.exit(1);
+    return endAtOnce(1);
   }
+}
+
+/**
+ * Ends without waiting for anything. `process.exit` waits for the writer thread, and one that SQLite does not return
+ * from would keep a process for ever that must not serve any more. The kernel gives back its locks.
+ */
+function endAtOnce(code: number): never {
+  process.removeAllListeners("warning");
+  process.execve?.("/bin/sh", ["sh", "-c", `exit ${code}`], {});
+  return process.exit(code);
 }

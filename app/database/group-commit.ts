@@ -12,6 +12,8 @@ export type GroupEngine = {
   db: Database.Database;
   commands: Commands;
   isFenced: () => boolean;
+  /** Told of each request whose command begins, and of null when none runs any more. */
+  onRunning?: (id: number | null) => void;
   nowMs: () => number;
   /** A group takes no further member after this much work; one long command still runs to its end. */
   groupWorkMs: number;
@@ -46,9 +48,11 @@ function answerGroup(engine: GroupEngine, waiting: readonly WriteRequest[], memb
   try {
     beginGroup(engine, waiting);
     runMembers(engine, waiting, members);
+    engine.onRunning?.(null);
     const sequence = finishGroup(engine, members);
     return members.map((member) => answerMember(member, sequence));
   } catch (error) {
+    engine.onRunning?.(null);
     if (error instanceof CommitOutcomeUnknown) throw error;
     if (engine.db.inTransaction) prepareStatement(engine.db, "rollback").run();
     const refused = members.length === 0 ? waiting : members.map((member) => member.request);
@@ -70,6 +74,7 @@ function runMembers(engine: GroupEngine, waiting: readonly WriteRequest[], membe
   for (const request of waiting) {
     const member: Member = { request };
     members.push(member);
+    engine.onRunning?.(request.id);
     member.outcome = runMember(engine, request);
     if (performance.now() - startMs > engine.groupWorkMs) return;
   }

@@ -9,7 +9,7 @@ export function readAnswer(answer: WriteAnswer): Committed<unknown> | Error {
     case "rejected":
       return new CommandRejected(answer.code, answer.status, answer.detail);
     case "failed":
-      return new CommandFailed(answer.command, answer.cause);
+      return new CommandFailed(answer.command, answer.cause, answer.stack);
     case "refused":
       return refuseWrite(answer.reason, answer.detail);
     default:
@@ -25,6 +25,7 @@ export function refuseWrite(reason: RefusalReason, detail = details[reason]): Wr
 const retryAfterSeconds: Record<RefusalReason, number> = {
   "queue-full": 1,
   "wal-too-big": 10,
+  "writer-stuck": 10,
   stopping: 5,
   fenced: 30,
   "disk-full": 30,
@@ -35,6 +36,7 @@ const retryAfterSeconds: Record<RefusalReason, number> = {
 const details: Record<RefusalReason, string> = {
   "queue-full": "too many writes wait",
   "wal-too-big": "the WAL waits for Litestream; see that it runs",
+  "writer-stuck": "a write has waited too long; the log names the command that runs",
   stopping: "the server is stopping",
   fenced: "another machine holds the claim",
   "disk-full": "no space is left",

@@ -12,7 +12,7 @@ export type Commands = Readonly<Record<string, (input: never) => Transaction<unk
 export type MemberOutcome =
   | { outcome: "done"; resultJson: string; replayed: boolean }
   | { outcome: "rejected"; code: string; status: number; detail: string }
-  | { outcome: "failed"; command: string; cause: string }
+  | { outcome: "failed"; command: string; cause: string; stack: string }
   | { outcome: "refused"; reason: "disk-full"; detail: string };
 
 type Engine = { db: Database.Database; commands: Commands; nowMs: () => number };
@@ -64,5 +64,12 @@ function describeFailure(request: WriteRequest, error: unknown): MemberOutcome {
   }
   const cause = error instanceof Error ? error.message : String(error);
   if (isDiskFull(error)) return { outcome: "refused", reason: "disk-full", detail: cause };
-  return { outcome: "failed", command: request.command, cause };
+  return { outcome: "failed", command: request.command, cause, stack: renderStack(error) };
+}
+
+/** The stack with those of its causes: an error itself does not travel between threads with its class and fields. */
+function renderStack(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { stack = String(error), cause } = error;
+  return cause === undefined ? stack : `${stack}\ncaused by ${renderStack(cause)}`;
 }

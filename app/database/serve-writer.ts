@@ -14,13 +14,14 @@ import type { MessageFromThread, MessageToThread, WriteRequest, WriterThreadData
 export function serveWriter(options: { commands: Commands; migrations: readonly Migration[] }): void {
   if (parentPort === null) throw new Error("the writer serves only inside a worker thread; start it with startWriter");
   const port = parentPort;
-  const { databasePath, fence }: WriterThreadData = workerData;
+  const { databasePath, fence, running }: WriterThreadData = workerData;
   const db = openDatabase(databasePath, "writer");
   const plan = planMigrations(db, options.migrations);
   const serveGroup = makeGroupLoop(port, {
     db,
     commands: options.commands,
     isFenced: () => Atomics.load(fence, 0) === 1,
+    onRunning: (id) => void Atomics.store(running, 0, BigInt(id ?? 0)),
     nowMs: () => Date.now(),
     groupWorkMs: 5,
   });

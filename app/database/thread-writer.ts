@@ -3,22 +3,33 @@ import type { Worker } from "node:worker_threads";
 import { readAnswer, refuseWrite } from "./read-answer.ts";
 import type { WalGuard } from "./wal-guard.ts";
 import { type Committed, type RefusalReason, WriteOutcomeUnknown } from "./write-outcome.ts";
+import { type WatchLimits, WriteWatch } from "./write-watch.ts";
 import type { MessageFromThread, MessageToThread, WriteAnswer, WriteRequest } from "./writer-messages.ts";
-import type { ExecuteOptions, Writer } from "./writer.ts";
+import type { ExecuteOptions, Writer, WriterLog } from "./writer.ts";
 
 type ThreadParts = {
   worker: Worker;
   death: Promise<Error>;
   fence: Int32Array<SharedArrayBuffer>;
+  /** The id of the write whose command runs, written by the thread; 0 when none does. */
+  running: BigInt64Array<SharedArrayBuffer>;
+  watchLimits: WatchLimits;
+  log: WriterLog;
   guard: WalGuard;
   queueLimit: number;
 };
-type Pending = { resolve: (committed: Committed<unknown>) => void; reject: (error: Error) => void };
+type Pending = {
+  command: string;
+  since: number;
+  resolve: (committed: Committed<unknown>) => void;
+  reject: (error: Error) => void;
+};
 
 /** The writer over a thread that has been started and has migrated. Use startWriter. */
 export class ThreadWriter implements Writer {
   readonly #parts: ThreadParts;
   readonly #pending = new Map<number, Pending>();
+  readonly #watch: WriteWatch;
   readonly #failureListeners: ((error: Error) => void)[] = [];
   #nextId = 1;
   #isFenced = false;
@@ -30,6 +41,12 @@ export class ThreadWriter implements Writer {
 
   constructor(parts: ThreadParts) {
     this.#parts = parts;
+    const watched = {
+      oldestSince: () => this.#oldest?.since ?? null,
+      describe: () => ({ command: this.#runningCommand, queueLength: this.queueLength }),
+      onStuck: (error: Error) => this.#fail(error),
+    };
+    this.#watch = new WriteWatch(watched, parts.watchLimits, parts.log);
     parts.worker.on("message", (message: MessageFromThread) => {
       if (message.kind === "answers") this.#settleOrFail(message.answers);
     });
@@ -40,13 +57,17 @@ export class ThreadWriter implements Writer {
     return this.#pending.size;
   }
 
+  get oldestWriteMs(): number | null {
+    return this.#watch.oldestWriteMs;
+  }
+
   get walBytes(): number {
     return this.#parts.guard.measureBytes();
   }
 
   get state(): Writer["state"] {
     if (this.#isStopping || this.#failure !== undefined) return "stopping";
-    return this.#isFenced || this.#parts.guard.isTooBig() ? "refusing" : "accepting";
+    return this.#isFenced || this.#watch.isStuck() || this.#parts.guard.isTooBig() ? "refusing" : "accepting";
   }
 
   async execute(command: string, input: unknown, options: ExecuteOptions): Promise<Committed<unknown>> {
@@ -54,7 +75,8 @@ export class ThreadWriter implements Writer {
     if (reason !== undefined) throw refuseWrite(reason);
     const request: WriteRequest = { id: this.#nextId++, command, input, ...options };
     sendToThread(this.#parts.worker, { kind: "execute", request });
-    return await new Promise((resolve, reject) => this.#pending.set(request.id, { resolve, reject }));
+    const since = performance.now();
+    return await new Promise((resolve, reject) => this.#pending.set(request.id, { command, since, resolve, reject }));
   }
 
   refuse(_reason: "fenced"): void {
@@ -62,14 +84,16 @@ export class ThreadWriter implements Writer {
     Atomics.store(this.#parts.fence, 0, 1);
   }
 
-  async drain(): Promise<void> {
+  async drain(limitMs = drainLimitMs): Promise<void> {
     this.#isStopping = true;
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#pending.size === 0) return;
     const idle = (this.#idle ??= Promise.withResolvers<void>());
     const limit = setTimeout(() => {
-      idle.reject(new Error(`draining the writer: ${this.#pending.size} writes had no answer in ${drainLimitMs} ms`));
-    }, drainLimitMs);
+      const running = this.#runningCommand ?? "none";
+      const detail = `${this.#pending.size} writes had no answer in ${Math.round(limitMs)} ms; running command: ${running}`;
+      idle.reject(new Error(`draining the writer: ${detail}`));
+    }, limitMs);
     await idle.promise.finally(() => clearTimeout(limit));
   }
 
@@ -93,15 +117,26 @@ export class ThreadWriter implements Writer {
 
   async #endThread(): Promise<void> {
     this.#isEnding = true;
+    this.#watch.stop();
     sendToThread(this.#parts.worker, { kind: "close" });
     const limit = setTimeout(() => void this.#parts.worker.terminate(), endLimitMs);
     await this.#parts.death;
     clearTimeout(limit);
   }
 
+  // Writes are answered in the order in which they came.
+  get #oldest(): Pending | undefined {
+    return this.#pending.values().next().value;
+  }
+
+  get #runningCommand(): string | null {
+    return this.#pending.get(Number(Atomics.load(this.#parts.running, 0)))?.command ?? null;
+  }
+
   #findRefusal(): RefusalReason | undefined {
     if (this.#isFenced) return "fenced";
     if (this.#isStopping || this.#failure !== undefined) return "stopping";
+    if (this.#watch.isStuck()) return "writer-stuck";
     if (this.#pending.size >= this.#parts.queueLimit) return "queue-full";
     return this.#parts.guard.isTooBig() ? "wal-too-big" : undefined;
   }
@@ -121,6 +156,8 @@ export class ThreadWriter implements Writer {
     for (const answer of answers) {
       const pending = this.#pending.get(answer.id);
       this.#pending.delete(answer.id);
+      // Given up already, because the thread was taken for stuck.
+      if (pending === undefined && this.#failure !== undefined) continue;
       if (pending === undefined) throw new Error(`the writer answered write ${answer.id}, which nobody waits for`);
       const outcome = readAnswer(answer);
       if (outcome instanceof Error) pending.reject(outcome);
@@ -130,7 +167,8 @@ export class ThreadWriter implements Writer {
   }
 
   #fail(error: Error): void {
-    if (this.#isEnding) return;
+    if (this.#isEnding || this.#failure !== undefined) return;
+    this.#watch.stop();
     this.#failure = error;
     for (const { reject } of this.#pending.values()) reject(new WriteOutcomeUnknown(error));
     this.#pending.clear();

@@ -4,7 +4,15 @@ export type Durability = "commit" | "disk" | "bucket";
 /** The durabilities that a commit alone can reach. */
 export type LocalDurability = Exclude<Durability, "bucket">;
 
-export type RefusalReason = "queue-full" | "wal-too-big" | "stopping" | "fenced" | "disk-full" | "busy" | "rolled-back";
+export type RefusalReason =
+  | "queue-full"
+  | "wal-too-big"
+  | "writer-stuck"
+  | "stopping"
+  | "fenced"
+  | "disk-full"
+  | "busy"
+  | "rolled-back";
 
 /** Nothing of this write was committed, and the same write may be tried again. */
 export class WriteRefused extends Error {
@@ -42,10 +50,16 @@ export class CommandRejected extends Error {
   }
 }
 
-/** A command failed in a way that it did not foresee. Nothing of it was committed, its neighbours were. */
+/**
+ * A command failed in a way that it did not foresee. Nothing of it was committed, its neighbours were. The cause has the
+ * stack of the writer thread, for the log.
+ */
 export class CommandFailed extends Error {
-  constructor(command: string, cause: string) {
-    super(`command "${command}" failed: ${cause}`);
+  constructor(command: string, cause: string, stack?: string) {
+    super(
+      `command "${command}" failed: ${cause}`,
+      stack === undefined ? {} : { cause: Object.assign(new Error(cause), { stack }) },
+    );
     this.name = "CommandFailed";
   }
 }

@@ -13,7 +13,7 @@ export type WriteRequest = {
 export type WriteAnswer =
   | { id: number; outcome: "committed"; resultJson: string; sequence: number; replayed: boolean }
   | { id: number; outcome: "rejected"; code: string; status: number; detail: string }
-  | { id: number; outcome: "failed"; command: string; cause: string }
+  | { id: number; outcome: "failed"; command: string; cause: string; stack: string }
   | { id: number; outcome: "refused"; reason: RefusalReason; detail: string };
 
 export type MessageToThread = { kind: "migrate" } | { kind: "execute"; request: WriteRequest } | { kind: "close" };
@@ -23,5 +23,12 @@ export type MessageFromThread =
   | { kind: "migrated" }
   | { kind: "answers"; answers: WriteAnswer[] };
 
-/** What the thread is started with. `fence` holds 1 as soon as nothing may be written any more. */
-export type WriterThreadData = { databasePath: string; fence: Int32Array<SharedArrayBuffer> };
+/**
+ * What the thread is started with. `fence` holds 1 as soon as nothing may be written any more; in `running` the thread
+ * writes the id of the request whose command runs, or 0.
+ */
+export type WriterThreadData = {
+  databasePath: string;
+  fence: Int32Array<SharedArrayBuffer>;
+  running: BigInt64Array<SharedArrayBuffer>;
+};

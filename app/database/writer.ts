@@ -4,6 +4,7 @@ import type { Idempotency } from "./idempotency.ts";
 import { sendToThread, ThreadWriter } from "./thread-writer.ts";
 import { WalGuard } from "./wal-guard.ts";
 import type { Committed, LocalDurability } from "./write-outcome.ts";
+import type { WatchLimits } from "./write-watch.ts";
 import type { MessageFromThread, WriterThreadData } from "./writer-messages.ts";
 
 /** What the writer logs with: pino's logger is one. */
@@ -18,13 +19,15 @@ export type Writer = {
   readonly queueLength: number;
   readonly state: "accepting" | "refusing" | "stopping";
   readonly walBytes: number;
+  /** How long the oldest write has waited for its answer; null when none waits. */
+  readonly oldestWriteMs: number | null;
   /** From now on nothing is written: what waits is refused, unless its COMMIT has begun. */
   refuse(reason: "fenced"): void;
   /** Stops accepting and waits for the answers of all that was accepted. Throws after 30 s, or when the thread died. */
-  drain(): Promise<void>;
+  drain(limitMs?: number): Promise<void>;
   /** Drains, then ends the thread. The WAL stays as it is: Litestream's to checkpoint. */
   close(): Promise<void>;
-  /** Calls once when the thread died, also if that was before: the process must end. */
+  /** Calls once when the thread died or is stuck, also if that was before: the process must end. */
   onFailure(listener: (error: Error) => void): void;
 };
 
@@ -36,6 +39,8 @@ export type WriterOptions = {
   walLimitBytes: number;
   /** Called once, before the first pending migration, when the database holds data already. */
   beforeMigration?: () => Promise<void>;
+  /** When the thread is taken for stuck: 10 s and 60 s unless said otherwise. */
+  watchLimits?: WatchLimits;
   log: WriterLog;
 };
 
@@ -45,19 +50,23 @@ export type WriterOptions = {
 export async function startWriter(options: WriterOptions): Promise<Writer> {
   const { databasePath, walAlarmBytes: alarmBytes, walLimitBytes: limitBytes, log } = options;
   const fence = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  const workerData: WriterThreadData = { databasePath, fence };
+  const running = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT));
+  const workerData: WriterThreadData = { databasePath, fence, running };
   const worker = new Worker(options.threadUrl, { name: "writer", workerData });
   const death = watchDeath(worker);
   try {
     await migrateThread(worker, death, options);
     const guard = new WalGuard(databasePath, { alarmBytes, limitBytes }, log);
-    return new ThreadWriter({ worker, death, fence, guard, queueLimit: options.queueLimit });
+    const { queueLimit, watchLimits = defaultWatchLimits } = options;
+    return new ThreadWriter({ worker, death, fence, running, guard, queueLimit, watchLimits, log });
   } catch (error) {
     await worker.terminate();
     throw new Error(`starting the writer on ${databasePath} failed`, { cause: error });
   }
 }
 
+// A disk that is slow for seconds is not stuck; no client waits for a minute.
+const defaultWatchLimits: WatchLimits = { refuseMs: 10_000, endMs: 60_000 };
 const openLimitMs = 60_000;
 // A migration may rewrite every row of a big table.
 const migrateLimitMs = 30 * 60_000;

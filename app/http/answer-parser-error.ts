@@ -1,38 +1,15 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 
+import type { Connections } from "./connections.ts";
 import { Problem, problemMediaType, renderProblem } from "./problem.ts";
-import type { Server } from "./route-context.ts";
-
-/** Remembers which requests of a socket have no answer yet. */
-export class AnswersUnderWay {
-  readonly #requests = new WeakMap<Socket, Set<IncomingMessage>>();
-
-  follow(server: Server): void {
-    server.addHook("onRequest", (request, _reply, done) => {
-      const requests = this.#requests.get(request.raw.socket) ?? new Set();
-      this.#requests.set(request.raw.socket, requests.add(request.raw));
-      done();
-    });
-    server.addHook("onResponse", (request, _reply, done) => {
-      this.#requests.get(request.raw.socket)?.delete(request.raw);
-      done();
-    });
-  }
-
-  /** Says whether a request of this socket that has arrived completely still waits for its answer. */
-  has(socket: Socket): boolean {
-    return [...(this.#requests.get(socket) ?? [])].some((request) => request.complete);
-  }
-}
 
 /** Answers what Node's HTTP parser gave up on, before there was a request: a problem, then the connection ends. */
-export function answerParserError(error: Error & { code?: string }, socket: Socket, underWay: AnswersUnderWay): void {
+export function answerParserError(error: Error & { code?: string }, socket: Socket, connections: Connections): void {
   // While a pipelined request waits for its answer, the client would take ours for that one: "400" for a write that
   // is being committed. So it gets none, and the connection breaks.
-  if (error.code === "ECONNRESET" || !socket.writable || underWay.has(socket)) socket.destroy();
+  if (error.code === "ECONNRESET" || !socket.writable || connections.isAnswering(socket)) socket.destroy();
   else socket.end(renderRawAnswer(parserProblems[error.code ?? ""] ?? unreadable));
 }
 

@@ -1,13 +1,13 @@
 /** What the server needs to know of the replica and to ask of it; app/replica implements it. */
 export type Replication = {
-  readonly state: "opening" | "living" | "fenced";
+  readonly state: "starting" | "opening" | "living" | "fenced";
   readonly epoch: string;
   /** Since the last sync that was checked; null = none yet. */
   readonly replicatedAgeMs: number | null;
   /** While opening. */
   readonly uploadProgress: string | null;
-  /** Whether the store can fence: with `advisory`, two machines could both acknowledge. */
-  readonly fence: "enforced" | "advisory";
+  /** Whether the store can fence: with `advisory`, two machines could both acknowledge. Null while starting. */
+  readonly fence: "enforced" | "advisory" | null;
   /** Why a `bucket` write could not be acknowledged soon or at all; null when it can. */
   readonly bucketRefusal: string | null;
   /** Resolves when all that was committed before this call is in the bucket. Rejects with a NotReplicated error. */

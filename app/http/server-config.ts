@@ -7,4 +7,6 @@ export type ServerConfig = {
   defaultDurability: Durability;
   /** How long a `bucket` write waits for the bucket before it is answered as committed, not replicated. */
   bucketTimeoutMs: number;
+  /** How long a stop waits for answers under way, 10 s unless said otherwise; then their connections are broken off. */
+  closeTimeoutMs?: number;
 };

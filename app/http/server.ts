@@ -3,9 +3,10 @@ import Fastify, { LogController } from "fastify";
 import type { FastifyBaseLogger } from "fastify";
 
 import { answerFailure, answerNoRoute } from "./answer-failure.ts";
-import { answerParserError, AnswersUnderWay } from "./answer-parser-error.ts";
+import { answerParserError } from "./answer-parser-error.ts";
 import { createAnswerWrite } from "./answer-write.ts";
 import type { WriteExecutor } from "./answer-write.ts";
+import { Connections } from "./connections.ts";
 import { addCustomerRoutes } from "./customer-routes.ts";
 import { guardRequests } from "./guard-requests.ts";
 import { addHealthRoutes } from "./health-routes.ts";
@@ -23,14 +24,18 @@ export type ServerOptions = {
   reader: RouteContext["reader"];
   replication: Replication;
   config: ServerConfig;
+  /** Why the machine does not serve completely yet; null when it does. */
+  findStartCause?: () => string | null;
   log?: FastifyBaseLogger;
 };
 
 /**
- * Builds the HTTP server; it listens when the caller says so. `close()` answers what is under way and takes no more.
+ * Builds the HTTP server; it listens when the caller says so. `close()` takes no more, answers what is under way, and
+ * breaks off after `closeTimeoutMs` what is not answered by then.
  */
-export function buildServer({ writer, reader, replication, config, log }: ServerOptions): Server {
-  const server = createServer(log);
+export function buildServer(options: ServerOptions): Server {
+  const { writer, reader, replication, config, log } = options;
+  const server = createServer(log, config.closeTimeoutMs ?? closeTimeoutMs);
   // Only JSON is understood; Fastify would take text/plain too.
   server.removeContentTypeParser("text/plain");
   server.setErrorHandler(answerFailure);
@@ -38,12 +43,15 @@ export function buildServer({ writer, reader, replication, config, log }: Server
   guardRequests(server, config.tokenDigests);
   server.addHook("onResponse", logRequest);
   const answerWrite = createAnswerWrite({ writer, replication, config });
-  addHealthRoutes(server, { writer, replication });
+  addHealthRoutes(server, { writer, replication, findStartCause: options.findStartCause ?? (() => null) });
   addCustomerRoutes(server, { reader, answerWrite });
   addInvoiceRoutes(server, { reader, answerWrite });
   return server;
 }
 
+/** One of them costs up to 1 MB while its body comes in, if it has a token, and some 50 KB otherwise. */
+const mostConnections = 1_000;
+const closeTimeoutMs = 10_000;
 const headersTimeoutMs = 15_000;
 const limits = {
   bodyLimit: 1024 * 1024,
@@ -51,11 +59,12 @@ const limits = {
   connectionTimeout: 60_000,
   // Longer than a proxy keeps an idle connection (Caddy: two minutes), so that it is never the server who hangs up.
   keepAliveTimeout: 130_000,
-  http: { headersTimeout: headersTimeoutMs },
+  // Node looks every 30 s whether the time limits have passed, unless told otherwise.
+  http: { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: 5_000 },
 };
 
-function createServer(log: FastifyBaseLogger | undefined): Server {
-  const underWay = new AnswersUnderWay();
+function createServer(log: FastifyBaseLogger | undefined, closeMs: number): Server {
+  const connections = new Connections({ most: mostConnections, closeMs });
   const server = Fastify({
     ...limits,
     ...(log && { loggerInstance: log }),
@@ -65,10 +74,14 @@ function createServer(log: FastifyBaseLogger | undefined): Server {
     // With factories of its own Fastify does not load Ajv and fast-json-stringify: 60 ms of the recovery time.
     schemaController: { compilersFactory: { buildValidator: refuseFactory, buildSerializer: refuseFactory } },
     frameworkErrors: answerFailure,
-    clientErrorHandler: (error, socket) => answerParserError(error, socket, underWay),
+    clientErrorHandler: (error, socket) => answerParserError(error, socket, connections),
   }).withTypeProvider<TypeBoxTypeProvider>();
   server.setValidatorCompiler(compileValidator);
-  underWay.follow(server);
+  connections.follow(server.server);
+  server.addHook("preClose", (done) => {
+    connections.stop();
+    done();
+  });
   return server;
 }
 

@@ -2,6 +2,7 @@ import { request } from "node:http";
 
 import { Type } from "typebox";
 
+import { findLitestream } from "./find-litestream.ts";
 import { parseJson, ShapeError } from "./parse-json.ts";
 
 const SyncAnswerSchema = Type.Object({ status: Type.String(), txid: Type.Number(), replicated_txid: Type.Number() });
@@ -28,15 +29,32 @@ export async function syncReplica(socketPath: string, databasePath: string, limi
 
 /**
  * Kills the Litestream behind a socket at once: what a superseded machine still holds must not be uploaded. One that is
- * not there is dead already.
+ * not there is dead already. The kernel must confirm that the process is ours: it listens on the socket, or holds the
+ * lock that Litestream runs under, which also finds one that is frozen and answers nothing. Returns the pids.
  */
-export async function killLitestream(socketPath: string): Promise<void> {
+export async function killLitestream(socketPath: string, lockPath?: string): Promise<number[]> {
+  const told = await askPid(socketPath);
+  const pids = findLitestream(told, { socketPath, ...(lockPath !== undefined && { lockPath }) });
+  return pids.filter((pid) => killProcess(pid));
+}
+
+async function askPid(socketPath: string): Promise<number | null> {
   try {
     const answer = await call({ socketPath, method: "GET", path: "/info", body: "", limitMs: infoLimitMs });
-    process.kill(parseJson(InfoSchema, answer, "Litestream's answer to GET /info").pid, "SIGKILL");
+    return parseJson(InfoSchema, answer, "Litestream's answer to GET /info").pid;
   } catch (error) {
-    const died = error instanceof Error && "code" in error && error.code === "ESRCH";
-    if (!died && !(error instanceof LitestreamFailed) && !(error instanceof ShapeError)) throw error;
+    if (error instanceof LitestreamFailed || error instanceof ShapeError) return null;
+    throw error;
+  }
+}
+
+function killProcess(pid: number): boolean {
+  try {
+    return process.kill(pid, "SIGKILL");
+  } catch (error) {
+    // Gone meanwhile, or another user's, which Litestream is not.
+    if (error instanceof Error && "code" in error && (error.code === "ESRCH" || error.code === "EPERM")) return false;
+    throw error;
   }
 }
 

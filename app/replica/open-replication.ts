@@ -1,13 +1,14 @@
 import { statSync } from "node:fs";
 
-import { openBucket } from "./bucket.ts";
+import { openBucket, type Bucket } from "./bucket.ts";
 import { probeConditionalWrites } from "./conditional-writes.ts";
 import { runOf } from "./head.ts";
 import { syncReplica } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
 import type { Mark } from "./mark.ts";
-import { confirmOwnHead } from "./own-head.ts";
+import { confirmOwnHead, waitForHead, type OnStoreFault } from "./own-head.ts";
 import { Replication, type ReplicationOptions } from "./replication.ts";
+import type { Fence } from "./report.ts";
 
 /** Every shared sync makes one file, and a restore reads each that is not yet compacted: at most ten a second. */
 const syncIntervalMs = 100;
@@ -15,17 +16,19 @@ const syncBaseLimitMs = 15_000;
 /** The slowest upload that is still waited for beyond the fixed part, about 1 MB a second. */
 const bytesPerLimitMs = 1_000;
 
+type Events = Pick<ReplicationOptions, "log" | "onFenced"> & { onStoreFault?: OnStoreFault };
+
 /**
  * Makes sure that head is still ours, finds out whether the store can fence, and starts replication of the epoch that
- * the mark names. Throws Superseded, BucketError.
+ * the mark names. Waits while the store does not tell. Throws Superseded.
  */
 export async function openReplication(
   machine: Machine,
   mark: Mark,
-  events: Pick<ReplicationOptions, "log" | "onFenced">,
+  { onStoreFault = () => undefined, ...events }: Events,
 ): Promise<Replication> {
   const bucket = openBucket(machine.bucket);
-  await confirmOwnHead(bucket, mark, (cause) => events.log("the store does not answer, waiting to serve", { cause }));
+  const fence = await confirmAndProbe(bucket, { machine, mark, onStoreFault });
   const { database, litestreamSocket } = machine.files;
   const replication = new Replication({
     ...events,
@@ -33,7 +36,7 @@ export async function openReplication(
     epoch: mark.epoch,
     nonce: mark.nonce,
     run: runOf({ nonce: mark.nonce, run: mark.runs?.at(-1) }),
-    fence: await probeConditionalWrites(bucket, machine.machineId),
+    fence,
     acceptAdvisoryFence: machine.acceptAdvisoryFence,
     baseBytes: () => sizeOf(database),
     sync: () => syncReplica(litestreamSocket, database, syncLimitMs(database)),
@@ -41,6 +44,24 @@ export async function openReplication(
   });
   replication.start();
   return replication;
+}
+
+type Life = { machine: Machine; mark: Mark; onStoreFault: OnStoreFault };
+
+/** Head is read again when the probe had to wait: another machine may have claimed it meanwhile. */
+async function confirmAndProbe(bucket: Bucket, { machine, mark, onStoreFault }: Life): Promise<Fence> {
+  for (;;) {
+    let waited = false;
+    await confirmOwnHead(bucket, mark, onStoreFault);
+    const fence = await waitForHead(
+      () => probeConditionalWrites(bucket, machine.machineId),
+      (cause, error) => {
+        waited = true;
+        onStoreFault(cause, error);
+      },
+    );
+    if (!waited) return fence;
+  }
 }
 
 /** Litestream cancels its own upload at the limit, so the limit grows with what there is to upload. */

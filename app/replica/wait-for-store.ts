@@ -7,20 +7,22 @@ const longestPauseMs = 5_000;
 
 /**
  * Repeats a call for as long as it fails by a fault of the store that may pass, then throws the last one. For calls
- * that may be made twice only: a conditional PUT is not one of them. `onFault` is told before each pause.
+ * that may be made twice only: a conditional PUT is not one of them. `onFault` is told before each pause. `isPassing` says
+ * which faults are waited for.
  */
 export async function waitForStore<Result>(
   call: () => Promise<Result>,
   limitMs: number,
-  onFault: (cause: string) => void = () => undefined,
+  onFault: (cause: string, error: unknown) => void = () => undefined,
+  isPassing: (error: unknown) => boolean = mayPass,
 ): Promise<Result> {
   const deadline = Date.now() + limitMs;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
     try {
       return await call();
     } catch (error) {
-      if (!mayPass(error) || Date.now() + pauseMs > deadline) throw error;
-      onFault(String(error));
+      if (!isPassing(error) || Date.now() + pauseMs > deadline) throw error;
+      onFault(String(error), error);
       await sleep(pauseMs);
     }
   }

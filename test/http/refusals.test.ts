@@ -75,5 +75,6 @@ test("/ready answers 200 while the epoch opens and tells what a watcher needs", 
     uploadProgress: "base of 300 MB",
     walBytes: expect.any(Number),
     queueLength: 0,
+    oldestWriteMs: null,
   });
 });

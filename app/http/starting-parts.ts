@@ -1,0 +1,99 @@
+import type { Reader } from "../database/reader.ts";
+import type { Writer } from "../database/writer.ts";
+import type { WriteExecutor } from "./answer-write.ts";
+import type { WriterHealth } from "./health-routes.ts";
+import { Problem } from "./problem.ts";
+import type { Replication } from "./replication.ts";
+import type { RouteContext } from "./route-context.ts";
+
+/**
+ * The parts of a machine that come up while its server already listens. What needs a part that is not there yet is
+ * answered 503 `starting`; reads need the reader alone, writes need all of them, since head must have been read.
+ */
+export class StartingParts<R extends Replication> {
+  writerPart: Writer | null = null;
+  readerPart: Reader | null = null;
+  replicationPart: R | null = null;
+  /** Why the store has not been asked yet whose head is; told by whoever asks it. */
+  storeCause: string | null = null;
+  readonly writer: WriteExecutor & WriterHealth;
+  readonly reader: RouteContext["reader"];
+  readonly replication: Replication;
+
+  constructor(epoch: string) {
+    this.writer = this.#describeWriter();
+    this.reader = { read: (reading) => this.#require(this.readerPart).read(reading) };
+    this.replication = this.#describeReplication(epoch);
+  }
+
+  /** Why this machine does not serve completely yet; null when it does. */
+  findStartCause(): string | null {
+    if (this.replicationPart === null) return this.storeCause ?? "the store is being asked whose the bucket is";
+    return this.writerPart === null ? "the writer is starting; it may be migrating the database" : null;
+  }
+
+  #describeWriter(): WriteExecutor & WriterHealth {
+    const health = () => this.writerPart ?? noWriter;
+    return {
+      execute: async (command, input, options) => {
+        if (this.replicationPart === null) throw this.#refuse();
+        return this.#require(this.writerPart).execute(command, input, options);
+      },
+      get state() {
+        return health().state;
+      },
+      get queueLength() {
+        return health().queueLength;
+      },
+      get walBytes() {
+        return health().walBytes;
+      },
+      get oldestWriteMs() {
+        return health().oldestWriteMs;
+      },
+    };
+  }
+
+  #describeReplication(epoch: string): Replication {
+    const known = () =>
+      this.replicationPart ?? { ...noReplication, epoch, replicate: () => Promise.reject(this.#refuse()) };
+    return {
+      epoch,
+      get state() {
+        return known().state;
+      },
+      get replicatedAgeMs() {
+        return known().replicatedAgeMs;
+      },
+      get uploadProgress() {
+        return known().uploadProgress;
+      },
+      get fence() {
+        return known().fence;
+      },
+      get bucketRefusal() {
+        return known().bucketRefusal;
+      },
+      replicate: (timeoutMs) => known().replicate(timeoutMs),
+    };
+  }
+
+  #require<Part>(part: Part | null): Part {
+    if (part === null) throw this.#refuse();
+    return part;
+  }
+
+  #refuse(): Problem {
+    const detail = `Nothing was written: this machine is starting (${this.findStartCause() ?? "almost there"}). Repeat the request.`;
+    return new Problem(503, "starting", detail, { headers: { "retry-after": "2" } });
+  }
+}
+
+const noWriter: WriterHealth = { state: "refusing", queueLength: 0, walBytes: 0, oldestWriteMs: null };
+const noReplication = {
+  state: "starting",
+  replicatedAgeMs: null,
+  uploadProgress: null,
+  fence: null,
+  bucketRefusal: null,
+} as const;

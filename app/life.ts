@@ -1,0 +1,104 @@
+import { extname } from "node:path";
+
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+
+import type { AppConfig } from "./config.ts";
+import { openReader } from "./database/reader.ts";
+import { startWriter } from "./database/writer.ts";
+import type { Endings } from "./endings.ts";
+import { buildServer } from "./http/server.ts";
+import { StartingParts } from "./http/starting-parts.ts";
+import { BucketError } from "./replica/bucket-error.ts";
+import type { Machine } from "./replica/machine.ts";
+import type { Mark } from "./replica/mark.ts";
+import { openReplication } from "./replica/open-replication.ts";
+import type { Replication } from "./replica/replication.ts";
+
+const mebibyte = 1024 * 1024;
+const writerLimits = { queueLimit: 2_000, walAlarmBytes: 128 * mebibyte, walLimitBytes: 1024 * mebibyte };
+const bucketTimeoutMs = 5_000;
+const backupPointTimeoutMs = 600_000;
+/** How long a stop waits for answers under way. */
+export const closeTimeoutMs = 10_000;
+
+/** One life of the machine: the server listens, the parts come up behind it. */
+export type Life = {
+  machine: Machine;
+  mark: Mark;
+  parts: StartingParts<Replication>;
+  server: FastifyInstance;
+  log: Logger;
+};
+type Birth = { config: AppConfig; mark: Mark; log: Logger; endings: Endings };
+
+/**
+ * Starts writer and replication side by side, for both are on the way to the first answer, and listens meanwhile: while
+ * the store is away or a migration runs, the machine says so itself. Resolves when it listens; throws when it cannot.
+ * What goes wrong later goes to `endings`.
+ */
+export async function beginLife({ config, mark, log, endings }: Birth): Promise<Life> {
+  const { machine, tokenDigests, host, port } = config;
+  const parts = new StartingParts<Replication>(mark.epoch);
+  const starting = startParts({ machine, mark, log, endings, parts });
+  const server = buildServer({
+    writer: parts.writer,
+    reader: parts.reader,
+    replication: parts.replication,
+    findStartCause: () => parts.findStartCause(),
+    config: { tokenDigests, defaultDurability: "disk", bucketTimeoutMs, closeTimeoutMs },
+    log,
+  });
+  // Only now: until the server listens, nobody waits for the endings.
+  starting.then(
+    () => log.info({ host, port, epoch: mark.epoch }, "serving"),
+    (error: unknown) => endings.noteFailure(error),
+  );
+  await server.listen({ host, port });
+  log.info({ host, port }, "listening");
+  return { machine, mark, parts, server, log };
+}
+
+type Start = { machine: Machine; mark: Mark; log: Logger; endings: Endings; parts: StartingParts<Replication> };
+
+async function startParts(start: Start): Promise<void> {
+  const opening = openOwnReplication(start);
+  await Promise.all([opening, openDatabaseParts(start, opening)]);
+}
+
+async function openOwnReplication({ machine, mark, log, endings, parts }: Start): Promise<Replication> {
+  const replication = await openReplication(machine, mark, {
+    log: (event, details) => log.info(details, event),
+    onFenced: (fencedBy) => endings.noteFence(fencedBy),
+    onStoreFault: (cause, error) => {
+      parts.storeCause = describeFault(error);
+      log.warn({ cause }, "the store does not answer, waiting to take writes");
+    },
+  });
+  parts.replicationPart = replication;
+  return replication;
+}
+
+async function openDatabaseParts(
+  { machine, log, endings, parts }: Start,
+  opening: Promise<Replication>,
+): Promise<void> {
+  const { database } = machine.files;
+  const writer = await startWriter({
+    databasePath: database,
+    threadUrl: new URL(`./writer-thread${extname(import.meta.filename)}`, import.meta.url),
+    ...writerLimits,
+    beforeMigration: async () => (await opening).upload(backupPointTimeoutMs),
+    log,
+  });
+  writer.onFailure((failure) => endings.noteFailure(failure));
+  // Before the migrations the tables may not be those that the queries expect.
+  parts.readerPart = openReader(database);
+  parts.writerPart = writer;
+}
+
+/** For clients: the kind of fault, without the store's address. */
+function describeFault(error: unknown): string {
+  const kind = error instanceof BucketError ? error.kind : "head.json is damaged";
+  return `the store does not tell whose the bucket is (${kind}); reads are answered, writes wait for it`;
+}
