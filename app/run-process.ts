@@ -1,3 +1,7 @@
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { destination } from "pino";
 import type { Logger } from "pino";
 
 import { ConfigFault, readConfig, type AppConfig } from "./config.ts";
@@ -17,21 +21,29 @@ export async function runProcess(main: (config: AppConfig, log: Logger) => Promi
     process.stderr.write(`${error.message}\n`);
     process.exit(exitCodes.config);
   }
-  const log = openLog(config.logLevel);
+  const output = destination({ dest: 1, sync: false });
+  const log = openLog(config.logLevel, output);
   try {
     const code = await main(config, log);
-    return code === 0 ? process.exit(0) : endAtOnce(code);
+    if (code === 0) process.exit(code);
+    log.info({ code }, "ended");
+    return await endAtOnce(code, output);
   } catch (err) {
     log.fatal({ err }, "ended by a failure; a restart may cure it");
-    return endAtOnce(1);
+    return await endAtOnce(1, output);
   }
 }
 
+type LogOutput = ReturnType<typeof destination>;
+
+const lastWordsMs = 300;
+
 /**
- * Ends without waiting for anything. `process.exit` waits for the writer thread, and one that SQLite does not return
- * from would keep a process for ever that must not serve any more. The kernel gives back its locks.
+ * Ends without waiting for the writer thread, as `process.exit` does: one that SQLite does not return from would keep a
+ * process for ever that must not serve any more. The kernel gives back its locks. Only the log is waited for.
  */
-function endAtOnce(code: number): never {
+async function endAtOnce(code: number, output: LogOutput): Promise<never> {
+  await Promise.race([once(output, "drain"), sleep(lastWordsMs)]);
   process.removeAllListeners("warning");
   process.execve?.("/bin/sh", ["sh", "-c", `exit ${code}`], {});
   return process.exit(code);

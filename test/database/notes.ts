@@ -25,6 +25,7 @@ export const noteCommands = {
   "add-and-return-bigint": addAndReturnBigint,
   "roll-back-everything": rollBackEverything,
   "hold-the-thread": holdTheThread,
+  "loop-in-sqlite": loopInSqlite,
   "end-the-thread": endTheThread,
   "do-nothing": doNothing,
 };
@@ -95,6 +96,12 @@ function* rollBackEverything(note: Note): Transaction<void> {
 function* holdTheThread({ ms }: { ms: number }): Transaction<void> {
   yield* query(notes.selectFrom("notes").select("id").limit(1));
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+/** SQLite never returns, so that the thread cannot be ended either. */
+function* loopInSqlite(): Transaction<void> {
+  const endless = sql`with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n`;
+  yield endless.compile(notes);
 }
 
 function* endTheThread(note: Note): Transaction<void> {
