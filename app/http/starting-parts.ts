@@ -84,7 +84,7 @@ export class StartingParts<R extends Replication> {
   }
 
   #refuse(): Problem {
-    const detail = `Nothing was written: this machine is starting (${this.findStartCause() ?? "almost there"}). Repeat the request.`;
+    const detail = `Nothing was done: this machine is starting (${this.findStartCause() ?? "almost there"}). Repeat the request.`;
     return new Problem(503, "starting", detail, { headers: { "retry-after": "2" } });
   }
 }

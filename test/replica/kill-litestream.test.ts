@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -40,7 +41,6 @@ async function startLitestream(): Promise<ChildProcess> {
 }
 
 async function answers(): Promise<boolean> {
-  const { connect } = await import("node:net");
   const socket = connect(socketPath);
   try {
     await once(socket, "connect");

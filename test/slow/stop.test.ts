@@ -24,7 +24,6 @@ test("8 keep-alive clients, an idle socket and half a header do not delay a stop
   await sleep(500);
   const startedAt = performance.now();
   expect(await machine.stopCleanly()).toEqual([0, 0]);
-  console.log(`the stop took ${((performance.now() - startedAt) / 1000).toFixed(2)} s`);
   expect(performance.now() - startedAt).toBeLessThan(10_000);
   expect(machine.readMark().cleanStop).not.toBe(null);
 });

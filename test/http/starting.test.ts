@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+
+import { buildServer } from "../../app/http/server.ts";
+import { StartingParts } from "../../app/http/starting-parts.ts";
+import { ControlledReplication } from "./controlled-replication.ts";
+import { token, tokenDigest } from "./test-server.ts";
+
+test("while the writer migrates, /up answers, /ready says why not, and everything else is told to come again", async () => {
+  const parts = new StartingParts<ControlledReplication>("0001-test");
+  const server = buildServer({
+    writer: parts.writer,
+    reader: parts.reader,
+    replication: parts.replication,
+    findStartCause: () => parts.findStartCause(),
+    config: { tokenDigests: [tokenDigest], defaultDurability: "disk", bucketTimeoutMs: 5_000 },
+  });
+  const headers = { authorization: `Bearer ${token}` };
+  expect((await server.inject("/up")).statusCode).toBe(200);
+  expect((await server.inject("/ready")).json()).toMatchObject({
+    status: "starting",
+    state: "starting",
+    epoch: "0001-test",
+  });
+  parts.replicationPart = new ControlledReplication();
+  const ready = await server.inject("/ready");
+  expect(ready.json()).toMatchObject({ status: "starting", state: "living" });
+  expect(ready.statusCode).toBe(503);
+  expect(ready.json().cause).toContain("migrating");
+  const read = await server.inject({ url: "/customers", headers });
+  const write = await server.inject({
+    method: "POST",
+    url: "/customers",
+    headers,
+    payload: { name: "A", email: "a@b.c" },
+  });
+  for (const answer of [read, write]) {
+    expect({ status: answer.statusCode, retry: answer.headers["retry-after"] }).toEqual({ status: 503, retry: "2" });
+    expect(answer.json()).toMatchObject({ type: "urn:lifeboat:problem:starting" });
+  }
+  expect((await server.inject("/customers")).statusCode).toBe(401);
+  await server.close();
+});
