@@ -5,12 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { assertLitestream } from "./assert-litestream.ts";
 import { bootLimits, type BootLimits } from "./boot-limits.ts";
 import { BootRefused } from "./boot-refused.ts";
-import { BucketError, mayPass } from "./bucket-error.ts";
 import { openBucket, type Bucket } from "./bucket.ts";
 import { carryOutClaim } from "./carry-out-claim.ts";
-import { ClaimLost, takeUpEpoch } from "./claim.ts";
-import { decideBoot, type BootPlan, type Refusal } from "./decide-boot.ts";
-import { fetchHead, runOf } from "./head.ts";
+import { ClaimLost, ClaimUnsettled, takeUpEpoch } from "./claim.ts";
+import type { Refusal } from "./decide-boot.ts";
 import type { Step } from "./install.ts";
 import { renderLitestreamConfig } from "./litestream-config.ts";
 import { holdLitestreamLock, lockDirectory } from "./lock.ts";
@@ -18,7 +16,9 @@ import type { Machine } from "./machine.ts";
 import { readIntent, removeIntent, writeMark } from "./mark.ts";
 import { ShapeError } from "./parse-json.ts";
 import { putBootReport, writeBootReport, type BootReport, type BootStep } from "./report.ts";
-import { surveyBoot, type Survey } from "./survey.ts";
+import { adviseOnStore } from "./store-advice.ts";
+import { firstBackoffMs, surveyAndDecide } from "./survey-and-decide.ts";
+import type { Survey } from "./survey.ts";
 
 export type BootOptions = {
   /** Told of everything that is worth a log line. */
@@ -45,15 +45,13 @@ export async function bootMachine(machine: Machine, options: BootOptions): Promi
   await using _litestream = await holdLitestreamLock(machine.files.litestreamLock, limits.litestreamWaitSeconds);
   const bucket = openBucket(machine.bucket);
   try {
-    Object.assign(report, await decideAndAct({ bucket, machine, limits, log: options.log }, step));
+    Object.assign(report, await settleBoot({ bucket, machine, step, limits, log: options.log }));
   } catch (error) {
     Object.assign(report, toOutcome(error));
   }
   await publish(bucket, machine, report, options);
   return report;
 }
-
-const firstBackoffMs = 250;
 
 const emptyReport = {
   outcome: "refused",
@@ -69,51 +67,24 @@ const emptyReport = {
   next: null,
 } as const;
 
-type Asking = { bucket: Bucket; machine: Machine; limits: BootLimits; log: BootOptions["log"] };
-type Decided = { survey: Survey; plan: Exclude<BootPlan, Refusal> };
+type Settling = { bucket: Bucket; machine: Machine; step: Step; limits: BootLimits; log: BootOptions["log"] };
 
-/**
- * Row 1: while the store does not answer, ask again. A refusal stands only when head is still the one it was judged by.
- */
-async function surveyAndDecide({ bucket, machine, limits, log }: Asking): Promise<Decided> {
-  const keyDeadline = Date.now() + limits.unknownKeyMs;
-  let backoffMs = firstBackoffMs;
-  for (;;) {
-    try {
-      const survey = await surveyBoot(bucket, machine);
-      const plan = decideBoot(survey.facts);
-      if (plan.act !== "refuse") return { survey, plan };
-      if (!(await headMoved(bucket, survey))) throw new BootRefused(plan);
-      log("head moved while it was judged, surveying again", { row: plan.row });
-    } catch (error) {
-      if (!mayPass(error) || (isKeyUnknown(error) && Date.now() > keyDeadline)) throw error;
-      log("the store does not answer, waiting", { row: 1, cause: String(error), backoffMs });
-      await sleep(backoffMs);
-      backoffMs = Math.min(backoffMs * 2, limits.maxBackoffMs);
-    }
-  }
-}
-
-async function headMoved(bucket: Bucket, { seen }: Survey): Promise<boolean> {
-  try {
-    return (await fetchHead(bucket)).etag !== seen?.etag;
-  } catch (error) {
-    if (error instanceof BucketError && error.kind === "missing") return seen !== null;
-    throw error;
-  }
-}
-
-/** Ends with a claim or a resume; head that moves under a resume is judged anew. */
-async function decideAndAct(asking: Asking, step: Step): Promise<Partial<BootReport>> {
-  for (;;) {
+/** Surveys, decides and carries out. A claim that nobody won is judged anew here: head may say something else by now. */
+async function settleBoot({ step, ...asking }: Settling): Promise<Partial<BootReport>> {
+  const { machine, limits, log } = asking;
+  for (let backoffMs = firstBackoffMs; ; backoffMs = Math.min(backoffMs * 2, limits.maxBackoffMs)) {
     const [{ survey, plan }] = await step("survey", () =>
-      Promise.all([surveyAndDecide(asking), assertLitestream(asking.machine.litestreamPath)]),
+      Promise.all([surveyAndDecide(asking), assertLitestream(machine.litestreamPath)]),
     );
-    noteInterruptedClaim(asking.machine, survey, asking.log);
-    if (plan.act !== "resume") return carryOutClaim({ ...asking, survey, plan, step });
-    const resumed = await step("resume", () => resume(asking, survey));
-    if (resumed !== null) return resumed;
-    asking.log("head moved while its epoch was taken up, surveying again", {});
+    noteInterruptedClaim(machine, survey, log);
+    try {
+      if (plan.act === "resume") return await step("resume", () => resume(bucket, machine, survey));
+      return await carryOutClaim({ ...asking, survey, plan, step });
+    } catch (error) {
+      if (!(error instanceof ClaimUnsettled)) throw error;
+      log("the claim is not settled, surveying again", { row: 1, cause: error.message, backoffMs });
+      await sleep(backoffMs);
+    }
   }
 }
 
@@ -134,16 +105,16 @@ function noteInterruptedClaim(machine: Machine, { facts }: Survey, log: BootOpti
 
 /**
  * The next run is on the disk before head names it, beside the last one, so that a crash in between leads the next boot
- * to either. The clean stop is forgotten first: a copy of this disk that still told of it would resume too. Null when
- * head has moved.
+ * to either. The clean stop is forgotten first: a copy of this disk that still told of it would resume too. Throws
+ * ClaimUnsettled, BucketError.
  */
-async function resume({ bucket, machine }: Asking, { facts, seen }: Survey): Promise<Partial<BootReport> | null> {
+async function resume(bucket: Bucket, machine: Machine, { facts, seen }: Survey): Promise<Partial<BootReport>> {
   const { mark } = facts;
   if (mark === null || seen === null) throw new Error("a resume without mark or head was planned");
   const { head } = seen;
   const run = randomUUID();
-  writeMark(machine.files.mark, { ...mark, runs: [runOf(head), run], cleanStop: null });
-  if (!(await takeUpEpoch(bucket, seen, run))) return null;
+  writeMark(machine.files.mark, { ...mark, runs: [...(mark.runs ?? [mark.nonce]), run], cleanStop: null });
+  await takeUpEpoch(bucket, seen, run);
   writeMark(machine.files.mark, { ...mark, runs: [run], bootId: machine.bootId, cleanStop: null });
   removeIntent(machine.files.intent);
   writeFileSync(machine.files.litestreamConfig, renderLitestreamConfig(machine, head.epoch), { mode: 0o600 });
@@ -157,22 +128,6 @@ function toOutcome(error: unknown): Partial<BootReport> {
   const next = adviseOnStore(error);
   if (next === null) throw error;
   return { outcome: "refused", row: 2, cause: error instanceof Error ? error.message : String(error), next };
-}
-
-/** What to do about a store that no waiting cures; null when a restart may cure it. */
-function adviseOnStore(error: unknown): string | null {
-  if (error instanceof ShapeError)
-    return `bring an earlier version of ${error.source} back in the bucket, or check the endpoint, if something else answers there`;
-  if (error instanceof BucketError && error.kind === "unsupported") {
-    return "this store refuses conditional writes, without which no claim can be won; use one that honours them";
-  }
-  if (error instanceof BucketError && (!mayPass(error) || isKeyUnknown(error)))
-    return "check endpoint, bucket, region and key of the store";
-  return null;
-}
-
-function isKeyUnknown(error: unknown): boolean {
-  return error instanceof BucketError && error.kind === "key-unknown";
 }
 
 function pick({ row, cause, next }: Refusal): Partial<BootReport> {

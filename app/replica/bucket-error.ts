@@ -1,3 +1,5 @@
+import { findTlsFault } from "./tls-fault.ts";
+
 /**
  * Why a call to the store failed.
  * `unreachable`, `throttled`, `clock-skewed` and `key-unknown` may pass by themselves (a new AWS key takes seconds to
@@ -12,16 +14,22 @@ export type BucketFault =
   | "missing"
   | "precondition-failed"
   | "unsupported"
+  | "never-matches"
+  | "object-locked"
+  | "tls-refused"
   | "not-a-store";
 
 /** A call to the store that failed: what was asked, which kind of fault, the store's own words. */
 export class BucketError extends Error {
   override readonly name = "BucketError";
   readonly kind: BucketFault;
+  /** The HTTP status; undefined when the store did not answer. */
+  readonly status: number | undefined;
 
-  constructor(kind: BucketFault, doing: string, options: { detail: string; cause?: unknown }) {
+  constructor(kind: BucketFault, doing: string, options: { detail: string; cause?: unknown; status?: number }) {
     super(`${doing}: ${kind} (${options.detail})`, { cause: options.cause });
     this.kind = kind;
+    this.status = options.status;
   }
 }
 
@@ -37,7 +45,8 @@ export function mayPass(error: unknown): boolean {
 export function toBucketError(error: unknown, doing: string): unknown {
   if (error instanceof BucketError || isMistake(error)) return error;
   const { name, status, detail } = describe(error);
-  return new BucketError(classify(name, status), doing, { detail, cause: error });
+  const kind = findTlsFault(error) ?? findLock(name, detail) ?? classify(name, status);
+  return new BucketError(kind, doing, { detail, cause: error, ...(status === undefined ? {} : { status }) });
 }
 
 const passing: ReadonlySet<BucketFault> = new Set(["unreachable", "throttled", "clock-skewed", "key-unknown"]);
@@ -59,6 +68,12 @@ const kindsByName: Record<string, BucketFault> = {
 
 function isMistake(error: unknown): boolean {
   return error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
+}
+
+/** A bucket that keeps every object for a while wants a checksum with each PUT, and says so with 400. */
+function findLock(name: string, detail: string): BucketFault | null {
+  const wantsChecksum = /Content-MD5|x-amz-checksum/i.test(detail) && /required|missing|must/i.test(detail);
+  return name === "MissingContentMD5" || (name === "InvalidRequest" && wantsChecksum) ? "object-locked" : null;
 }
 
 function classify(name: string, status: number | undefined): BucketFault {

@@ -2,12 +2,13 @@ import {
   GetObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  S3Client,
   type ListObjectsV2CommandOutput,
-  type S3ClientConfig,
+  type S3Client,
 } from "@aws-sdk/client-s3";
 
 import { BucketError, toBucketError } from "./bucket-error.ts";
+import { swapInKnownForm } from "./if-match-form.ts";
+import { openS3Client } from "./s3-client.ts";
 
 export type BucketConfig = {
   bucket: string;
@@ -30,13 +31,15 @@ export type Bucket = {
   get(key: string): Promise<{ text: string; etag: string }>;
   /**
    * Returns the new ETag. Sent once, never repeated by itself: a repeated conditional PUT would refuse its own first
-   * success.
+   * success. `ifMatch` takes the ETag as it was read; how the store wants it is found out.
    */
   put(key: string, text: string, condition?: PutCondition): Promise<string>;
   /** Every key under a prefix, page by page. */
   list(prefix: string): AsyncGenerator<string>;
   /** The keys and the folders (ending in "/") at the top of the bucket. */
   listTop(): Promise<string[]>;
+  /** How far this machine's clock is ahead of the store's, by its latest answer; null before the first. */
+  clockAheadMs(): number | null;
 };
 
 /** Longest times in milliseconds. Tests shorten them. */
@@ -53,33 +56,39 @@ const bucketLimits: BucketLimits = { callMs: 15_000, answerMs: 5_000 };
 
 /** Opens the bucket. No request is made. */
 export function openBucket(config: BucketConfig, limits: BucketLimits = bucketLimits): Bucket {
-  const reads = new S3Client({ ...clientConfig(config, limits.answerMs), maxAttempts: readAttempts });
-  const writes = new S3Client({ ...clientConfig(config, limits.callMs), maxAttempts: 1 });
+  let aheadMs: number | null = null;
+  const onDate = (date: string) => {
+    const storeMs = Date.parse(date);
+    if (!Number.isNaN(storeMs)) aheadMs = Date.now() - storeMs;
+  };
+  const reads = openS3Client(config, { answerMs: limits.answerMs, maxAttempts: readAttempts, onDate });
+  const writes = openS3Client(config, { answerMs: limits.callMs, maxAttempts: 1, onDate });
   const Bucket = config.bucket;
   const where = `${config.endpoint ?? "AWS S3"}, bucket ${Bucket}`;
   const limited: Limited = (doing, call) => endWithin(limits.callMs, doing, call);
+  const get = (Key: string) =>
+    limited(`GET ${Key} (${where})`, async (abortSignal) => {
+      const answer = await reads.send(new GetObjectCommand({ Bucket, Key }), { abortSignal });
+      if (answer.ETag === undefined || answer.Body === undefined) throw notAStore(`GET ${Key} (${where})`, "no ETag");
+      return { text: await answer.Body.transformToString(), etag: answer.ETag };
+    });
+  const put = (Key: string, Body: string, condition: { IfMatch?: string; IfNoneMatch?: string }) =>
+    limited(`PUT ${Key} (${where})`, async (abortSignal) => {
+      const command = new PutObjectCommand({ Bucket, Key, Body, ContentType: "application/json", ...condition });
+      const answer = await writes.send(command, { abortSignal });
+      if (answer.ETag === undefined) throw notAStore(`PUT ${Key} (${where})`, "no ETag");
+      return answer.ETag;
+    });
+  const swap = swapInKnownForm({ put: (key, text, IfMatch) => put(key, text, { IfMatch }), get, where });
 
   return {
     name: Bucket,
-    get: (Key) =>
-      limited(`GET ${Key} (${where})`, async (abortSignal) => {
-        const answer = await reads.send(new GetObjectCommand({ Bucket, Key }), { abortSignal });
-        if (answer.ETag === undefined || answer.Body === undefined) throw notAStore(`GET ${Key} (${where})`, "no ETag");
-        return { text: await answer.Body.transformToString(), etag: answer.ETag };
-      }),
-    put: (Key, Body, condition) =>
-      limited(`PUT ${Key} (${where})`, async (abortSignal) => {
-        const command = new PutObjectCommand({
-          Bucket,
-          Key,
-          Body,
-          ContentType: "application/json",
-          ...toHeaders(condition),
-        });
-        const answer = await writes.send(command, { abortSignal });
-        if (answer.ETag === undefined) throw notAStore(`PUT ${Key} (${where})`, "no ETag");
-        return answer.ETag;
-      }),
+    get,
+    put: (key, text, condition) => {
+      if (condition === undefined) return put(key, text, {});
+      return "ifMatch" in condition ? swap(key, text, condition.ifMatch) : put(key, text, { IfNoneMatch: "*" });
+    },
+    clockAheadMs: () => aheadMs,
     async *list(prefix) {
       for await (const page of pages(reads, { Bucket, Prefix: prefix }, { where, limited })) {
         for (const object of page.Contents ?? []) if (object.Key !== undefined) yield object.Key;
@@ -134,22 +143,4 @@ async function endWithin<Result>(
 
 function notAStore(doing: string, detail: string): BucketError {
   return new BucketError("not-a-store", doing, { detail });
-}
-
-function toHeaders(condition: PutCondition | undefined): { IfMatch?: string; IfNoneMatch?: string } {
-  if (condition === undefined) return {};
-  return "ifMatch" in condition ? { IfMatch: condition.ifMatch } : { IfNoneMatch: condition.ifNoneMatch };
-}
-
-function clientConfig(config: BucketConfig, answerMs: number): S3ClientConfig {
-  return {
-    region: config.region,
-    ...(config.endpoint === undefined ? {} : { endpoint: config.endpoint }),
-    forcePathStyle: config.pathStyle,
-    credentials: { accessKeyId: config.accessKeyId, secretAccessKey: config.secretAccessKey },
-    // Other stores than AWS reject the SDK's newer trailing checksums; the signature covers the payload anyway.
-    requestChecksumCalculation: "WHEN_REQUIRED",
-    responseChecksumValidation: "WHEN_REQUIRED",
-    requestHandler: { connectionTimeout: 2_000, requestTimeout: answerMs, throwOnRequestTimeout: true },
-  };
 }

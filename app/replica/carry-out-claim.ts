@@ -31,18 +31,19 @@ type ClaimContext = {
 
 /**
  * Claims head, then restores: the order is the point, for what was acknowledged at `bucket` was uploaded before any
- * later claim. A crash after any step leads the next boot to the same content. Throws ClaimLost, BootRefused,
- * BucketError, RestoreFailed.
+ * later claim. A crash after any step leads the next boot to the same content. Throws ClaimLost, ClaimUnsettled,
+ * BootRefused, BucketError.
  */
 export async function carryOutClaim(context: ClaimContext): Promise<Partial<BootReport>> {
   const { bucket, machine, survey, plan, step, log } = context;
+  const probing = () => waitForStore(() => probeConditionalWrites(bucket, machine.machineId), storeWaitMs);
+  // The first claim proves nothing about If-Match, and no restore hides the probe's time: a store that cannot be used is
+  // told before anything is claimed. A later claim is a proof itself.
+  const probed = survey.seen === null ? await step("probe", probing) : null;
   const { head } = await step("claim", () => claimHead(bucket, machine, { seen: survey.seen, plan }));
   log("claimed", { epoch: head.epoch, row: plan.row, parent: plan.parent?.epoch ?? null, content: plan.content });
   // Settled, not raced: a probe that fails must not leave a restore running behind it.
-  const [content, probe] = await Promise.allSettled([
-    installWithRetry(context),
-    waitForStore(() => probeConditionalWrites(bucket, machine.machineId), storeWaitMs),
-  ]);
+  const [content, probe] = await Promise.allSettled([installWithRetry(context), probed ?? probing()]);
   if (content.status === "rejected") throw content.reason;
   if (probe.status === "rejected") throw probe.reason;
   const [installed, fence] = [content.value, probe.value];

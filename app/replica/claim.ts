@@ -11,8 +11,8 @@ export class ClaimLost extends Error {
   override readonly name = "ClaimLost";
 }
 
-/** The claim did not reach the store, or not yet. Another boot settles it. */
-class ClaimUnsettled extends Error {
+/** Nobody won: the claim did not reach the store, or head changed under it without a new owner. Another survey settles it. */
+export class ClaimUnsettled extends Error {
   override readonly name = "ClaimUnsettled";
 }
 
@@ -21,7 +21,7 @@ const rereadLimitMs = 120_000;
 /**
  * Wins the next head by compare-and-swap before anything of the replica is read. The intent is on disk before the PUT
  * is sent, so that a crash or a lost answer is told from another machine's win by re-reading head. Throws ClaimLost
- * (final), BucketError and others (boot again).
+ * (final), ClaimUnsettled (survey again), BucketError.
  */
 export async function claimHead(
   bucket: Bucket,
@@ -47,22 +47,22 @@ export async function claimHead(
 
 /**
  * Writes into head that this start takes its epoch up, so that a copy of this disk from before can never take it up
- * too. False when head has moved meanwhile, or the store did not say: then the facts must be gathered anew. Throws
- * BucketError.
+ * too. Throws ClaimUnsettled when head has moved, or the PUT has not reached the store (survey again), BucketError.
  */
-export async function takeUpEpoch(bucket: Bucket, seen: StoredHead, run: string): Promise<boolean> {
+export async function takeUpEpoch(bucket: Bucket, seen: StoredHead, run: string): Promise<void> {
   try {
-    if ((await swapHead(bucket, { ...seen.head, run }, seen.etag)) !== null) return true;
+    if ((await swapHead(bucket, { ...seen.head, run }, seen.etag)) !== null) return;
   } catch (error) {
     if (!mayPass(error)) throw error;
   }
   const stored = await waitForStore(() => fetchHeadOrNull(bucket), rereadLimitMs);
-  return stored?.head.run === run;
+  if (stored?.head.run === run) return;
+  throw new ClaimUnsettled(`epoch ${seen.head.epoch} could not be taken up: head changed, or the store did not answer`);
 }
 
 /**
  * A refused PUT may be our own first success, its answer lost: the nonce in head decides. Lost for good is only what
- * another machine has won since the survey.
+ * another machine has claimed since the survey; that the owner of the surveyed head made it living is no claim.
  */
 async function confirmClaim(
   bucket: Bucket,
@@ -71,13 +71,12 @@ async function confirmClaim(
 ): Promise<StoredHead> {
   const stored = await waitForStore(() => fetchHeadOrNull(bucket), rereadLimitMs);
   if (stored?.head.nonce === claim.nonce) return stored;
-  const moved = stored !== null && stored.etag !== claim.seen?.etag;
-  if (moved && stored.head.machine !== machine.machineId) {
+  const isClaimed = stored !== null && stored.head.nonce !== claim.seen?.head.nonce;
+  if (isClaimed && stored.head.machine !== machine.machineId) {
     throw new ClaimLost(`machine ${stored.head.machine} won epoch ${stored.head.epoch}`);
   }
-  throw new ClaimUnsettled(
-    `the claim has not reached the store: head is ${stored?.head.epoch ?? "still missing"}; boot again`,
-  );
+  const head = stored === null ? "still missing" : `${stored.head.epoch}, ${stored.head.state}`;
+  throw new ClaimUnsettled(`the claim has not reached the store, or head changed under it: head is ${head}`);
 }
 
 async function fetchHeadOrNull(bucket: Bucket): Promise<StoredHead | null> {

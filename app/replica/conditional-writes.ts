@@ -5,13 +5,16 @@ import type { Bucket, PutCondition } from "./bucket.ts";
 import type { Fence } from "./report.ts";
 
 /**
- * Tries whether the store honours conditional writes, on an object of this machine: If-None-Match must refuse what
- * exists and If-Match what has changed. A store that ignores or does not know them gives an advisory fence only. Throws
- * BucketError when the store cannot be asked.
+ * Tries whether the store honours conditional writes, on an object of this machine: If-Match must take the right ETag
+ * and refuse what has changed, If-None-Match must refuse what exists. A store that ignores or does not know them gives
+ * an advisory fence only. Throws BucketError when the store cannot be asked, and `never-matches` when it refuses the
+ * right ETag in every form: no epoch could ever live there.
  */
 export async function probeConditionalWrites(bucket: Bucket, machineId: string): Promise<Fence> {
   const key = `reports/conditional-writes/${machineId}.json`;
-  await bucket.put(key, JSON.stringify({ probe: randomUUID() }));
+  const etag = await bucket.put(key, JSON.stringify({ probe: randomUUID() }));
+  // Throws when the store knows If-Match but never takes it. Alone, for another PUT would change what the ETag names.
+  await isRefused(bucket, key, { ifMatch: etag });
   const refused = await Promise.all([
     isRefused(bucket, key, { ifNoneMatch: "*" }),
     isRefused(bucket, key, { ifMatch: staleEtag }),

@@ -7,6 +7,7 @@ import { DirectoryInUse } from "../../app/replica/lock.ts";
 import { readMark } from "../../app/replica/mark.ts";
 import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { StoreProxy, type Fate } from "./store-proxy.ts";
+import type { TestMachine } from "./test-machine.ts";
 import { World } from "./world.ts";
 
 let world: World;
@@ -56,17 +57,16 @@ test.concurrent("a claim whose answer was lost is recognised as won, by a first 
 test.concurrent.each<[string, Fate]>([
   ["never arrives", "drop"],
   ["is answered with SlowDown", slowDown],
-])("a claim that %s is not taken for another machine's win: the next boot claims", async (_, fate) => {
-  const { site, a, epoch } = await makeDead();
+])("a claim that %s is not taken for another machine's win: boot claims again", async (_, fate) => {
+  const { site, epoch } = await makeDead();
   const b = world.newMachine(site);
   await using proxy = await StoreProxy.start(
     world.store.access.endpoint,
     onFirstClaim(() => fate),
   );
   b.reconnect({ endpoint: proxy.endpoint });
-  await expect(b.boot()).rejects.toThrow(/has not reached the store/);
-  expect(await site.head()).toMatchObject({ epoch, machine: a.machine.machineId });
-  expect(await b.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
+  expect(await b.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored", parent: epoch });
+  expectUnsettled(b);
   expect(b.texts()).toEqual(["one"]);
 });
 
@@ -78,8 +78,53 @@ test.concurrent("nor is the very first claim that never arrives a broken bucket"
     onFirstClaim(() => "drop"),
   );
   a.reconnect({ endpoint: proxy.endpoint });
-  await expect(a.boot()).rejects.toThrow(/has not reached the store/);
   expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 5 });
+  expectUnsettled(a);
+});
+
+function expectUnsettled({ events }: TestMachine): void {
+  expect(events).toContainEqual({
+    event: "the claim is not settled, surveying again",
+    details: expect.objectContaining({ cause: expect.stringContaining("has not reached the store") }),
+  });
+}
+
+test.concurrent("that head's own machine makes its epoch living under a claim is no lost race: the claim follows it", async () => {
+  const { site } = await makeDead();
+  const [b, c] = [world.newMachine(site), world.newMachine(site)];
+  const opened = await c.boot();
+  const makeLiving = async (): Promise<Fate> => {
+    const life = await c.live();
+    life.write("of c");
+    await life.replicate();
+    await life.crash();
+    return "pass";
+  };
+  await using proxy = await StoreProxy.start(world.store.access.endpoint, onFirstClaim(makeLiving));
+  b.reconnect({ endpoint: proxy.endpoint });
+  expect(await b.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored", parent: opened.epoch });
+  expect(b.texts()).toEqual(["one", "of c"]);
+  expect(await site.head()).toMatchObject({ machine: b.machine.machineId, parent: { epoch: opened.epoch } });
+});
+
+test.concurrent("a refusal of an opening head does not stand when that head has become living", async () => {
+  const { site } = await makeDead();
+  const [b, c] = [world.newMachine(site), world.newMachine(site)];
+  const { parent, epoch } = await c.boot();
+  await site.remove(new RegExp(`^epochs/${parent}/0`));
+  let reads = 0;
+  const makeLiving = async (): Promise<Fate> => {
+    const life = await c.live();
+    await life.replicate();
+    await life.crash();
+    return "pass";
+  };
+  const decide: StoreProxy["decide"] = ({ path }) =>
+    path.includes("/head.json") && ++reads === 2 ? makeLiving() : "pass";
+  await using proxy = await StoreProxy.start(world.store.access.endpoint, decide);
+  b.reconnect({ endpoint: proxy.endpoint });
+  expect(await b.boot()).toMatchObject({ outcome: "claimed", row: 11, parent: epoch });
+  expect(b.texts()).toEqual(["one"]);
 });
 
 test.concurrent("a claim that another machine won in between is lost, and nothing was touched", async () => {

@@ -1,5 +1,11 @@
 import { once } from "node:events";
-import { createServer, request as forward, type IncomingMessage, type ServerResponse } from "node:http";
+import {
+  createServer,
+  request as forward,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 
 /**
@@ -7,7 +13,7 @@ import type { AddressInfo } from "node:net";
  * the fault lasts; or something else than a store answers.
  */
 export type Fate = "pass" | "lose-answer" | "drop" | "hang" | { status: number; body: string };
-export type Decide = (request: { method: string; path: string }) => Fate | Promise<Fate>;
+export type Decide = (request: { method: string; path: string; headers: IncomingHttpHeaders }) => Fate | Promise<Fate>;
 
 /**
  * Stands between a machine and the store on loopback, and does to requests what networks do. The Host header passes, so
@@ -59,8 +65,8 @@ export class StoreProxy implements AsyncDisposable {
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await readBody(request);
-    const { method = "", url: path = "" } = request;
-    const fate = await this.decide({ method, path });
+    const { method = "", url: path = "", headers } = request;
+    const fate = await this.decide({ method, path, headers });
     if (fate === "drop") response.destroy();
     else if (fate === "hang") this.#hung.add(response);
     else if (typeof fate === "object") response.writeHead(fate.status, { "content-type": "text/html" }).end(fate.body);

@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { assertClock } from "./assert-clock.ts";
+import type { BootLimits } from "./boot-limits.ts";
+import { BootRefused } from "./boot-refused.ts";
+import { BucketError, mayPass } from "./bucket-error.ts";
+import type { Bucket } from "./bucket.ts";
+import { decideBoot, type BootPlan, type Refusal } from "./decide-boot.ts";
+import { fetchHead } from "./head.ts";
+import type { Machine } from "./machine.ts";
+import { surveyBoot, type Survey } from "./survey.ts";
+
+type Asking = {
+  bucket: Bucket;
+  machine: Machine;
+  limits: BootLimits;
+  log: (event: string, details: object) => void;
+};
+type Decided = { survey: Survey; plan: Exclude<BootPlan, Refusal> };
+
+/** The pause after the first failure; each further one is twice as long. */
+export const firstBackoffMs = 250;
+
+/**
+ * Row 1: while the store does not answer, or our clock is wrong, ask again. A refusal stands only when head still says
+ * what it was judged by. Throws BootRefused, BucketError.
+ */
+export async function surveyAndDecide({ bucket, machine, limits, log }: Asking): Promise<Decided> {
+  // Not by the wall clock, which may be set while we wait.
+  const keyDeadline = performance.now() + limits.unknownKeyMs;
+  let backoffMs = firstBackoffMs;
+  for (;;) {
+    try {
+      const survey = await surveyAtRightTime(bucket, machine);
+      const plan = decideBoot(survey.facts);
+      if (plan.act !== "refuse") return { survey, plan };
+      if (!(await headMoved(bucket, survey))) throw new BootRefused(plan);
+      log("head moved while it was judged, surveying again", { row: plan.row });
+    } catch (error) {
+      const isOverdue = error instanceof BucketError && error.kind === "key-unknown" && performance.now() > keyDeadline;
+      if (!mayPass(error) || isOverdue) throw error;
+      log("the store does not answer, waiting", { row: 1, cause: String(error), backoffMs });
+      await sleep(backoffMs);
+      backoffMs = Math.min(backoffMs * 2, limits.maxBackoffMs);
+    }
+  }
+}
+
+/** With a wrong clock the store may refuse in many words; the clock is told first, whatever they are. */
+async function surveyAtRightTime(bucket: Bucket, machine: Machine): Promise<Survey> {
+  try {
+    return await surveyBoot(bucket, machine);
+  } finally {
+    assertClock(bucket);
+  }
+}
+
+/** Another owner, run or state of the same one: a refusal of an opening head says nothing about a living one. */
+async function headMoved(bucket: Bucket, { seen }: Survey): Promise<boolean> {
+  try {
+    const { head } = await fetchHead(bucket);
+    return head.nonce !== seen?.head.nonce || head.state !== seen.head.state || head.run !== seen.head.run;
+  } catch (error) {
+    if (error instanceof BucketError && error.kind === "missing") return seen !== null;
+    throw error;
+  }
+}
