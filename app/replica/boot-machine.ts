@@ -71,7 +71,7 @@ type Settling = { bucket: Bucket; machine: Machine; step: Step; limits: BootLimi
 
 /** Surveys, decides and carries out. A claim that nobody won is judged anew here: head may say something else by now. */
 async function settleBoot({ step, ...asking }: Settling): Promise<Partial<BootReport>> {
-  const { machine, limits, log } = asking;
+  const { bucket, machine, limits, log } = asking;
   for (let backoffMs = firstBackoffMs; ; backoffMs = Math.min(backoffMs * 2, limits.maxBackoffMs)) {
     const [{ survey, plan }] = await step("survey", () =>
       Promise.all([surveyAndDecide(asking), assertLitestream(machine.litestreamPath)]),

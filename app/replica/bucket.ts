@@ -8,6 +8,7 @@ import {
 
 import { BucketError, toBucketError } from "./bucket-error.ts";
 import { swapInKnownForm } from "./if-match-form.ts";
+import { readThrough } from "./read-through.ts";
 import { openS3Client } from "./s3-client.ts";
 
 export type BucketConfig = {
@@ -34,6 +35,8 @@ export type Bucket = {
    * success. `ifMatch` takes the ETag as it was read; how the store wants it is found out.
    */
   put(key: string, text: string, condition?: PutCondition): Promise<string>;
+  /** Reads an object to its end and keeps nothing: proves that the store gives it. Fails after `stallMs` of silence. */
+  readThrough(key: string, stallMs: number): Promise<void>;
   /** Every key under a prefix, page by page. */
   list(prefix: string): AsyncGenerator<string>;
   /** The keys and the folders (ending in "/") at the top of the bucket. */
@@ -89,6 +92,7 @@ export function openBucket(config: BucketConfig, limits: BucketLimits = bucketLi
       return "ifMatch" in condition ? swap(key, text, condition.ifMatch) : put(key, text, { IfNoneMatch: "*" });
     },
     clockAheadMs: () => aheadMs,
+    readThrough: (key, stallMs) => readThrough(reads, { Bucket, Key: key, doing: `GET ${key} (${where})`, stallMs }),
     async *list(prefix) {
       for await (const page of pages(reads, { Bucket, Prefix: prefix }, { where, limited })) {
         for (const object of page.Contents ?? []) if (object.Key !== undefined) yield object.Key;

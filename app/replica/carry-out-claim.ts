@@ -3,18 +3,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { BootLimits } from "./boot-limits.ts";
 import { BootRefused } from "./boot-refused.ts";
+import { BucketError } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
 import { epochPrefix } from "./chain.ts";
 import { claimHead } from "./claim.ts";
 import { probeConditionalWrites } from "./conditional-writes.ts";
 import type { Claim } from "./decide-boot.ts";
-import { fetchHead } from "./head.ts";
 import { installDatabase, type Installed, type Step } from "./install.ts";
 import { renderLitestreamConfig } from "./litestream-config.ts";
 import type { Machine } from "./machine.ts";
 import { removeIntent, writeMark } from "./mark.ts";
 import { countQuarantined } from "./quarantine.ts";
 import type { BootReport } from "./report.ts";
+import { blameStore, findStoreFault } from "./restore-fault.ts";
 import { RestoreFailed } from "./restore.ts";
 import type { Survey } from "./survey.ts";
 import { waitForStore } from "./wait-for-store.ts";
@@ -81,10 +82,13 @@ const storeWaitMs = 120_000;
 
 /**
  * The dead machine's Litestream may still compact under our restore (a file is gone when it is opened): the next try
- * lists anew.
+ * lists anew. While the store is what fails, boot waits, as in row 1. It refuses only when the last restore failed
+ * between two readings of the whole replica that the store answered well: then the replica is what is wrong.
  */
 async function installWithRetry(context: ClaimContext): Promise<Installed> {
-  const { bucket, machine, survey, plan, step, limits, log } = context;
+  const { machine, survey, plan, step, limits, log } = context;
+  let isStoreWell = false;
+  let backoffMs = limits.restorePausesMs[0] ?? 0;
   for (let attempt = 1; ; attempt++) {
     try {
       return await installDatabase({ machine, facts: survey.facts, plan, step, limits });
@@ -92,20 +96,42 @@ async function installWithRetry(context: ClaimContext): Promise<Installed> {
       if (!(error instanceof RestoreFailed)) throw error;
       log("restore failed", { attempt, cause: error.message });
       const pauseMs = limits.restorePausesMs[attempt - 1];
-      if (pauseMs !== undefined) {
+      let fault = blameStore(error.message);
+      if (fault === null && pauseMs !== undefined) {
         await sleep(pauseMs);
         continue;
       }
-      // When the store itself is away, this throws and boot starts over; when it answers, the replica is what is wrong.
-      await fetchHead(bucket);
-      throw new BootRefused({
-        act: "refuse",
-        row: plan.row,
-        cause: error.message,
-        next: `check epochs/${plan.parent?.epoch ?? ""}/ and the free space${quarantineHint(machine)}, then boot again`,
-      });
+      fault ??= await findStoreFaultOrRefuse(context, error);
+      if (fault === null && isStoreWell) throw refuseReplica(context, error.message);
+      isStoreWell = fault === null;
+      if (fault === null) continue;
+      log("the store fails under the restore, waiting", { row: 1, cause: fault, backoffMs });
+      await sleep(backoffMs);
+      backoffMs = Math.min(backoffMs * 2, limits.maxBackoffMs);
+      // What failed by the store's fault is no sign against the replica.
+      attempt = 0;
     }
   }
+}
+
+/** What the store refuses for good while we read the replica ourselves is told beside Litestream's words. */
+async function findStoreFaultOrRefuse(context: ClaimContext, failed: RestoreFailed): Promise<string | null> {
+  const { bucket, plan, limits } = context;
+  try {
+    return await findStoreFault(bucket, plan.parent?.epoch ?? "", limits);
+  } catch (error) {
+    if (!(error instanceof BucketError)) throw error;
+    throw refuseReplica(context, `${failed.message}; reading it without Litestream: ${error.message}`);
+  }
+}
+
+function refuseReplica({ plan, machine }: ClaimContext, cause: string): BootRefused {
+  return new BootRefused({
+    act: "refuse",
+    row: plan.row,
+    cause,
+    next: `check epochs/${plan.parent?.epoch ?? ""}/ and the free space${quarantineHint(machine)}, then boot again`,
+  });
 }
 
 function quarantineHint(machine: Machine): string {

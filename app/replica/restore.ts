@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { Type } from "typebox";
@@ -58,10 +58,14 @@ function runRestore(machine: Machine, args: string[], watch: Watch): Promise<str
   let words = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => (answer += chunk));
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (words = (words + chunk).slice(-2_000)));
-  const watchdog = watchProgress(watch.output, watch.stallLimitMs, () => {
-    words = `no progress for ${watch.stallLimitMs / 1000} s, given up`;
-    child.kill("SIGKILL");
-  });
+  const watchdog = watchProgress(
+    () => [sizeOf(`${watch.output}.tmp`), bytesRead(child.pid)],
+    watch.stallLimitMs,
+    () => {
+      words = `no progress for ${watch.stallLimitMs / 1000} s, given up`;
+      child.kill("SIGKILL");
+    },
+  );
   return new Promise<string>((resolve, reject) => {
     child.once("error", (error) => reject(new Error(`${machine.litestreamPath} cannot be run`, { cause: error })));
     child.once("close", (code, signal) => {
@@ -71,14 +75,32 @@ function runRestore(machine: Machine, args: string[], watch: Watch): Promise<str
   }).finally(() => clearInterval(watchdog));
 }
 
-function watchProgress(output: string, stallLimitMs: number, giveUp: () => void): NodeJS.Timeout {
-  let progressAt = Date.now();
-  let size = -1;
+/**
+ * Before the first page is written, and between files, Litestream lists and opens many objects: on a slow store that
+ * alone takes longer than the limit, so what it reads counts too.
+ */
+function watchProgress(measure: () => [written: number, read: number], stallLimitMs: number, giveUp: () => void) {
+  let progressAt = performance.now();
+  let [size, seen] = [-1, 0];
   return setInterval(() => {
-    const now = sizeOf(`${output}.tmp`);
-    if (now !== size) [size, progressAt] = [now, Date.now()];
-    if (Date.now() - progressAt > stallLimitMs) giveUp();
+    const [written, read] = measure();
+    if (written !== size || read >= seen + smallestAnswer)
+      [size, seen, progressAt] = [written, read, performance.now()];
+    if (performance.now() - progressAt > stallLimitMs) giveUp();
   }, 250);
+}
+
+/** In bytes; what a process reads from itself to wake up is less. */
+const smallestAnswer = 128;
+
+/** All that a process has read, from the network too; 0 where the system does not tell. */
+function bytesRead(pid: number | undefined): number {
+  try {
+    const [, read = "0"] = /^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "utf8")) ?? [];
+    return Number(read);
+  } catch {
+    return 0;
+  }
 }
 
 function sizeOf(path: string): number {

@@ -16,12 +16,13 @@ export async function waitForStore<Result>(
   onFault: (cause: string, error: unknown) => void = () => undefined,
   isPassing: (error: unknown) => boolean = mayPass,
 ): Promise<Result> {
-  const deadline = Date.now() + limitMs;
+  // Not by the wall clock, which may be set while we wait.
+  const deadline = performance.now() + limitMs;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
     try {
       return await call();
     } catch (error) {
-      if (!isPassing(error) || Date.now() + pauseMs > deadline) throw error;
+      if (!isPassing(error) || performance.now() + pauseMs > deadline) throw error;
       onFault(String(error), error);
       await sleep(pauseMs);
     }

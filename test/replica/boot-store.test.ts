@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { StoreProxy, type Fate } from "./store-proxy.ts";
+import type { TestMachine } from "./test-machine.ts";
 import { World } from "./world.ts";
 
 let world: World;
@@ -76,13 +78,69 @@ test.concurrent("a store that stops answering in the middle of the restore is gi
   expect(b.texts()).toEqual(["one"]);
 });
 
-test.concurrent("when the replica's files never answer though the store does, boot refuses and serves nothing", async () => {
-  const { b, proxy: opened } = await makeNext(onLtxRead("hang"));
-  await using _proxy = opened;
-  const report = await b.boot({ limits: { restoreStallMs: 500 } });
-  expect(report).toMatchObject({ outcome: "refused", row: 11, cause: expect.stringContaining("no progress") });
+/** Waits for boot to say that it waits for the store, many times over. */
+async function expectWaiting(b: TestMachine, times: number): Promise<void> {
+  const waits = async () =>
+    b.events.filter(({ event }) => event === "the store fails under the restore, waiting").length >= times
+      ? true
+      : null;
+  await waitFor("boot to wait for the store under the restore", waits, { timeoutMs: 60_000 });
   expect([existsSync(b.files.database), existsSync(b.files.mark)]).toEqual([false, false]);
-});
+}
+
+const quick = { restoreStallMs: 1_500, maxBackoffMs: 100 };
+
+test.concurrent.each<[string, Fate]>([
+  ["never answer", "hang"],
+  ["are cut off", "drop"],
+])(
+  "while the replica's files %s though the store does, boot waits, and goes on by itself",
+  { timeout: 120_000 },
+  async (_, fate) => {
+    const { b, proxy: opened } = await makeNext(onLtxRead(fate));
+    await using proxy = opened;
+    const booting = b.boot({ limits: quick });
+    await expectWaiting(b, 3);
+    proxy.heal();
+    expect(await booting).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
+    expect(b.texts()).toEqual(["one"]);
+  },
+);
+
+test.concurrent(
+  "a file that the store refuses to give is told beside Litestream's words",
+  { timeout: 120_000 },
+  async () => {
+    const { b, proxy: opened } = await makeNext(onLtxRead({ status: 403, body: xml("AccessDenied") }));
+    await using _proxy = opened;
+    expect(await b.boot({ limits: quick })).toMatchObject({
+      outcome: "refused",
+      row: 11,
+      cause: expect.stringMatching(/restoring epoch .*reading it without Litestream: GET .*key-refused/),
+    });
+  },
+);
+
+test.concurrent(
+  "a restore on a slow store goes on for longer than the limit, as long as answers come",
+  { timeout: 120_000 },
+  async () => {
+    const slow = async (): Promise<Fate> => {
+      await sleep(400);
+      return "pass";
+    };
+    let isRestoring = false;
+    const { b, proxy: opened } = await makeNext(() => (isRestoring ? slow() : "pass"));
+    await using _proxy = opened;
+    const report = await b.boot({
+      limits: { restoreStallMs: 2_000 },
+      afterStep: (step) => void (isRestoring ||= step === "claim"),
+    });
+    expect(report).toMatchObject({ outcome: "claimed", content: "restored" });
+    expect(b.events.map(({ event }) => event)).not.toContain("restore failed");
+    expect(report.steps.find(({ step }) => step === "restore")?.durationMs).toBeGreaterThan(2_000);
+  },
+);
 
 test.concurrent.each([
   ["with a web page", html],
