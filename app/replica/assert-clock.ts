@@ -2,7 +2,7 @@ import { BucketError } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
 
 /** Stores refuse requests that are 15 minutes off; ours has to be right before that. */
-const skewLimitMs = 10 * 60_000;
+export const skewLimitMs = 10 * 60_000;
 
 /**
  * Throws BucketError `clock-skewed` when this machine's clock and the store's, by its latest answer, are too far apart.

@@ -6,6 +6,7 @@ import { BootRefused } from "./boot-refused.ts";
 import { BucketError, mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
 import { decideBoot, type BootPlan, type Refusal } from "./decide-boot.ts";
+import { diagnoseEndpoint } from "./diagnose-endpoint.ts";
 import { fetchHead } from "./head.ts";
 import type { Machine } from "./machine.ts";
 import { surveyBoot, type Survey } from "./survey.ts";
@@ -50,6 +51,8 @@ export async function surveyAndDecide({ bucket, machine, limits, log }: Asking):
 async function surveyAtRightTime(bucket: Bucket, machine: Machine): Promise<Survey> {
   try {
     return await surveyBoot(bucket, machine);
+  } catch (error) {
+    throw await diagnoseEndpoint(error, machine.bucket);
   } finally {
     assertClock(bucket);
   }
