@@ -10,13 +10,19 @@ import type { Machine } from "../../app/replica/machine.ts";
  * changes the file system for the nth time (counted from 1).
  */
 export type Death = { step: string } | { renamedTo: string } | { change: number };
-export type Order = { machine: Machine; death: Death | null; limits?: NonNullable<BootOptions["limits"]> };
+export type Order = {
+  machine: Machine;
+  death: Death | null;
+  limits?: NonNullable<BootOptions["limits"]>;
+  clockAheadMs?: number;
+};
 /** What the child prints when it lives to the end. */
 export type Outcome = { report: unknown; changes: number };
 
 const [, , text = ""] = process.argv;
 const order: Order = JSON.parse(text);
 let changes = 0;
+if (order.clockAheadMs !== undefined) shiftClock(order.clockAheadMs);
 watchChanges();
 const report = await bootMachine(order.machine, {
   log: (event, details) => process.stderr.write(`${event} ${JSON.stringify(details)}\n`),
@@ -28,6 +34,18 @@ process.stdout.write(JSON.stringify(outcome));
 
 function dieIf(itIsTime: boolean): void {
   if (itIsTime) process.kill(process.pid, "SIGKILL");
+}
+
+/** This process's clock is wrong, until SIGUSR2 sets it right. Litestream is a process of its own, and keeps the right one. */
+function shiftClock(aheadMs: number): void {
+  const RightDate = Date;
+  let shiftMs = aheadMs;
+  process.once("SIGUSR2", () => (shiftMs = 0));
+  const now = () => RightDate.now() + shiftMs;
+  globalThis.Date = new Proxy(RightDate, {
+    construct: (target, words, newTarget) => Reflect.construct(target, words.length === 0 ? [now()] : words, newTarget),
+    get: (target, name) => (name === "now" ? now : Reflect.get(target, name)),
+  });
 }
 
 /** Puts itself before everything by which boot changes a disk. */

@@ -1,0 +1,60 @@
+import { existsSync } from "node:fs";
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { StoreProxy, type Decide } from "./store-proxy.ts";
+import { World } from "./world.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await World.open();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+const error = (status: number, code: string, message: string) => ({
+  status,
+  body: `<Error><Code>${code}</Code><Message>${message}</Message></Error>`,
+});
+/** Every PUT; a store shows such faults only when something is written. */
+const onPut =
+  (fate: ReturnType<typeof error>): Decide =>
+  ({ method }) =>
+    method === "PUT" ? fate : "pass";
+
+const locked = "HTTP header is required for Put Object requests with Object Lock parameters";
+const cases: [string, ReturnType<typeof error>, string][] = [
+  ["wants Content-MD5 (AWS)", error(400, "InvalidRequest", `Content-MD5 OR x-amz-checksum- ${locked}`), "Object Lock"],
+  ["wants Content-MD5 (others)", error(400, "InvalidRequest", `Content-MD5 ${locked}`), "Object Lock"],
+  ["misses Content-MD5", error(400, "MissingContentMD5", "Missing required header: Content-Md5"), "Object Lock"],
+  ["lost its encryption key", error(400, "KMS.DisabledException", "the key is disabled"), "KMS"],
+  ["is over its quota", error(403, "QuotaExceeded", "no more"), "quota"],
+  ["has another region", error(301, "PermanentRedirect", "elsewhere"), "region"],
+  ["knows no conditions", error(501, "NotImplemented", "A header you provided"), "refuses conditional writes"],
+  ["finds the request malformed", error(400, "InvalidArgument", "what is this?"), "check endpoint"],
+];
+
+test.concurrent.each(cases)(
+  "a bucket that %s refuses with the advice that helps, and nothing is claimed",
+  async (_, fate, advice) => {
+    const site = await world.makeSite();
+    await world.newMachine(site).liveAndCrash({ replicated: ["one"] });
+    const head = await site.head();
+    await using proxy = await StoreProxy.start(world.store.access.endpoint, onPut(fate));
+    const b = world.newMachine(site);
+    b.reconnect({ endpoint: proxy.endpoint });
+    const report = await b.boot();
+    expect(report).toMatchObject({ outcome: "refused", row: 2, next: expect.stringContaining(advice) });
+    expect(report.cause).toContain("PUT head.json");
+    expect([await site.head(), existsSync(b.files.database)]).toEqual([head, false]);
+  },
+);
+
+test.concurrent("a first boot on a locked bucket claims nothing either", async () => {
+  const site = await world.makeSite();
+  const fate = error(400, "InvalidRequest", `Content-MD5 ${locked}`);
+  await using proxy = await StoreProxy.start(world.store.access.endpoint, onPut(fate));
+  const machine = world.newMachine(site);
+  machine.reconnect({ endpoint: proxy.endpoint });
+  expect(await machine.boot()).toMatchObject({ outcome: "refused", next: expect.stringContaining("0.5.17") });
+  expect(await site.keys("head.json")).toEqual([]);
+});
