@@ -2,6 +2,8 @@ import { GetObjectCommand, PutObjectCommand, S3ServiceException } from "@aws-sdk
 import { type Static, type TSchema } from "typebox";
 import { Value } from "typebox/value";
 
+import { BucketError, toBucketError } from "../../app/replica/bucket-error.ts";
+import { swapInKnownForm, type Swap } from "../../app/replica/if-match-form.ts";
 import type { CloudStore } from "./open-client.ts";
 
 /** Reads a JSON object of the bucket; undefined when it is not there. Throws when it cannot be read or is something else. */
@@ -44,22 +46,41 @@ export type JsonChange = {
 
 /**
  * Writes a JSON object if nothing has changed since it was read. False when something has. A store that does not know
- * conditions gets the object all the same: it was looked at a moment ago, and nobody but `pulumi up` writes these.
+ * conditions, or takes none, gets the object all the same: it was looked at a moment ago, and nobody but `pulumi up`
+ * writes these.
  */
-export async function putJson(
-  { client, bucket }: CloudStore,
-  key: string,
-  { value, etag }: JsonChange,
-): Promise<boolean> {
-  const put = { Bucket: bucket, Key: key, Body: `${JSON.stringify(value)}\n`, ContentType: "application/json" };
-  const condition = etag === undefined ? { IfNoneMatch: "*" } : { IfMatch: etag };
+export async function putJson(store: CloudStore, key: string, { value, etag }: JsonChange): Promise<boolean> {
+  const send = (condition: { IfMatch?: string; IfNoneMatch?: string }) => sendJson(store, key, { value, condition });
   try {
-    await client.send(new PutObjectCommand({ ...put, ...condition }));
+    if (etag === undefined) await send({ IfNoneMatch: "*" });
+    else await swapIn(store, (IfMatch) => send({ IfMatch }))(key, "", etag);
   } catch (error) {
-    if (!(error instanceof S3ServiceException)) throw new Error(`writing ${key} to bucket ${bucket}`, { cause: error });
-    if (error.$metadata.httpStatusCode === 412) return false;
-    if (error.name !== "NotImplemented") throw new Error(`writing ${key} to bucket ${bucket}`, { cause: error });
-    await client.send(new PutObjectCommand(put));
+    if (!(error instanceof BucketError)) throw error;
+    if (error.status === 412) return false;
+    if (error.kind !== "unsupported" && error.kind !== "never-matches")
+      throw new Error(`writing ${key} to bucket ${store.bucket}`, { cause: error.cause ?? error });
+    await send({});
   }
   return true;
+}
+
+type Sending = { value: unknown; condition: { IfMatch?: string; IfNoneMatch?: string } };
+
+async function sendJson({ client, bucket }: CloudStore, key: string, { value, condition }: Sending): Promise<string> {
+  const put = { Bucket: bucket, Key: key, Body: `${JSON.stringify(value)}\n`, ContentType: "application/json" };
+  try {
+    const { ETag } = await client.send(new PutObjectCommand({ ...put, ...condition }));
+    return ETag ?? "";
+  } catch (error) {
+    throw toBucketError(error, `PUT ${key} (bucket ${bucket})`);
+  }
+}
+
+/** The machines' own way to find out how a store wants If-Match. */
+function swapIn(store: CloudStore, send: (ifMatch: string) => Promise<string>): Swap {
+  const get = async (key: string) => {
+    const found = await fetchText(store, key);
+    return { etag: found?.etag ?? "" };
+  };
+  return swapInKnownForm({ put: (_key, _text, ifMatch) => send(ifMatch), get, where: `bucket ${store.bucket}` });
 }

@@ -2,8 +2,10 @@ import { randomBytes, randomUUID } from "node:crypto";
 
 import { CreateBucketCommand, DeleteBucketCommand, PutBucketVersioningCommand, S3Client } from "@aws-sdk/client-s3";
 
+import { BucketError, mayPass, toBucketError } from "../../app/replica/bucket-error.ts";
 import { type BucketConfig, openBucket } from "../../app/replica/bucket.ts";
 import { makeSentinel } from "../../app/replica/sentinel.ts";
+import { adviseOnStore } from "../../app/replica/store-advice.ts";
 import { deleteVersions } from "../cloud/empty-bucket.ts";
 import type { StoreAccess } from "./seaweed-store.ts";
 
@@ -16,17 +18,37 @@ export type PreparedBucket = Readonly<{ config: BucketConfig; bucketId: string; 
 export async function prepareBucket(access: StoreAccess, named: string | null): Promise<PreparedBucket> {
   const config: BucketConfig = { ...access, bucket: named ?? `lifeboat-drill-${randomBytes(6).toString("hex")}` };
   using client = openClient(config);
+  const Bucket = config.bucket;
+  const where = `${access.endpoint}, bucket ${Bucket}`;
   if (named === null) {
     const region = access.region === "us-east-1" ? {} : awsRegion(access.region);
-    await client.send(new CreateBucketCommand({ Bucket: config.bucket, ...region }));
-    await client.send(
-      new PutBucketVersioningCommand({ Bucket: config.bucket, VersioningConfiguration: { Status: "Enabled" } }),
+    const versioning = { Bucket, VersioningConfiguration: { Status: "Enabled" } } as const;
+    await explained(`making a bucket (${where})`, bucketAdvice, () =>
+      client.send(new CreateBucketCommand({ Bucket, ...region })),
+    );
+    await explained(`switching versioning on (${where})`, bucketAdvice, () =>
+      client.send(new PutBucketVersioningCommand(versioning)),
     );
   } else {
     await assertEmpty(config);
   }
-  const sentinel = await makeSentinel(openBucket(config), randomUUID());
+  const sentinel = await explained(`putting the sentinel (${where})`, null, () =>
+    makeSentinel(openBucket(config), randomUUID()),
+  );
   return { config, bucketId: sentinel.bucketId, made: named === null };
+}
+
+const bucketAdvice = "make an empty bucket yourself and name it with --bucket";
+
+/** A store's refusal is often a single word: says which call it was, at which store, and what to do. */
+async function explained<Result>(doing: string, next: string | null, call: () => Promise<Result>): Promise<Result> {
+  try {
+    return await call();
+  } catch (thrown) {
+    const error = toBucketError(thrown, doing);
+    const advice = next !== null && error instanceof BucketError && !mayPass(error) ? next : adviseOnStore(error);
+    throw advice === null ? error : new Error(`${String(error)}; ${advice}`);
+  }
 }
 
 /** Deletes what the drill put into the bucket, all versions of it, and the bucket if the drill made it. */

@@ -2,6 +2,8 @@ import { existsSync } from "node:fs";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { prepareBucket } from "../../scripts/drill/bucket-preparation.ts";
+import { startUnconditionalStore } from "./bucket-double.ts";
 import { StoreProxy, type Decide } from "./store-proxy.ts";
 import { World } from "./world.ts";
 
@@ -57,4 +59,25 @@ test.concurrent("a first boot on a locked bucket claims nothing either", async (
   machine.reconnect({ endpoint: proxy.endpoint });
   expect(await machine.boot()).toMatchObject({ outcome: "refused", next: expect.stringContaining("0.5.17") });
   expect(await site.keys("head.json")).toEqual([]);
+});
+
+test("a drill on a store without conditional writes says which call, at which store, and what to do", async () => {
+  await using store = await startUnconditionalStore("not-implemented");
+  const access = { ...world.store.access, endpoint: store.endpoint };
+  await expect(prepareBucket(access, null)).rejects.toThrow(
+    /PUT lifeboat\.json \(http.*, bucket lifeboat-drill-.*\): unsupported .*refuses conditional writes .* use one that honours them/,
+  );
+});
+
+test.each([
+  ["?versioning", "switching versioning on"],
+  ["PUT", "making a bucket"],
+])("and one that does not know %s is named, with the way round it", async (unknown, doing) => {
+  const fate = error(501, "NotImplemented", "NotImplemented");
+  await using proxy = await StoreProxy.start(world.store.access.endpoint, ({ method, path }) =>
+    `${method} ${path}`.includes(unknown) ? fate : "pass",
+  );
+  await expect(prepareBucket({ ...world.store.access, endpoint: proxy.endpoint }, null)).rejects.toThrow(
+    new RegExp(`${doing} \\(${proxy.endpoint}, bucket .*\\): unsupported .*name it with --bucket`),
+  );
 });
