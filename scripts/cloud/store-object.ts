@@ -58,7 +58,7 @@ export async function putJson(store: CloudStore, key: string, { value, etag }: J
     if (!(error instanceof BucketError)) throw error;
     if (error.status === 412) return false;
     if (error.kind !== "unsupported" && error.kind !== "never-matches")
-      throw new Error(`writing ${key} to bucket ${store.bucket}`, { cause: error.cause ?? error });
+      throw new Error(`writing ${key} to bucket ${store.bucket}`, { cause: error });
     await send({});
   }
   return true;

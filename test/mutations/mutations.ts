@@ -107,7 +107,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: "repeats a conditional PUT by itself",
     file: "app/replica/bucket.ts",
-    edits: [["maxAttempts: 1 }", "maxAttempts: 3 }"]],
+    edits: [["maxAttempts: 1, onDate }", "maxAttempts: 3, onDate }"]],
     test: "test/replica/bucket-faults.test.ts",
     claim: "503 SlowDown: reads are tried",
   },

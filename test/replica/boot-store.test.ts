@@ -121,14 +121,15 @@ test.concurrent(
   },
 );
 
+async function slow(): Promise<Fate> {
+  await sleep(400);
+  return "pass";
+}
+
 test.concurrent(
   "a restore on a slow store goes on for longer than the limit, as long as answers come",
   { timeout: 120_000 },
   async () => {
-    const slow = async (): Promise<Fate> => {
-      await sleep(400);
-      return "pass";
-    };
     let isRestoring = false;
     const { b, proxy: opened } = await makeNext(() => (isRestoring ? slow() : "pass"));
     await using _proxy = opened;

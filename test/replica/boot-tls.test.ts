@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 const day = 24 * 60 * 60 * 1000;
-const inDays = (days: number) => `${new Date(Date.now() + days * day).toISOString().replace(/[-:T]|\.\d+/g, "")}`;
+const inDays = (days: number) => new Date(Date.now() + days * day).toISOString().replace(/[-:T]|\.\d+/g, "");
 const sound: Certificate = { name: "IP:127.0.0.1", notBefore: inDays(-2), notAfter: inDays(2) };
 
 async function machineAt(endpoint: string) {

@@ -24,7 +24,7 @@ const comparing = ["lock", "survey", "claim", "check volume", "restore", "check"
  * test/slow leaves nothing out.
  */
 const plans: Record<string, { steps: string[]; from: string }> = {
-  fresh: { steps: ["lock", "survey", "claim", "install", ...ends], from: "lock" },
+  fresh: { steps: ["lock", "survey", "probe", "claim", "install", ...ends], from: "lock" },
   restore: { steps: ["lock", "survey", "claim", "restore", "check", "install", ...ends], from: "lock" },
   volume: { steps: ["lock", "survey", "claim", "check volume", "install", ...ends], from: "claim" },
   "compare, volume newer": { steps: comparing, from: "claim" },

@@ -42,7 +42,6 @@ function makeCertificate({ name, notBefore, notAfter }: Certificate): { key: str
     "default_md=sha256\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied",
     `[e]\nsubjectAltName=${name}\nbasicConstraints=CA:true\n[req]\ndistinguished_name=n\n[n]\n`,
   ];
-  const openssl = (...words: string[]) => execFileSync("openssl", words, { stdio: "pipe" });
   try {
     writeFileSync(at("config"), config.join("\n"));
     writeFileSync(at("index"), "");
@@ -56,4 +55,8 @@ function makeCertificate({ name, notBefore, notAfter }: Certificate): { key: str
   } finally {
     rmSync(directory, { recursive: true });
   }
+}
+
+function openssl(...words: string[]): void {
+  execFileSync("openssl", words, { stdio: "pipe" });
 }
