@@ -24,6 +24,7 @@ export class ConfigFault extends Error {
 export function readConfig(environment: NodeJS.ProcessEnv): AppConfig {
   const read = new Reading(environment);
   const endpoint = read.endpoint("LIFEBOAT_ENDPOINT");
+  const scratch = read.optional("LIFEBOAT_SCRATCH_DIR");
   const machine: Machine = {
     machineId: read.optional("LIFEBOAT_MACHINE_ID") ?? read.file("/etc/machine-id", "LIFEBOAT_MACHINE_ID"),
     bootId: read.optional("LIFEBOAT_BOOT_ID") ?? read.file("/proc/sys/kernel/random/boot_id", "LIFEBOAT_BOOT_ID"),
@@ -38,6 +39,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): AppConfig {
     },
     bucketId: read.required("LIFEBOAT_BUCKET_ID"),
     litestreamPath: read.optional("LIFEBOAT_LITESTREAM") ?? "litestream",
+    ...(scratch === undefined ? {} : { scratchDirectory: resolve(scratch) }),
     replicationIntervalMs: read.integer("LIFEBOAT_REPLICATION_INTERVAL_MS", {
       fallback: 1_000,
       least: 100,

@@ -16,6 +16,7 @@ import type { Machine } from "./machine.ts";
 import { readIntent, removeIntent, writeMark } from "./mark.ts";
 import { ShapeError } from "./parse-json.ts";
 import { putBootReport, writeBootReport, type BootReport, type BootStep } from "./report.ts";
+import { isOutOfSpace, tellFullDisk } from "./space.ts";
 import { adviseOnStore } from "./store-advice.ts";
 import { firstBackoffMs, surveyAndDecide } from "./survey-and-decide.ts";
 import type { Survey } from "./survey.ts";
@@ -47,7 +48,7 @@ export async function bootMachine(machine: Machine, options: BootOptions): Promi
   try {
     Object.assign(report, await settleBoot({ bucket, machine, step, limits, log: options.log }));
   } catch (error) {
-    Object.assign(report, toOutcome(error));
+    Object.assign(report, toOutcome(machine, error));
   }
   await publish(bucket, machine, report, options);
   return report;
@@ -73,13 +74,13 @@ type Settling = { bucket: Bucket; machine: Machine; step: Step; limits: BootLimi
 async function settleBoot({ step, ...asking }: Settling): Promise<Partial<BootReport>> {
   const { bucket, machine, limits, log } = asking;
   for (let backoffMs = firstBackoffMs; ; backoffMs = Math.min(backoffMs * 2, limits.maxBackoffMs)) {
-    const [{ survey, plan }] = await step("survey", () =>
+    const [{ survey, plan, roomy }] = await step("survey", () =>
       Promise.all([surveyAndDecide(asking), assertLitestream(machine.litestreamPath)]),
     );
     noteInterruptedClaim(machine, survey, log);
     try {
       if (plan.act === "resume") return await step("resume", () => resume(bucket, machine, survey));
-      return await carryOutClaim({ ...asking, survey, plan, step });
+      return await carryOutClaim({ ...asking, machine: roomy, survey, plan, step });
     } catch (error) {
       if (!(error instanceof ClaimUnsettled)) throw error;
       log("the claim is not settled, surveying again", { row: 1, cause: error.message, backoffMs });
@@ -121,10 +122,13 @@ async function resume(bucket: Bucket, machine: Machine, { facts, seen }: Survey)
   return { outcome: "resumed", row: 3, epoch: head.epoch, parent: head.parent?.epoch ?? null, content: "volume" };
 }
 
-function toOutcome(error: unknown): Partial<BootReport> {
+function toOutcome(machine: Machine, error: unknown): Partial<BootReport> {
   if (error instanceof BootRefused) return { outcome: "refused", ...pick(error.refusal) };
   if (error instanceof ClaimLost)
     return { outcome: "lost", cause: error.message, next: "nothing: the other machine serves" };
+  // A full disk is no sick store, and a restart would end the same way.
+  if (error instanceof Error && isOutOfSpace(error))
+    return { outcome: "refused", ...tellFullDisk(machine, error.message) };
   const next = adviseOnStore(error);
   if (next === null) throw error;
   return { outcome: "refused", row: 2, cause: error instanceof Error ? error.message : String(error), next };

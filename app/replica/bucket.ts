@@ -30,6 +30,8 @@ export type PutCondition = { ifMatch: string } | { ifNoneMatch: "*" };
 export type Bucket = {
   readonly name: string;
   get(key: string): Promise<{ text: string; etag: string }>;
+  /** The first bytes of an object, fewer when it is shorter. */
+  getStart(key: string, bytes: number): Promise<Uint8Array>;
   /**
    * Returns the new ETag. Sent once, never repeated by itself: a repeated conditional PUT would refuse its own first
    * success. `ifMatch` takes the ETag as it was read; how the store wants it is found out.
@@ -87,6 +89,14 @@ export function openBucket(config: BucketConfig, limits: BucketLimits = bucketLi
   return {
     name: Bucket,
     get,
+    getStart: (Key, bytes) =>
+      limited(`GET the start of ${Key} (${where})`, async (abortSignal) => {
+        const range = new GetObjectCommand({ Bucket, Key, Range: `bytes=0-${bytes - 1}` });
+        const { Body } = await reads.send(range, { abortSignal });
+        if (Body === undefined) throw notAStore(`GET ${Key} (${where})`, "no body");
+        // A store that knows no ranges sends all of it.
+        return readStart(Body.transformToWebStream(), bytes);
+      }),
     put: (key, text, condition) => {
       if (condition === undefined) return put(key, text, {});
       return "ifMatch" in condition ? swap(key, text, condition.ifMatch) : put(key, text, { IfNoneMatch: "*" });
@@ -107,6 +117,17 @@ export function openBucket(config: BucketConfig, limits: BucketLimits = bucketLi
       return names;
     },
   };
+}
+
+async function readStart(stream: ReadableStream<Uint8Array>, bytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length >= bytes) break;
+  }
+  return Buffer.concat(chunks).subarray(0, bytes);
 }
 
 type Limited = <Result>(doing: string, call: (signal: AbortSignal) => Promise<Result>) => Promise<Result>;

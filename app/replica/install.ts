@@ -1,4 +1,4 @@
-import { existsSync, renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 
 import { findCommitSequence, type CommitSequence } from "../database/commit-sequence.ts";
 import { DatabaseDamaged } from "../database/database-file.ts";
@@ -9,7 +9,8 @@ import type { BootFacts, Claim } from "./decide-boot.ts";
 import { fsyncPath } from "./durable-file.ts";
 import type { Machine } from "./machine.ts";
 import { setAside } from "./quarantine.ts";
-import { restoreEpoch, type Restored } from "./restore.ts";
+import { restoreEpoch, RestoreFailed, type Restored } from "./restore.ts";
+import { isInScratch, isOutOfSpace, refuseForRoom, tellFullDisk } from "./space.ts";
 
 /** Names a step of boot, runs it and keeps its duration. */
 export type Step = <Result>(name: string, act: () => Result | Promise<Result>) => Promise<Result>;
@@ -101,7 +102,16 @@ async function keepVolume({ machine, step }: Context, sequence: CommitSequence):
   return { content: "volume", restoredTxid: null, sequence, quarantined: null };
 }
 
-async function installRestored({ machine, facts, step }: Context, replica: Checked): Promise<Installed> {
+async function installRestored({ machine, facts, plan, step }: Context, replica: Checked): Promise<Installed> {
+  if (isInScratch(machine.files)) {
+    const bytes = statSync(replica.path).size;
+    rmSync(machine.files.restored, { recursive: true, force: true });
+    throw refuseForRoom(machine, {
+      row: plan.row,
+      bytes,
+      because: "the replica is newer than the volume's database, but ",
+    });
+  }
   const quarantined = await step("install", () => {
     const folder = setAside(machine.files, facts.mark);
     fsyncPath(replica.path);
@@ -116,10 +126,10 @@ async function installRestored({ machine, facts, step }: Context, replica: Check
 type Checked = Restored & { sequence: CommitSequence };
 
 async function restoreAndCheck(context: Context): Promise<Checked> {
-  const { machine, plan, step, limits } = context;
+  const { plan, step, limits } = context;
   const { parent } = plan;
   if (parent === null) throw new Error("a plan without a parent has nothing to restore");
-  const restored = await step("restore", () => restoreEpoch(machine, parent.epoch, limits.restoreStallMs));
+  const restored = await step("restore", () => restoreWithRoom(context, parent.epoch, limits.restoreStallMs));
   const sequence = await step("check", () => inspectOrNull(restored.path));
   if (sequence === null) {
     throw refuse(
@@ -129,6 +139,17 @@ async function restoreAndCheck(context: Context): Promise<Checked> {
     );
   }
   return { ...restored, sequence };
+}
+
+/** A disk that has run full meanwhile is not tried again. */
+async function restoreWithRoom(context: Context, epoch: string, stallLimitMs: number): Promise<Restored> {
+  try {
+    return await restoreEpoch(context.machine, epoch, stallLimitMs);
+  } catch (error) {
+    if (!(error instanceof RestoreFailed) || !isOutOfSpace(error)) throw error;
+    const { cause, next } = tellFullDisk(context.machine, error.message);
+    throw refuse(context, cause, next);
+  }
 }
 
 function inspectVolume(context: Context): CommitSequence {

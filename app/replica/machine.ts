@@ -15,6 +15,8 @@ export type Machine = {
   /** The id that the sentinel must carry. */
   bucketId: string;
   litestreamPath: string;
+  /** Of this machine alone, on another disk: there a replica is compared when the data directory has no room for it. */
+  scratchDirectory?: string;
   replicationIntervalMs: number;
   /** How far back Litestream can restore. */
   retentionHours: number;

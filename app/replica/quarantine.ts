@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 
 import { fsyncPath } from "./durable-file.ts";
@@ -27,7 +27,18 @@ export function setAside(files: MachineFiles, mark: Mark | null): string | null 
   return folder;
 }
 
-/** How many databases lie in quarantine: named when the disk is full. */
+/** How many databases lie in quarantine, and how large they are together: named when the disk is full. */
+export function measureQuarantine(files: MachineFiles): { count: number; bytes: number } {
+  const count = countQuarantined(files);
+  if (count === 0) return { count, bytes: 0 };
+  const found = readdirSync(files.quarantine, { recursive: true, withFileTypes: true });
+  const sizes = found
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => statSync(join(parentPath, name)).size);
+  return { count, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+}
+
+/** How many databases lie in quarantine. */
 export function countQuarantined(files: MachineFiles): number {
   return existsSync(files.quarantine) ? readdirSync(files.quarantine).length : 0;
 }

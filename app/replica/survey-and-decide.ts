@@ -9,6 +9,7 @@ import { decideBoot, type BootPlan, type Refusal } from "./decide-boot.ts";
 import { diagnoseEndpoint } from "./diagnose-endpoint.ts";
 import { fetchHead } from "./head.ts";
 import type { Machine } from "./machine.ts";
+import { findRoom } from "./space.ts";
 import { surveyBoot, type Survey } from "./survey.ts";
 
 type Asking = {
@@ -17,7 +18,8 @@ type Asking = {
   limits: BootLimits;
   log: (event: string, details: object) => void;
 };
-type Decided = { survey: Survey; plan: Exclude<BootPlan, Refusal> };
+/** `roomy`: the machine, with a place where what the plan restores has room. */
+type Decided = { roomy: Machine; survey: Survey; plan: Exclude<BootPlan, Refusal> };
 
 /** The pause after the first failure; each further one is twice as long. */
 export const firstBackoffMs = 250;
@@ -34,7 +36,10 @@ export async function surveyAndDecide({ bucket, machine, limits, log }: Asking):
     try {
       const survey = await surveyAtRightTime(bucket, machine);
       const plan = decideBoot(survey.facts);
-      if (plan.act !== "refuse") return { survey, plan };
+      if (plan.act === "resume") return { survey, plan, roomy: machine };
+      if (plan.act === "claim") {
+        return { survey, plan, roomy: await findRoom(bucket, machine, { facts: survey.facts, plan }) };
+      }
       if (!(await headMoved(bucket, survey))) throw new BootRefused(plan);
       log("head moved while it was judged, surveying again", { row: plan.row });
     } catch (error) {

@@ -1,50 +1,165 @@
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { fetchHead } from "../../app/replica/head.ts";
 import { bundleChild } from "./kill-points.ts";
+import type { Site } from "./site.ts";
 import { bootOnSmallDisk, maySmallDisks } from "./small-disk.ts";
+import { StoreProxy } from "./store-proxy.ts";
+import type { TestMachine } from "./test-machine.ts";
 import { World } from "./world.ts";
 
 const kibibyte = 1024;
 /** 1.5 MB that do not compress well. */
 const texts = Array.from({ length: 6 }, () => randomBytes(128 * kibibyte).toString("hex"));
+/** Less than a second copy needs. */
+const room = 400 * kibibyte;
 
-describe.skipIf(!maySmallDisks())("on a disk that is full before the restore is done (needs mount namespaces)", () => {
-  let world: World;
-  let child: string;
-  beforeAll(async () => {
-    world = await World.open();
-    child = await bundleChild(world.directory);
-  });
-  afterAll(() => world[Symbol.asyncDispose]());
+/** On a disk without room for a second copy, where this computer lets us mount one. */
+const diskTest = test.skipIf(!maySmallDisks());
 
-  test("boot refuses with the cause, the volume stays as it was, and with more room the next boot goes on", async () => {
+let world: World;
+let child: string;
+beforeAll(async () => {
+  world = await World.open();
+  child = await bundleChild(world.directory);
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+diskTest(
+  "after a power loss, boot compares in the scratch directory, and the volume's database is served",
+  async () => {
+    const a = await loseAfterWrites(await world.makeSite());
+    const scratch = giveScratch(a);
+    writeFileSync(join(scratch, "restored"), "what an earlier boot left here when it was killed");
+    const { report } = await boot(a);
+    expect(report).toMatchObject({ outcome: "claimed", row: 11, content: "volume" });
+    expect([a.texts(), a.quarantined(), readdirSync(scratch)]).toEqual([[...texts, "two"], [], []]);
+  },
+);
+
+diskTest(
+  "without one, boot refuses before it claims and says what is missing; with more room the next one goes on",
+  async () => {
+    const site = await world.makeSite();
+    const a = await loseAfterWrites(site);
+    const { etag } = await fetchHead(site.bucket);
+    const { report } = await boot(a);
+    expect(report).toMatchObject({ outcome: "refused", row: 11, cause: expect.stringMatching(/MB .* missing/) });
+    expect(report).toMatchObject({
+      cause: expect.stringContaining(a.files.dataDirectory),
+      next: expect.stringContaining("volumeSizeGb"),
+    });
+    expect([(await fetchHead(site.bucket)).etag, existsSync(a.files.intent)]).toEqual([etag, false]);
+    expect([a.texts(), a.quarantined(), existsSync(a.files.restored)]).toEqual([[...texts, "two"], [], false]);
+    expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "volume" });
+  },
+);
+
+diskTest("a refusal names what lies in quarantine, with its size, and deletes nothing of it", async () => {
+  const site = await world.makeSite();
+  const a = world.newMachine(site);
+  await a.liveAndCrash({ replicated: texts });
+  const goBack = a.rememberDisk();
+  await a.liveAndCrash({ replicated: ["two"] });
+  goBack();
+  a.losePower();
+  await a.liveAndCrash({ replicated: ["three"] });
+  const folders = a.quarantined();
+  expect(folders).toHaveLength(1);
+  a.losePower();
+  const { report } = await boot(a);
+  expect(report).toMatchObject({ outcome: "refused", next: expect.stringMatching(/quarantine.*: 1 .*MB/) });
+  expect(a.quarantined()).toEqual(folders);
+});
+
+diskTest(
+  "a replica that wins in the scratch directory is refused by name, and restored when there is room",
+  async () => {
     const site = await world.makeSite();
     const a = world.newMachine(site);
-    const { epoch } = await a.liveAndCrash({ replicated: texts, onDisk: ["two"] });
+    await a.liveAndCrash({ replicated: texts });
+    const goBack = a.rememberDisk();
+    await a.liveAndCrash({ replicated: ["two"] });
+    goBack();
     a.losePower();
-    const { report } = await bootOnSmallDisk(child, { machine: a.machine, death: null }, 400 * kibibyte);
+    const scratch = giveScratch(a);
+    const { report } = await boot(a);
     expect(report).toMatchObject({
       outcome: "refused",
       row: 11,
-      cause: expect.stringContaining("no space left on device"),
-      next: expect.stringContaining("free space"),
+      cause: expect.stringMatching(/newer.*MB .* missing/),
+      next: expect.stringContaining("volumeSizeGb"),
     });
-    expect([a.texts(), a.quarantined(), existsSync(a.files.restored)]).toEqual([[...texts, "two"], [], false]);
-    expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 10, content: "volume", parent: epoch });
-    expect(a.texts()).toEqual([...texts, "two"]);
-  });
+    expect([a.texts(), a.quarantined(), readdirSync(scratch)]).toEqual([texts, [], []]);
+    expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 10, content: "restored" });
+    expect([a.texts(), a.quarantined().length]).toEqual([[...texts, "two"], 1]);
+  },
+);
 
-  test("a new machine refuses, serves nothing, and is as good as new afterwards", async () => {
-    const site = await world.makeSite();
-    await world.newMachine(site).liveAndCrash({ replicated: texts });
-    const b = world.newMachine(site);
-    const { report } = await bootOnSmallDisk(child, { machine: b.machine, death: null }, 400 * kibibyte);
-    expect(report).toMatchObject({ outcome: "refused", cause: expect.stringContaining("no space left on device") });
-    expect([existsSync(b.files.database), existsSync(b.files.mark)]).toEqual([false, false]);
-    expect(await b.boot()).toMatchObject({ outcome: "claimed", content: "restored" });
-    expect(b.texts()).toEqual(texts);
-  });
+diskTest("a new machine refuses before it claims, serves nothing, and is as good as new afterwards", async () => {
+  const site = await world.makeSite();
+  await world.newMachine(site).liveAndCrash({ replicated: texts });
+  const { etag } = await fetchHead(site.bucket);
+  const b = world.newMachine(site);
+  giveScratch(b);
+  const { report } = await boot(b);
+  expect(report).toMatchObject({ outcome: "refused", cause: expect.stringMatching(/MB .* missing/) });
+  expect((await fetchHead(site.bucket)).etag).toBe(etag);
+  expect([existsSync(b.files.database), existsSync(b.files.mark)]).toEqual([false, false]);
+  expect(await b.boot()).toMatchObject({ outcome: "claimed", content: "restored" });
+  expect(b.texts()).toEqual(texts);
 });
+
+diskTest("a clean stop and another start of the system need no room", async () => {
+  const a = world.newMachine(await world.makeSite());
+  await a.boot();
+  await using life = await a.live();
+  life.write(...texts);
+  await life.replicate();
+  await life.stopCleanly();
+  a.losePower();
+  const { report } = await bootOnSmallDisk(child, { machine: a.machine, death: null }, 0);
+  expect(report).toMatchObject({ outcome: "resumed" });
+  expect(a.texts()).toEqual(texts);
+});
+
+diskTest("a disk that is full all the same ends the restore at once, without another try", async () => {
+  const site = await world.makeSite();
+  const a = await loseAfterWrites(site);
+  await using proxy = await StoreProxy.start(site.config.endpoint ?? "");
+  // The size stays unknown: the file that tells it is gone when boot looks at it.
+  let looks = 0;
+  proxy.decide = ({ method, path }) => (method === "GET" && path.includes(".ltx") && ++looks <= 1 ? gone : "pass");
+  a.reconnect({ endpoint: proxy.endpoint });
+  const { report } = await boot(a);
+  expect(report).toMatchObject({ outcome: "refused", row: 11, cause: expect.stringContaining("no space left") });
+  expect(report).toMatchObject({ next: expect.stringContaining("volumeSizeGb") });
+  expect([a.texts(), existsSync(a.files.restored)]).toEqual([[...texts, "two"], false]);
+  expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 10, content: "volume" });
+});
+
+/** Shortened pauses would hide a second try: these are so long that the child would not live to it. */
+function boot({ machine }: TestMachine) {
+  return bootOnSmallDisk(child, { machine, death: null, limits: { restorePausesMs: [120_000] } }, room);
+}
+
+const gone = { status: 404, body: "<Error><Code>NoSuchKey</Code></Error>" };
+
+async function loseAfterWrites(site: Site): Promise<TestMachine> {
+  const machine = world.newMachine(site);
+  await machine.liveAndCrash({ replicated: texts, onDisk: ["two"] });
+  machine.losePower();
+  return machine;
+}
+
+/** A directory on this computer's own disk, which has room. */
+function giveScratch(machine: TestMachine): string {
+  const scratchDirectory = join(machine.files.dataDirectory, "..", "scratch");
+  mkdirSync(scratchDirectory, { recursive: true });
+  machine.machine = { ...machine.machine, scratchDirectory };
+  return scratchDirectory;
+}

@@ -97,6 +97,13 @@ test("a wrong secret is refused for good, an unknown key for now", async () => {
   for (const call of callsOf(unknown)) await expect(call()).rejects.toMatchObject({ kind: "key-unknown" });
 });
 
+test("the start of an object is as long as was asked for, or as the object", async () => {
+  await bucket.put("start", "0123456789");
+  expect(Buffer.from(await bucket.getStart("start", 4)).toString()).toBe("0123");
+  expect(Buffer.from(await bucket.getStart("start", 100)).toString()).toBe("0123456789");
+  await expect(bucket.getStart("nothing", 4)).rejects.toMatchObject({ kind: "missing" });
+});
+
 test("a missing object and a missing bucket are missing", async () => {
   await expect(bucket.get("nothing")).rejects.toMatchObject({ kind: "missing" });
   const elsewhere = openBucket({ ...config, bucket: "mistyped" });
@@ -115,6 +122,7 @@ test("an error names what was asked, of which store, and the store's own words, 
 function callsOf(called: Bucket): (() => Promise<unknown>)[] {
   return [
     () => called.get("lifeboat.json"),
+    () => called.getStart("lifeboat.json", 5),
     () => called.put("k", "v"),
     () => listAll("", called),
     () => called.listTop(),

@@ -1,0 +1,160 @@
+import { mkdirSync, rmSync, statfsSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import Database from "better-sqlite3";
+
+import { BootRefused } from "./boot-refused.ts";
+import { BucketError } from "./bucket-error.ts";
+import type { Bucket } from "./bucket.ts";
+import { epochPrefix, type Chain } from "./chain.ts";
+import type { BootFacts, Claim } from "./decide-boot.ts";
+import { ltxHeaderBytes, readDatabaseSize } from "./ltx-header.ts";
+import type { Machine, MachineFiles } from "./machine.ts";
+import { measureQuarantine } from "./quarantine.ts";
+
+/**
+ * Says where what a claim restores has room, and makes sure of it before the claim: a machine that finds out later has
+ * won an epoch that it cannot fill. Returns the machine, with another place for what is restored if need be. A copy
+ * that is only compared may lie in the scratch directory; one that is to be served must fit beside whatever lies on the
+ * volume, for that is set aside and never deleted. Throws BootRefused, BucketError.
+ */
+export async function findRoom(
+  bucket: Bucket,
+  machine: Machine,
+  { facts, plan }: { facts: BootFacts; plan: Claim },
+): Promise<Machine> {
+  const places = [machine.files.restored, ...scratchOf(machine)];
+  // What a boot left that was killed is not counted as used: the next restore would remove it as well.
+  for (const path of places) rmSync(path, { recursive: true, force: true });
+  if (plan.parent === null || !restores(plan, facts)) return machine;
+  const chain = facts.head?.epoch === plan.parent.epoch ? facts.chain : facts.parentChain;
+  const bytes = await fetchSizeInTime(bucket, plan.parent.epoch, chain);
+  if (bytes === null || missingBytes(machine.files.dataDirectory, bytes) === 0) return machine;
+  const [scratch] = plan.content === "compare" ? scratchOf(machine) : [];
+  if (scratch !== undefined && holdsScratch(scratch, bytes)) {
+    return { ...machine, files: { ...machine.files, restored: scratch } };
+  }
+  throw refuseForRoom(machine, { row: plan.row, bytes });
+}
+
+/** Whether a compared replica lies where it cannot be served from. */
+export function isInScratch({ restored, dataDirectory }: MachineFiles): boolean {
+  return join(restored, "..") !== join(dataDirectory);
+}
+
+/** Refuses for want of room: how much is missing, and what makes room. `because` stands before that. */
+export function refuseForRoom(
+  machine: Machine,
+  { row, bytes, because = "" }: { row: number; bytes: number; because?: string },
+): BootRefused {
+  const { dataDirectory } = machine.files;
+  const { freeBytes, totalBytes } = measure(dataDirectory);
+  const missing = Math.max(missingBytes(dataDirectory, bytes), marginBytes);
+  const cause =
+    `${because}a database of ${inMb(bytes)} needs as much room in ${dataDirectory}, ` +
+    `and ${inMb(freeBytes)} are free: ${inMb(missing)} are missing`;
+  return new BootRefused({ act: "refuse", row, cause, next: adviseOnRoom(machine, totalBytes + missing) });
+}
+
+/** Cause and next step where a disk turned out to be full: another try would end the same way. */
+export function tellFullDisk(machine: Machine, cause: string): { cause: string; next: string } {
+  const { freeBytes, totalBytes } = measure(machine.files.dataDirectory);
+  return {
+    cause: `${cause} (${inMb(freeBytes)} are free in ${machine.files.dataDirectory})`,
+    next: adviseOnRoom(machine, totalBytes + gibibyte),
+  };
+}
+
+/** True when something failed because a disk is full: SQLite's word for it, the system's, or Litestream's last words. */
+export function isOutOfSpace(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof Database.SqliteError) return error.code === "SQLITE_FULL";
+  if ("code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) return true;
+  return /no space left on device|disk quota exceeded/i.test(error.message) || isOutOfSpace(error.cause);
+}
+
+/** Whether a claim reads the replica at all; a volume that a checked stop left needs no comparison. */
+function restores({ content }: Claim, { mark, chain }: BootFacts): boolean {
+  if (content === "restore") return true;
+  const stoppedAt = mark?.cleanStop?.txid;
+  return content === "compare" && !(chain.state === "whole" && chain.newestTxid === stoppedAt);
+}
+
+/**
+ * The exact size of what an epoch restores, from the header of its newest file; null when no such file can be read.
+ * Listed sizes would not tell: the files are compressed.
+ */
+export async function fetchRestoredSize(bucket: Bucket, epoch: string, chain: Chain): Promise<number | null> {
+  if (chain.state !== "whole") return null;
+  const { newestTxid } = chain;
+  const single = `${epochPrefix(epoch)}0000/${newestTxid}-${newestTxid}.ltx`;
+  const size = await fetchSize(bucket, single);
+  if (size !== null) return size;
+  // Compaction has taken it into a longer one.
+  for await (const key of bucket.list(epochPrefix(epoch))) {
+    if (key !== single && key.endsWith(`-${newestTxid}.ltx`)) return fetchSize(bucket, key);
+  }
+  return null;
+}
+
+/** A size that cannot be told in time is no reason not to boot: a disk that runs full is named all the same. */
+function fetchSizeInTime(bucket: Bucket, epoch: string, chain: Chain): Promise<number | null> {
+  const fetching = fetchRestoredSize(bucket, epoch, chain).catch((error: unknown) => {
+    if (error instanceof BucketError) return null;
+    throw error;
+  });
+  return Promise.race([fetching, sleep(sizeLimitMs, null, { ref: false })]);
+}
+
+async function fetchSize(bucket: Bucket, key: string): Promise<number | null> {
+  try {
+    return readDatabaseSize(await bucket.getStart(key, ltxHeaderBytes));
+  } catch (error) {
+    if (error instanceof BucketError && error.kind === "missing") return null;
+    throw error;
+  }
+}
+
+const sizeLimitMs = 3_000;
+const gibibyte = 1024 ** 3;
+/** For SQLite's files beside a database, and for our own small ones. */
+const marginBytes = 1024 ** 2;
+/** The scratch directory lies on the disk of the system, which must not run full. */
+const scratchMarginBytes = 64 * 1024 ** 2;
+/** Of tmpfs and ramfs: linux/magic.h. A database in memory would take the app's. */
+const memoryFilesystems: ReadonlySet<number> = new Set([0x01_02_19_94, 0x85_84_58_f6]);
+
+function scratchOf({ scratchDirectory }: Machine): string[] {
+  return scratchDirectory === undefined ? [] : [join(scratchDirectory, "restored")];
+}
+
+function holdsScratch(scratch: string, bytes: number): boolean {
+  const directory = join(scratch, "..");
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const { freeBytes, isMemory } = measure(directory);
+  return !isMemory && freeBytes >= bytes + scratchMarginBytes;
+}
+
+function missingBytes(directory: string, bytes: number): number {
+  return Math.max(0, bytes + marginBytes - measure(directory).freeBytes);
+}
+
+function measure(directory: string) {
+  const { bavail, blocks, bsize, type } = statfsSync(directory);
+  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, isMemory: memoryFilesystems.has(type) };
+}
+
+function adviseOnRoom({ files }: Machine, neededBytes: number): string {
+  const gigabytes = Math.ceil((neededBytes * 1.05) / gibibyte);
+  const grow =
+    `make the volume larger: pulumi config set volumeSizeGb ${gigabytes} (or more) && npm run up, ` +
+    "then on the machine: systemctl restart lifeboat-bootstrap.service";
+  const { count, bytes } = measureQuarantine(files);
+  if (count === 0) return grow;
+  return `${grow}; or move away what nobody needs in ${files.quarantine}: ${count} earlier databases, ${inMb(bytes)}`;
+}
+
+function inMb(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
