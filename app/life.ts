@@ -93,7 +93,7 @@ async function openDatabaseParts(
   });
   writer.onFailure((failure) => endings.noteFailure(failure));
   // Before the migrations the tables may not be those that the queries expect.
-  parts.readerPart = openReader(database);
+  parts.readerPart = openReader(database, (failure) => endings.noteFailure(failure));
   parts.writerPart = writer;
 }
 

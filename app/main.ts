@@ -90,7 +90,7 @@ async function stopCleanly(life: Life, signal: string): Promise<number> {
   const txid = await replication.stop(Math.round(syncMs));
   if (drained.status === "rejected") throw drained.reason;
   await endWithin("closing the writer", budget.share(writerCloseTimeoutMs), writer.close());
-  // `commit` groups were not fsynced, and the mark must not outlive them. Only the WAL: opening the database would drop
+  // `commit` groups were not fsynced, and the mark must not outlive them. Only the WAL: a raw open of the database would drop
   // its locks.
   fsyncPath(`${machine.files.database}-wal`);
   const position = readPosition(machine.files.database);

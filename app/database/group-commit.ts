@@ -3,7 +3,7 @@ import type Database from "better-sqlite3";
 import { raiseCommitSequence, readCommitSequence } from "./commit-sequence.ts";
 import { pruneResults } from "./idempotency.ts";
 import { type Commands, type MemberOutcome, runMember } from "./run-member.ts";
-import { isBusy, isDiskFull } from "./sqlite-failure.ts";
+import { isBusy, isDiskFull, toDiskFailed } from "./sqlite-failure.ts";
 import { prepareStatement } from "./transaction.ts";
 import type { RefusalReason } from "./write-outcome.ts";
 import type { WriteAnswer, WriteRequest } from "./writer-messages.ts";
@@ -27,7 +27,7 @@ export class CommitOutcomeUnknown extends Error {
 /**
  * Takes requests from the front of the queue and commits them together: one BEGIN IMMEDIATE … COMMIT, each command in
  * a savepoint of its own, `synchronous` at the strongest level that was asked for. Answers what it took, after COMMIT;
- * when the group as a whole failed, every answer is a refusal. Throws only CommitOutcomeUnknown.
+ * when the group as a whole failed, every answer is a refusal. Throws only CommitOutcomeUnknown and DiskFailed.
  */
 export function commitGroup(engine: GroupEngine, queue: WriteRequest[]): WriteAnswer[] {
   const waiting = queue.slice(0, groupLimit);
@@ -54,6 +54,8 @@ function answerGroup(engine: GroupEngine, waiting: readonly WriteRequest[], memb
   } catch (error) {
     engine.onRunning?.(null);
     if (error instanceof CommitOutcomeUnknown) throw error;
+    const diskFailed = toDiskFailed(error, engine.db.name);
+    if (diskFailed !== undefined) throw diskFailed;
     if (engine.db.inTransaction) prepareStatement(engine.db, "rollback").run();
     const refused = members.length === 0 ? waiting : members.map((member) => member.request);
     const { reason, detail } = explainRefusal(error);

@@ -1,4 +1,5 @@
 import { openDatabase } from "./open-database.ts";
+import { type DiskFailed, toDiskFailed } from "./sqlite-failure.ts";
 import { type Reading, runTransaction } from "./transaction.ts";
 
 /** Reads on a connection that cannot write. A transaction that does more than select does not compile here. */
@@ -10,11 +11,19 @@ export type Reader = {
   close(): void;
 };
 
-/** Opens a read-only connection for one thread. */
-export function openReader(path: string): Reader {
+/** Opens a read-only connection for one thread. `onDiskFailed` is told of an I/O error, which the reading throws as well. */
+export function openReader(path: string, onDiskFailed: (failure: DiskFailed) => void = () => undefined): Reader {
   const db = openDatabase(path, "reader");
   return {
-    read: (reading) => runTransaction(db, reading),
+    read: (reading) => {
+      try {
+        return runTransaction(db, reading);
+      } catch (error) {
+        const failure = toDiskFailed(error, path);
+        if (failure !== undefined) onDiskFailed(failure);
+        throw error;
+      }
+    },
     close: () => void db.close(),
   };
 }

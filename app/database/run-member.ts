@@ -1,7 +1,7 @@
 import type Database from "better-sqlite3";
 
 import { findReplay, type Idempotency, storeResult } from "./idempotency.ts";
-import { isDiskFull } from "./sqlite-failure.ts";
+import { isDiskFull, toDiskFailed } from "./sqlite-failure.ts";
 import { prepareStatement, runTransaction, type Transaction } from "./transaction.ts";
 import { CommandRejected } from "./write-outcome.ts";
 import type { WriteRequest } from "./writer-messages.ts";
@@ -19,7 +19,8 @@ type Engine = { db: Database.Database; commands: Commands; nowMs: () => number }
 
 /**
  * Runs one command of a group in a savepoint of its own. A failure undoes this command alone and is an outcome.
- * Throws only when SQLite has rolled the whole transaction back by itself (full disk, I/O error, RAISE(ROLLBACK)).
+ * Throws only when SQLite has rolled the whole transaction back by itself (full disk, I/O error, RAISE(ROLLBACK)), and
+ * when the disk failed.
  */
 export function runMember(engine: Engine, request: WriteRequest): MemberOutcome {
   const { db } = engine;
@@ -29,7 +30,7 @@ export function runMember(engine: Engine, request: WriteRequest): MemberOutcome 
     prepareStatement(db, "release member").run();
     return outcome;
   } catch (error) {
-    if (!db.inTransaction) throw error;
+    if (!db.inTransaction || toDiskFailed(error, db.name) !== undefined) throw error;
     prepareStatement(db, "rollback to member").run();
     prepareStatement(db, "release member").run();
     return describeFailure(request, error);

@@ -1,9 +1,14 @@
 import { spawnSync } from "node:child_process";
+import { truncateSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
+import { openDatabase } from "../../app/database/open-database.ts";
+import { openReader } from "../../app/database/reader.ts";
+import { query } from "../../app/database/transaction.ts";
 import { readNotes } from "./notes-database.ts";
+import { notes } from "./notes.ts";
 import { runChild } from "./run-child.ts";
 import { makeTemporaryDirectory } from "./temporary-directory.ts";
 
@@ -38,6 +43,33 @@ test("an I/O error at COMMIT ends the thread with an unknown outcome, and what w
   expect(found).toEqual(expect.arrayContaining(readCommitted(report)));
   expect(found.length - readCommitted(report).length).toBeLessThanOrEqual(1);
 }, 90_000);
+
+test("an I/O error before COMMIT ends the thread too: what the disk still answers is not to be trusted", async () => {
+  using directory = makeTemporaryDirectory();
+  // More than the cache holds, so that SQLite writes in the middle of the statement.
+  const report = await runChild("io-error.ts", [join(directory.path, "app.db"), "100000000"], limitFileSize(1000));
+  expect(report).toMatchObject({
+    committed: [],
+    outcome: "unknown",
+    failure: expect.stringMatching(/the disk fails.*SQLITE_IOERR/),
+    state: "stopping",
+  });
+}, 90_000);
+
+test("an I/O error in a reading is told, so that the process can end with its cause", () => {
+  using directory = makeTemporaryDirectory();
+  const path = join(directory.path, "app.db");
+  const writer = openDatabase(path, "writer");
+  writer.exec("create table notes (id text, body text)");
+  const failures: string[] = [];
+  const reader = openReader(path, (failure) => failures.push(failure.message));
+  writer.exec("insert into notes values ('1', 'one')");
+  truncateSync(`${path}-wal`, 100);
+  expect(() => reader.read(query(notes.selectFrom("notes").selectAll()))).toThrow("disk I/O error");
+  expect(failures).toEqual([expect.stringMatching(/the disk fails under .*SQLITE_IOERR/)]);
+  reader.close();
+  writer.close();
+});
 
 function readCommitted(report: unknown): string[] {
   if (typeof report !== "object" || report === null || !("committed" in report))
