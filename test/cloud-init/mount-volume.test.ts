@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import { renderUserData } from "../../cloud-init/user-data.ts";
 import { exampleInput } from "./example-input.ts";
 import { MachineRoot, machineTest } from "./machine-root.ts";
+import { stubCommand } from "./stub-command.ts";
 import { VolumeFile } from "./volume-file.ts";
 import { writeUserData } from "./write-user-data.ts";
 
@@ -26,7 +27,11 @@ beforeEach(() => {
   volume = new VolumeFile();
 });
 afterEach(async () => {
-  await root.run(["sh", "-c", "umount /data; rm -rf /dev/loop* /dev/disk/by-id/* /var/lib/lifeboat"]);
+  await root.run([
+    "sh",
+    "-c",
+    "umount /data; rm -rf /dev/loop* /dev/disk/by-id/* /var/lib/lifeboat /usr/local/sbin/systemctl /run/systemctl",
+  ]);
   volume[Symbol.dispose]();
 });
 
@@ -46,6 +51,64 @@ machineTest("a kept volume keeps its files, at a second run and on the next mach
   await root.run(["umount", "/data"]);
   expect(await root.run([mount])).toMatchObject({ code: 0 });
   expect((await root.run(["cat", "/data/app.db"])).stdout).toBe("rows\n");
+});
+
+machineTest("a volume that was detached and attached again is mounted anew, with its files", async () => {
+  await stubCommand(root, "systemctl", 'echo "$@" >>/run/systemctl');
+  await root.addDevice(volume.device, [name]);
+  await root.run([mount]);
+  await root.run(["sh", "-c", "echo rows >/data/app.db && sync -f /data"]);
+  expect(await root.run([mount])).toMatchObject({ code: 0, stderr: "" });
+  using again = volume.plugInAgain();
+  await root.run(["rm", `/dev/disk/by-id/${name}`]);
+  await root.addDevice(again.device, [name]);
+  // The app, which has its files open.
+  await root.run(["sh", "-c", "sleep 60 9</data/app.db >/dev/null 2>&1 &"]);
+  const { code, stderr } = await root.run([mount]);
+  expect([code, stderr]).toEqual([0, expect.stringMatching(`${volume.device}.* does not answer`)]);
+  expect((await root.run(["findmnt", "-no", "SOURCE", "/data"])).stdout).toBe(`${again.device}\n`);
+  expect((await root.run(["cat", "/data/app.db"])).stdout).toBe("rows\n");
+  expect((await root.run(["cat", "/run/systemctl"])).stdout).toBe("stop lifeboat.target\n");
+  expect(await root.run([mount])).toMatchObject({ code: 0, stderr: "" });
+  await root.run(["umount", "/data"]);
+});
+
+machineTest("one that was detached only is waited for", async () => {
+  await stubCommand(root, "systemctl", "true");
+  await root.addDevice(volume.device, [name]);
+  await root.run([mount]);
+  await root.run(["sh", "-c", "echo rows >/data/app.db && sync -f /data"]);
+  using again = volume.plugInAgain();
+  await root.run(["sh", "-c", `rm /dev/disk/by-id/${name} ${volume.device}`]);
+  const mounting = root.run([mount]);
+  await sleep(500);
+  await root.addDevice(again.device, [name]);
+  expect(await mounting).toMatchObject({ code: 0 });
+  expect((await root.run(["findmnt", "-no", "SOURCE", "/data"])).stdout).toBe(`${again.device}\n`);
+  expect((await root.run(["cat", "/data/app.db"])).stdout).toBe("rows\n");
+  await root.run(["umount", "/data"]);
+});
+
+machineTest("a filesystem that takes no more writes is mounted anew; one that is full is sound", async () => {
+  await stubCommand(root, "systemctl", "true");
+  await root.addDevice(volume.device, [name]);
+  await root.run([mount]);
+  await root.run(["sh", "-c", "head -c 1G /dev/zero >/data/app.db"]);
+  expect(await root.run([mount])).toMatchObject({ code: 0, stderr: "" });
+  await root.run(["sh", "-c", "rm /data/app.db && mount -o remount,ro /data"]);
+  expect(await root.run([mount])).toMatchObject({ code: 0, stderr: expect.stringContaining("takes no writes") });
+  expect(await root.run(["touch", "/data/app.db"])).toMatchObject({ code: 0 });
+});
+
+machineTest("another volume beside one that is mounted and answers: refused, with the command", async () => {
+  await root.addDevice(volume.device, [name]);
+  await root.run([mount]);
+  using other = new VolumeFile();
+  await root.run(["rm", `/dev/disk/by-id/${name}`]);
+  await root.addDevice(other.device, ["scsi-0HC_Volume_4712"]);
+  const { code, stderr } = await root.run([mount]);
+  expect([code, stderr]).toEqual([refused, expect.stringContaining("umount /data")]);
+  expect((await root.run(["findmnt", "-no", "SOURCE", "/data"])).stdout).toBe(`${volume.device}\n`);
 });
 
 machineTest("on btrfs, new files are not copied on write", async ({ skip }) => {

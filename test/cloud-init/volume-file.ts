@@ -11,11 +11,22 @@ export class VolumeFile implements Disposable {
   readonly device: string;
   readonly #directory = mkdtempSync(join(tmpdir(), "lifeboat-volume-"));
 
+  readonly #file = join(this.#directory, "volume");
+
   constructor() {
-    const file = join(this.#directory, "volume");
-    writeFileSync(file, "");
-    truncateSync(file, volumeBytes);
-    this.device = execFileSync("losetup", ["--find", "--show", file], { encoding: "utf8" }).trim();
+    writeFileSync(this.#file, "");
+    truncateSync(this.#file, volumeBytes);
+    this.device = execFileSync("losetup", ["--find", "--show", this.#file], { encoding: "utf8" }).trim();
+  }
+
+  /** What the device holds now on another device, as when a volume is detached and attached again; this one is dead from now on. */
+  plugInAgain(): VolumeFile {
+    const next = new VolumeFile();
+    execFileSync("cp", ["--sparse=always", this.#file, next.#file]);
+    execFileSync("losetup", ["--set-capacity", next.device]);
+    // Reads beyond the end of the file are I/O errors.
+    truncateSync(this.#file, 0);
+    return next;
   }
 
   [Symbol.dispose](): void {
