@@ -15,6 +15,7 @@ import { findOldMachine, retireMachine } from "./up/old-machine.ts";
 import { previewRefreshed, type RefreshedPlan } from "./up/preview-refreshed.ts";
 import { raiseStack } from "./up/raise-stack.ts";
 import { ProposedSettings } from "./up/settings.ts";
+import { warnOfSmallVolume } from "./up/volume-room.ts";
 import { confirm } from "./verb/ask.ts";
 import { Refused, runVerb } from "./verb/run-verb.ts";
 import type { Transcript } from "./verb/transcript.ts";
@@ -72,6 +73,8 @@ async function planUp(stack: Stack, configFile: string | undefined, transcript: 
   transcript.line(renderPlan(plan));
   const cost = plan.outputs["monthlyCostTable"];
   if (typeof cost === "string") transcript.heading(`Each month, if every second brings a write\n${cost}`);
+  const warning = await warnOfSmallVolume(stack, plan);
+  if (warning !== null) transcript.line(`\n${warning}`);
   transcript.line("");
   return { plan, refresh };
 }

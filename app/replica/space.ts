@@ -74,6 +74,8 @@ export function isOutOfSpace(error: unknown): boolean {
   return /no space left on device|disk quota exceeded/i.test(error.message) || isOutOfSpace(error.cause);
 }
 
+type Readable = Pick<Bucket, "list" | "getStart">;
+
 /** Whether a claim reads the replica at all; a volume that a checked stop left needs no comparison. */
 function restores({ content }: Claim, { mark, chain }: BootFacts): boolean {
   if (content === "restore") return true;
@@ -85,7 +87,7 @@ function restores({ content }: Claim, { mark, chain }: BootFacts): boolean {
  * The exact size of what an epoch restores, from the header of its newest file; null when no such file can be read.
  * Listed sizes would not tell: the files are compressed.
  */
-export async function fetchRestoredSize(bucket: Bucket, epoch: string, chain: Chain): Promise<number | null> {
+export async function fetchRestoredSize(bucket: Readable, epoch: string, chain: Chain): Promise<number | null> {
   if (chain.state !== "whole") return null;
   const { newestTxid } = chain;
   const single = `${epochPrefix(epoch)}0000/${newestTxid}-${newestTxid}.ltx`;
@@ -107,7 +109,7 @@ function fetchSizeInTime(bucket: Bucket, epoch: string, chain: Chain): Promise<n
   return Promise.race([fetching, sleep(sizeLimitMs, null, { ref: false })]);
 }
 
-async function fetchSize(bucket: Bucket, key: string): Promise<number | null> {
+async function fetchSize(bucket: Readable, key: string): Promise<number | null> {
   try {
     return readDatabaseSize(await bucket.getStart(key, ltxHeaderBytes));
   } catch (error) {
