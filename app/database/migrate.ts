@@ -1,62 +1,96 @@
-import type Database from "better-sqlite3";
+import Database from "better-sqlite3";
 
 import { createCommitSequence, raiseCommitSequence } from "./commit-sequence.ts";
+import { SchemaGuard, watchStatements } from "./guard-schema.ts";
 import { createIdempotencyTable } from "./idempotency.ts";
-import type { Migration } from "./migration.ts";
+import { type AppliedMigration, createHistory, readApplied, recordMigration } from "./migration-history.ts";
+import { describeMigration, type Migration, type MigrationNote, MigrationRefused } from "./migration.ts";
+import { findViolations } from "./schema.ts";
+import { isBusy, isDiskFull } from "./sqlite-failure.ts";
 import { prepareStatement, runTransaction } from "./transaction.ts";
 
-export type MigrationPlan = { pending: readonly Migration[]; holdsData: boolean };
+export type MigrationPlan = {
+  pending: readonly Migration[];
+  /** Steps of a newer release, all of them additive, so that this one serves beside them. */
+  unknown: readonly AppliedMigration[];
+  holdsData: boolean;
+};
 
 /**
- * Says which migrations are missing, without writing. Throws when the known ones are not numbered 1, 2, 3 …, and when
- * the database holds one that is unknown here (a newer release wrote it), renamed, or out of order.
+ * Says which migrations are missing, without writing. Throws MigrationRefused when the known ones are not numbered
+ * 1, 2, 3 …, and when the database holds one that is unknown here and not additive, renamed, or out of order.
  */
 export function planMigrations(db: Database.Database, migrations: readonly Migration[]): MigrationPlan {
   for (const [index, migration] of migrations.entries()) {
     if (migration.number !== index + 1) {
-      throw new Error(
+      throw new MigrationRefused(
         `migration "${migration.name}" has number ${migration.number}, expected ${index + 1}: number them without a gap`,
       );
     }
   }
   const tables = readTableNames(db);
   const applied = tables.has("_migrations") ? readApplied(db) : [];
-  for (const [index, row] of applied.entries()) assertKnown(db, row, index, migrations);
-  return { pending: migrations.slice(applied.length), holdsData: tables.size > 0 };
+  for (const [index, row] of applied.entries()) assertTolerable(db, row, index, migrations);
+  return {
+    pending: migrations.slice(applied.length),
+    unknown: applied.slice(migrations.length),
+    holdsData: tables.size > 0,
+  };
 }
 
-/** Makes our own tables where they are missing, then applies the migrations, each in a transaction of its own. */
-export function applyMigrations(db: Database.Database, migrations: readonly Migration[]): void {
+export type ApplyOptions = {
+  /** Called before each step. */
+  onStep?: (migration: MigrationNote) => void;
+  /** Where the state before the first step can be had; kept beside what has run. */
+  restorePoint?: string | null;
+};
+
+/**
+ * Makes our own tables where they are missing and applies the migrations, all in one transaction: all or none. When one
+ * of them is a rebuild, foreign keys are off for the whole of it, and every reference is checked before COMMIT. Throws
+ * MigrationRefused when another try would end the same way, Error otherwise.
+ */
+export function applyMigrations(
+  db: Database.Database,
+  migrations: readonly Migration[],
+  { onStep, restorePoint = null }: ApplyOptions = {},
+): void {
   const tables = readTableNames(db);
-  if (!ownTables.every((name) => tables.has(name))) writeDurably(db, () => createOwnTables(db));
-  for (const migration of migrations) {
-    try {
-      writeDurably(db, () => applyMigration(db, migration));
-    } catch (error) {
-      throw new Error(
-        `migration ${migration.number} "${migration.name}" failed, nothing of it was kept; correct it and start again`,
-        {
-          cause: error,
-        },
-      );
-    }
-  }
+  if (migrations.length === 0 && ownTables.every((name) => tables.has(name))) return;
+  const rebuilds = migrations.filter(({ kind }) => kind === "rebuild");
+  withForeignKeys(db, rebuilds.length === 0, () =>
+    writeDurably(db, () => {
+      createOwnTables(db);
+      for (const migration of migrations) {
+        const note = describeMigration(migration);
+        onStep?.(note);
+        explainFailure(note, () => applyMigration(db, migration, restorePoint));
+      }
+      for (const last of rebuilds.slice(-1))
+        explainFailure(describeMigration(last), () => assertNoViolations(db, migrations.length > rebuilds.length));
+    }),
+  );
 }
 
-type AppliedRow = { number: number; name: string };
 const ownTables = ["_lifeboat", "_migrations", "_idempotency"];
 
-function assertKnown(db: Database.Database, row: AppliedRow, index: number, migrations: readonly Migration[]): void {
+function assertTolerable(
+  db: Database.Database,
+  row: AppliedMigration,
+  index: number,
+  migrations: readonly Migration[],
+): void {
   const known = migrations[index];
   if (row.number !== index + 1)
-    throw new Error(`${db.name} holds migration ${row.number} but not ${index + 1}; restore it`);
-  if (known === undefined) {
-    throw new Error(
-      `${db.name} holds migration ${row.number} "${row.name}", which this release does not know; deploy a newer one`,
+    throw new MigrationRefused(`${db.name} holds migration ${row.number} but not ${index + 1}; restore it`);
+  if (known === undefined && row.kind !== "additive") {
+    const point = row.restorePoint === null ? "" : `, or restore the state before it (${row.restorePoint})`;
+    throw new MigrationRefused(
+      `${db.name} holds migration ${row.number} "${row.name}", which this release does not know and which is not additive; deploy a newer one${point}`,
     );
   }
-  if (known.name !== row.name) {
-    throw new Error(
+  if (known !== undefined && known.name !== row.name) {
+    throw new MigrationRefused(
       `migration ${row.number} is "${row.name}" in ${db.name} and "${known.name}" here; undo the renaming`,
     );
   }
@@ -65,15 +99,66 @@ function assertKnown(db: Database.Database, row: AppliedRow, index: number, migr
 function createOwnTables(db: Database.Database): void {
   createCommitSequence(db);
   createIdempotencyTable(db);
-  db.exec(
-    "create table if not exists _migrations (number integer primary key, name text not null, applied_at text not null) strict",
-  );
+  createHistory(db);
 }
 
-function applyMigration(db: Database.Database, migration: Migration): void {
-  runTransaction(db, migration.up());
-  const appliedAt = new Date().toISOString();
-  prepareStatement(db, "insert into _migrations values (?, ?, ?)").run(migration.number, migration.name, appliedAt);
+function applyMigration(db: Database.Database, migration: Migration, restorePoint: string | null): void {
+  const note = describeMigration(migration);
+  const guard = new SchemaGuard(db, note.kind);
+  // Else a rename fails on every view and trigger that speaks of the table, and rewrites references that are to stay.
+  if (note.kind === "rebuild") db.pragma("legacy_alter_table = ON");
+  try {
+    runTransaction(db, watchStatements(migration.up(), () => guard.look()));
+  } finally {
+    db.pragma("legacy_alter_table = OFF");
+  }
+  guard.finish();
+  recordMigration(db, note, restorePoint);
+}
+
+function assertNoViolations(db: Database.Database, hasOthers: boolean): void {
+  const { count, examples } = findViolations(db);
+  if (count === 0) return;
+  const hint = hasOthers ? " (foreign keys are off for all that are pending with a rebuild, so nothing cascaded)" : "";
+  throw new MigrationRefused(`foreign_key_check finds ${count} violations${hint}: ${examples.join("; ")}`);
+}
+
+function explainFailure(migration: MigrationNote, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    const title = `migration ${migration.number} "${migration.name}" failed, nothing of it was kept, nor of those pending with it`;
+    const cause = error instanceof Error ? error.message : String(error);
+    if (isDiskFull(error))
+      throw new Error(
+        `${title}: ${cause}; make room for about twice the size of the database on its disk, then start again`,
+        { cause: error },
+      );
+    if (isBusy(error) || isInputOutput(error)) throw new Error(`${title}: ${cause}; start again`, { cause: error });
+    const hint = isForeignKey(error) ? ' (a table is rebuilt only by kind "rebuild")' : "";
+    throw new MigrationRefused(`${title}: ${cause}${hint}; correct it and start again`, { cause: error });
+  }
+}
+
+function isInputOutput(error: unknown): boolean {
+  return error instanceof Database.SqliteError && error.code.startsWith("SQLITE_IOERR");
+}
+
+function isForeignKey(error: unknown): boolean {
+  return error instanceof Database.SqliteError && error.message.startsWith("FOREIGN KEY");
+}
+
+// SQLite ignores the switch inside a transaction.
+function withForeignKeys(db: Database.Database, areOn: boolean, run: () => void): void {
+  if (areOn) return run();
+  db.pragma("foreign_keys = OFF");
+  try {
+    run();
+  } finally {
+    db.pragma("foreign_keys = ON");
+    if (db.pragma("foreign_keys", { simple: true }) !== 1)
+      throw new Error(`${db.name}: foreign keys did not come on again after a rebuild; start again`);
+  }
 }
 
 function writeDurably(db: Database.Database, write: () => void): void {
@@ -85,12 +170,10 @@ function writeDurably(db: Database.Database, write: () => void): void {
     prepareStatement(db, "commit").run();
   } finally {
     if (db.inTransaction) prepareStatement(db, "rollback").run();
+    // An additive step that failed leaves it on.
+    db.pragma("recursive_triggers = OFF");
     db.pragma("synchronous = NORMAL");
   }
-}
-
-function readApplied(db: Database.Database): AppliedRow[] {
-  return db.prepare<[], AppliedRow>("select number, name from _migrations order by number").all();
 }
 
 // Litestream adds tables of its own, which say nothing about ours.

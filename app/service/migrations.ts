@@ -5,10 +5,13 @@ import { query } from "../database/transaction.ts";
 import type { Transaction } from "../database/transaction.ts";
 import { tables } from "./tables.ts";
 
-/** The product's schema, step by step. A step that has run anywhere is never edited: add another one. */
+/**
+ * The product's schema, step by step. A step that has run anywhere is never edited: add another one. Declare it
+ * `additive` where you can, so that the release before still serves after it (ADR 18).
+ */
 export const migrations: readonly Migration[] = [
-  { number: 1, name: "customers", up: createCustomers },
-  { number: 2, name: "invoices", up: createInvoices },
+  { number: 1, name: "customers", kind: "additive", up: createCustomers },
+  { number: 2, name: "invoices", kind: "additive", up: createInvoices },
 ];
 
 function* createCustomers(): Transaction<void> {
