@@ -4,21 +4,23 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 
 import type { AppConfig } from "./config.ts";
+import type { MigrationNote } from "./database/migration.ts";
 import { openReader } from "./database/reader.ts";
 import { startWriter } from "./database/writer.ts";
 import type { Endings } from "./endings.ts";
 import { buildServer } from "./http/server.ts";
 import { StartingParts } from "./http/starting-parts.ts";
 import { BucketError } from "./replica/bucket-error.ts";
+import { openBucket } from "./replica/bucket.ts";
 import type { Machine } from "./replica/machine.ts";
 import type { Mark } from "./replica/mark.ts";
 import { openReplication } from "./replica/open-replication.ts";
 import type { Replication } from "./replica/replication.ts";
+import { makeRestorePoint, uploadAll } from "./replica/restore-point.ts";
 
 const mebibyte = 1024 * 1024;
 const writerLimits = { queueLimit: 2_000, walAlarmBytes: 128 * mebibyte, walLimitBytes: 1024 * mebibyte };
 const bucketTimeoutMs = 5_000;
-const backupPointTimeoutMs = 600_000;
 /** How long a stop waits for answers under way. */
 export const closeTimeoutMs = 10_000;
 
@@ -88,13 +90,26 @@ async function openDatabaseParts(
     databasePath: database,
     threadUrl: new URL(`./writer-thread${extname(import.meta.filename)}`, import.meta.url),
     ...writerLimits,
-    beforeMigration: async () => (await opening).upload(backupPointTimeoutMs),
+    beforeMigration: async (pending) => securePoint(machine, await opening, pending),
+    onProgress: (progress) => {
+      parts.migrationProgress = progress;
+    },
     log,
   });
   writer.onFailure((failure) => endings.noteFailure(failure));
   // Before the migrations the tables may not be those that the queries expect.
   parts.readerPart = openReader(database, (failure) => endings.noteFailure(failure));
   parts.writerPart = writer;
+}
+
+/** The state before the migrations: kept where only a restore leads back, else just uploaded. Says where it is. */
+async function securePoint(
+  { bucket }: Machine,
+  replication: Replication,
+  pending: readonly MigrationNote[],
+): Promise<string> {
+  if (pending.some(({ kind }) => kind !== "additive")) return makeRestorePoint(openBucket(bucket), replication);
+  return `TXID ${await uploadAll(replication)} (not kept: all that is pending only adds)`;
 }
 
 /** For clients: the kind of fault, without the store's address. */

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 
 import type { AppConfig } from "./config.ts";
 import { findCommitSequence, type CommitSequence } from "./database/commit-sequence.ts";
+import { MigrationRefused } from "./database/migration.ts";
 import { openDatabase } from "./database/open-database.ts";
 import { type Ending, Endings } from "./endings.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -36,9 +37,17 @@ async function serve(config: AppConfig, log: Logger): Promise<number> {
     return await Promise.race([end(life, ending), failOnFence(endings)]);
   } catch (error) {
     // A stop that fails because another machine has taken over is a fence all the same.
-    if (endings.fencedBy === null) throw error;
-    return await leaveFenced(life, endings.fencedBy);
+    if (endings.fencedBy !== null) return await leaveFenced(life, endings.fencedBy);
+    const refused = findRefusal(error);
+    if (refused === undefined) throw error;
+    log.error({ cause: refused.message }, "the migrations are refused; another start would end the same way");
+    return exitCodes.refused;
   }
+}
+
+function findRefusal(error: unknown): MigrationRefused | undefined {
+  if (error instanceof MigrationRefused) return error;
+  return error instanceof Error ? findRefusal(error.cause) : undefined;
 }
 
 /**

@@ -81,7 +81,8 @@ function findBarriers(db: Database.Database, before: readonly SchemaObject[]): s
   return readObjects(db).flatMap(({ type, name, tableName }) => {
     if (known.has(name) || !known.has(tableName)) return [];
     if (type === "trigger") return [`table ${tableName} has a new trigger ${name}`];
-    if (type === "index" && isStrict(db, tableName, name)) return [`table ${tableName} has a new rule in index ${name}`];
+    if (type === "index" && isStrict(db, tableName, name))
+      return [`table ${tableName} has a new rule in index ${name}`];
     return [];
   });
 }

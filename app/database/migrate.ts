@@ -108,7 +108,10 @@ function applyMigration(db: Database.Database, migration: Migration, restorePoin
   // Else a rename fails on every view and trigger that speaks of the table, and rewrites references that are to stay.
   if (note.kind === "rebuild") db.pragma("legacy_alter_table = ON");
   try {
-    runTransaction(db, watchStatements(migration.up(), () => guard.look()));
+    runTransaction(
+      db,
+      watchStatements(migration.up(), () => guard.look()),
+    );
   } finally {
     db.pragma("legacy_alter_table = OFF");
   }

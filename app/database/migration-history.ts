@@ -24,7 +24,11 @@ export function createHistory(db: Database.Database): void {
 }
 
 /** Notes that a step has run, inside its transaction. `restorePoint` is where the state before it can be had. */
-export function recordMigration(db: Database.Database, { number, name, kind }: MigrationNote, restorePoint: string | null): void {
+export function recordMigration(
+  db: Database.Database,
+  { number, name, kind }: MigrationNote,
+  restorePoint: string | null,
+): void {
   const appliedAt = new Date().toISOString();
   prepareStatement(db, "insert into _migrations values (?, ?, ?)").run(number, name, appliedAt);
   prepareStatement(db, "insert or replace into _migration_kinds values (?, ?, ?)").run(number, kind, restorePoint);

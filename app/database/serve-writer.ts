@@ -1,8 +1,10 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 
+import type Database from "better-sqlite3";
+
 import { commitGroup, type GroupEngine } from "./group-commit.ts";
 import { applyMigrations, planMigrations } from "./migrate.ts";
-import type { Migration } from "./migration.ts";
+import { describeMigration, type Migration, type MigrationNote, MigrationRefused } from "./migration.ts";
 import { openDatabase } from "./open-database.ts";
 import type { Commands } from "./run-member.ts";
 import type { MessageFromThread, MessageToThread, WriteRequest, WriterThreadData } from "./writer-messages.ts";
@@ -16,7 +18,8 @@ export function serveWriter(options: { commands: Commands; migrations: readonly 
   const port = parentPort;
   const { databasePath, fence, running }: WriterThreadData = workerData;
   const db = openDatabase(databasePath, "writer");
-  const plan = planMigrations(db, options.migrations);
+  const plan = tellRefusal(port, () => planMigrations(db, options.migrations));
+  if (plan === undefined) return;
   const serveGroup = makeGroupLoop(port, {
     db,
     commands: options.commands,
@@ -28,8 +31,7 @@ export function serveWriter(options: { commands: Commands; migrations: readonly 
   port.on("message", (message: MessageToThread) => {
     switch (message.kind) {
       case "migrate":
-        applyMigrations(db, plan.pending);
-        return send(port, { kind: "migrated" });
+        return migrate(port, db, plan.pending, message.restorePoint);
       case "execute":
         return serveGroup(message.request);
       case "close":
@@ -39,7 +41,33 @@ export function serveWriter(options: { commands: Commands; migrations: readonly 
         message satisfies never;
     }
   });
-  send(port, { kind: "opened", pending: plan.pending.length, holdsData: plan.holdsData });
+  const { pending, unknown, holdsData } = plan;
+  send(port, { kind: "opened", pending: pending.map(describeMigration), unknown, holdsData });
+}
+
+function migrate(
+  port: MessagePort,
+  db: Database.Database,
+  pending: readonly Migration[],
+  restorePoint: string | null,
+): void {
+  const onStep = (migration: MigrationNote): void => send(port, { kind: "step", migration });
+  const done = tellRefusal(port, () => {
+    applyMigrations(db, pending, { onStep, restorePoint });
+    return true;
+  });
+  if (done === true) send(port, { kind: "migrated" });
+}
+
+// As a message, for an error that ends the thread arrives without its class.
+function tellRefusal<Result>(port: MessagePort, run: () => Result): Result | undefined {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof MigrationRefused)) throw error;
+    send(port, { kind: "refused", cause: error.message });
+    return undefined;
+  }
 }
 
 // All that arrived while a group was being committed waits in the port, and makes the next group.

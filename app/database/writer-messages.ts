@@ -1,4 +1,6 @@
 import type { Idempotency } from "./idempotency.ts";
+import type { AppliedMigration } from "./migration-history.ts";
+import type { MigrationNote } from "./migration.ts";
 import type { LocalDurability, RefusalReason } from "./write-outcome.ts";
 
 /** The closed language between the main thread and the writer thread. A command travels by name, never as SQL. */
@@ -16,11 +18,17 @@ export type WriteAnswer =
   | { id: number; outcome: "failed"; command: string; cause: string; stack: string }
   | { id: number; outcome: "refused"; reason: RefusalReason; detail: string };
 
-export type MessageToThread = { kind: "migrate" } | { kind: "execute"; request: WriteRequest } | { kind: "close" };
+export type MessageToThread =
+  | { kind: "migrate"; restorePoint: string | null }
+  | { kind: "execute"; request: WriteRequest }
+  | { kind: "close" };
 
 export type MessageFromThread =
-  | { kind: "opened"; pending: number; holdsData: boolean }
+  | { kind: "opened"; pending: readonly MigrationNote[]; unknown: readonly AppliedMigration[]; holdsData: boolean }
+  | { kind: "step"; migration: MigrationNote }
   | { kind: "migrated" }
+  /** Another start would end the same way. */
+  | { kind: "refused"; cause: string }
   | { kind: "answers"; answers: WriteAnswer[] };
 
 /**

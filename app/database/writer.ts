@@ -1,11 +1,13 @@
 import { Worker } from "node:worker_threads";
 
 import type { Idempotency } from "./idempotency.ts";
-import { sendToThread, ThreadWriter } from "./thread-writer.ts";
+import { migrateThread, type MigrationProgress } from "./migrate-thread.ts";
+import type { MigrationNote } from "./migration.ts";
+import { ThreadWriter } from "./thread-writer.ts";
 import { WalGuard } from "./wal-guard.ts";
 import type { Committed, LocalDurability } from "./write-outcome.ts";
 import type { WatchLimits } from "./write-watch.ts";
-import type { MessageFromThread, WriterThreadData } from "./writer-messages.ts";
+import type { WriterThreadData } from "./writer-messages.ts";
 
 /** What the writer logs with: pino's logger is one. */
 export type WriterLog = Record<"info" | "warn" | "error", (fields: object, message: string) => void>;
@@ -37,15 +39,22 @@ export type WriterOptions = {
   queueLimit: number;
   walAlarmBytes: number;
   walLimitBytes: number;
-  /** Called once, before the first pending migration, when the database holds data already. */
-  beforeMigration?: () => Promise<void>;
   /** When the thread is taken for stuck: 10 s and 60 s unless said otherwise. */
   watchLimits?: WatchLimits;
+  /**
+   * Called once, before the first pending migration, when the database holds data already. Returns where the state
+   * before it can be had.
+   */
+  beforeMigration?: (pending: readonly MigrationNote[]) => Promise<string | undefined>;
+  /** Told every few seconds while migrations are pending, and null when that is over. */
+  onProgress?: (progress: MigrationProgress | null) => void;
+  progressIntervalMs?: number;
   log: WriterLog;
 };
 
 /**
- * Starts the writer thread and resolves when the migrations have run. Throws what went wrong in the thread as cause.
+ * Starts the writer thread and resolves when the migrations have run. Throws what went wrong in the thread
+ * as cause, MigrationRefused among it. Has no time limit: opening may read a WAL of gigabytes, and a migration write one.
  */
 export async function startWriter(options: WriterOptions): Promise<Writer> {
   const { databasePath, walAlarmBytes: alarmBytes, walLimitBytes: limitBytes, log } = options;
@@ -55,7 +64,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
   const worker = new Worker(options.threadUrl, { name: "writer", workerData });
   const death = watchDeath(worker);
   try {
-    await migrateThread(worker, death, options);
+    await migrateThread({ worker, death }, options);
     const guard = new WalGuard(databasePath, { alarmBytes, limitBytes }, log);
     const { queueLimit, watchLimits = defaultWatchLimits } = options;
     return new ThreadWriter({ worker, death, fence, running, guard, queueLimit, watchLimits, log });
@@ -67,51 +76,10 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
 
 // A disk that is slow for seconds is not stuck; no client waits for a minute.
 const defaultWatchLimits: WatchLimits = { refuseMs: 10_000, endMs: 60_000 };
-const openLimitMs = 60_000;
-// A migration may rewrite every row of a big table.
-const migrateLimitMs = 30 * 60_000;
-
-async function migrateThread(worker: Worker, death: Promise<Error>, options: WriterOptions): Promise<void> {
-  const opened = await waitForMessage({ worker, death, kind: "opened", limitMs: openLimitMs });
-  if (opened.pending > 0) options.log.info({ pending: opened.pending }, "migrations are pending");
-  if (opened.pending > 0 && opened.holdsData) await options.beforeMigration?.();
-  sendToThread(worker, { kind: "migrate" });
-  await waitForMessage({ worker, death, kind: "migrated", limitMs: migrateLimitMs });
-}
 
 function watchDeath(worker: Worker): Promise<Error> {
   return new Promise((resolve) => {
     worker.once("error", (error) => resolve(error instanceof Error ? error : new Error(String(error))));
     worker.once("exit", (code) => resolve(new Error(`the writer thread ended with code ${code}`)));
   });
-}
-
-type Wait<Kind> = { worker: Worker; death: Promise<Error>; kind: Kind; limitMs: number };
-
-async function waitForMessage<Kind extends MessageFromThread["kind"]>(
-  wait: Wait<Kind>,
-): Promise<Extract<MessageFromThread, { kind: Kind }>> {
-  const { promise, resolve, reject } = Promise.withResolvers<Extract<MessageFromThread, { kind: Kind }>>();
-  const limit = setTimeout(
-    () => reject(new Error(`the writer did not say "${wait.kind}" in ${wait.limitMs} ms`)),
-    wait.limitMs,
-  );
-  function receive(message: MessageFromThread): void {
-    if (isKind(message, wait.kind)) resolve(message);
-  }
-  wait.worker.on("message", receive);
-  void wait.death.then(reject);
-  try {
-    return await promise;
-  } finally {
-    clearTimeout(limit);
-    wait.worker.off("message", receive);
-  }
-}
-
-function isKind<Kind extends MessageFromThread["kind"]>(
-  message: MessageFromThread,
-  kind: Kind,
-): message is Extract<MessageFromThread, { kind: Kind }> {
-  return message.kind === kind;
 }

@@ -1,3 +1,4 @@
+import type { MigrationProgress } from "../database/migrate-thread.ts";
 import type { Reader } from "../database/reader.ts";
 import type { Writer } from "../database/writer.ts";
 import type { WriteExecutor } from "./answer-write.ts";
@@ -16,6 +17,8 @@ export class StartingParts<R extends Replication> {
   replicationPart: R | null = null;
   /** Why the store has not been asked yet whose head is; told by whoever asks it. */
   storeCause: string | null = null;
+  /** How far the migrations are; null when none is under way. */
+  migrationProgress: MigrationProgress | null = null;
   readonly writer: WriteExecutor & WriterHealth;
   readonly reader: RouteContext["reader"];
   readonly replication: Replication;
@@ -29,7 +32,8 @@ export class StartingParts<R extends Replication> {
   /** Why this machine does not serve completely yet; null when it does. */
   findStartCause(): string | null {
     if (this.replicationPart === null) return this.storeCause ?? "the store is being asked whose the bucket is";
-    return this.writerPart === null ? "the writer is starting; it may be migrating the database" : null;
+    if (this.writerPart !== null) return null;
+    return this.migrationProgress === null ? "the writer is starting" : describeProgress(this.migrationProgress);
   }
 
   #describeWriter(): WriteExecutor & WriterHealth {
@@ -87,6 +91,11 @@ export class StartingParts<R extends Replication> {
     const detail = `Nothing was done: this machine is starting (${this.findStartCause() ?? "almost there"}). Repeat the request.`;
     return new Problem(503, "starting", detail, { headers: { "retry-after": "2" } });
   }
+}
+
+function describeProgress({ stage, migration, elapsedMs }: MigrationProgress): string {
+  const step = migration === null ? "" : ` ${migration}`;
+  return `the database is being migrated: ${stage}${step}, for ${Math.round(elapsedMs / 1000)} s`;
 }
 
 const noWriter: WriterHealth = { state: "refusing", queueLength: 0, walBytes: 0, oldestWriteMs: null };

@@ -25,6 +25,17 @@ export async function fetchChain(bucket: Bucket, epoch: string): Promise<Chain> 
 }
 
 /**
+ * The newest TXID at which a file ends that Litestream keeps as long as its snapshots, so that exactly this state can be
+ * restored; null when there is none. Throws BucketError.
+ */
+export async function fetchKeptTxid(bucket: Bucket, epoch: string): Promise<string | null> {
+  const keys = await Array.fromAsync(bucket.list(epochPrefix(epoch)));
+  const ends = keys.flatMap((key) => parseKey(key) ?? []).filter(({ level }) => level > 0);
+  if (ends.length === 0) return null;
+  return formatTxid(ends.reduce((newest, { max }) => (max > newest ? max : newest), 0n));
+}
+
+/**
  * Judges a listing the way Litestream 0.5.17 plans a restore (CalcRestorePlan in its replica.go): from the newest
  * snapshot, or from TXID 1, always the file that reaches furthest; what lies beyond a gap means that something in
  * between is gone.

@@ -95,6 +95,11 @@ export class Replication {
     return this.#checkedAt === null ? null : Date.now() - this.#checkedAt;
   }
 
+  /** The TXID of the last sync that was checked; null when there was none. */
+  get replicatedTxid(): string | null {
+    return this.#lastTxid;
+  }
+
   /** While the epoch opens: what is going up, and for how long. */
   get uploadProgress(): string | null {
     if (this.#state !== "opening") return null;
