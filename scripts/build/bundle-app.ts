@@ -24,7 +24,7 @@ export async function bundleApp(
     absWorkingDir: dirname(sources),
     // Written by us, at once: esbuild is a process of its own and could write after an interrupted drill has cleaned up.
     write: false,
-    entryPoints: ["boot", "main", "writer-thread"].map((name) => join(sources, `${name}.ts`)),
+    entryPoints: ["boot", "main", "plan", "writer-thread"].map((name) => join(sources, `${name}.ts`)),
     outdir: directory,
     bundle: true,
     format: "esm",

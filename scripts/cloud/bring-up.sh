@@ -8,9 +8,9 @@ environment=/etc/lifeboat/environment
 main() {
   exec 8>/run/lifeboat-bring-up.lock
   flock 8
-  # Told at the end: whoever writes into a connection that broke dies, and the way back must not.
+  # Told by a process of its own: whoever writes into a connection that broke dies, and the way back must not.
   exec 3>&2 2>/run/lifeboat-bring-up.log
-  trap 'cat /run/lifeboat-bring-up.log >&3' EXIT
+  tail --pid=$$ --sleep-interval=0.1 --lines=+1 --follow /run/lifeboat-bring-up.log >&3 8>&- &
   given=$(cat)
   case $given in *"# complete") ;; *) echo "lifeboat: the settings were cut off on their way" >&2 && exit 1 ;; esac
   wait_for_birth

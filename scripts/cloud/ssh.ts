@@ -16,8 +16,6 @@ export type SshTarget = {
 
 const reachLimitMs = 300_000;
 const reachPollMs = 3_000;
-// More than half an hour of waiting on the machine, and the way back.
-const runLimitMs = 3_300_000;
 
 /** The command line of ssh: the user's own keys and agent, never a question, and a host key that is known, or for what holds no secret, any. */
 export function sshArguments({ ip, server, hostKeys }: SshTarget, knownHosts: string): string[] {
@@ -49,29 +47,33 @@ export async function waitForSsh(target: SshTarget): Promise<void> {
   }
 }
 
-/** Runs a script on the machine, its secrets on stdin. Throws with what it wrote to stderr. */
+/**
+ * Runs a script on the machine, its secrets on stdin, and passes on what it writes to stderr at once. Throws with that. No time limit: a migration
+ * has none, all other waits on the machine do, and ssh notices within a minute that nobody is there.
+ */
 export async function runOverSsh(
   target: SshTarget,
   { script, stdin }: { script: string; stdin: string },
 ): Promise<void> {
-  const { code, stderr } = await ssh(target, { script, stdin, limitMs: runLimitMs });
-  if (code === null)
-    throw new Error(`the machine at ${target.ip} did not answer within ${runLimitMs / 60_000} minutes`);
+  const { code, stderr } = await ssh(target, { script, stdin, onWords: (words) => process.stderr.write(words) });
   if (code !== 0)
     throw new Error(`the machine at ${target.ip} did not get ready (ended with ${code}):\n${stderr.trim()}`);
 }
 
-async function ssh(target: SshTarget, run: { script: string; stdin: string; limitMs: number }) {
+type Run = { script: string; stdin: string; limitMs?: number; onWords?: (words: string) => void };
+
+async function ssh(target: SshTarget, run: Run) {
   const folder = mkdtempSync(join(tmpdir(), "lifeboat-ssh-"));
   try {
     const child = spawn("ssh", [...sshArguments(target, prepareKnownHosts(target, folder)), run.script], {
       stdio: ["pipe", "ignore", "pipe"],
-      timeout: run.limitMs,
+      ...(run.limitMs !== undefined && { timeout: run.limitMs }),
     });
     // A remote end that does not read its input closes it: its exit code says the rest.
     child.stdin.on("error", () => child.stdin.destroy());
     child.stdin.end(run.stdin);
     const closed = once(child, "close");
+    if (run.onWords !== undefined) child.stderr.setEncoding("utf8").on("data", run.onWords);
     const [stderr, [code]] = await Promise.all([text(child.stderr), closed]);
     return { code: code === null ? null : Number(code), stderr };
   } finally {

@@ -44,6 +44,11 @@ export class BuiltRelease implements Disposable {
     return [...kept.filter(({ name }) => texts[name] === undefined), ...made];
   }
 
+  /** The text of one of its files. */
+  read(name: string): string {
+    return readFileSync(join(this.#directory, name), "utf8");
+  }
+
   [Symbol.dispose](): void {
     rmSync(this.#directory, { recursive: true });
   }

@@ -1,0 +1,50 @@
+import { existsSync } from "node:fs";
+
+import { planMigrations } from "./database/migrate.ts";
+import { MigrationRefused } from "./database/migration.ts";
+import { openDatabase } from "./database/open-database.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { machineFiles } from "./replica/machine.ts";
+import { readMark } from "./replica/mark.ts";
+import { migrations } from "./service/migrations.ts";
+
+// Run by an activation with the release that is to come: `plan.mjs DATA_DIRECTORY [stopped]`. Says what its migrations
+// would do to the database, and writes nothing. Exit codes: 0 the release before still serves afterwards, 3 there is no
+// way back but a restore, 100 this release cannot serve the database, 1 the rest.
+const noWayBack = 3;
+const [directory = "", moment] = process.argv.slice(2);
+const files = machineFiles(directory, directory);
+process.exitCode = moment === "stopped" ? nameRestorePoint() : explainPlan();
+
+function explainPlan(): number {
+  if (!existsSync(files.database)) return 0;
+  const db = openDatabase(files.database, "reader");
+  try {
+    const { pending, holdsData } = planMigrations(db, migrations);
+    for (const { number, name, kind = "plain" } of pending) say(`migration ${number} "${name}" is pending: ${kind}`);
+    return holdsData && pending.some(({ kind }) => kind !== "additive") ? noWayBack : 0;
+  } catch (error) {
+    if (!(error instanceof MigrationRefused)) throw error;
+    say(error.message);
+    return exitCodes.refused;
+  } finally {
+    db.close();
+  }
+}
+
+/** After a clean stop the newest TXID of the replica is the mark's. */
+function nameRestorePoint(): number {
+  const mark = readMark(files.mark);
+  if (mark === null || mark.cleanStop === null) {
+    say("nothing is migrated: the app left no clean stop behind, so there is no restore point; look at its log");
+    return 1;
+  }
+  say(
+    `there is no way back from these migrations but a restore. The restore point: epoch ${mark.epoch}, TXID ${mark.cleanStop.txid}, ${new Date().toISOString()}`,
+  );
+  return 0;
+}
+
+function say(text: string): void {
+  process.stderr.write(`lifeboat: ${text}\n`);
+}
