@@ -42,7 +42,7 @@ export class ActiveRelease extends pulumi.ComponentResource {
         // A new server has to answer for itself, whatever it was made from.
         triggers: [machine.serverId],
       },
-      { parent: this, dependsOn: args.volume, customTimeouts: { create: "70m", update: "70m" } },
+      { parent: this, dependsOn: args.volume, customTimeouts: { create: "24h", update: "24h" } },
     );
     const desired = runScript(
       `${name}-desired`,

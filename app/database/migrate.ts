@@ -1,12 +1,12 @@
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 
 import { createCommitSequence, raiseCommitSequence } from "./commit-sequence.ts";
+import { explainFailure } from "./explain-failure.ts";
 import { SchemaGuard, watchStatements } from "./guard-schema.ts";
 import { createIdempotencyTable } from "./idempotency.ts";
 import { type AppliedMigration, createHistory, readApplied, recordMigration } from "./migration-history.ts";
 import { describeMigration, type Migration, type MigrationNote, MigrationRefused } from "./migration.ts";
 import { findViolations } from "./schema.ts";
-import { isBusy, isDiskFull } from "./sqlite-failure.ts";
 import { prepareStatement, runTransaction } from "./transaction.ts";
 
 export type MigrationPlan = {
@@ -126,31 +126,6 @@ function assertNoViolations(db: Database.Database, hasOthers: boolean): void {
   throw new MigrationRefused(`foreign_key_check finds ${count} violations${hint}: ${examples.join("; ")}`);
 }
 
-function explainFailure(migration: MigrationNote, run: () => void): void {
-  try {
-    run();
-  } catch (error) {
-    const title = `migration ${migration.number} "${migration.name}" failed, nothing of it was kept, nor of those pending with it`;
-    const cause = error instanceof Error ? error.message : String(error);
-    if (isDiskFull(error))
-      throw new Error(
-        `${title}: ${cause}; make room for about twice the size of the database on its disk, then start again`,
-        { cause: error },
-      );
-    if (isBusy(error) || isInputOutput(error)) throw new Error(`${title}: ${cause}; start again`, { cause: error });
-    const hint = isForeignKey(error) ? ' (a table is rebuilt only by kind "rebuild")' : "";
-    throw new MigrationRefused(`${title}: ${cause}${hint}; correct it and start again`, { cause: error });
-  }
-}
-
-function isInputOutput(error: unknown): boolean {
-  return error instanceof Database.SqliteError && error.code.startsWith("SQLITE_IOERR");
-}
-
-function isForeignKey(error: unknown): boolean {
-  return error instanceof Database.SqliteError && error.message.startsWith("FOREIGN KEY");
-}
-
 // SQLite ignores the switch inside a transaction.
 function withForeignKeys(db: Database.Database, areOn: boolean, run: () => void): void {
   if (areOn) return run();
@@ -159,9 +134,9 @@ function withForeignKeys(db: Database.Database, areOn: boolean, run: () => void)
     run();
   } finally {
     db.pragma("foreign_keys = ON");
-    if (db.pragma("foreign_keys", { simple: true }) !== 1)
-      throw new Error(`${db.name}: foreign keys did not come on again after a rebuild; start again`);
   }
+  if (db.pragma("foreign_keys", { simple: true }) !== 1)
+    throw new Error(`${db.name}: foreign keys did not come on again after a rebuild; start again`);
 }
 
 function writeDurably(db: Database.Database, write: () => void): void {

@@ -47,14 +47,17 @@ test("the same statements in the plain form are refused, and no child is lost", 
   expectUntouched(db);
 });
 
-test.each(["set null", "set default", "restrict", "no action"])("a plain drop is refused with on delete %s", (action) => {
-  using fixture = openSchema();
-  const { db } = fixture;
-  db.exec(`drop table children; create table children (id text primary key, parent text references parents (id)
+test.each(["set null", "set default", "restrict", "no action"])(
+  "a plain drop is refused with on delete %s",
+  (action) => {
+    using fixture = openSchema();
+    const { db } = fixture;
+    db.exec(`drop table children; create table children (id text primary key, parent text references parents (id)
     on delete ${action}); insert into children values ('c1', 'p1'), ('c2', 'p2')`);
-  expect(() => migrate(db, "plain", ["drop view names", "drop table parents"])).toThrow(/kind "rebuild"/);
-  expectUntouched(db);
-});
+    expect(() => migrate(db, "plain", ["drop view names", "drop table parents"])).toThrow(/kind "rebuild"/);
+    expectUntouched(db);
+  },
+);
 
 test.each([
   ["a child without rows", ["delete from children", "drop table parents"], /which children refers to/],
@@ -84,7 +87,11 @@ test.each([
     twelveSteps.with(1, "insert into new_parents select id, name, null from parents where id = 'p1'"),
     /foreign_key_check finds 1 violations: children row 2 refers to no row of parents/,
   ],
-  ["an index that is not made again", twelveSteps.slice(0, -1), /index parents_name of parents went with the old table/],
+  [
+    "an index that is not made again",
+    twelveSteps.slice(0, -1),
+    /index parents_name of parents went with the old table/,
+  ],
   [
     "a trigger that is not made again",
     [
@@ -132,7 +139,9 @@ test("the release before serves after additive migrations, and refuses after any
   expect(planMigrations(db, older)).toMatchObject({ pending: [], unknown: [{ number: 2, kind: "additive" }] });
   db.exec("update parents set name = 'free again'; delete from parents where id = 'p3'");
   applyMigrations(db, [step(3, "plain", [])], { restorePoint: "epoch 0001-x, TXID 9" });
-  expect(() => planMigrations(db, older)).toThrow(/migration 3 .*not additive; deploy a newer one, or restore .*TXID 9/);
+  expect(() => planMigrations(db, older)).toThrow(
+    /migration 3 .*not additive; deploy a newer one, or restore .*TXID 9/,
+  );
   expect(() => planMigrations(db, older)).toThrow(MigrationRefused);
 });
 
@@ -144,7 +153,12 @@ test("what an older release wrote without a kind is not additive, and it may go 
   expect(() => planMigrations(db, [step(1, "plain", [])])).toThrow(/not additive/);
   applyMigrations(db, [step(3, "additive", [])]);
   db.exec("insert into _migrations values (4, 'older', 'then')");
-  expect(() => planMigrations(db, [1, 2, 3].map((number) => step(number, "plain", [])))).toThrow(/"step 2"|not additive/);
+  expect(() =>
+    planMigrations(
+      db,
+      [1, 2, 3].map((number) => step(number, "plain", [])),
+    ),
+  ).toThrow(/"step 2"|not additive/);
 });
 
 test.each([
@@ -170,6 +184,21 @@ test.each([
   expect(() => migrate(db, "additive", statements)).toThrow(message);
   expectUntouched(db);
   db.exec("delete from pens; delete from children; update parents set name = 'x'");
+});
+
+test("a migration that fills the disk says so, keeps nothing, and runs when there is room", () => {
+  using fixture = openSchema();
+  const { db } = fixture;
+  const pages = db.pragma("page_count", { simple: true });
+  db.pragma(`max_page_count = ${Number(pages) + 20}`);
+  const fill = ["create table big (body blob)", "insert into big values (randomblob(1000000))"];
+  const failed = (): void => migrate(db, "plain", fill);
+  expect(failed).toThrow(/nothing of it was kept.*disk is full; make room for about twice the size of the database/);
+  expect(failed).not.toThrow(MigrationRefused);
+  expectUntouched(db);
+  db.pragma("max_page_count = 100000");
+  migrate(db, "plain", fill);
+  expect(count(db, "big")).toBe(1);
 });
 
 function brokenView(): string {

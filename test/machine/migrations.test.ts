@@ -31,7 +31,12 @@ machineTest(
     using volume = new VolumeFile();
     await using machine = await SystemdMachine.switchOn(bucket, release.sha256, volume, { key });
     await stubCommand(machine.root, "cloud-init", "");
-    const settings = { ...key, apiTokensSha256: [machine.tokenSha256], replicationIntervalMs: 1000, retentionHours: 24 };
+    const settings = {
+      ...key,
+      apiTokensSha256: [machine.tokenSha256],
+      replicationIntervalMs: 1000,
+      retentionHours: 24,
+    };
     const bringUp = (sha256: string): Promise<Ran> =>
       machine.root.run(["sh", "-c", `set -- ${sha256}\n${script}`], `${renderSettings(settings)}# complete`);
     const migrating = (statements: readonly Step[]) =>
@@ -49,7 +54,10 @@ machineTest(
     const broken: Step = { kind: "plain", sql: "drop table customers" };
     const refused = await bucket.putRelease(release.change(migrating([adds, drops, broken])));
     const before = await bringUp(refused);
-    expect(before).toMatchObject({ code: 1, stderr: expect.stringMatching(/stays down[^]*kind \\?"rebuild[^]*going back/) });
+    expect(before).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/stays down[^]*kind \\?"rebuild[^]*going back/),
+    });
     expect((await machine.ask("GET", "/ready")).status).toBe(200);
 
     const final = await bucket.putRelease(release.change(migrating([adds, drops])));

@@ -1,4 +1,4 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +16,7 @@ import { type Mark, readMark } from "../../app/replica/mark.ts";
 import { Replication, type ReplicationOptions } from "../../app/replica/replication.ts";
 import { restoreEpoch } from "../../app/replica/restore.ts";
 import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
+import { runCommand } from "../../scripts/binaries/run-command.ts";
 import { prepareBucket } from "../../scripts/drill/bucket-preparation.ts";
 import { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "../../scripts/drill/process-group.ts";
@@ -138,8 +139,8 @@ export class ReplicaSite implements AsyncDisposable {
     if (state === "living") await swapHead(this.bucket, { ...head, state }, etag);
   }
 
-  /** What a machine would find in the bucket now, past the proxy. */
-  async restoreBodies(): Promise<string[]> {
+  /** What a machine would find in the bucket now, or at a TXID, past the proxy. */
+  async restoreBodies(txid?: string): Promise<string[]> {
     const { endpoint } = this.#store;
     const files = machineFiles(join(this.#directory, "reader"), this.#directory);
     const reader = {
@@ -148,6 +149,20 @@ export class ReplicaSite implements AsyncDisposable {
       files: { ...files, restored: join(this.#directory, "restored") },
     };
     const { path } = await restoreEpoch(reader, this.mark.epoch, 20_000);
+    if (txid !== undefined) {
+      rmSync(path);
+      const words = [
+        "restore",
+        "-config",
+        reader.files.restoreConfig,
+        "-txid",
+        txid,
+        "-o",
+        path,
+        reader.files.database,
+      ];
+      await runCommand(reader.litestreamPath, words, { timeoutMs: 20_000, env: litestreamEnvironment(reader) });
+    }
     const restored = openDatabase(path, "reader");
     try {
       return restored.prepare<[], string>("select body from notes order by id").pluck().all();
