@@ -83,7 +83,7 @@ async function end(life: Life, ending: Ending): Promise<number> {
  * bucket. Nothing before the sync can take its time away.
  */
 async function stopCleanly(life: Life, signal: string): Promise<number> {
-  const { server, parts, machine, mark, log } = life;
+  const { server, parts, machine, log } = life;
   const budget = new StopBudget(stopTimeoutMs);
   const closeShareMs = budget.share(closeTimeoutMs + 1_000);
   await endWithin("closing the server", closeShareMs, server.close()).catch((err: unknown) =>
@@ -103,6 +103,9 @@ async function stopCleanly(life: Life, signal: string): Promise<number> {
   // its locks.
   fsyncPath(`${machine.files.database}-wal`);
   const position = readPosition(machine.files.database);
+  // As it lies there: the life may have moved to an epoch of its own making since it took up the mark.
+  const mark = readMark(machine.files.mark);
+  if (mark === null) throw new Error(`${machine.files.mark} is gone: the next boot compares the disk with the bucket`);
   writeMark(machine.files.mark, { ...mark, bootId: machine.bootId, cleanStop: { txid, position } });
   log.info({ txid }, "stopped, everything is in the bucket");
   return 0;

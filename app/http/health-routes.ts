@@ -15,20 +15,20 @@ type Health = { writer: WriterHealth; replication: Replication; findStartCause: 
 /** Paths that answer without a token: whatever watches the machine has none. */
 export const openPaths: ReadonlySet<string | undefined> = new Set(["/up", "/ready"]);
 
-/** Adds GET /up (the process lives) and GET /ready (200 unless writes are refused). */
+/** Adds GET /up (the process lives) and GET /ready (200 unless writes are refused or the replica is broken). */
 export function addHealthRoutes(server: Server, { writer, replication, findStartCause }: Health): void {
   server.get("/up", { logLevel: "warn" }, async () => ({ status: "up" }));
 
   server.get("/ready", { logLevel: "warn" }, async (_request, reply) => {
     const startCause = findStartCause();
-    const ready = startCause === null && writer.state === "accepting" && replication.state !== "fenced";
-    const refusing = startCause === null ? "refusing-writes" : "starting";
-    return reply.code(ready ? 200 : 503).send({
-      status: ready ? "ready" : refusing,
+    const status = describeStatus({ writer, replication, startCause });
+    return reply.code(status === "ready" ? 200 : 503).send({
+      status,
       ...(startCause !== null && { cause: startCause }),
       state: replication.state,
       epoch: replication.epoch,
       fence: replication.fence,
+      replicaFault: replication.replicaFault,
       replicatedAgeMs: replication.replicatedAgeMs,
       uploadProgress: replication.uploadProgress,
       walBytes: writer.walBytes,
@@ -36,4 +36,13 @@ export function addHealthRoutes(server: Server, { writer, replication, findStart
       oldestWriteMs: writer.oldestWriteMs,
     });
   });
+}
+
+type Status = "ready" | "starting" | "refusing-writes" | "replica-broken";
+
+function describeStatus(health: Omit<Health, "findStartCause"> & { startCause: string | null }): Status {
+  const { writer, replication, startCause } = health;
+  if (startCause !== null) return "starting";
+  if (writer.state !== "accepting" || replication.state === "fenced") return "refusing-writes";
+  return replication.replicaFault === null ? "ready" : "replica-broken";
 }

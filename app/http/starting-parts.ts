@@ -75,6 +75,9 @@ export class StartingParts<R extends Replication> {
       get fence() {
         return known().fence;
       },
+      get replicaFault() {
+        return known().replicaFault;
+      },
       get bucketRefusal() {
         return known().bucketRefusal;
       },
@@ -104,5 +107,6 @@ const noReplication = {
   replicatedAgeMs: null,
   uploadProgress: null,
   fence: null,
+  replicaFault: null,
   bucketRefusal: null,
 } as const;

@@ -3,12 +3,16 @@ import { statSync } from "node:fs";
 import { openBucket, type Bucket } from "./bucket.ts";
 import { probeConditionalWrites } from "./conditional-writes.ts";
 import { runOf } from "./head.ts";
+import { listingInspection } from "./listing-inspection.ts";
 import { syncReplica } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
 import type { Mark } from "./mark.ts";
+import { NewBase } from "./new-base.ts";
 import { confirmOwnHead, waitForHead, type OnStoreFault } from "./own-head.ts";
+import type { Inspection } from "./replica-watch.ts";
 import { Replication, type ReplicationOptions } from "./replication.ts";
 import type { Fence } from "./report.ts";
+import { restoreInspection } from "./restore-inspection.ts";
 
 /** Every shared sync makes one file, and a restore reads each that is not yet compacted: at most ten a second. */
 const syncIntervalMs = 100;
@@ -26,11 +30,12 @@ export async function openReplication(
   machine: Machine,
   mark: Mark,
   { onStoreFault = () => undefined, ...events }: Events,
+  inspections = inspectReplica,
 ): Promise<Replication> {
   const bucket = openBucket(machine.bucket);
   const fence = await confirmAndProbe(bucket, { machine, mark, onStoreFault });
   const { database, litestreamSocket } = machine.files;
-  const replication = new Replication({
+  const replication: Replication = new Replication({
     ...events,
     bucket,
     epoch: mark.epoch,
@@ -39,8 +44,10 @@ export async function openReplication(
     fence,
     acceptAdvisoryFence: machine.acceptAdvisoryFence,
     baseBytes: () => sizeOf(database),
-    sync: () => syncReplica(litestreamSocket, database, syncLimitMs(database)),
+    sync: () => syncReplica(litestreamSocket, database, syncLimitMs(database, replication.state)),
     syncIntervalMs,
+    inspections: inspections(bucket, machine),
+    newBase: new NewBase(bucket, machine),
   });
   replication.start();
   return replication;
@@ -64,9 +71,17 @@ async function confirmAndProbe(bucket: Bucket, { machine, mark, onStoreFault }: 
   }
 }
 
-/** Litestream cancels its own upload at the limit, so the limit grows with what there is to upload. */
-function syncLimitMs(database: string): number {
-  return syncBaseLimitMs + Math.ceil((sizeOf(database) + sizeOf(`${database}-wal`)) / bytesPerLimitMs);
+function inspectReplica(bucket: Bucket, machine: Machine): Inspection[] {
+  return [listingInspection(bucket), restoreInspection(machine)];
+}
+
+/**
+ * Litestream cancels its own upload at the limit, so the limit grows with what there is to upload: the whole database
+ * only while its base goes up. Otherwise a Litestream that hangs would be waited for as long as a base takes.
+ */
+export function syncLimitMs(database: string, state: Replication["state"]): number {
+  const baseBytes = state === "opening" ? sizeOf(database) : 0;
+  return syncBaseLimitMs + Math.ceil((baseBytes + sizeOf(`${database}-wal`)) / bytesPerLimitMs);
 }
 
 function sizeOf(path: string): number {

@@ -3,6 +3,8 @@ import type { Bucket } from "./bucket.ts";
 import { fetchChain } from "./chain.ts";
 import { HeadWatch } from "./head-watch.ts";
 import { fetchHead, runOf, swapHead, type Head, type StoredHead } from "./head.ts";
+import type { NewBase } from "./new-base.ts";
+import { ReplicaWatch, type Inspection } from "./replica-watch.ts";
 import type { Fence } from "./report.ts";
 import { SharedRounds } from "./shared-rounds.ts";
 
@@ -29,6 +31,10 @@ export type ReplicationOptions = {
   baseBytes: () => number;
   /** Least time between the starts of two shared syncs: bounds the requests that `bucket` writes cost. */
   syncIntervalMs: number;
+  /** How the replica is judged while the epoch lives. */
+  inspections?: readonly Inspection[];
+  /** Moves this life to an epoch of its own making when the replica is broken; without it `bucket` stays refused. */
+  newBase?: NewBase;
   log: (event: string, details: object) => void;
   /** Called once, when head is no longer ours. */
   onFenced: (cause: string) => void;
@@ -50,17 +56,20 @@ const unanswered = "the sync has not been answered yet";
 /** A base above this size takes longer to upload than a request should wait. */
 const quickBaseBytes = 32 * 1024 * 1024;
 
+type OwnEpoch = { epoch: string; nonce: string; run: string };
+
 /**
  * Sync, then check: a write is in the bucket when a sync that was sent after its commit has been answered, and a read
  * of head that was started after that answer still shows our nonce, living. The first such sync makes the epoch living.
  * Also watches head, and fences this machine when it moves.
  */
 export class Replication {
-  readonly epoch: string;
   readonly fence: Fence;
+  #own: OwnEpoch;
   #options: ReplicationOptions;
   #rounds: SharedRounds;
   #watch = new HeadWatch(() => this.#lookAtHead());
+  #replica: ReplicaWatch;
   #state: "opening" | "living" | "fenced" = "opening";
   #openedAt = Date.now();
   #checkedAt: number | null = null;
@@ -70,7 +79,7 @@ export class Replication {
 
   constructor(options: ReplicationOptions) {
     this.#options = options;
-    this.epoch = options.epoch;
+    this.#own = { epoch: options.epoch, nonce: options.nonce, run: options.run };
     this.fence = options.fence;
     this.#rounds = new SharedRounds({
       round: () => this.#syncThenCheck(),
@@ -78,12 +87,28 @@ export class Replication {
       retryMs: () => (this.#state === "opening" && this.#openForMs < quickOpeningMs ? openingRetryMs : retryMs),
       onFailure: (error) => this.#noteFailure(error),
     });
+    this.#replica = new ReplicaWatch({
+      inspections: options.inspections ?? [],
+      log: options.log,
+      life: () => (this.#state === "living" ? { ...this.#own, replicatedTxid: this.#lastTxid ?? "" } : null),
+      onFault: () => this.#rounds.request(),
+    });
   }
 
   /** Starts the first sync and the watch over head. */
   start(): void {
     this.#rounds.request();
     this.#watch.start();
+    this.#replica.start();
+  }
+
+  get epoch(): string {
+    return this.#own.epoch;
+  }
+
+  /** Goes into the mark, and is in head for as long as this life is the one that serves. */
+  get nonce(): string {
+    return this.#own.nonce;
   }
 
   get state(): "opening" | "living" | "fenced" {
@@ -107,13 +132,21 @@ export class Replication {
     return `base of ${megabytes} MB going up for ${(this.#openForMs / 1000).toFixed(1)} s`;
   }
 
+  /** Why the replica could not be restored; null while nothing speaks against it. Holds until a new base is up. */
+  get replicaFault(): string | null {
+    return this.#replica.fault;
+  }
+
   /**
    * Why a `bucket` write could not be acknowledged soon or at all, so that it is better refused before it is written;
    * null when it can be.
    */
   get bucketRefusal(): string | null {
     const slowBase = this.#state === "opening" && this.#options.baseBytes() > quickBaseBytes;
-    return this.#neverReplicates() ?? (slowBase ? `the epoch is opening: ${this.uploadProgress ?? ""}` : null);
+    const broken = this.replicaFault === null ? null : `the replica is broken: ${this.replicaFault}`;
+    return (
+      this.#neverReplicates() ?? broken ?? (slowBase ? `the epoch is opening: ${this.uploadProgress ?? ""}` : null)
+    );
   }
 
   /**
@@ -149,6 +182,7 @@ export class Replication {
   /** Ends without a sync; whoever waits is told the cause. */
   async abandon(cause: string): Promise<void> {
     this.#watch.stop();
+    this.#replica.stop();
     await this.#rounds.end(new NotReplicated(cause));
   }
 
@@ -157,6 +191,7 @@ export class Replication {
   }
 
   async #syncThenCheck(): Promise<void> {
+    await this.#replaceBrokenReplica();
     const txid = await this.#options.sync();
     const { bucket } = this.#options;
     let { head, etag } = await this.#fetchHeadNow();
@@ -165,14 +200,33 @@ export class Replication {
       await swapHead(bucket, { ...head, state: "living" }, etag);
       ({ head } = await this.#fetchHeadNow());
     }
-    if (!this.#isOurs(head)) throw this.#becomeFenced(head.machine, head.epoch);
-    if (head.state !== "living") throw new NotReplicated("head could not be made living yet");
+    if (!this.#isOurs(head) && !this.#isBeingClaimed(head)) throw this.#becomeFenced(head.machine, head.epoch);
+    if (!this.#isOurs(head) || head.state !== "living") throw new NotReplicated("head could not be made living yet");
     if (this.#state === "opening")
       this.#options.log("epoch is living", { epoch: this.epoch, afterMs: this.#openForMs });
+    if (this.#state === "opening") this.#replica.noteNewBase();
     this.#state = "living";
     this.#lastTxid = txid;
     this.#lastCause = unanswered;
     this.#checkedAt = Date.now();
+  }
+
+  /** Within a round, so that no sync of the old epoch is on its way while the epoch changes. */
+  async #replaceBrokenReplica(): Promise<void> {
+    const { newBase, log } = this.#options;
+    if (this.#state !== "living" || this.replicaFault === null) return;
+    // A sync of a broken replica proves nothing.
+    if (newBase === undefined || !this.#replica.wantsNewBase) throw new NotReplicated("the replica is broken");
+    const { epoch } = this.#own;
+    this.#own = await newBase.make(this.#own);
+    this.#state = "opening";
+    this.#openedAt = Date.now();
+    log("moved to a new epoch, its base is going up", { from: epoch, to: this.#own.epoch, cause: this.replicaFault });
+  }
+
+  /** A new base claims head in steps of its own, and meanwhile it may show what this life has just left. */
+  #isBeingClaimed(head: Head): boolean {
+    return this.#options.newBase?.knows(head.nonce) === true;
   }
 
   /**
@@ -197,7 +251,7 @@ export class Replication {
   }
 
   #isOurs(head: Head): boolean {
-    return head.nonce === this.#options.nonce && runOf(head) === this.#options.run;
+    return head.nonce === this.#own.nonce && runOf(head) === this.#own.run;
   }
 
   #neverReplicates(): string | null {
@@ -225,7 +279,7 @@ export class Replication {
     this.#polling = true;
     try {
       const { head } = await this.#fetchHeadNow();
-      if (!this.#isOurs(head)) this.#becomeFenced(head.machine, head.epoch);
+      if (!this.#isOurs(head) && !this.#isBeingClaimed(head)) this.#becomeFenced(head.machine, head.epoch);
     } catch (error) {
       this.#noteFailure(error);
       if (!mayPass(error)) this.#options.log("head cannot be read", { cause: String(error) });

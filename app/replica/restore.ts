@@ -19,7 +19,7 @@ export class RestoreFailed extends Error {
 export type Restored = { path: string; txid: string };
 
 /**
- * Restores the newest state of an epoch into an empty directory of its own and returns the file's path and its TXID.
+ * Restores the newest state of an epoch, or that of `txid`, into an empty directory of its own and returns the file's path and its TXID.
  * Litestream's `-if-replica-exists` is never used: it takes a mistyped prefix for an empty replica. Without progress
  * for `stallLimitMs` it is given up. Throws RestoreFailed; what was half written is removed.
  */
@@ -27,6 +27,7 @@ export async function restoreEpoch(
   machine: Machine,
   epoch: string,
   stallLimitMs = bootLimits.restoreStallMs,
+  txid?: string,
 ): Promise<Restored> {
   const { restored, restoreConfig, database } = machine.files;
   rmSync(restored, { recursive: true, force: true });
@@ -34,7 +35,9 @@ export async function restoreEpoch(
   writeFileSync(restoreConfig, renderLitestreamConfig(machine, epoch), { mode: 0o600 });
   const output = join(restored, "app.db");
   // Otherwise a "$" in a path would be taken for a variable.
-  const args = ["restore", "-config", restoreConfig, "-no-expand-env", "-json", "-o", output, database];
+  const args = ["restore", "-config", restoreConfig, "-no-expand-env", "-json", "-o", output];
+  if (txid !== undefined) args.push("-txid", txid);
+  args.push(database);
   try {
     const answer = await runRestore(machine, args, { output, stallLimitMs });
     return { path: output, txid: parseJson(AnswerSchema, answer, "the answer of litestream restore").txid };

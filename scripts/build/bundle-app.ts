@@ -11,7 +11,7 @@ export const appSources = join(import.meta.dirname, "../../app");
 
 /**
  * Bundles the app into a directory that runs with Node alone, without npm and node_modules: boot, main, the writer
- * thread and SQLite's binary for `platform` ("linux-x64", …). A bundle starts in a third of the time of the sources,
+ * thread, the rehearsal and SQLite's binary for `platform` ("linux-x64", …). A bundle starts in a third of the time of the sources,
  * which is part of every recovery. Throws what esbuild found wrong.
  */
 export async function bundleApp(
@@ -24,7 +24,7 @@ export async function bundleApp(
     absWorkingDir: dirname(sources),
     // Written by us, at once: esbuild is a process of its own and could write after an interrupted drill has cleaned up.
     write: false,
-    entryPoints: ["boot", "main", "plan", "writer-thread"].map((name) => join(sources, `${name}.ts`)),
+    entryPoints: ["boot", "main", "plan", "rehearse", "writer-thread"].map((name) => join(sources, `${name}.ts`)),
     outdir: directory,
     bundle: true,
     format: "esm",

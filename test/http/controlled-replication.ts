@@ -7,6 +7,7 @@ export class ControlledReplication implements Replication {
   replicatedAgeMs: number | null = 12;
   uploadProgress: string | null = null;
   fence: "enforced" | "advisory" = "enforced";
+  replicaFault: string | null = null;
   bucketRefusal: string | null = null;
   replicateCalls = 0;
   outcome: () => Promise<void> = () => Promise.resolve();

@@ -7,20 +7,23 @@ import { createCommitSequence, findCommitSequence, raiseCommitSequence } from ".
 import { openDatabase } from "../../app/database/open-database.ts";
 import { litestreamEnvironment } from "../../app/replica/litestream-config.ts";
 import type { Machine } from "../../app/replica/machine.ts";
-import { readMark, writeMark, type Mark } from "../../app/replica/mark.ts";
+import { readMark, writeMark } from "../../app/replica/mark.ts";
 import { openReplication } from "../../app/replica/open-replication.ts";
+import type { Inspection } from "../../app/replica/replica-watch.ts";
 import type { Replication } from "../../app/replica/replication.ts";
 import type { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { startProcessGroup, type ProcessGroup } from "../../scripts/drill/process-group.ts";
 import { within } from "../../scripts/verb/wait-for.ts";
+import { SupervisedLitestream } from "./supervised-litestream.ts";
 
 type Parts = {
   machine: Machine;
-  mark: Mark;
-  litestream: ProcessGroup;
+  litestream: SupervisedLitestream;
   database: Database.Database;
   replication: Replication;
+  logged: Logged[];
 };
+export type Logged = { event: string; details: object };
 
 const waitMs = 20_000;
 
@@ -36,18 +39,29 @@ export class Life implements AsyncDisposable {
     this.fenced = fenced;
   }
 
-  static async start(machine: Machine, leftovers: Leftovers): Promise<Life> {
+  static async start(machine: Machine, leftovers: Leftovers, inspections: readonly Inspection[] = []): Promise<Life> {
     const mark = readMark(machine.files.mark);
     if (mark === null) throw new Error("there is no mark: boot first");
-    const litestream = startLitestream(machine, leftovers);
+    const litestream = new SupervisedLitestream(() => startLitestream(machine, leftovers));
+    const logged: Logged[] = [];
     const database = openDatabase(machine.files.database, "writer");
     inTransaction(database, () => {
       createCommitSequence(database);
       database.exec("create table if not exists notes (id integer primary key, text text not null) strict");
     });
     const { promise: fenced, resolve } = Promise.withResolvers<string>();
-    const replication = await openReplication(machine, mark, { log: () => undefined, onFenced: resolve });
-    return new Life({ machine, mark, litestream, database, replication }, fenced);
+    const log = (event: string, details: object) => void logged.push({ event, details });
+    const replication = await openReplication(machine, mark, { log, onFenced: resolve }, () => [...inspections]);
+    return new Life({ machine, litestream, database, replication, logged }, fenced);
+  }
+
+  /** What replication logged. */
+  get logged(): readonly Logged[] {
+    return this.#parts.logged;
+  }
+
+  get databasePath(): string {
+    return this.#parts.machine.files.database;
   }
 
   get replication(): Replication {
@@ -68,8 +82,7 @@ export class Life implements AsyncDisposable {
   async crash(): Promise<void> {
     this.#over = true;
     const { machine, litestream, database, replication } = this.#parts;
-    litestream.signal("SIGKILL");
-    await within("the end of Litestream", waitMs, litestream.exited);
+    await within("the end of Litestream", waitMs, litestream.end("SIGKILL"));
     await replication.abandon("the test killed this life");
     const { dataDirectory } = machine.files;
     const asTheyWere = `${dataDirectory}-killed`;
@@ -82,13 +95,14 @@ export class Life implements AsyncDisposable {
   /** As the app does it: a checked sync, the mark, and Litestream last. */
   async stopCleanly(): Promise<void> {
     this.#over = true;
-    const { machine, mark, litestream, database, replication } = this.#parts;
+    const { machine, litestream, database, replication } = this.#parts;
     const txid = await replication.stop(waitMs);
     const position = findCommitSequence(database);
     database.close();
+    const mark = readMark(machine.files.mark);
+    if (mark === null) throw new Error("the mark vanished");
     writeMark(machine.files.mark, { ...mark, bootId: machine.bootId, cleanStop: { txid, position } });
-    litestream.signal("SIGTERM");
-    await within("the end of Litestream", waitMs, litestream.exited);
+    await within("the end of Litestream", waitMs, litestream.end("SIGTERM"));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "
 import { openDatabase } from "../../app/database/open-database.ts";
 import { bootMachine, type BootOptions } from "../../app/replica/boot-machine.ts";
 import type { Machine } from "../../app/replica/machine.ts";
+import type { Inspection } from "../../app/replica/replica-watch.ts";
 import type { BootReport } from "../../app/replica/report.ts";
 import type { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { Life } from "./life.ts";
@@ -36,8 +37,8 @@ export class TestMachine {
   }
 
   /** Starts Litestream and the database after a boot. */
-  live(): Promise<Life> {
-    return Life.start(this.machine, this.#leftovers);
+  live(inspections: readonly Inspection[] = []): Promise<Life> {
+    return Life.start(this.machine, this.#leftovers, inspections);
   }
 
   /** Boots, writes, and dies without warning. */

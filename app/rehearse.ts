@@ -1,0 +1,22 @@
+import { text } from "node:stream/consumers";
+
+import { machineFiles } from "./replica/machine.ts";
+import { parseJson } from "./replica/parse-json.ts";
+import { rehearsalLimits, rehearseRestore } from "./replica/rehearsal.ts";
+import { RehearsalOrderSchema } from "./replica/restore-inspection.ts";
+
+// A process of its own: it hashes the whole database, and must neither block the server nor die with its memory.
+const order = parseJson(RehearsalOrderSchema, await text(process.stdin), "the order of a rehearsal");
+const { epoch, dataDirectory, runDirectory, bucket, ...rest } = order;
+const { endpoint, ...place } = bucket;
+const machine = {
+  ...rest,
+  bucket: { ...place, ...(endpoint !== undefined && { endpoint }) },
+  files: machineFiles(dataDirectory, runDirectory),
+  bootId: "",
+  // It restores only, so that no interval counts.
+  replicationIntervalMs: 1_000,
+  retentionHours: 24,
+  acceptAdvisoryFence: false,
+};
+process.stdout.write(JSON.stringify(await rehearseRestore(machine, epoch, rehearsalLimits(machine))));

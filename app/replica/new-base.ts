@@ -1,0 +1,112 @@
+import { rmSync, writeFileSync } from "node:fs";
+
+import { mayPass } from "./bucket-error.ts";
+import type { Bucket } from "./bucket.ts";
+import { epochPrefix } from "./chain.ts";
+import { fsyncPath } from "./durable-file.ts";
+import { fetchHead, openingHead, parentOf, runOf, swapHead, type Head } from "./head.ts";
+import { renderLitestreamConfig } from "./litestream-config.ts";
+import { killLitestream } from "./litestream.ts";
+import { holdLitestreamLock } from "./lock.ts";
+import type { Machine } from "./machine.ts";
+import { removeIntent, writeIntent, writeMark } from "./mark.ts";
+
+type OwnEpoch = { epoch: string; nonce: string; run: string };
+
+/** Kills Litestream and takes its place on the directory. */
+export type TakeOverLitestream = (machine: Machine) => Promise<AsyncDisposable>;
+
+/** A Litestream that its supervisor starts again in between holds the lock once more: kill, wait shortly, try again. */
+const lockWaitSeconds = 2;
+
+/**
+ * Moves a life that serves to an epoch of its own making, because the bucket no longer holds what it acknowledged: the
+ * database on the volume is the newest content there is, and becomes the base. The steps are those of a boot claim in
+ * the same order, so that a crash after any of them leads the next boot to row 10 with the volume's database, or, once
+ * the mark stands, to a resume. docs/decisions/0019.
+ */
+export class NewBase {
+  readonly #bucket: Bucket;
+  readonly #machine: Machine;
+  readonly #takeOver: TakeOverLitestream;
+  readonly #nonces = new Set<string>();
+  /** A claim whose answer was lost may still land: the next try sends the same one. */
+  #pending: Head | null = null;
+
+  constructor(bucket: Bucket, machine: Machine, takeOver: TakeOverLitestream = takeOverLitestream) {
+    this.#bucket = bucket;
+    this.#machine = machine;
+    this.#takeOver = takeOver;
+  }
+
+  /** Whether head shows this life when it shows that nonce: also one that is being claimed, or has just been left. */
+  knows(nonce: string): boolean {
+    return this.#nonces.has(nonce);
+  }
+
+  /**
+   * Claims head for a new epoch and readies directory, mark and litestream.yml for it; the supervisor then starts
+   * Litestream again. Throws what another try may cure; a fenced life finds that out by its next look at head.
+   */
+  async make(current: OwnEpoch): Promise<OwnEpoch> {
+    const head = await this.#claim(current);
+    const { files } = this.#machine;
+    await using _litestream = await this.#takeOver(this.#machine);
+    // Files staged for the old epoch would be uploaded into the new one's prefix. Before the mark, for a resume keeps them.
+    rmSync(files.litestreamState, { recursive: true, force: true });
+    fsyncPath(files.dataDirectory);
+    await this.#bucket.put(`${epochPrefix(head.epoch)}epoch.json`, describeEpoch(head));
+    this.#writeMark(head);
+    this.#pending = null;
+    return { epoch: head.epoch, nonce: head.nonce, run: runOf(head) };
+  }
+
+  async #claim(current: OwnEpoch): Promise<Head> {
+    const { head: seen, etag } = await fetchHead(this.#bucket);
+    if (seen.nonce === this.#pending?.nonce) return seen;
+    if (seen.nonce !== current.nonce || runOf(seen) !== current.run)
+      throw new Error(`head is not ours any more: machine ${seen.machine} holds it`);
+    const next = (this.#pending ??= describeNext(seen, this.#machine.machineId));
+    this.#nonces.add(current.nonce).add(next.nonce);
+    writeIntent(this.#machine.files.intent, { claiming: next.nonce, epoch: next.epoch });
+    try {
+      if ((await swapHead(this.#bucket, next, etag)) !== null) return next;
+    } catch (error) {
+      if (!mayPass(error)) throw error;
+    }
+    const { head } = await fetchHead(this.#bucket);
+    if (head.nonce === next.nonce) return head;
+    throw new Error(`the claim of ${next.epoch} has not reached the store: head is ${head.epoch}`);
+  }
+
+  #writeMark({ epoch, nonce }: Head): void {
+    const { files, bootId, machineId } = this.#machine;
+    writeMark(files.mark, { epoch, nonce, machine: machineId, bootId, cleanStop: null });
+    removeIntent(files.intent);
+    writeFileSync(files.litestreamConfig, renderLitestreamConfig(this.#machine, epoch), { mode: 0o600 });
+  }
+}
+
+/**
+ * `replaces` names the life that goes on under the new nonce, so that boot takes the volume's database without asking
+ * the broken parent.
+ */
+function describeNext(seen: Head, machine: string): Head {
+  const living = seen.state === "living";
+  return openingHead({
+    seen,
+    machine,
+    parent: living ? parentOf(seen) : seen.parent,
+    replaces: living ? [seen.nonce] : [...seen.replaces, seen.nonce],
+  });
+}
+
+async function takeOverLitestream({ files }: Machine): Promise<AsyncDisposable> {
+  await killLitestream(files.litestreamSocket);
+  return await holdLitestreamLock(files.litestreamLock, lockWaitSeconds);
+}
+
+function describeEpoch({ epoch, parent }: Head): string {
+  const content = "volume";
+  return JSON.stringify({ epoch, parent, content, restoredTxid: null, commitSequence: null }, null, 2);
+}

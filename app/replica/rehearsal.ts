@@ -1,0 +1,151 @@
+import { mkdirSync, rmSync, statfsSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+import { findCommitSequence, type CommitSequence } from "../database/commit-sequence.ts";
+import { DatabaseDamaged } from "../database/database-file.ts";
+import { openDatabase, quickCheck } from "../database/open-database.ts";
+import { syncReplica } from "./litestream.ts";
+import type { Machine } from "./machine.ts";
+import type { Verdict } from "./replica-watch.ts";
+import { restoreEpoch } from "./restore.ts";
+import { digestTables, findDifference, type TableDigest } from "./row-digest.ts";
+
+export type RehearsalLimits = {
+  /** How long writes may wait while one sync says which TXID holds the snapshot. */
+  pauseMs: number;
+  /** How long the snapshot of the live database may be read. */
+  readMs: number;
+  /** For a restore that shows no progress. */
+  restoreStallMs: number;
+  /** What must stay free beside the restored database, on the disk that it is put on. */
+  reserveBytes: number;
+  /** Where the restored database may lie, in order of preference. */
+  directories: readonly string[];
+};
+
+const mebibyte = 1024 * 1024;
+const restoreTries = 3;
+
+/** The limits of a machine that serves. */
+export function rehearsalLimits({ files }: Machine): RehearsalLimits {
+  return {
+    pauseMs: 2_000,
+    readMs: 20_000,
+    restoreStallMs: 60_000,
+    reserveBytes: 512 * mebibyte,
+    // The system disk first: what fills up there does not stop the writes.
+    directories: ["/var/tmp", files.dataDirectory],
+  };
+}
+
+/**
+ * Restores an epoch into a temporary file and compares it with the live database at one commit: quick_check, commit
+ * sequence and token, and the rows that a bounded snapshot could read. Blocks its thread for as long as it hashes, so
+ * it runs in a process of its own. Throws what says nothing about the replica.
+ */
+export async function rehearseRestore(machine: Machine, epoch: string, limits: RehearsalLimits): Promise<Verdict> {
+  const room = findRoom(machine, limits);
+  if (room === null) return { state: "unknown", cause: "no disk has room for a restored copy of the database" };
+  const directory = join(room, ".lifeboat-rehearsal");
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { mode: 0o700 });
+  try {
+    const snapshot = await takeSnapshot(machine, limits);
+    const files = { ...machine.files, restored: join(directory, "db"), restoreConfig: join(directory, "restore.yml") };
+    const path = await restoreAt({ ...machine, files }, epoch, { txid: snapshot.txid, limits });
+    const difference = compare(path, snapshot);
+    if (difference === null) return { state: "sound" };
+    return judgeOwn(machine) ?? { state: "broken", cause: `what epochs/${epoch}/ restores: ${difference}` };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function findRoom({ files }: Machine, { directories, reserveBytes }: RehearsalLimits): string | null {
+  const neededBytes = sizeOf(files.database) + sizeOf(`${files.database}-wal`) + reserveBytes;
+  const hasRoom = (directory: string): boolean => {
+    const { bavail, bsize } = statfsSync(directory);
+    return bavail * bsize > neededBytes;
+  };
+  return directories.find((directory) => hasRoom(directory)) ?? null;
+}
+
+type Snapshot = { txid: string; sequence: CommitSequence; tables: TableDigest[] };
+
+/** While the write lock is held nothing can be committed, so the TXID that is synced then holds just this snapshot. */
+async function takeSnapshot({ files }: Machine, { pauseMs, readMs }: RehearsalLimits): Promise<Snapshot> {
+  const reader = openDatabase(files.database, "reader");
+  try {
+    const lock = openDatabase(files.database, "writer");
+    let txid: string;
+    try {
+      lock.exec("begin immediate");
+      reader.exec("begin");
+      // The snapshot begins with the first read.
+      findCommitSequence(reader);
+      txid = await syncReplica(files.litestreamSocket, files.database, pauseMs);
+      lock.exec("rollback");
+    } finally {
+      lock.close();
+    }
+    return { txid, sequence: findCommitSequence(reader), tables: digestTables(reader, performance.now() + readMs) };
+  } finally {
+    reader.close();
+  }
+}
+
+/** Compaction may take a file away under a restore; the next try lists anew. */
+async function restoreAt(
+  machine: Machine,
+  epoch: string,
+  { txid, limits }: { txid: string; limits: RehearsalLimits },
+): Promise<string> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return (await restoreEpoch(machine, epoch, limits.restoreStallMs, txid)).path;
+    } catch (error) {
+      if (attempt === restoreTries) throw error;
+    }
+  }
+}
+
+function compare(path: string, snapshot: Snapshot): string | null {
+  try {
+    const restored = openDatabase(path, "reader");
+    try {
+      quickCheck(restored);
+      const { sequence, token } = findCommitSequence(restored);
+      if (sequence !== snapshot.sequence.sequence || token !== snapshot.sequence.token)
+        return `it stands at commit ${sequence}, the live database stood at ${snapshot.sequence.sequence}`;
+      return findDifference(restored, snapshot.tables);
+    } finally {
+      restored.close();
+    }
+  } catch (error) {
+    if (error instanceof DatabaseDamaged) return error.message;
+    if (isCorrupt(error)) return String(error);
+    throw error;
+  }
+}
+
+/** A base made of a damaged database would only spread the damage. */
+function judgeOwn({ files }: Machine): Verdict | null {
+  const own = openDatabase(files.database, "reader");
+  try {
+    quickCheck(own);
+    return null;
+  } catch (error) {
+    if (!(error instanceof DatabaseDamaged)) throw error;
+    return { state: "damaged-here", cause: error.message };
+  } finally {
+    own.close();
+  }
+}
+
+function isCorrupt(error: unknown): boolean {
+  return error instanceof Error && "code" in error && /^SQLITE_(?:NOTADB|CORRUPT)/.test(String(error.code));
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}

@@ -1,0 +1,121 @@
+/** The life that an inspection judges, and the TXID that a checked sync has answered before it begins. */
+export type InspectedLife = { epoch: string; nonce: string; replicatedTxid: string };
+
+/**
+ * What an inspection found. `unknown`: nothing can be said, the store is away or there is no room. `damaged-here`: the
+ * machine's own database is what is damaged, so that a new base would only spread it.
+ */
+export type Verdict = { state: "sound" } | { state: "broken" | "damaged-here" | "unknown"; cause: string };
+
+/** One way to look at the replica. `everyMs` is asked after each look, for it may depend on the database's size. */
+export type Inspection = {
+  name: string;
+  firstAfterMs: number;
+  everyMs: () => number;
+  inspect: (life: InspectedLife) => Promise<Verdict>;
+};
+
+type WatchOptions = {
+  inspections: readonly Inspection[];
+  log: (event: string, details: object) => void;
+  /** The life to be judged; null while the epoch opens or is lost. */
+  life: () => InspectedLife | null;
+  /** Told of each fault once. */
+  onFault: () => void;
+};
+
+/**
+ * Somebody's lifecycle rule may delete the same files again and again: a base of a big database is not uploaded more
+ * often than this.
+ */
+const leastPauseMs = 600_000;
+/** What could not be looked at is tried again soon, whatever the interval. */
+const unknownRetryMs = 60_000;
+
+/** Has the replica judged at intervals for as long as its epoch lives, and keeps the fault until a new base is up. */
+export class ReplicaWatch {
+  readonly #options: WatchOptions;
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #unknown = new Map<string, string>();
+  #fault: { cause: string; curable: boolean } | null = null;
+  #baseAt = Number.NEGATIVE_INFINITY;
+  #over = false;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    for (const inspection of this.#options.inspections) this.#schedule(inspection, inspection.firstAfterMs);
+  }
+
+  stop(): void {
+    this.#over = true;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+  }
+
+  /** Why the replica could not be restored, until a new base is up. */
+  get fault(): string | null {
+    return this.#fault?.cause ?? null;
+  }
+
+  /** Whether a new base would cure the fault and may be made now. */
+  get wantsNewBase(): boolean {
+    return this.#fault?.curable === true && Date.now() - this.#baseAt > leastPauseMs;
+  }
+
+  /** A base of this life has just been found in the bucket: what was wrong before it no longer matters. */
+  noteNewBase(): void {
+    if (this.#fault === null) return;
+    this.#options.log("a new base is in the bucket", { mended: this.#fault.cause });
+    this.#fault = null;
+    this.#baseAt = Date.now();
+  }
+
+  #schedule(inspection: Inspection, afterMs: number): void {
+    if (this.#over) return;
+    const timer = setTimeout(() => void this.#look(inspection), afterMs);
+    timer.unref();
+    this.#timers.set(inspection.name, timer);
+  }
+
+  /** A fault stands until the new base is up, so nothing is looked at meanwhile. */
+  async #look(inspection: Inspection): Promise<void> {
+    const life = this.#fault === null ? this.#options.life() : null;
+    const verdict = life === null ? null : await judge(inspection, life);
+    // A life that ended or moved on while it was judged is not the one that was judged.
+    if (!this.#over && verdict !== null && this.#options.life()?.nonce === life?.nonce) {
+      this.#note(inspection.name, verdict);
+    }
+    const everyMs = inspection.everyMs();
+    const soon = verdict === null || verdict.state === "unknown";
+    this.#schedule(inspection, soon ? Math.min(everyMs, unknownRetryMs) : everyMs);
+    if (this.#fault !== null) this.#options.onFault();
+  }
+
+  #note(inspection: string, verdict: Verdict): void {
+    const cause = verdict.state === "sound" ? "" : verdict.cause;
+    const event = events[verdict.state];
+    const isNews = verdict.state !== "unknown" || this.#unknown.get(inspection) !== cause;
+    this.#unknown.set(inspection, verdict.state === "unknown" ? cause : "");
+    if (isNews) this.#options.log(event, { inspection, cause });
+    if (verdict.state === "broken" || verdict.state === "damaged-here") {
+      this.#fault = { cause, curable: verdict.state === "broken" };
+    }
+  }
+}
+
+const events = {
+  sound: "the replica was judged and is sound",
+  unknown: "the replica could not be judged",
+  broken: "the replica is broken: bucket writes are refused until a new base is up",
+  "damaged-here": "this machine's database is damaged: bucket writes are refused",
+} as const;
+
+async function judge({ inspect }: Inspection, life: InspectedLife): Promise<Verdict> {
+  try {
+    return await inspect(life);
+  } catch (error) {
+    return { state: "unknown", cause: error instanceof Error ? error.message : String(error) };
+  }
+}

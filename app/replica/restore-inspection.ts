@@ -1,0 +1,93 @@
+import { spawn } from "node:child_process";
+import { statSync } from "node:fs";
+import { extname } from "node:path";
+
+import { Type, type Static } from "typebox";
+
+import { litestreamEnvironment } from "./litestream-config.ts";
+import type { Machine } from "./machine.ts";
+import { parseJson } from "./parse-json.ts";
+import type { Inspection, Verdict } from "./replica-watch.ts";
+
+const hourMs = 3_600_000;
+const dailyBytes = 1024 * 1024 * 1024;
+const longestMs = hourMs;
+
+/** Tells a rehearsal what to do; it reads this from its standard input, so that no key is in a command line. */
+export const RehearsalOrderSchema = Type.Object({
+  epoch: Type.String(),
+  dataDirectory: Type.String(),
+  runDirectory: Type.String(),
+  machineId: Type.String(),
+  bucketId: Type.String(),
+  litestreamPath: Type.String(),
+  bucket: Type.Object({
+    bucket: Type.String(),
+    region: Type.String(),
+    endpoint: Type.Optional(Type.String()),
+    pathStyle: Type.Boolean(),
+    accessKeyId: Type.String(),
+    secretAccessKey: Type.String(),
+  }),
+});
+
+const VerdictSchema = Type.Union([
+  Type.Object({ state: Type.Literal("sound") }),
+  Type.Object({
+    state: Type.Union([Type.Literal("broken"), Type.Literal("damaged-here"), Type.Literal("unknown")]),
+    cause: Type.String(),
+  }),
+]);
+
+/**
+ * Judges the replica by a restore that is compared with the live database, in a process of the lowest priority. About a
+ * gigabyte a day is read, and a database is restored once an hour at most and once a day at least.
+ */
+export function restoreInspection(machine: Machine, everyMs = () => restoreEveryMs(machine)): Inspection {
+  return {
+    name: "restore",
+    // Not while a machine that has just been restored has its hands full.
+    firstAfterMs: Math.min(everyMs(), 600_000),
+    everyMs,
+    inspect: ({ epoch }) => runRehearsal(machine, epoch),
+  };
+}
+
+/** The pause between two restores: what they read costs money where the machine is not the store's neighbour. */
+export function restoreEveryMs({ files }: Pick<Machine, "files">): number {
+  const bytes = statSync(files.database, { throwIfNoEntry: false })?.size ?? 0;
+  return Math.min(24 * hourMs, Math.max(hourMs, (24 * hourMs * bytes) / dailyBytes));
+}
+
+async function runRehearsal(machine: Machine, epoch: string): Promise<Verdict> {
+  const { files, machineId, bucketId, litestreamPath, bucket } = machine;
+  const { dataDirectory, runDirectory } = files;
+  const order: Static<typeof RehearsalOrderSchema> = {
+    ...{ epoch, dataDirectory, runDirectory, machineId, bucketId, litestreamPath, bucket },
+  };
+  const program = new URL(`../rehearse${extname(import.meta.filename)}`, import.meta.url);
+  const answer = await runIdly(program.pathname, JSON.stringify(order), litestreamEnvironment(machine));
+  return parseJson(VerdictSchema, answer, "the answer of the rehearsal");
+}
+
+/** Resolves with what the program printed. Rejects with its last words, and when it takes longer than an hour. */
+function runIdly(program: string, order: string, env: NodeJS.ProcessEnv): Promise<string> {
+  const words = ["-n", "19", process.execPath, program];
+  const child = spawn("nice", words, {
+    stdio: ["pipe", "pipe", "pipe"],
+    env,
+    timeout: longestMs,
+    killSignal: "SIGKILL",
+  });
+  let [answer, complaint] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (answer += chunk));
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (complaint = (complaint + chunk).slice(-2_000)));
+  // It may die before it has read its order; how it ended is told below.
+  child.stdin.on("error", () => undefined).end(order);
+  return new Promise((resolve, reject) => {
+    child.once("error", (cause) => reject(new Error("nice(1) cannot be run: install coreutils", { cause })));
+    child.once("close", (code) =>
+      code === 0 ? resolve(answer) : reject(new Error(`the rehearsal ended with ${code}: ${complaint.trim()}`)),
+    );
+  });
+}

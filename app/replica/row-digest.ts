@@ -1,0 +1,64 @@
+import { createHash } from "node:crypto";
+
+import type Database from "better-sqlite3";
+
+/** The content of one table: its first `rows` rows, hashed in the order of its tree. `whole` when that is all. */
+export type TableDigest = { table: string; rows: number; whole: boolean; digest: string };
+
+/**
+ * Hashes the rows of every table within one snapshot, until `deadline` on the clock of performance.now(): a reader that
+ * stays longer keeps Litestream from restarting the WAL. What is not reached then is left out.
+ */
+export function digestTables(db: Database.Database, deadline: number): TableDigest[] {
+  const digests: TableDigest[] = [];
+  for (const table of listTables(db)) {
+    if (performance.now() > deadline) break;
+    digests.push(digestTable(db, table, { deadline, rows: Number.POSITIVE_INFINITY }));
+  }
+  return digests;
+}
+
+/** Names the first difference between tables and what a snapshot of them said; null when there is none. */
+export function findDifference(db: Database.Database, expected: readonly TableDigest[]): string | null {
+  const tables = new Set(listTables(db));
+  for (const { table, rows, whole, digest } of expected) {
+    if (!tables.has(table)) return `table ${table} is missing`;
+    const found = digestTable(db, table, { deadline: Number.POSITIVE_INFINITY, rows: whole ? rows + 1 : rows });
+    if (found.rows !== rows)
+      return `table ${table} has ${found.rows > rows ? "more" : found.rows} rows instead of ${rows}`;
+    if (found.digest !== digest) return `table ${table} differs within its first ${rows} rows`;
+  }
+  return null;
+}
+
+/** Litestream writes to its own two tables; SQLite's own follow from the others. Virtual tables keep rows in shadows. */
+function listTables(db: Database.Database): string[] {
+  const listed = db.prepare<[], string>(
+    `select name from pragma_table_list where schema = 'main' and type in ('table', 'shadow')
+     and name not like 'sqlite^_%' escape '^' and name not like '^_litestream^_%' escape '^' order by name`,
+  );
+  return listed.pluck().all();
+}
+
+type Bound = { deadline: number; rows: number };
+
+function digestTable(db: Database.Database, table: string, { deadline, rows }: Bound): TableDigest {
+  const hash = createHash("sha256");
+  // In the order of the table's own tree, which is the same in a copy of its pages.
+  const statement = db.prepare<[], unknown[]>(`select * from "${table.replaceAll('"', '""')}" not indexed`);
+  let seen = 0;
+  for (const row of statement.raw().safeIntegers().iterate()) {
+    for (const value of row) addValue(hash, value);
+    seen += 1;
+    if (seen >= rows || (seen % 1000 === 0 && performance.now() > deadline)) {
+      return { table, rows: seen, whole: false, digest: hash.digest("hex") };
+    }
+  }
+  return { table, rows: seen, whole: true, digest: hash.digest("hex") };
+}
+
+/** Type and length go first: no two rows may read alike. */
+function addValue(hash: ReturnType<typeof createHash>, value: unknown): void {
+  const bytes = Buffer.isBuffer(value) ? value : Buffer.from(String(value));
+  hash.update(`${value === null ? "null" : typeof value}:${bytes.length}:`).update(bytes);
+}

@@ -1,0 +1,82 @@
+import Database from "better-sqlite3";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { restoreInspection } from "../../app/replica/restore-inspection.ts";
+import { waitFor } from "../../scripts/verb/wait-for.ts";
+import type { Life } from "./life.ts";
+import type { Site } from "./site.ts";
+import { World } from "./world.ts";
+
+const patientMs = 40_000;
+
+let world: World;
+beforeAll(async () => {
+  world = await World.open();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+const damages: [claim: string, damage: (site: Site, life: Life, epoch: string) => Promise<void>][] = [
+  ["another tool checkpointed between two syncs", async (_, life) => checkpointElsewhere(life)],
+  ["a file of it was damaged", (site, _, epoch) => flipBytes(site, epoch)],
+];
+
+test.each(damages)(
+  "a replica that lists well but of which %s is found by a restore, and replaced",
+  async (_, damage) => {
+    const site = await world.makeSite();
+    const machine = world.newMachine(site);
+    const { epoch } = await machine.boot();
+    await using life = await machine.live([restoreInspection(machine.machine, () => 2_000)]);
+    const written = await writeReplicated(life, 3);
+    await waitFor("a sound rehearsal", async () => find(life, "the replica was judged and is sound"), {
+      timeoutMs: patientMs,
+    });
+    await damage(site, life, epoch ?? "");
+    written.push(...(await writeReplicated(life, 1)));
+    const damagedAt = performance.now();
+    await waitFor("the new base", async () => find(life, "a new base is in the bucket"), { timeoutMs: patientMs });
+    process.stdout.write(`mended after ${(performance.now() - damagedAt).toFixed(0)} ms\n`);
+    expect(life.replication.epoch).not.toBe(epoch);
+    written.push(...(await writeReplicated(life, 1)));
+    const served = machine.texts();
+    await life.crash();
+    machine.loseDisk();
+    expect(await machine.boot()).toMatchObject({ outcome: "claimed", content: "restored" });
+    expect(machine.texts()).toEqual(served);
+    expect(served).toEqual(expect.arrayContaining(written));
+  },
+  120_000,
+);
+
+function find(life: Life, event: string): true | null {
+  return life.logged.some((logged) => logged.event === event) ? true : null;
+}
+
+/** What a shell with SQLite's defaults does: it writes, and the last one checkpoints and begins the WAL anew. */
+async function checkpointElsewhere(life: Life): Promise<void> {
+  const other = new Database(life.databasePath);
+  for (let write = 0; write < 25; write += 1) {
+    other.prepare("insert into notes (text) values (?)").run(`elsewhere ${write}`.padEnd(3_000, "x"));
+    other.pragma("wal_checkpoint(TRUNCATE)");
+  }
+  other.close();
+}
+
+async function flipBytes(site: Site, epoch: string): Promise<void> {
+  for (const key of await site.keys(`epochs/${epoch}/0`)) {
+    const bytes = await site.readBytes(key);
+    await site.writeBytes(
+      key,
+      bytes.map((byte, index) => (index > 120 && index < 200 ? byte ^ 0xff : byte)),
+    );
+  }
+}
+
+async function writeReplicated(life: Life, count: number): Promise<string[]> {
+  const texts = Array.from({ length: count }, (_, index) => `${life.replication.epoch} ${performance.now()} ${index}`);
+  for (const text of texts) {
+    life.write(text);
+    await life.replicate(patientMs);
+  }
+  return texts;
+}
