@@ -9,6 +9,8 @@ export type ReplicationSettings = {
   /** Lists the whole level after every compaction into it. */
   verifyCompaction: boolean;
   headPollMs: number;
+  /** How often the machine lists its whole epoch, to judge it. */
+  listingSeconds: number;
 };
 
 /** What the app runs Litestream with; a test compares it with the app's own. */
@@ -21,6 +23,7 @@ export function litestreamSettings({ replicationIntervalMs, retentionHours }: St
     l0CheckSeconds: 300,
     verifyCompaction: false,
     headPollMs: 1500,
+    listingSeconds: 300,
   };
 }
 
@@ -53,12 +56,18 @@ export function countRequests(settings: ReplicationSettings): RequestCounts {
     { times: monthSeconds / two, lists: levelPages(one) + verified(two) },
     { times: monthSeconds / three, lists: levelPages(two) + verified(three) },
   ];
+  const keysOf = (seconds: number) => (keptSeconds - snapshotSeconds / 2) / Math.max(seconds, intervalSeconds);
+  const level0Keys = (settings.l0RetentionSeconds + settings.l0CheckSeconds / 2) / intervalSeconds;
+  const judged = {
+    times: monthSeconds / settings.listingSeconds,
+    lists: pages(level0Keys + keysOf(one) + keysOf(two) + keysOf(three)),
+  };
   const checks = { times: monthSeconds / settings.l0CheckSeconds, lists: level0Pages + levelPages(one) };
   return {
     put: Math.round(
       monthSeconds / intervalSeconds + sum(compactions.map(({ times }) => times)) + monthSeconds / snapshotSeconds,
     ),
-    list: Math.round(sum([...compactions, checks].map(({ times, lists }) => times * lists))),
+    list: Math.round(sum([...compactions, checks, judged].map(({ times, lists }) => times * lists))),
     // Level 0 is compacted from the local disk; the higher levels are read back from the bucket once.
     get: Math.round(monthSeconds / (settings.headPollMs / 1000) + monthSeconds / one + monthSeconds / two),
   };

@@ -28,6 +28,9 @@ const addressEur = 0.5;
 const perMillionUsd = { put: 5, list: 5, get: 0.4 };
 const storageGbUsd = 0.023;
 const databaseGb = 1;
+/** What leaves AWS. A restore that is compared with the live database reads it once a day, or about 1 GB a day when it is smaller. */
+const transferGbUsd = 0.09;
+const restoredGb = 30 * databaseGb;
 
 /** Estimates the bill of a month in which the database is written to all the time: the most that replication can ask for, without `bucket` writes. */
 export function estimateMonthlyCost(input: CostInput): MonthlyCost {
@@ -78,12 +81,18 @@ function awsLines({ replicationIntervalMs, retentionHours }: CostInput): CostLin
   });
   return [
     request("put", `a file every ${replicationIntervalMs} ms while there are writes`),
-    request("list", "compaction and retention"),
+    request("list", "compaction, retention, and the judge of the replica"),
     request("get", "the fence, and compaction"),
     {
       item: "storage",
       detail: `${Math.round(storedGb)} GB for a database of ${databaseGb} GB`,
       amount: cents(storedGb * storageGbUsd),
+      currency: "USD",
+    },
+    {
+      item: "restores",
+      detail: `${restoredGb} GB read back a month to prove that the replica restores`,
+      amount: cents(restoredGb * transferGbUsd),
       currency: "USD",
     },
     { item: "`bucket` syncs", detail: "5.40 USD more for each million: one PUT, one GET", amount: 0, currency: "USD" },

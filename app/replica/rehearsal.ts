@@ -1,13 +1,16 @@
 import { mkdirSync, rmSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { findCommitSequence, type CommitSequence } from "../database/commit-sequence.ts";
 import { DatabaseDamaged } from "../database/database-file.ts";
 import { openDatabase, quickCheck } from "../database/open-database.ts";
+import { openBucket } from "./bucket.ts";
+import { fetchHead } from "./head.ts";
 import { syncReplica } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
 import type { Verdict } from "./replica-watch.ts";
-import { restoreEpoch } from "./restore.ts";
+import { restoreEpoch, RestoreFailed } from "./restore.ts";
 import { digestTables, findDifference, type TableDigest } from "./row-digest.ts";
 
 export type RehearsalLimits = {
@@ -25,6 +28,10 @@ export type RehearsalLimits = {
 
 const mebibyte = 1024 * 1024;
 const restoreTries = 3;
+const retryMs = 1_000;
+/** A restore that ends with such words says nothing about the files: the disk, the time, the way to the store. */
+const notOfTheData =
+  /no space left|no progress|cannot be run|timeout|deadline|connection|no such host|StatusCode: (?:403|408|429|5\d\d)/i;
 
 /** The limits of a machine that serves. */
 export function rehearsalLimits({ files }: Machine): RehearsalLimits {
@@ -53,7 +60,7 @@ export async function rehearseRestore(machine: Machine, epoch: string, limits: R
     const snapshot = await takeSnapshot(machine, limits);
     const files = { ...machine.files, restored: join(directory, "db"), restoreConfig: join(directory, "restore.yml") };
     const path = await restoreAt({ ...machine, files }, epoch, { txid: snapshot.txid, limits });
-    const difference = compare(path, snapshot);
+    const difference = typeof path === "string" ? compare(path, snapshot) : path.failure;
     if (difference === null) return { state: "sound" };
     return judgeOwn(machine) ?? { state: "broken", cause: `what epochs/${epoch}/ restores: ${difference}` };
   } finally {
@@ -99,12 +106,18 @@ async function restoreAt(
   machine: Machine,
   epoch: string,
   { txid, limits }: { txid: string; limits: RehearsalLimits },
-): Promise<string> {
+): Promise<string | { failure: string }> {
   for (let attempt = 1; ; attempt++) {
     try {
       return (await restoreEpoch(machine, epoch, limits.restoreStallMs, txid)).path;
     } catch (error) {
-      if (attempt === restoreTries) throw error;
+      if (!(error instanceof RestoreFailed) || notOfTheData.test(error.message)) throw error;
+      if (attempt === restoreTries) {
+        // When the store itself is away, this throws; when it answers, the files are what is wrong.
+        await fetchHead(openBucket(machine.bucket));
+        return { failure: error.message };
+      }
+      await sleep(retryMs);
     }
   }
 }

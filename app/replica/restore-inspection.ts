@@ -12,6 +12,8 @@ import type { Inspection, Verdict } from "./replica-watch.ts";
 const hourMs = 3_600_000;
 const dailyBytes = 1024 * 1024 * 1024;
 const longestMs = hourMs;
+/** In a release everything lies in one directory. */
+const rehearsal = extname(import.meta.filename) === ".ts" ? "../rehearse.ts" : "./rehearse.mjs";
 
 /** Tells a rehearsal what to do; it reads this from its standard input, so that no key is in a command line. */
 export const RehearsalOrderSchema = Type.Object({
@@ -65,7 +67,7 @@ async function runRehearsal(machine: Machine, epoch: string): Promise<Verdict> {
   const order: Static<typeof RehearsalOrderSchema> = {
     ...{ epoch, dataDirectory, runDirectory, machineId, bucketId, litestreamPath, bucket },
   };
-  const program = new URL(`../rehearse${extname(import.meta.filename)}`, import.meta.url);
+  const program = new URL(rehearsal, import.meta.url);
   const answer = await runIdly(program.pathname, JSON.stringify(order), litestreamEnvironment(machine));
   return parseJson(VerdictSchema, answer, "the answer of the rehearsal");
 }

@@ -46,6 +46,7 @@ export function bootSteps(turn: Turn): Step[] {
     case "starting":
       return [startApp(turn, phase)];
     case "serving":
+    case "rebasing":
     case "lost":
     case "fenced":
     case "refused":

@@ -26,6 +26,8 @@ const caughtBy: Record<Mutation, [SceneName, Invariant]> = {
   "keep-clean": ["a server is cloned", "I1"],
   "kept-prefix": ["the volume moves to a new machine", "I1"],
   content: ["the volume of a superseded machine moves to a third one", "I5"],
+  "new-base-no-parent": ["a broken replica gets a new base", "I1"],
+  "new-base-old-mark": ["a broken replica gets a new base", "I2"],
   "row-5-fresh": ["head is deleted", "I2"],
   "row-6-fresh": ["head is deleted", "I1"],
   "row-8-drop-volume": ["crashes before the first base", "I2"],

@@ -15,6 +15,8 @@ export const mutations = {
   staged: stepMutant("staged"),
   "keep-clean": stepMutant("keep-clean"),
   "no-reread": stepMutant("no-reread"),
+  "new-base-no-parent": stepMutant("new-base-no-parent"),
+  "new-base-old-mark": stepMutant("new-base-old-mark"),
   "fall-back": factsMutant(fallBackFromLiving),
   renonce: factsMutant(renewNonceWhenLiving),
   "resume-power": factsMutant(ignoreBootId),

@@ -2,6 +2,7 @@ import { appSteps } from "./app-steps.ts";
 import { bootSteps } from "./boot-steps.ts";
 import { bucketFaults, machineFaults } from "./faults.ts";
 import { litestreamSteps } from "./litestream-steps.ts";
+import { newBaseSteps } from "./new-base-steps.ts";
 import type { Files } from "./replica.ts";
 import {
   blankVolume,
@@ -21,7 +22,13 @@ const unreadEpoch: Files = ["unread"];
 export function nextSteps(state: State, rules: Rules): Step[] {
   const steps = state.machines.flatMap((machine, index) => {
     const turn = { state, index, machine, rules };
-    const own = [...bootSteps(turn), ...litestreamSteps(turn), ...appSteps(turn), ...machineFaults(turn)];
+    const own = [
+      ...bootSteps(turn),
+      ...litestreamSteps(turn),
+      ...appSteps(turn),
+      ...newBaseSteps(turn),
+      ...machineFaults(turn),
+    ];
     return own.map(({ label, next }) => ({ label: `${machineName(index)} ${label}`, next }));
   });
   return [...steps, ...bucketFaults(state, rules)].map(({ label, next }) => ({ label, next: forgetUnreadable(next) }));

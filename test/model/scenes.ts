@@ -106,6 +106,19 @@ export const scenes = {
       hazards: ["crash", "base deleted"],
     },
   },
+  "a broken replica gets a new base": {
+    lives: 1,
+    leastStates: 1_000,
+    bounds: {
+      machines: 1,
+      commits: 2,
+      epochs: 4,
+      faults: 2,
+      resumes: 1,
+      levels: ["disk", "bucket"],
+      hazards: ["crash", "power loss", "volume lost", "base deleted"],
+    },
+  },
   "head is deleted": {
     lives: 0,
     leastStates: 2_000,

@@ -73,6 +73,7 @@ type Phase =
   | { at: "marking"; epoch: number }
   | { at: "starting"; epoch: number; run: string; uploaded: number }
   | Serving
+  | { at: "rebasing"; epoch: number; serving: Serving; isCleared: boolean }
   | { at: "refused"; row: number; cause: "table" | "no parent" | "diverged" };
 
 export type PhaseAt<At extends Phase["at"]> = Extract<Phase, { at: At }>;

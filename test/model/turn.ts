@@ -35,7 +35,15 @@ export type Bounds = {
 };
 
 /** Deliberate errors in the steps around the table; the real thing has none. */
-export type StepError = "no-head-check" | "sync-in-flight" | "restore-first" | "staged" | "keep-clean" | "no-reread";
+export type StepError =
+  | "no-head-check"
+  | "sync-in-flight"
+  | "restore-first"
+  | "staged"
+  | "keep-clean"
+  | "no-reread"
+  | "new-base-no-parent"
+  | "new-base-old-mark";
 
 export type Rules = { bounds: Bounds; decide: (facts: BootFacts) => BootPlan; stepError: StepError | null };
 

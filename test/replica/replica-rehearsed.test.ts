@@ -62,6 +62,7 @@ async function checkpointElsewhere(life: Life): Promise<void> {
   other.close();
 }
 
+/** Somewhere behind the header, so that names and sizes stay what they were. */
 async function flipBytes(site: Site, epoch: string): Promise<void> {
   for (const key of await site.keys(`epochs/${epoch}/0`)) {
     const bytes = await site.readBytes(key);
