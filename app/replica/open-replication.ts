@@ -10,7 +10,8 @@ import type { Mark } from "./mark.ts";
 import { NewBase } from "./new-base.ts";
 import { confirmOwnHead, waitForHead, type OnStoreFault } from "./own-head.ts";
 import type { Inspection } from "./replica-watch.ts";
-import { Replication, type ReplicationOptions } from "./replication.ts";
+import type { ReplicationOptions } from "./replication-options.ts";
+import { Replication } from "./replication.ts";
 import type { Fence } from "./report.ts";
 import { restoreInspection } from "./restore-inspection.ts";
 

@@ -65,7 +65,13 @@ async function runRehearsal(machine: Machine, epoch: string): Promise<Verdict> {
   const { files, machineId, bucketId, litestreamPath, bucket } = machine;
   const { dataDirectory, runDirectory } = files;
   const order: Static<typeof RehearsalOrderSchema> = {
-    ...{ epoch, dataDirectory, runDirectory, machineId, bucketId, litestreamPath, bucket },
+    epoch,
+    dataDirectory,
+    runDirectory,
+    machineId,
+    bucketId,
+    litestreamPath,
+    bucket,
   };
   const program = new URL(rehearsal, import.meta.url);
   const answer = await runIdly(program.pathname, JSON.stringify(order), litestreamEnvironment(machine));

@@ -24,9 +24,12 @@ export class SupervisedLitestream {
 
   #launch(): ProcessGroup {
     const group = this.#start();
-    void group.exited.then(() => {
-      if (!this.#over) this.#timer = setTimeout(() => (this.#group = this.#launch()), restartAfterMs);
-    });
+    void this.#restartAfter(group);
     return group;
+  }
+
+  async #restartAfter(group: ProcessGroup): Promise<void> {
+    await group.exited;
+    if (!this.#over) this.#timer = setTimeout(() => (this.#group = this.#launch()), restartAfterMs);
   }
 }
