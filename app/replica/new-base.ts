@@ -11,7 +11,7 @@ import { holdLitestreamLock } from "./lock.ts";
 import type { Machine } from "./machine.ts";
 import { removeIntent, writeIntent, writeMark } from "./mark.ts";
 
-type OwnEpoch = { epoch: string; nonce: string; run: string };
+export type OwnEpoch = { epoch: string; nonce: string; run: string };
 
 /** Kills Litestream and takes its place on the directory. */
 export type TakeOverLitestream = (machine: Machine) => Promise<AsyncDisposable>;

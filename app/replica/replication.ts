@@ -3,6 +3,15 @@ import { fetchChain } from "./chain.ts";
 import { HeadWatch } from "./head-watch.ts";
 import { fetchHead, runOf, swapHead, type Head, type StoredHead } from "./head.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
+import {
+  heartbeatMs,
+  retryMs,
+  openingRetryMs,
+  quickOpeningMs,
+  unanswered,
+  quickBaseBytes,
+} from "./replication-limits.ts";
+import type { OwnEpoch } from "./new-base.ts";
 import type { ReplicationOptions } from "./replication-options.ts";
 import type { Fence } from "./report.ts";
 import { SharedRounds } from "./shared-rounds.ts";
@@ -14,24 +23,6 @@ import { SharedRounds } from "./shared-rounds.ts";
 export class NotReplicated extends Error {
   override readonly name = "NotReplicated";
 }
-
-/**
- * After this long the replica is synced and head is read though nobody asks: the age that /ready shows must not be a
- * guess.
- */
-const heartbeatMs = 10_000;
-const retryMs = 250;
-/**
- * While the epoch opens, Litestream may not be up or have no database yet; the first acknowledgement waits for it, so
- * ask often.
- */
-const openingRetryMs = 20;
-const quickOpeningMs = 10_000;
-const unanswered = "the sync has not been answered yet";
-/** A base above this size takes longer to upload than a request should wait. */
-const quickBaseBytes = 32 * 1024 * 1024;
-
-type OwnEpoch = { epoch: string; nonce: string; run: string };
 
 /**
  * Sync, then check: a write is in the bucket when a sync that was sent after its commit has been answered, and a read
@@ -81,7 +72,6 @@ export class Replication {
     return this.#own.epoch;
   }
 
-  /** Goes into the mark, and is in head for as long as this life is the one that serves. */
   get nonce(): string {
     return this.#own.nonce;
   }
