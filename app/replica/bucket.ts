@@ -77,6 +77,10 @@ export function openBucket(config: BucketConfig, limits: BucketLimits = bucketLi
       if (answer.ETag === undefined || answer.Body === undefined) throw notAStore(`GET ${Key} (${where})`, "no ETag");
       return { text: await answer.Body.transformToString(), etag: answer.ETag };
     });
+  const getStart = (Key: string, bytes: number) =>
+    limited(`GET the start of ${Key} (${where})`, (abortSignal) =>
+      fetchStart(reads, { Bucket, Key, bytes, abortSignal }),
+    );
   const put = (Key: string, Body: string, condition: { IfMatch?: string; IfNoneMatch?: string }) =>
     limited(`PUT ${Key} (${where})`, async (abortSignal) => {
       const command = new PutObjectCommand({ Bucket, Key, Body, ContentType: "application/json", ...condition });
@@ -89,14 +93,7 @@ export function openBucket(config: BucketConfig, limits: BucketLimits = bucketLi
   return {
     name: Bucket,
     get,
-    getStart: (Key, bytes) =>
-      limited(`GET the start of ${Key} (${where})`, async (abortSignal) => {
-        const range = new GetObjectCommand({ Bucket, Key, Range: `bytes=0-${bytes - 1}` });
-        const { Body } = await reads.send(range, { abortSignal });
-        if (Body === undefined) throw notAStore(`GET ${Key} (${where})`, "no body");
-        // A store that knows no ranges sends all of it.
-        return readStart(Body.transformToWebStream(), bytes);
-      }),
+    getStart,
     put: (key, text, condition) => {
       if (condition === undefined) return put(key, text, {});
       return "ifMatch" in condition ? swap(key, text, condition.ifMatch) : put(key, text, { IfNoneMatch: "*" });
@@ -108,15 +105,17 @@ export function openBucket(config: BucketConfig, limits: BucketLimits = bucketLi
         for (const object of page.Contents ?? []) if (object.Key !== undefined) yield object.Key;
       }
     },
-    async listTop() {
-      const names: string[] = [];
-      for await (const page of pages(reads, { Bucket, Delimiter: "/" }, { where, limited })) {
-        names.push(...(page.Contents ?? []).flatMap((object) => object.Key ?? []));
-        names.push(...(page.CommonPrefixes ?? []).flatMap((folder) => folder.Prefix ?? []));
-      }
-      return names;
-    },
+    listTop: () => nameAll(pages(reads, { Bucket, Delimiter: "/" }, { where, limited })),
   };
+}
+
+async function nameAll(listing: AsyncIterable<ListObjectsV2CommandOutput>): Promise<string[]> {
+  const names: string[] = [];
+  for await (const page of listing) {
+    names.push(...(page.Contents ?? []).flatMap((object) => object.Key ?? []));
+    names.push(...(page.CommonPrefixes ?? []).flatMap((folder) => folder.Prefix ?? []));
+  }
+  return names;
 }
 
 async function readStart(stream: ReadableStream<Uint8Array>, bytes: number): Promise<Uint8Array> {
@@ -128,6 +127,16 @@ async function readStart(stream: ReadableStream<Uint8Array>, bytes: number): Pro
     if (length >= bytes) break;
   }
   return Buffer.concat(chunks).subarray(0, bytes);
+}
+
+type Start = { Bucket: string; Key: string; bytes: number; abortSignal: AbortSignal };
+
+async function fetchStart(client: S3Client, { Bucket, Key, bytes, abortSignal }: Start): Promise<Uint8Array> {
+  const range = new GetObjectCommand({ Bucket, Key, Range: `bytes=0-${bytes - 1}` });
+  const { Body } = await client.send(range, { abortSignal });
+  if (Body === undefined) throw notAStore(`GET ${Key}`, "no body");
+  // A store that knows no ranges sends all of it.
+  return readStart(Body.transformToWebStream(), bytes);
 }
 
 type Limited = <Result>(doing: string, call: (signal: AbortSignal) => Promise<Result>) => Promise<Result>;

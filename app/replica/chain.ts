@@ -62,6 +62,16 @@ export function readChain(keys: readonly string[]): Chain {
   return { state: "whole", newestTxid: formatTxid(reached), files: used + (start > 0n ? 1 : 0) };
 }
 
+/**
+ * Throws unless the epoch can be restored up to this TXID. A Litestream that runs on another epoch's configuration
+ * answers a sync too: only what lies under our prefix is a base.
+ */
+export async function assertBase(bucket: Bucket, epoch: string, txid: string): Promise<void> {
+  const chain = await fetchChain(bucket, epoch);
+  if (chain.state === "whole" && chain.newestTxid >= txid) return;
+  throw new Error(`Litestream answered for TXID ${txid}, but the replica of ${epoch} is ${chain.state}`);
+}
+
 /** The newest TXID that any file of the chain reaches; null when there is none. */
 export function newestOf(chain: Chain): string | null {
   return chain.state === "empty" ? null : chain.newestTxid;

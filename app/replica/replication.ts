@@ -1,7 +1,9 @@
 import { mayPass } from "./bucket-error.ts";
-import { fetchChain } from "./chain.ts";
+import { assertBase } from "./chain.ts";
 import { HeadWatch } from "./head-watch.ts";
 import { fetchHead, runOf, swapHead, type Head, type StoredHead } from "./head.ts";
+import type { OwnEpoch } from "./new-base.ts";
+import { NotReplicated } from "./not-replicated.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
 import {
   heartbeatMs,
@@ -11,18 +13,9 @@ import {
   unanswered,
   quickBaseBytes,
 } from "./replication-limits.ts";
-import type { OwnEpoch } from "./new-base.ts";
 import type { ReplicationOptions } from "./replication-options.ts";
 import type { Fence } from "./report.ts";
 import { SharedRounds } from "./shared-rounds.ts";
-
-/**
- * Committed on this machine, but not proven to be in the bucket. `message` may be shown to clients, `cause` is for the
- * log.
- */
-export class NotReplicated extends Error {
-  override readonly name = "NotReplicated";
-}
 
 /**
  * Sync, then check: a write is in the bucket when a sync that was sent after its commit has been answered, and a read
@@ -161,7 +154,7 @@ export class Replication {
     const { bucket } = this.#options;
     let { head, etag } = await this.#fetchHeadNow();
     if (this.#isOurs(head) && head.state === "opening") {
-      await this.#assertBase(txid);
+      await assertBase(bucket, this.epoch, txid);
       await swapHead(bucket, { ...head, state: "living" }, etag);
       ({ head } = await this.#fetchHeadNow());
     }
@@ -204,15 +197,6 @@ export class Replication {
       const stored = await fetchHead(this.#options.bucket);
       if (this.#watch.stalls === stallsBefore) return stored;
     }
-  }
-
-  /**
-   * A Litestream that runs on another epoch's configuration answers 200 too: only what lies under our prefix is a base.
-   */
-  async #assertBase(txid: string): Promise<void> {
-    const chain = await fetchChain(this.#options.bucket, this.epoch);
-    if (chain.state === "whole" && chain.newestTxid >= txid) return;
-    throw new Error(`Litestream answered for TXID ${txid}, but the replica of ${this.epoch} is ${chain.state}`);
   }
 
   #isOurs(head: Head): boolean {

@@ -56,7 +56,7 @@ export function restoreInspection(machine: Machine, everyMs = () => restoreEvery
 }
 
 /** The pause between two restores: what they read costs money where the machine is not the store's neighbour. */
-export function restoreEveryMs({ files }: Pick<Machine, "files">): number {
+function restoreEveryMs({ files }: Pick<Machine, "files">): number {
   const bytes = statSync(files.database, { throwIfNoEntry: false })?.size ?? 0;
   return Math.min(24 * hourMs, Math.max(hourMs, (24 * hourMs * bytes) / dailyBytes));
 }
