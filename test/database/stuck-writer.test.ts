@@ -22,8 +22,9 @@ test("a stuck writer shows the age of its oldest write, refuses the next ones, a
   const refused = await catchError(writer.execute("add-note", { ...note, id: "b" }, toCommit));
   expect(refused).toBeInstanceOf(WriteRefused);
   expect(refused).toMatchObject({ reason: "writer-stuck" });
-  await waitFor("the log", async () => fixture.logged[1] ?? null, { timeoutMs: 10_000 });
-  expect(fixture.logged[1]).toMatchObject({
+  const isStuck = ({ message }: { message: string }) => message.startsWith("the writer is stuck");
+  await waitFor("the log", async () => fixture.logged.find(isStuck) ?? null, { timeoutMs: 10_000 });
+  expect(fixture.logged.find(isStuck)).toMatchObject({
     message: "the writer is stuck, further writes are refused",
     fields: { command: "hold-the-thread", queueLength: 2 },
   });

@@ -76,5 +76,6 @@ test("/ready answers 200 while the epoch opens and tells what a watcher needs", 
     walBytes: expect.any(Number),
     queueLength: 0,
     oldestWriteMs: null,
+    replicaFault: null,
   });
 });

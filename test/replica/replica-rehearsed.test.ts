@@ -54,7 +54,7 @@ function find(life: Life, event: string): true | null {
 
 /** What a shell with SQLite's defaults does: it writes, and the last one checkpoints and begins the WAL anew. */
 async function checkpointElsewhere(life: Life): Promise<void> {
-  const other = new Database(life.databasePath);
+  const other = new Database(life.databasePath); // not ours: it checkpoints by itself
   for (let write = 0; write < 25; write += 1) {
     other.prepare("insert into notes (text) values (?)").run(`elsewhere ${write}`.padEnd(3_000, "x"));
     other.pragma("wal_checkpoint(TRUNCATE)");
