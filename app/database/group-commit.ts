@@ -15,6 +15,8 @@ export type GroupEngine = {
   /** Told of each request whose command begins, and of null when none runs any more. */
   onRunning?: (id: number | null) => void;
   nowMs: () => number;
+  /** Ages stored results: see makeRunningClock. */
+  runningMs: () => number;
   /** A group takes no further member after this much work; one long command still runs to its end. */
   groupWorkMs: number;
 };
@@ -94,7 +96,7 @@ function finishGroup(engine: GroupEngine, members: readonly Member[]): number {
   }
   const storedCount = written.filter(({ request }) => request.idempotency !== undefined).length;
   // Twice what came in, so that the table shrinks under any load.
-  if (storedCount > 0) pruneResults(db, 2 * storedCount, engine.nowMs());
+  if (storedCount > 0) pruneResults(db, 2 * storedCount, engine.runningMs());
   const sequence = raiseCommitSequence(db);
   commitOrThrow(engine);
   return sequence;

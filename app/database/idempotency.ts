@@ -6,7 +6,7 @@ import { CommandRejected } from "./write-outcome.ts";
 /** The caller's key, and what the request was: the same key with another fingerprint is a caller's mistake. */
 export type Idempotency = { key: string; fingerprint: string };
 
-/** How long a result is kept for replays. */
+/** How long a result is kept for replays, in running time. */
 export const idempotencyRetentionMs = 7 * 24 * 3600 * 1000;
 
 /**
@@ -24,26 +24,73 @@ export function findReplay(db: Database.Database, idempotency: Idempotency): str
   );
 }
 
+/** The wall clock, which may be wrong, and the running time, which never jumps. */
+export type StoredAt = { nowMs: number; runningMs: number };
+
 /** Stores a result beside the write itself, in the same savepoint. */
-export function storeResult(db: Database.Database, idempotency: Idempotency, result: string, nowMs: number): void {
-  prepareStatement(db, storeText).run(idempotency.key, idempotency.fingerprint, result, nowMs);
+export function storeResult(db: Database.Database, idempotency: Idempotency, result: string, at: StoredAt): void {
+  prepareStatement(db, storeText).run(idempotency.key, idempotency.fingerprint, result, at.nowMs, at.runningMs);
 }
 
-/** Deletes up to `limit` results that are older than the retention. */
-export function pruneResults(db: Database.Database, limit: number, nowMs: number): void {
-  prepareStatement(db, pruneText).run(nowMs - idempotencyRetentionMs, limit);
+/**
+ * Deletes up to `limit` results that were kept for the retention, counted in running time. A row without that time
+ * comes from an older release: its retention starts now, for nobody knows by which clock it was written.
+ */
+export function pruneResults(db: Database.Database, limit: number, runningMs: number): void {
+  prepareStatement(db, pruneText).run(runningMs - idempotencyRetentionMs, limit);
+  prepareStatement(db, stampText).run(runningMs, limit);
 }
 
-/** Makes the table where it is missing. */
+/**
+ * Makes the clock by which results age: it goes on from the newest stored result and counts only while the process
+ * runs. So no reading of the wall clock can age a result, and what it gets wrong keeps results longer, never shorter.
+ */
+export function makeRunningClock(db: Database.Database, monotonicMs: () => number): () => number {
+  let start: { runningMs: number; monotonicMs: number } | undefined;
+  return () => {
+    start ??= { runningMs: readNewestRunningMs(db), monotonicMs: monotonicMs() };
+    return start.runningMs + Math.max(0, Math.floor(monotonicMs() - start.monotonicMs));
+  };
+}
+
+/** Whether createIdempotencyTable has something to do. */
+export function lacksIdempotencyColumns(db: Database.Database): boolean {
+  const columns = readColumns(db);
+  return addedColumns.some(({ name }) => !columns.has(name));
+}
+
+/**
+ * Makes the table where it is missing, and adds the columns that a table of an older release lacks. They may be null
+ * and come last, so that an older release that comes back still reads and writes.
+ */
 export function createIdempotencyTable(db: Database.Database): void {
   db.exec(`
     create table if not exists _idempotency (
       key text primary key, fingerprint text not null, result text not null, created_at integer not null
     ) strict;
     create index if not exists _idempotency_created_at on _idempotency (created_at);`);
+  const columns = readColumns(db);
+  for (const { name, type } of addedColumns) {
+    if (!columns.has(name)) db.exec(`alter table _idempotency add column ${name} ${type}`);
+  }
+  db.exec("create index if not exists _idempotency_kept_from on _idempotency (kept_from)");
+}
+
+const addedColumns = [{ name: "kept_from", type: "integer" }];
+
+function readColumns(db: Database.Database): Set<string> {
+  return new Set(db.prepare<[], string>("select name from pragma_table_info('_idempotency')").pluck().all());
+}
+
+function readNewestRunningMs(db: Database.Database): number {
+  const [row] = prepareStatement<{ newest: number | null }>(db, newestText).all();
+  return row?.newest ?? 0;
 }
 
 const findText = "select fingerprint, result from _idempotency where key = ?";
-const storeText = "insert into _idempotency (key, fingerprint, result, created_at) values (?, ?, ?, ?)";
+const storeText = "insert into _idempotency (key, fingerprint, result, created_at, kept_from) values (?, ?, ?, ?, ?)";
+const newestText = "select max(kept_from) as newest from _idempotency";
 const pruneText =
-  "delete from _idempotency where key in (select key from _idempotency where created_at < ? order by created_at limit ?)";
+  "delete from _idempotency where key in (select key from _idempotency where kept_from < ? order by kept_from limit ?)";
+const stampText =
+  "update _idempotency set kept_from = ? where key in (select key from _idempotency where kept_from is null limit ?)";

@@ -3,7 +3,7 @@ import type Database from "better-sqlite3";
 import { createCommitSequence, raiseCommitSequence } from "./commit-sequence.ts";
 import { explainFailure } from "./explain-failure.ts";
 import { SchemaGuard, watchStatements } from "./guard-schema.ts";
-import { createIdempotencyTable } from "./idempotency.ts";
+import { createIdempotencyTable, lacksIdempotencyColumns } from "./idempotency.ts";
 import { type AppliedMigration, createHistory, readApplied, recordMigration } from "./migration-history.ts";
 import { describeMigration, type Migration, type MigrationNote, MigrationRefused } from "./migration.ts";
 import { findViolations } from "./schema.ts";
@@ -56,7 +56,8 @@ export function applyMigrations(
   { onStep, restorePoint = null }: ApplyOptions = {},
 ): void {
   const tables = readTableNames(db);
-  if (migrations.length === 0 && ownTables.every((name) => tables.has(name))) return;
+  const isUpToDate = ownTables.every((name) => tables.has(name)) && !lacksIdempotencyColumns(db);
+  if (migrations.length === 0 && isUpToDate) return;
   const rebuilds = migrations.filter(({ kind }) => kind === "rebuild");
   withForeignKeys(db, rebuilds.length === 0, () =>
     writeDurably(db, () => {

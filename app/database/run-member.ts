@@ -15,7 +15,7 @@ export type MemberOutcome =
   | { outcome: "failed"; command: string; cause: string; stack: string }
   | { outcome: "refused"; reason: "disk-full"; detail: string };
 
-type Engine = { db: Database.Database; commands: Commands; nowMs: () => number };
+type Engine = { db: Database.Database; commands: Commands; nowMs: () => number; runningMs: () => number };
 
 /**
  * Runs one command of a group in a savepoint of its own. A failure undoes this command alone and is an outcome.
@@ -46,7 +46,7 @@ function runOnce(engine: Engine, request: WriteRequest): MemberOutcome {
   const known = findReplay(engine.db, idempotency);
   if (known !== undefined) return { outcome: "done", resultJson: known, replayed: true };
   const resultJson = runCommand(engine, request);
-  storeResult(engine.db, idempotency, resultJson, engine.nowMs());
+  storeResult(engine.db, idempotency, resultJson, { nowMs: engine.nowMs(), runningMs: engine.runningMs() });
   return { outcome: "done", resultJson, replayed: false };
 }
 

@@ -3,6 +3,7 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type Database from "better-sqlite3";
 
 import { commitGroup, type GroupEngine } from "./group-commit.ts";
+import { makeRunningClock } from "./idempotency.ts";
 import { applyMigrations, planMigrations } from "./migrate.ts";
 import { describeMigration, type Migration, type MigrationNote, MigrationRefused } from "./migration.ts";
 import { openDatabase } from "./open-database.ts";
@@ -26,6 +27,7 @@ export function serveWriter(options: { commands: Commands; migrations: readonly 
     isFenced: () => Atomics.load(fence, 0) === 1,
     onRunning: (id) => void Atomics.store(running, 0, BigInt(id ?? 0)),
     nowMs: () => Date.now(),
+    runningMs: makeRunningClock(db, () => performance.now()),
     groupWorkMs: 5,
   });
   port.on("message", (message: MessageToThread) => {

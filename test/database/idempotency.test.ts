@@ -1,8 +1,6 @@
 import { expect, test } from "vitest";
 
 import { readCommitSequence } from "../../app/database/commit-sequence.ts";
-import { commitGroup } from "../../app/database/group-commit.ts";
-import { idempotencyRetentionMs } from "../../app/database/idempotency.ts";
 import { makeGroupFixture, readNotes } from "./notes-database.ts";
 
 const input = { id: "a", body: "once" };
@@ -53,32 +51,3 @@ test.each(["add-and-fail", "add-and-reject", "roll-back-everything"])(
     expect(fixture.commit({ input, idempotency })).toMatchObject([{ outcome: "committed", replayed: false }]);
   },
 );
-
-test("results older than the retention are pruned, twice as many as come in, and younger ones stay", () => {
-  using fixture = makeGroupFixture();
-  let nowMs = 1_000_000;
-  const engine = { ...fixture.engine, nowMs: () => nowMs };
-  const add = (from: number, count: number): void => {
-    const requests = Array.from({ length: count }, (_, index) => {
-      const id = `n${from + index}`;
-      return {
-        id: index,
-        command: "add-note",
-        input: { id, body: "" },
-        durability: "commit",
-        idempotency: { key: id, fingerprint: "" },
-      } as const;
-    });
-    while (requests.length > 0) commitGroup(engine, requests);
-  };
-  const countKeys = (): unknown => fixture.db.prepare("select count(*) from _idempotency").pluck().get();
-  add(0, 10);
-  nowMs += idempotencyRetentionMs;
-  add(10, 1);
-  expect(countKeys()).toBe(11);
-  nowMs += 1;
-  add(11, 1);
-  expect(countKeys()).toBe(10);
-  add(12, 10);
-  expect(countKeys()).toBe(12);
-});

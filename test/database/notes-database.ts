@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type Database from "better-sqlite3";
 
 import { commitGroup, type GroupEngine } from "../../app/database/group-commit.ts";
+import { makeRunningClock } from "../../app/database/idempotency.ts";
 import { applyMigrations, planMigrations } from "../../app/database/migrate.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import { openReader } from "../../app/database/reader.ts";
@@ -30,6 +31,7 @@ export function makeGroupFixture(): GroupFixture {
     commands: noteCommands,
     isFenced: () => false,
     nowMs: () => Date.now(),
+    runningMs: makeRunningClock(db, () => performance.now()),
     groupWorkMs: Infinity,
   };
   return {
