@@ -1,14 +1,18 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
+import { readTokensFile } from "./http/live-tokens.ts";
+import { parseTokens } from "./http/tokens.ts";
 import { machineFiles, type Machine } from "./replica/machine.ts";
 
 export type AppConfig = {
   machine: Machine;
   host: string;
   port: number;
-  /** SHA-256 digests of the API tokens, in hex. */
+  /** The API tokens, each `<name>:<SHA-256 in hex>` or the digest alone; none when they come from a file. */
   tokenDigests: readonly string[];
+  /** The file that the tokens come from. */
+  tokensFile?: string;
   logLevel: string;
 };
 
@@ -52,7 +56,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): AppConfig {
     machine,
     host: read.optional("LIFEBOAT_HOST") ?? "127.0.0.1",
     port: read.integer("LIFEBOAT_PORT", { fallback: 8080, least: 1, most: 65_535 }),
-    tokenDigests: read.digests("LIFEBOAT_API_TOKENS_SHA256"),
+    ...read.tokens("LIFEBOAT_API_TOKENS_SHA256", "LIFEBOAT_API_TOKENS_FILE"),
     logLevel: read.choice("LIFEBOAT_LOG_LEVEL", ["info", "debug", "warn", "error", "silent"]),
   };
   read.throwFaults();
@@ -133,13 +137,28 @@ class Reading {
     return value;
   }
 
-  digests(name: string): string[] {
+  tokens(name: string, fileName: string): Pick<AppConfig, "tokenDigests" | "tokensFile"> {
+    const file = this.optional(fileName);
+    if (file === undefined) return { tokenDigests: this.#digests(name) };
+    if (this.optional(name) !== undefined) this.#faults.push(`${name} and ${fileName} are both set; keep one of them`);
+    const tokensFile = resolve(file);
+    this.#note(fileName, () => readTokensFile(tokensFile));
+    return { tokenDigests: [], tokensFile };
+  }
+
+  #digests(name: string): string[] {
     const text = this.required(name);
     const digests = text.split(",").map((digest) => digest.trim());
-    if (text !== "" && !digests.every((digest) => /^[0-9a-f]{64}$/.test(digest))) {
-      this.#faults.push(`${name} must hold SHA-256 digests in hex, with commas between`);
-    }
+    if (text !== "") this.#note(name, () => parseTokens(digests));
     return digests;
+  }
+
+  #note(name: string, check: () => unknown): void {
+    try {
+      check();
+    } catch (error) {
+      this.#faults.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   throwFaults(): void {

@@ -40,7 +40,7 @@ type Birth = { config: AppConfig; mark: Mark; log: Logger; endings: Endings };
  * What goes wrong later goes to `endings`.
  */
 export async function beginLife({ config, mark, log, endings }: Birth): Promise<Life> {
-  const { machine, tokenDigests, host, port } = config;
+  const { machine, tokenDigests, tokensFile, host, port } = config;
   const parts = new StartingParts<Replication>(mark.epoch);
   const starting = startParts({ machine, mark, log, endings, parts });
   const server = buildServer({
@@ -48,7 +48,13 @@ export async function beginLife({ config, mark, log, endings }: Birth): Promise<
     reader: parts.reader,
     replication: parts.replication,
     findStartCause: () => parts.findStartCause(),
-    config: { tokenDigests, defaultDurability: "disk", bucketTimeoutMs, closeTimeoutMs },
+    config: {
+      tokenDigests,
+      ...(tokensFile !== undefined && { tokensFile }),
+      defaultDurability: "disk",
+      bucketTimeoutMs,
+      closeTimeoutMs,
+    },
     log,
   });
   // Only now: until the server listens, nobody waits for the endings.

@@ -1,6 +1,10 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
 import { expect, test } from "vitest";
 
 import { ConfigFault, readConfig } from "../app/config.ts";
+import { makeTemporaryDirectory } from "./database/temporary-directory.ts";
 
 const digest = "ab".repeat(32);
 const least = {
@@ -109,4 +113,25 @@ test("an endpoint with a password in it is refused, and the password is not repe
   const faults = readFaults({ ...least, LIFEBOAT_ENDPOINT: "https://somebody:hunter2@store.example" });
   expect(faults).toContain("LIFEBOAT_ENDPOINT must hold no user name or password");
   expect(faults).not.toContain("hunter2");
+});
+
+test("tokens have names, and two names for one digest are a fault", () => {
+  const tokens = `shop:${digest},shop:${"cd".repeat(32)}`;
+  expect(readConfig({ ...least, LIFEBOAT_API_TOKENS_SHA256: tokens }).tokenDigests).toEqual(tokens.split(","));
+  const faults = readFaults({ ...least, LIFEBOAT_API_TOKENS_SHA256: `shop:${digest},desk:${digest}` });
+  expect(faults).toContain("LIFEBOAT_API_TOKENS_SHA256: one digest has two names");
+});
+
+test("tokens come from a file instead, which must be there and sound", () => {
+  using directory = makeTemporaryDirectory();
+  const file = join(directory.path, "tokens");
+  const { LIFEBOAT_API_TOKENS_SHA256: _, ...rest } = least;
+  expect(readFaults({ ...rest, LIFEBOAT_API_TOKENS_FILE: file })).toContain("LIFEBOAT_API_TOKENS_FILE: ENOENT");
+  writeFileSync(file, "the-token-itself");
+  const faults = readFaults({ ...rest, LIFEBOAT_API_TOKENS_FILE: file });
+  expect(faults).toContain("entry 1");
+  expect(faults).not.toContain("the-token-itself");
+  writeFileSync(file, `shop:${digest}\n`);
+  expect(readConfig({ ...rest, LIFEBOAT_API_TOKENS_FILE: file })).toMatchObject({ tokenDigests: [], tokensFile: file });
+  expect(readFaults({ ...least, LIFEBOAT_API_TOKENS_FILE: file })).toContain("are both set");
 });

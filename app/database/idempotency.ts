@@ -3,8 +3,11 @@ import type Database from "better-sqlite3";
 import { prepareStatement } from "./transaction.ts";
 import { CommandRejected } from "./write-outcome.ts";
 
-/** The caller's key, and what the request was: the same key with another fingerprint is a caller's mistake. */
-export type Idempotency = { key: string; fingerprint: string };
+/**
+ * The caller's key, and what the request was: the same key with another fingerprint is a caller's mistake. Each
+ * principal has keys of its own; neither its name nor a key holds a blank.
+ */
+export type Idempotency = { key: string; fingerprint: string; principal?: string };
 
 /** How long a result is kept for replays, in running time. */
 export const idempotencyRetentionMs = 7 * 24 * 3600 * 1000;
@@ -14,7 +17,7 @@ export const idempotencyRetentionMs = 7 * 24 * 3600 * 1000;
  * request.
  */
 export function findReplay(db: Database.Database, idempotency: Idempotency): string | undefined {
-  const [row] = prepareStatement<{ fingerprint: string; result: string }>(db, findText).all(idempotency.key);
+  const row = findRow(db, idempotency);
   if (row === undefined) return undefined;
   if (row.fingerprint === idempotency.fingerprint) return row.result;
   throw new CommandRejected(
@@ -29,7 +32,24 @@ export type StoredAt = { nowMs: number; runningMs: number };
 
 /** Stores a result beside the write itself, in the same savepoint. */
 export function storeResult(db: Database.Database, idempotency: Idempotency, result: string, at: StoredAt): void {
-  prepareStatement(db, storeText).run(idempotency.key, idempotency.fingerprint, result, at.nowMs, at.runningMs);
+  const { key, fingerprint, principal } = idempotency;
+  const isTaken = prepareStatement(db, findText).all(key, key).length > 0;
+  const storedKey = isTaken ? ownKey(idempotency) : key;
+  prepareStatement(db, storeText).run(storedKey, fingerprint, result, at.nowMs, at.runningMs, principal ?? null);
+}
+
+type StoredRow = { principal: string | null; fingerprint: string; result: string };
+
+// A row without a principal comes from an older release, or from nobody in particular: anyone may have made it.
+function findRow(db: Database.Database, idempotency: Idempotency): StoredRow | undefined {
+  const { key, principal = null } = idempotency;
+  const rows = prepareStatement<StoredRow>(db, findText).all(key, ownKey(idempotency));
+  return rows.find((row) => row.principal === principal) ?? rows.find((row) => row.principal === null);
+}
+
+// Whoever comes first has the plain key, by which an older release that comes back finds it.
+function ownKey({ key, principal = "" }: Idempotency): string {
+  return `${principal} ${key}`;
 }
 
 /**
@@ -76,7 +96,10 @@ export function createIdempotencyTable(db: Database.Database): void {
   db.exec("create index if not exists _idempotency_kept_from on _idempotency (kept_from)");
 }
 
-const addedColumns = [{ name: "kept_from", type: "integer" }];
+const addedColumns = [
+  { name: "kept_from", type: "integer" },
+  { name: "principal", type: "text" },
+];
 
 function readColumns(db: Database.Database): Set<string> {
   return new Set(db.prepare<[], string>("select name from pragma_table_info('_idempotency')").pluck().all());
@@ -87,8 +110,9 @@ function readNewestRunningMs(db: Database.Database): number {
   return row?.newest ?? 0;
 }
 
-const findText = "select fingerprint, result from _idempotency where key = ?";
-const storeText = "insert into _idempotency (key, fingerprint, result, created_at, kept_from) values (?, ?, ?, ?, ?)";
+const findText = "select principal, fingerprint, result from _idempotency where key in (?, ?)";
+const storeText =
+  "insert into _idempotency (key, fingerprint, result, created_at, kept_from, principal) values (?, ?, ?, ?, ?, ?)";
 const newestText = "select max(kept_from) as newest from _idempotency";
 const pruneText =
   "delete from _idempotency where key in (select key from _idempotency where kept_from < ? order by kept_from limit ?)";

@@ -42,7 +42,7 @@ function runOnce(engine: Engine, request: WriteRequest): MemberOutcome {
     return { outcome: "done", resultJson: runCommand(engine, request), replayed: false };
   // Different commands never share a stored result, whatever the caller's fingerprint covers.
   const fingerprint = `${request.command} ${request.idempotency.fingerprint}`;
-  const idempotency: Idempotency = { key: request.idempotency.key, fingerprint };
+  const idempotency: Idempotency = { ...request.idempotency, fingerprint };
   const known = findReplay(engine.db, idempotency);
   if (known !== undefined) return { outcome: "done", resultJson: known, replayed: true };
   const resultJson = runCommand(engine, request);

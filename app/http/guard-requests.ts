@@ -1,11 +1,21 @@
-import { createAuthenticator } from "./authenticate.ts";
+import { createAuthenticator, type Authenticate } from "./authenticate.ts";
 import { openPaths } from "./health-routes.ts";
+import { LiveTokens } from "./live-tokens.ts";
 import { Problem } from "./problem.ts";
 import type { Server } from "./route-context.ts";
+import type { ServerConfig } from "./server-config.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Whose token the request carries; null where none is asked for. */
+    principal: string | null;
+  }
+}
 
 /** Sees every request before its body is read: names it, turns it away while the server stops, asks for the token. */
-export function guardRequests(server: Server, tokenDigests: readonly string[]): void {
-  const authenticate = createAuthenticator(tokenDigests);
+export function guardRequests(server: Server, config: TokenConfig): void {
+  const authenticate = openTokens(server, config);
+  server.decorateRequest("principal", null);
   let stopping = false;
   server.addHook("preClose", (done) => {
     stopping = true;
@@ -14,9 +24,23 @@ export function guardRequests(server: Server, tokenDigests: readonly string[]): 
   server.addHook("onRequest", (request, reply, done) => {
     reply.header("request-id", request.id).header("cache-control", "no-store");
     if (stopping) throw stoppingProblem();
-    if (!openPaths.has(request.routeOptions.url)) authenticate(request.headers.authorization);
+    if (!openPaths.has(request.routeOptions.url)) {
+      request.principal = authenticate(request.headers.authorization);
+    }
     done();
   });
+}
+
+type TokenConfig = Pick<ServerConfig, "tokenDigests" | "tokensFile">;
+
+function openTokens(server: Server, { tokenDigests, tokensFile }: TokenConfig): Authenticate {
+  if (tokensFile === undefined) return createAuthenticator(tokenDigests);
+  const tokens = new LiveTokens(tokensFile, server.log);
+  server.addHook("onClose", (_server, done) => {
+    tokens.close();
+    done();
+  });
+  return tokens.authenticate;
 }
 
 function stoppingProblem(): Problem {

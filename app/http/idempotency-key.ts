@@ -9,7 +9,10 @@ import { Problem } from "./problem.ts";
 export function readIdempotency(request: FastifyRequest): Idempotency | undefined {
   const key = request.headers["idempotency-key"];
   if (key === undefined) return undefined;
-  if (typeof key === "string" && /^[\x21-\x7e]{8,200}$/.test(key)) return { key, fingerprint: fingerprintOf(request) };
+  if (typeof key === "string" && /^[\x21-\x7e]{8,200}$/.test(key)) {
+    const { principal } = request;
+    return { key, fingerprint: fingerprintOf(request), ...(principal !== null && { principal }) };
+  }
   throw new Problem(400, "invalid-idempotency-key", "Idempotency-Key must be 8 to 200 printable ASCII characters.");
 }
 

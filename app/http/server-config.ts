@@ -1,8 +1,10 @@
 import type { Durability } from "../database/write-outcome.ts";
 
 export type ServerConfig = {
-  /** SHA-256 digests of the API tokens, in hex. */
+  /** The API tokens, each `<name>:<SHA-256 in hex>` or the digest alone; unused when they come from a file. */
   tokenDigests: readonly string[];
+  /** The file that the tokens come from; it is read again when it changes. */
+  tokensFile?: string;
   /** What a write promises when its request does not say. */
   defaultDurability: Durability;
   /** How long a `bucket` write waits for the bucket before it is answered as committed, not replicated. */

@@ -40,7 +40,7 @@ export function buildServer(options: ServerOptions): Server {
   server.removeContentTypeParser("text/plain");
   server.setErrorHandler(answerFailure);
   server.setNotFoundHandler(answerNoRoute);
-  guardRequests(server, config.tokenDigests);
+  guardRequests(server, config);
   server.addHook("onResponse", logRequest);
   const answerWrite = createAnswerWrite({ writer, replication, config });
   addHealthRoutes(server, { writer, replication, findStartCause: options.findStartCause ?? (() => null) });

@@ -51,3 +51,32 @@ test.each(["add-and-fail", "add-and-reject", "roll-back-everything"])(
     expect(fixture.commit({ input, idempotency })).toMatchObject([{ outcome: "committed", replayed: false }]);
   },
 );
+
+test("each principal has keys of its own, and neither reads what the other's key did", () => {
+  using fixture = makeGroupFixture();
+  const ask = (principal: string, id: string) =>
+    fixture.commit({ input: { id, body: principal }, idempotency: { key: "key-1", fingerprint: id, principal } });
+  expect(ask("ada", "a")).toMatchObject([{ outcome: "committed", replayed: false }]);
+  expect(ask("bob", "b")).toMatchObject([{ outcome: "committed", replayed: false }]);
+  expect(ask("eve", "c")).toMatchObject([{ outcome: "committed", replayed: false }]);
+  expect(ask("ada", "a")).toMatchObject([{ replayed: true, resultJson: '{"id":"a","length":3}' }]);
+  expect(ask("bob", "b")).toMatchObject([{ replayed: true, resultJson: '{"id":"b","length":3}' }]);
+  expect(ask("bob", "a")).toMatchObject([{ outcome: "rejected", code: "idempotency-key-reused" }]);
+  expect(readNotes(fixture.path)).toEqual({ a: "ada", b: "bob", c: "eve" });
+});
+
+test("a result of an older release, which knew no principals, replays for whoever may have made it", () => {
+  using fixture = makeGroupFixture();
+  fixture.commit({ input, idempotency });
+  for (const principal of ["ada", "bob"]) {
+    expect(fixture.commit({ input, idempotency: { ...idempotency, principal } })).toMatchObject([{ replayed: true }]);
+  }
+});
+
+test("a request of nobody does not take over a principal's key", () => {
+  using fixture = makeGroupFixture();
+  fixture.commit({ input, idempotency: { ...idempotency, principal: "ada" } });
+  const other = { id: "b", body: "nobody" };
+  expect(fixture.commit({ input: other, idempotency })).toMatchObject([{ replayed: false }]);
+  expect(fixture.commit({ input: other, idempotency })).toMatchObject([{ replayed: true }]);
+});

@@ -1,0 +1,80 @@
+import { readFileSync } from "node:fs";
+
+import type { FastifyBaseLogger } from "fastify";
+
+import { authenticateWith, type Authenticate } from "./authenticate.ts";
+import { parseTokensFile, type Token } from "./tokens.ts";
+
+/** Reads the file of tokens. Throws Error with the path and what is wrong, never with what the file holds. */
+export function readTokensFile(path: string): Token[] {
+  return parseAs(path, readFileSync(path, "utf8"));
+}
+
+/** Tokens from a file that is read again when it changes and on SIGHUP, so that no restart is needed. */
+export class LiveTokens {
+  readonly #path: string;
+  readonly #log: FastifyBaseLogger;
+  readonly #timer: NodeJS.Timeout;
+  readonly #reread = (): void => {
+    this.#text = undefined;
+    this.#complaint = undefined;
+    this.#look();
+  };
+  #text: string | undefined;
+  #complaint: string | undefined;
+  #authenticate: Authenticate;
+
+  /** Throws when the file cannot be read or is damaged: there are no earlier tokens to go on with. */
+  constructor(path: string, log: FastifyBaseLogger) {
+    this.#path = path;
+    this.#log = log;
+    this.#text = readFileSync(path, "utf8");
+    this.#authenticate = authenticateWith(parseAs(path, this.#text));
+    // Content is compared, not the time of change: no file system's clock or watch can hide a change.
+    this.#timer = setInterval(() => this.#look(), lookIntervalMs).unref();
+    process.on("SIGHUP", this.#reread);
+  }
+
+  readonly authenticate: Authenticate = (header) => this.#authenticate(header);
+
+  close(): void {
+    clearInterval(this.#timer);
+    process.off("SIGHUP", this.#reread);
+  }
+
+  #look(): void {
+    try {
+      const text = readFileSync(this.#path, "utf8");
+      if (text === this.#text) return;
+      this.#text = text;
+      this.#take(parseAs(this.#path, text));
+    } catch (err) {
+      this.#complain(err);
+    }
+  }
+
+  #take(tokens: readonly Token[]): void {
+    this.#authenticate = authenticateWith(tokens);
+    this.#complaint = undefined;
+    const principals = [...new Set(tokens.map(({ principal }) => principal))];
+    this.#log.info({ path: this.#path, principals }, "API tokens read again");
+  }
+
+  // A damaged file must not lock everybody out: the tokens of before go on. Said once, not at every look.
+  #complain(err: unknown): void {
+    const complaint = err instanceof Error ? err.message : String(err);
+    if (complaint === this.#complaint) return;
+    this.#complaint = complaint;
+    this.#log.error({ err }, "the file of API tokens cannot be used; the tokens of before stay valid");
+  }
+}
+
+const lookIntervalMs = 1000;
+
+function parseAs(path: string, text: string): Token[] {
+  try {
+    return parseTokensFile(text);
+  } catch (error) {
+    throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}

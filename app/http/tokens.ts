@@ -1,0 +1,42 @@
+/** One API token that is let in: whose it is, and its SHA-256 digest in hex. */
+export type Token = { principal: string; digest: string };
+
+/**
+ * Reads entries of the form `<name>:<digest>`, or `<digest>` alone, which gets a name from its first digits. Two digests
+ * may share a name: so a token is rotated. Throws Error, which counts entries and repeats none: one may be a token.
+ */
+export function parseTokens(entries: readonly string[]): Token[] {
+  const tokens = new Map<string, Token>();
+  for (const [index, entry] of entries.entries()) {
+    const token = parseToken(entry, index + 1);
+    const known = tokens.get(token.digest)?.principal ?? token.principal;
+    if (known !== token.principal)
+      throw new Error(`one digest has two names, ${known} and ${token.principal}; give each token one name`);
+    tokens.set(token.digest, token);
+  }
+  return [...tokens.values()];
+}
+
+/** Reads a file of tokens: one entry a line or with commas between; blank lines and lines with `#` say nothing. */
+export function parseTokensFile(text: string): Token[] {
+  const lines = text.split(/\r?\n/).filter((line) => !line.trimStart().startsWith("#"));
+  const entries = lines.flatMap((line) => line.split(",")).map((entry) => entry.trim());
+  const tokens = parseTokens(entries.filter((entry) => entry !== ""));
+  if (tokens.length === 0) throw new Error("it holds no token; write at least one <name>:<digest> into it");
+  return tokens;
+}
+
+const derivedNameDigits = 12;
+// No blank, comma or colon: a name stands in lists, before a digest, and before a key.
+const namedToken = /^(?:([a-z0-9][a-z0-9._-]{0,63}):)?([0-9a-f]{64})$/i;
+
+function parseToken(entry: string, number: number): Token {
+  const parts = namedToken.exec(entry);
+  const digest = parts?.[2]?.toLowerCase();
+  if (digest === undefined) {
+    throw new Error(
+      `entry ${number} is neither <name>:<digest> nor a SHA-256 digest in 64 hex digits; make a digest with: printf %s TOKEN | sha256sum`,
+    );
+  }
+  return { principal: parts?.[1] ?? `token-${digest.slice(0, derivedNameDigits)}`, digest };
+}

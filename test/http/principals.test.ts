@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import { rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { expect, test, vi } from "vitest";
+
+import { createAuthenticator } from "../../app/http/authenticate.ts";
+import { parseTokensFile } from "../../app/http/tokens.ts";
+import { makeTemporaryDirectory } from "../database/temporary-directory.ts";
+import { startTestServer, type TestServer, tokenDigest } from "./test-server.ts";
+
+const digestOf = (token: string): string => createHash("sha256").update(token).digest("hex");
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+const entry = (name: string, token: string): string => `${name}:${digestOf(token)}`;
+
+test("a token has the name it was given, or a stable one from its digest, and a rotated token keeps its name", () => {
+  const authenticate = createAuthenticator([entry("shop", "old"), entry("shop", "new"), digestOf("plain")]);
+  expect(authenticate("Bearer old")).toBe("shop");
+  expect(authenticate("Bearer new")).toBe("shop");
+  expect(authenticate("Bearer plain")).toBe(`token-${digestOf("plain").slice(0, 12)}`);
+});
+
+test.each([
+  ["one digest under two names", [entry("a", "x"), entry("b", "x")], "two names"],
+  ["one digest with and without a name", [entry("a", "x"), digestOf("x")], "two names"],
+  ["a name with a blank", [entry("a b", "x")], "entry 1"],
+  ["a token in place of its digest", [digestOf("x"), "shop:the-token-itself"], "entry 2"],
+  ["an empty name", [`:${digestOf("x")}`], "entry 1"],
+])("%s is refused, and the entry is not repeated", (_, entries, words) => {
+  expect(() => createAuthenticator(entries)).toThrow(words);
+  expect(() => createAuthenticator(entries)).not.toThrow("the-token-itself");
+});
+
+test("a file holds one entry a line or with commas between, blank lines and notes", () => {
+  const text = `# who may call\n${entry("a", "1")}, ${entry("b", "2")}\r\n\n  ${digestOf("3")}\n`;
+  expect(parseTokensFile(text).map(({ principal }) => principal)).toEqual([
+    "a",
+    "b",
+    `token-${digestOf("3").slice(0, 12)}`,
+  ]);
+  for (const empty of ["", "\n# nobody\n"]) expect(() => parseTokensFile(empty)).toThrow("no token");
+});
+
+test("the same Idempotency-Key of two principals is two writes, and a rotated token replays", async () => {
+  const tokenDigests = [entry("shop", "s1"), entry("shop", "s2"), entry("desk", "d1")];
+  await using server = await startTestServer({ tokenDigests });
+  const headers = { "idempotency-key": "payment-0001" };
+  const write = (token: string, email: string) =>
+    server.call("POST", "/customers", { body: { name: "Ada", email }, headers: { ...headers, ...bearer(token) } });
+  const first = await write("s1", "shop@example.com");
+  const other = await write("d1", "desk@example.com");
+  expect([first.status, other.status, other.headers["idempotency-replayed"]]).toEqual([201, 201, undefined]);
+  const replay = await write("s2", "shop@example.com");
+  expect([replay.headers["idempotency-replayed"], replay.body]).toEqual(["true", first.body]);
+});
+
+test("the request's line names the principal, and neither token nor digest", async () => {
+  await using server = await startTestServer({ tokenDigests: [entry("shop", "s1"), tokenDigest] });
+  await server.call("GET", "/customers", { headers: bearer("s1") });
+  await server.call("GET", "/customers");
+  await server.call("GET", "/customers", { headers: bearer("wrong") });
+  const lines = server.log.filter((line) => line.includes("request answered")).map((line) => JSON.parse(line));
+  expect(lines.map(({ principal }) => principal)).toEqual(["shop", `token-${tokenDigest.slice(0, 12)}`, undefined]);
+  expect(server.log.join("")).not.toContain(tokenDigest);
+});
+
+test("tokens from a file change without a restart, and a damaged file keeps the old ones", async () => {
+  using directory = makeTemporaryDirectory();
+  const tokensFile = join(directory.path, "tokens");
+  await writeFile(tokensFile, entry("shop", "s1"));
+  await using server = await startTestServer({ tokenDigests: [], tokensFile });
+  expect(await statusFor(server, "s1")).toBe(200);
+  await writeFile(`${tokensFile}.new`, entry("shop", "s2"));
+  await rename(`${tokensFile}.new`, tokensFile);
+  await vi.waitFor(async () => expect(await statusFor(server, "s2")).toBe(200), 20_000);
+  expect(await statusFor(server, "s1")).toBe(401);
+  await writeFile(tokensFile, "s3-given-in-place-of-its-digest");
+  await vi.waitFor(() => expect(server.log.join("")).toContain("cannot be used"), 20_000);
+  expect(await statusFor(server, "s2")).toBe(200);
+  expect(server.log.join("")).not.toContain("s3-given");
+  expect(server.log.filter((line) => line.includes("cannot be used"))).toHaveLength(1);
+});
+
+test("SIGHUP reads the tokens at once, and the server lets go of the signal when it closes", async () => {
+  using directory = makeTemporaryDirectory();
+  const tokensFile = join(directory.path, "tokens");
+  await writeFile(tokensFile, entry("shop", "s1"));
+  const before = process.listenerCount("SIGHUP");
+  {
+    await using server = await startTestServer({ tokenDigests: [], tokensFile });
+    await writeFile(tokensFile, entry("shop", "s2"));
+    process.emit("SIGHUP");
+    expect(await statusFor(server, "s2")).toBe(200);
+  }
+  expect(process.listenerCount("SIGHUP")).toBe(before);
+});
+
+async function statusFor(server: TestServer, token: string): Promise<number> {
+  return (await server.call("GET", "/customers", { headers: bearer(token) })).status;
+}
