@@ -71,54 +71,11 @@ async function failOnFence(endings: Endings): Promise<never> {
   throw new Superseded(await endings.fence);
 }
 
-<<<<<<< HEAD
 async function end(life: Life, ending: Ending): Promise<number> {
   if ("signal" in ending) return stopCleanly(life, ending.signal);
   if ("fencedBy" in ending) throw new Superseded(ending.fencedBy);
   await answerLast(life);
   throw ending.failure;
-=======
-type Start = { config: AppConfig; mark: Mark; log: Logger; end: (ending: Ending) => void };
-
-/** Opens writer and replication side by side, for both are on the way to the first answer. */
-async function start({ config, mark, log, end: stop }: Start): Promise<Life> {
-  const { machine } = config;
-  const opening = openReplication(machine, mark, {
-    log: (event, details) => log.info(details, event),
-    onFenced: (fencedBy) => stop({ fencedBy }),
-  });
-  const starting = startWriter({
-    databasePath: machine.files.database,
-    threadUrl: new URL(`./writer-thread${extname(import.meta.filename)}`, import.meta.url),
-    ...writerLimits,
-    beforeMigration: async () => (await opening).upload(backupPointTimeoutMs),
-    log,
-  });
-  const [replication, writer] = await Promise.all([opening, starting]);
-  writer.onFailure((failure) => stop({ failure }));
-  const reader = openReader(machine.files.database);
-  const { tokenDigests, tokensFile, host, port } = config;
-  const server = buildServer({
-    writer,
-    reader,
-    replication,
-    config: {
-      tokenDigests,
-      ...(tokensFile !== undefined && { tokensFile }),
-      defaultDurability: "disk",
-      bucketTimeoutMs,
-    },
-    log,
-  });
-  await server.listen({ host, port });
-  log.info({ host, port, epoch: mark.epoch }, "serving");
-  return { machine, mark, writer, replication, server, log };
-}
-
-function end(life: Life, ending: Ending): Promise<number> {
-  if ("failure" in ending) throw ending.failure;
-  return "signal" in ending ? stopCleanly(life) : leaveFenced(life, ending.fencedBy);
->>>>>>> 0898cc2 (Give each principal its own keys and a name in the log)
 }
 
 /**

@@ -27,6 +27,18 @@ export function findReplay(db: Database.Database, idempotency: Idempotency): str
   );
 }
 
+/** Why a request that asks for a replay only is rejected: see isNothingToReplay. */
+export function nothingToReplay(): CommandRejected {
+  return new CommandRejected(nothingToReplayCode, 409, "no write was made with this Idempotency-Key");
+}
+
+/** Whether a request that asked for a replay only found none. */
+export function isNothingToReplay(error: unknown): boolean {
+  return error instanceof CommandRejected && error.code === nothingToReplayCode;
+}
+
+const nothingToReplayCode = "nothing-to-replay";
+
 /** The wall clock, which may be wrong, and the running time, which never jumps. */
 export type StoredAt = { nowMs: number; runningMs: number };
 

@@ -1,6 +1,6 @@
 import type Database from "better-sqlite3";
 
-import { findReplay, type Idempotency, storeResult } from "./idempotency.ts";
+import { findReplay, type Idempotency, nothingToReplay, storeResult } from "./idempotency.ts";
 import { isDiskFull, toDiskFailed } from "./sqlite-failure.ts";
 import { prepareStatement, runTransaction, type Transaction } from "./transaction.ts";
 import { CommandRejected } from "./write-outcome.ts";
@@ -38,13 +38,16 @@ export function runMember(engine: Engine, request: WriteRequest): MemberOutcome 
 }
 
 function runOnce(engine: Engine, request: WriteRequest): MemberOutcome {
-  if (request.idempotency === undefined)
+  if (request.idempotency === undefined) {
+    if (request.replayOnly === true) throw nothingToReplay();
     return { outcome: "done", resultJson: runCommand(engine, request), replayed: false };
+  }
   // Different commands never share a stored result, whatever the caller's fingerprint covers.
   const fingerprint = `${request.command} ${request.idempotency.fingerprint}`;
   const idempotency: Idempotency = { ...request.idempotency, fingerprint };
   const known = findReplay(engine.db, idempotency);
   if (known !== undefined) return { outcome: "done", resultJson: known, replayed: true };
+  if (request.replayOnly === true) throw nothingToReplay();
   const resultJson = runCommand(engine, request);
   storeResult(engine.db, idempotency, resultJson, { nowMs: engine.nowMs(), runningMs: engine.runningMs() });
   return { outcome: "done", resultJson, replayed: false };

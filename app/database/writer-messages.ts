@@ -10,6 +10,8 @@ export type WriteRequest = {
   input: unknown;
   durability: LocalDurability;
   idempotency?: Idempotency;
+  /** Answers from a stored result, or rejects with `nothing-to-replay`; the command does not run. */
+  replayOnly?: boolean;
 };
 
 export type WriteAnswer =

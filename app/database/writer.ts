@@ -1,18 +1,17 @@
 import { Worker } from "node:worker_threads";
 
-import type { Idempotency } from "./idempotency.ts";
 import { migrateThread, type MigrationProgress } from "./migrate-thread.ts";
 import type { MigrationNote } from "./migration.ts";
 import { ThreadWriter } from "./thread-writer.ts";
 import { WalGuard } from "./wal-guard.ts";
-import type { Committed, LocalDurability } from "./write-outcome.ts";
+import type { Committed } from "./write-outcome.ts";
 import type { WatchLimits } from "./write-watch.ts";
-import type { WriterThreadData } from "./writer-messages.ts";
+import type { WriteRequest, WriterThreadData } from "./writer-messages.ts";
 
 /** What the writer logs with: pino's logger is one. */
 export type WriterLog = Record<"info" | "warn" | "error", (fields: object, message: string) => void>;
 
-export type ExecuteOptions = { durability: LocalDurability; idempotency?: Idempotency };
+export type ExecuteOptions = Pick<WriteRequest, "durability" | "idempotency" | "replayOnly">;
 
 /** The main thread's handle on the writer thread. */
 export type Writer = {

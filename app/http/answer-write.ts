@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 
-import type { Idempotency } from "../database/idempotency.ts";
-import type { Committed, Durability, LocalDurability } from "../database/write-outcome.ts";
+import { isNothingToReplay } from "../database/idempotency.ts";
+import type { Committed, Durability } from "../database/write-outcome.ts";
+import type { ExecuteOptions } from "../database/writer.ts";
 import type { commands } from "../service/commands.ts";
 import { readDurability } from "./durability.ts";
 import { readIdempotency } from "./idempotency-key.ts";
@@ -21,11 +22,7 @@ type Write = { status: 200 | 201; durability?: Durability } & {
 
 /** The part of the writer that answers need. */
 export type WriteExecutor = {
-  execute(
-    command: string,
-    input: unknown,
-    options: { durability: LocalDurability; idempotency?: Idempotency },
-  ): Promise<Committed<unknown>>;
+  execute(command: string, input: unknown, options: ExecuteOptions): Promise<Committed<unknown>>;
 };
 
 export type AnswerWrite = (request: FastifyRequest, reply: FastifyReply, write: Write) => Promise<unknown>;
@@ -35,19 +32,27 @@ type WriteAnswerOptions = { writer: WriteExecutor; replication: Replication; con
 /**
  * Makes the one function that turns a write into an answer: execute, wait for the durability that was asked for, say
  * what was really reached. A replay waits exactly like a first write. When the bucket is not reached in time the
- * answer is 202 with `Durability: disk` and the cause in `Lifeboat-Not-Replicated`.
+ * answer is 202 with `Durability: disk` and the cause in `Lifeboat-Not-Replicated`. Where the bucket is known not to
+ * take it, only what was written before is answered, the same way; a new write is refused.
  */
 export function createAnswerWrite({ writer, replication, config }: WriteAnswerOptions): AnswerWrite {
   return async (request, reply, { command, input, status, durability = config.defaultDurability }) => {
     const wanted = readDurability(request.headers, durability);
     const idempotency = readIdempotency(request);
-    if (wanted === "bucket") demandWritableBucket(replication);
+    const refusal = wanted === "bucket" ? replication.bucketRefusal : null;
+    if (refusal !== null && idempotency === undefined) throw bucketProblem(refusal);
     const local = wanted === "bucket" ? "disk" : wanted;
     const options = { durability: local, ...(idempotency && { idempotency }) };
-    const { result, replayed } = await writer.execute(command, input, options);
+    const { result, replayed } =
+      refusal === null
+        ? await writer.execute(command, input, options)
+        : await replayOrRefuse(writer.execute(command, input, { ...options, replayOnly: true }), refusal);
     if (replayed) reply.header("idempotency-replayed", "true");
     // Only now: a sync that began before the commit returned may not hold it.
-    const missed = wanted === "bucket" ? await waitForBucket(replication, config.bucketTimeoutMs, request) : null;
+    const missed =
+      refusal === null && wanted === "bucket"
+        ? await waitForBucket(replication, config.bucketTimeoutMs, request)
+        : refusal && toHeaderText(refusal);
     if (wanted === "bucket" && replication.fence === "advisory") reply.header("lifeboat-fence", "advisory");
     if (missed === null) return reply.code(status).header("durability", wanted).send(result);
     return reply.code(202).header("durability", local).header("lifeboat-not-replicated", missed).send(result);
@@ -56,10 +61,18 @@ export function createAnswerWrite({ writer, replication, config }: WriteAnswerOp
 
 const bucketRetrySeconds = "5";
 
-function demandWritableBucket({ bucketRefusal }: Replication): void {
-  if (bucketRefusal === null) return;
-  const detail = `Nothing was written, since the bucket cannot hold it now: ${bucketRefusal}. Retry, or ask for Durability: disk.`;
-  throw new Problem(503, "bucket-not-writable", detail, { headers: { "retry-after": bucketRetrySeconds } });
+function bucketProblem(refusal: string): Problem {
+  const detail = `This request wrote nothing, since the bucket cannot hold it now: ${refusal}. Retry, or ask for Durability: disk.`;
+  return new Problem(503, "bucket-not-writable", detail, { headers: { "retry-after": bucketRetrySeconds } });
+}
+
+// The writer alone knows what was written with a key, also by a request that waits in its queue.
+async function replayOrRefuse(replay: Promise<Committed<unknown>>, refusal: string): Promise<Committed<unknown>> {
+  try {
+    return await replay;
+  } catch (error) {
+    throw isNothingToReplay(error) ? bucketProblem(refusal) : error;
+  }
 }
 
 /**

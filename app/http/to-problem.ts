@@ -15,7 +15,7 @@ export function toProblem(error: unknown): Problem {
 }
 
 function refusedProblem({ reason, retryAfterSeconds }: WriteRefused): Problem {
-  const detail = "Nothing was written. Repeat the request after the time that Retry-After gives, in seconds.";
+  const detail = "This request wrote nothing. Repeat it after the time that Retry-After gives, in seconds.";
   return new Problem(503, reason, detail, {
     headers: { "retry-after": String(Math.max(1, Math.ceil(retryAfterSeconds))) },
   });

@@ -80,3 +80,19 @@ test("a request of nobody does not take over a principal's key", () => {
   expect(fixture.commit({ input: other, idempotency })).toMatchObject([{ replayed: false }]);
   expect(fixture.commit({ input: other, idempotency })).toMatchObject([{ replayed: true }]);
 });
+
+test("a request for a replay only gives the stored result, and runs nothing where there is none", () => {
+  using fixture = makeGroupFixture();
+  const replayOnly = true;
+  const [none] = fixture.commit({ input, idempotency, replayOnly });
+  expect(none).toMatchObject({ outcome: "rejected", code: "nothing-to-replay" });
+  expect(readNotes(fixture.path)).toEqual({});
+  const [first] = fixture.commit({ input, idempotency });
+  expect(fixture.commit({ input, idempotency, replayOnly })).toEqual([{ ...first, replayed: true }]);
+  const reused = { ...idempotency, fingerprint: "f2" };
+  expect(fixture.commit({ input, idempotency: reused, replayOnly })).toMatchObject([
+    { code: "idempotency-key-reused" },
+  ]);
+  expect(fixture.commit({ input: { id: "b", body: "" }, replayOnly })).toMatchObject([{ code: "nothing-to-replay" }]);
+  expect(readNotes(fixture.path)).toEqual({ a: "once" });
+});
