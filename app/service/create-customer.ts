@@ -4,14 +4,14 @@ import { CommandRejected } from "../database/write-outcome.ts";
 import type { CustomerInput } from "./customer-input.ts";
 import { toCustomer } from "./customer.ts";
 import type { Customer } from "./customer.ts";
-import { nextId } from "./next-id.ts";
+import { nextId, readNewestId } from "./next-id.ts";
 import { tables } from "./tables.ts";
 
 /** Stores a customer. Throws CommandRejected `conflict` (409) when the email is taken. */
 export function* createCustomer({ name, email }: CustomerInput): Transaction<Customer> {
   const now = new Date();
-  const [newest] = yield* query(tables.selectFrom("customers").select("id").orderBy("id", "desc").limit(1));
-  const row = { id: nextId(newest?.id, now.getTime()), name, email, created_at: now.toISOString() };
+  const newest = yield* readNewestId("customers");
+  const row = { id: nextId(newest, now.getTime()), name, email, created_at: now.toISOString() };
   const stored = yield* query(
     tables
       .insertInto("customers")

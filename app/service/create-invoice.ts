@@ -4,7 +4,7 @@ import { CommandRejected } from "../database/write-outcome.ts";
 import type { InvoiceInput, InvoiceLine } from "./invoice-input.ts";
 import { toInvoice } from "./invoice.ts";
 import type { Invoice } from "./invoice.ts";
-import { nextId } from "./next-id.ts";
+import { nextId, readNewestId } from "./next-id.ts";
 import { sumCents } from "./sum-cents.ts";
 import { tables } from "./tables.ts";
 import type { InvoicesTable } from "./tables.ts";
@@ -28,9 +28,9 @@ function* demandCustomer(id: string): Transaction<void> {
 
 function* insertInvoice(input: InvoiceInput, totalCents: number): Transaction<InvoicesTable> {
   const now = new Date();
-  const [newest] = yield* query(tables.selectFrom("invoices").select("id").orderBy("id", "desc").limit(1));
+  const newest = yield* readNewestId("invoices");
   const row = {
-    id: nextId(newest?.id, now.getTime()),
+    id: nextId(newest, now.getTime()),
     customer_id: input.customerId,
     reference: input.reference,
     currency: input.currency,

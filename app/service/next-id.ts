@@ -1,23 +1,55 @@
 import { randomUUID } from "node:crypto";
 
-const timeAndCounter = /^([0-9a-f]{8})-([0-9a-f]{4})-7([0-9a-f]{3})-/;
+import { query } from "../database/transaction.ts";
+import type { Reading } from "../database/transaction.ts";
+import { tables } from "./tables.ts";
+
+const ownShape = /^([0-9a-f]{8})-([0-9a-f]{4})-7([0-9a-f]{3})-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const ownPattern = "________-____-7___-____-____________";
 const counterBits = 12n;
+// The last of them: counting on from there would leave the digits that a UUID has.
+const overflowFrom = "ffffffff-ffff";
+// The year 2100. Most random ids sort behind it.
+const searchBefore = "03bb2cc3-d800";
+const lookLimit = 100;
 
 /**
- * Makes a UUID version 7 (RFC 9562, section 6.2, method 1) that sorts after `newest`, the greatest id of its table.
- * So the order of ids is the order of creation, also when a new machine's clock is behind the old one's.
+ * Makes a UUID version 7 (RFC 9562, section 6.2, method 1) that sorts after `newest`, the greatest id of this shape in
+ * its table. So the order of ids is the order of creation, also when a new machine's clock is behind the old one's.
+ * A `newest` that this product did not make counts for nothing.
  */
 export function nextId(newest: string | undefined, nowMs: number): string {
   const now = BigInt(nowMs) << counterBits;
-  const afterNewest = newest === undefined ? 0n : readTimeAndCounter(newest) + 1n;
+  const parts = newest !== undefined && newest < overflowFrom ? ownShape.exec(newest) : null;
+  const afterNewest = parts === null ? 0n : BigInt(`0x${parts.slice(1).join("")}`) + 1n;
   const digits = (now > afterNewest ? now : afterNewest).toString(16).padStart(15, "0");
   const variantAndRandom = randomUUID().slice("00000000-0000-0000-".length);
   return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-7${digits.slice(12)}-${variantAndRandom}`;
 }
 
-function readTimeAndCounter(id: string): bigint {
-  const parts = timeAndCounter.exec(id);
-  if (parts === null)
-    throw new Error(`id "${id}" is no UUID version 7: somebody else wrote it; give that row another id`);
-  return BigInt(`0x${parts.slice(1).join("")}`);
+/**
+ * Reads the greatest id that nextId may follow; ids that somebody else gave to rows are passed over. Behind more than
+ * 100 of those it looks no further than the year 2100, so that a million random ids do not slow every write down.
+ */
+export function* readNewestId(table: "customers" | "invoices"): Reading<string | undefined> {
+  const ids = tables.selectFrom(table).select("id").orderBy("id", "desc");
+  const [last] = yield* query(ids.limit(1));
+  if (last === undefined || isOwn(last)) return last?.id;
+  const lastOnes = yield* query(ids.limit(lookLimit));
+  return lastOnes.find(isOwn)?.id ?? (yield* searchNewestId(table));
+}
+
+function* searchNewestId(table: "customers" | "invoices"): Reading<string | undefined> {
+  let before = searchBefore;
+  while (true) {
+    const ids = tables.selectFrom(table).select("id").where("id", "like", ownPattern).where("id", "<", before);
+    const [row] = yield* query(ids.orderBy("id", "desc").limit(1));
+    // The pattern takes any letter for a digit.
+    if (row === undefined || isOwn(row)) return row?.id;
+    before = row.id;
+  }
+}
+
+function isOwn({ id }: { id: string }): boolean {
+  return id < overflowFrom && ownShape.test(id);
 }
