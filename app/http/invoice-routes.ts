@@ -14,9 +14,13 @@ const ListQuery = Type.Object(
 // A payment says nothing beyond its URL: no body (Fastify validates null then), or an empty object.
 const PaymentInput = Type.Union([Type.Null(), Type.Object({}, { additionalProperties: false })]);
 
+// Five hundred lines with long descriptions; and nothing but a pair of braces.
+const invoiceBytes = 1024 * 1024;
+const paymentBytes = 1024;
+
 /** Adds POST /invoices, GET /invoices, GET /invoices/:id and POST /invoices/:id/payment. */
 export function addInvoiceRoutes(server: Server, { reader, answerWrite }: RouteContext): void {
-  server.post("/invoices", { schema: { body: InvoiceInput } }, (request, reply) =>
+  server.post("/invoices", { bodyLimit: invoiceBytes, schema: { body: InvoiceInput } }, (request, reply) =>
     answerWrite(request, reply, { command: "create-invoice", input: request.body, status: 201 }),
   );
 
@@ -33,7 +37,8 @@ export function addInvoiceRoutes(server: Server, { reader, answerWrite }: RouteC
   );
 
   // Money that came in must not go with the disk.
-  server.post("/invoices/:id/payment", { schema: { params: IdParams, body: PaymentInput } }, (request, reply) =>
+  const payment = { bodyLimit: paymentBytes, schema: { params: IdParams, body: PaymentInput } };
+  server.post("/invoices/:id/payment", payment, (request, reply) =>
     answerWrite(request, reply, {
       command: "pay-invoice",
       input: { invoiceId: request.params.id },

@@ -2,6 +2,7 @@ import type { FastifyError, FastifySchemaCompiler } from "fastify";
 import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 
+import { findExcess, listedFaultsLimit } from "./find-excess.ts";
 import type { FieldFault } from "./problem.ts";
 
 /**
@@ -10,10 +11,12 @@ import type { FieldFault } from "./problem.ts";
  */
 export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema }) => {
   const validator = Compile(schema);
-  return (value: unknown) => (validator.Check(value) ? { value } : { error: validator.Errors(value) });
+  return (value: unknown) => {
+    const excess = findExcess(schema, value);
+    if (excess !== undefined) return { error: [excess] };
+    return validator.Check(value) ? { value } : { error: validator.Errors(value) };
+  };
 };
-
-const listedFaultsLimit = 20;
 
 /** Lists the fields that failed, at most 20, with one entry for each key that is missing or unknown. */
 export function listFieldFaults({ validation = [], validationContext = "body" }: FastifyError): FieldFault[] {

@@ -54,7 +54,8 @@ const mostConnections = 1_000;
 const closeTimeoutMs = 10_000;
 const headersTimeoutMs = 15_000;
 const limits = {
-  bodyLimit: 1024 * 1024,
+  // For the routes that ask for no other.
+  bodyLimit: 16 * 1024,
   requestTimeout: 30_000,
   connectionTimeout: 60_000,
   // Longer than a proxy keeps an idle connection (Caddy: two minutes), so that it is never the server who hangs up.
