@@ -2,16 +2,57 @@ import { pino } from "pino";
 import type { DestinationStream, Logger } from "pino";
 
 /**
- * Opens the process's log: JSON lines on stdout, or on `destination`. Requests are logged by method and path, errors by
- * message and stack, never with headers, bodies or fields that somebody hung on an error; `redact` is the second fence.
+ * Opens the process's log: JSON lines on stdout, or on `destination`. Call it with the fields first and the message
+ * second; a fault is a `warn` where the process goes on as promised, and an `error` where somebody must act. Requests are
+ * logged by method and path, errors by message and stack, never with headers, bodies or fields that somebody hung on an
+ * error; `censor` is the second fence.
  */
 export function openLog(level: string, destination?: DestinationStream): Logger {
-  const options = { level, redact: { paths: secretPaths, censor: "[secret]" }, serializers: { err: describeError } };
+  const options = {
+    level,
+    formatters: { log: censorFields },
+    serializers: { ...censorChildFields, err: describeError },
+  };
   return destination === undefined ? pino(options) : pino(options, destination);
 }
 
-const secretNames = ["authorization", "cookie", "idempotency-key", "secretAccessKey", "token"];
-const secretPaths = secretNames.flatMap((name) => [`["${name}"]`, `*["${name}"]`, `*.headers["${name}"]`]);
+const secretNames: ReadonlySet<string> = new Set([
+  "authorization",
+  "cookie",
+  "idempotency-key",
+  "secretAccessKey",
+  "token",
+]);
+const censoredText = "[secret]";
+const censoredDepth = 5;
+
+// The fields of a child logger do not pass through the formatter of lines.
+const censorChildFields = Object.fromEntries([...secretNames].map((name) => [name, () => censoredText]));
+
+function censorFields(fields: Record<string, unknown>): Record<string, unknown> {
+  return censor(fields, censoredDepth);
+}
+
+// A line without objects in it, which is nearly every line, costs one look at each name; a copy is made only to censor.
+function censor(fields: Record<string, unknown>, depth: number): Record<string, unknown> {
+  let copy: Record<string, unknown> | undefined;
+  for (const name in fields) {
+    const value = fields[name];
+    const shown = secretNames.has(name) ? censoredText : censorValue(value, depth - 1);
+    if (shown !== value) copy = { ...(copy ?? fields), [name]: shown };
+  }
+  return copy ?? fields;
+}
+
+function censorValue(value: unknown, depth: number): unknown {
+  return depth > 0 && isPlainObject(value) ? censor(value, depth) : value;
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
 
 type ErrorDescription = { type: string; message: string; code: unknown; stack: string | undefined; cause: unknown };
 

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 
 import { openLog } from "../../app/http/log.ts";
 import { startTestServer, token, tokenDigest } from "./test-server.ts";
@@ -49,6 +49,32 @@ test("secrets that somebody logs by mistake are censored", () => {
   expect(lines.join("")).not.toContain(token);
   expect(lines.join("")).not.toContain(key);
   expect(lines[3]).toContain("the cause");
+});
+
+test("a secret is censored beside other fields, in a child's fields and in the store's credentials", () => {
+  const lines: string[] = [];
+  const log = openLog("info", { write: (line) => lines.push(line) });
+  const fields = { before: 1, token, deep: { bucket: { name: "b", secretAccessKey: key } }, after: [2] };
+  log.info(fields, "mixed");
+  log.child({ authorization: token, reqId: "r" }).info({ count: 1 }, "child");
+  expect(JSON.parse(lines[0] ?? "")).toMatchObject({
+    before: 1,
+    token: "[secret]",
+    deep: { bucket: { name: "b", secretAccessKey: "[secret]" } },
+    after: [2],
+  });
+  expect(JSON.parse(lines[1] ?? "")).toMatchObject({ authorization: "[secret]", reqId: "r", count: 1 });
+  expect(fields).toMatchObject({ token, deep: { bucket: { secretAccessKey: key } } });
+});
+
+test("a line without objects is handed on as it is, and its fields are not copied", () => {
+  const seen = vi.spyOn(Object, "getPrototypeOf");
+  const log = openLog("info", { write: () => true });
+  seen.mockClear();
+  log.info({ method: "GET", path: "/customers", status: 200, durationMs: 1.2 }, "request answered");
+  const calls = seen.mock.calls.length;
+  seen.mockRestore();
+  expect(calls).toBe(0);
 });
 
 test("a caller's request id is kept when it is harmless, and replaced when it is not", async () => {
