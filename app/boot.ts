@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 
 import type { AppConfig } from "./config.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { eventsTo } from "./http/log.ts";
 import { bootMachine } from "./replica/boot-machine.ts";
 import { runProcess } from "./run-process.ts";
 
@@ -12,7 +13,7 @@ await runProcess(boot);
  * obeys.
  */
 async function boot({ machine }: AppConfig, log: Logger): Promise<number> {
-  const report = await bootMachine(machine, { log: (event, details) => log.info(details, event) });
+  const report = await bootMachine(machine, { log: eventsTo(log) });
   switch (report.outcome) {
     case "resumed":
     case "claimed":

@@ -8,6 +8,7 @@ import type { MigrationNote } from "./database/migration.ts";
 import { openReader } from "./database/reader.ts";
 import { startWriter } from "./database/writer.ts";
 import type { Endings } from "./endings.ts";
+import { eventsTo } from "./http/log.ts";
 import { buildServer } from "./http/server.ts";
 import { StartingParts } from "./http/starting-parts.ts";
 import { BucketError } from "./replica/bucket-error.ts";
@@ -76,7 +77,7 @@ async function startParts(start: Start): Promise<void> {
 
 async function openOwnReplication({ machine, mark, log, endings, parts }: Start): Promise<Replication> {
   const replication = await openReplication(machine, mark, {
-    log: (event, details) => log.info(details, event),
+    log: eventsTo(log),
     onFenced: (fencedBy) => endings.noteFence(fencedBy),
     onStoreFault: (cause, error) => {
       parts.storeCause = describeFault(error);

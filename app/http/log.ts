@@ -54,6 +54,17 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   return prototype === Object.prototype || prototype === null;
 }
 
+/**
+ * What boot and replication tell their events to. An event that names a cause is a fault, and so a warning: whoever
+ * watches the log by its levels must see it.
+ */
+export function eventsTo(log: Logger): (event: string, details: object) => void {
+  return (event, details) => {
+    if ("cause" in details) log.warn(details, event);
+    else log.info(details, event);
+  };
+}
+
 type ErrorDescription = { type: string; message: string; code: unknown; stack: string | undefined; cause: unknown };
 
 function describeError(error: unknown): ErrorDescription | string {

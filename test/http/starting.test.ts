@@ -22,10 +22,18 @@ test("while the writer migrates, /up answers, /ready says why not, and everythin
     epoch: "0001-test",
   });
   parts.replicationPart = new ControlledReplication();
+  const progress = {
+    stage: "migrating",
+    migration: '3 "totals"',
+    elapsedMs: 90_400,
+    walBytes: 1,
+    restorePoint: null,
+  } as const;
+  parts.migrationProgress = progress;
   const ready = await server.inject("/ready");
   expect(ready.json()).toMatchObject({ status: "starting", state: "living" });
   expect(ready.statusCode).toBe(503);
-  expect(ready.json().cause).toContain("migrating");
+  expect(ready.json().cause).toBe('the database is being migrated: migrating 3 "totals", for 90 s');
   const read = await server.inject({ url: "/customers", headers });
   const write = await server.inject({
     method: "POST",
