@@ -22,7 +22,6 @@ test("a stuck writer shows the age of its oldest write, refuses the next ones, a
   const refused = await catchError(writer.execute("add-note", { ...note, id: "b" }, toCommit));
   expect(refused).toBeInstanceOf(WriteRefused);
   expect(refused).toMatchObject({ reason: "writer-stuck" });
-  const isStuck = ({ message }: { message: string }) => message.startsWith("the writer is stuck");
   await waitFor("the log", async () => fixture.logged.find(isStuck) ?? null, { timeoutMs: 10_000 });
   expect(fixture.logged.find(isStuck)).toMatchObject({
     message: "the writer is stuck, further writes are refused",
@@ -100,4 +99,8 @@ async function catchError(promise: Promise<unknown>): Promise<unknown> {
     return error;
   }
   throw new Error("nothing was thrown");
+}
+
+function isStuck({ message }: { message: string }): boolean {
+  return message.startsWith("the writer is stuck");
 }
