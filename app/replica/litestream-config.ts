@@ -15,7 +15,13 @@ export type LitestreamConfig = {
   socket: { enabled: true; path: string; permissions: number };
   logging: { level: "info" | "warn"; type: "json"; stderr: true };
   dbs: readonly [
-    { path: string; "monitor-interval": string; "min-checkpoint-page-count"?: number; replica: LitestreamReplica },
+    {
+      path: string;
+      "monitor-interval": string;
+      "min-checkpoint-page-count"?: number;
+      "truncate-page-n": number;
+      replica: LitestreamReplica;
+    },
   ];
 };
 
@@ -79,6 +85,9 @@ export function litestreamConfig(machine: Machine, epoch: string): LitestreamCon
       {
         path: machine.files.database,
         "monitor-interval": intervals.monitor,
+        // Never: from this many pages on Litestream makes a checkpoint that blocks writers for as long as a reader holds
+        // a snapshot. Its default of 500 MB lies below our own limit, which refuses cleanly. 0 would mean the default.
+        "truncate-page-n": -1,
         replica: {
           type: "s3",
           bucket: bucket.bucket,

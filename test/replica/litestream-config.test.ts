@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Type } from "typebox";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { openDatabase } from "../../app/database/open-database.ts";
 import {
   type LitestreamConfig,
   litestreamConfig,
@@ -56,6 +57,7 @@ const keyTree: Tree = {
     path: null,
     "monitor-interval": null,
     "min-checkpoint-page-count": null,
+    "truncate-page-n": null,
     replica: {
       type: null,
       bucket: null,
@@ -159,6 +161,28 @@ test(
     };
     await waitFor("the compaction", gathered, { timeoutMs: waitMs });
     expect(await site.restoreBodies()).toHaveLength(20);
+  },
+);
+
+test.each([
+  { pages: 100, forces: true },
+  { pages: litestreamConfig(example, "0007-0a1b2c3d").dbs[0]["truncate-page-n"], forces: false },
+])(
+  "while a reader holds a snapshot, a blocking checkpoint is forced with truncate-page-n $pages: $forces",
+  { timeout: 60_000 },
+  async ({ pages, forces }) => {
+    await using site = await openSite(100, ({ dbs: [db], ...config }) => ({
+      ...config,
+      dbs: [{ ...db, "min-checkpoint-page-count": 50, "truncate-page-n": pages }],
+    }));
+    await waitFor("Litestream", async () => site.sync(), { timeoutMs: waitMs });
+    const reader = openDatabase(site.machine.files.database, "reader");
+    reader.exec("begin; select count(*) from notes");
+    for (let write = 0; write < 400; write += 1) site.write("x".repeat(8_000));
+    await sleep(2_000);
+    await site.sync();
+    reader.close();
+    expect(readFileSync(site.litestreamLog, "utf8").includes("forcing truncate checkpoint")).toBe(forces);
   },
 );
 
