@@ -1,3 +1,6 @@
+import { Type } from "typebox";
+
+import { readReplicatedWithin } from "./replicated-within.ts";
 import type { Replication } from "./replication.ts";
 import type { Server } from "./route-context.ts";
 
@@ -15,13 +18,19 @@ type Health = { writer: WriterHealth; replication: Replication; findStartCause: 
 /** Paths that answer without a token: whatever watches the machine has none. */
 export const openPaths: ReadonlySet<string | undefined> = new Set(["/up", "/ready"]);
 
-/** Adds GET /up (the process lives) and GET /ready (200 unless writes are refused or the replica is broken). */
+const ReadyQuery = Type.Object({ replicated: Type.Optional(Type.String()) });
+
+/**
+ * Adds GET /up (the process lives) and GET /ready (200 unless writes are refused or the replica is broken; with
+ * `?replicated=60s` also 503 while the last checked sync is older, or there was none).
+ */
 export function addHealthRoutes(server: Server, { writer, replication, findStartCause }: Health): void {
   server.get("/up", { logLevel: "warn" }, async () => ({ status: "up" }));
 
-  server.get("/ready", { logLevel: "warn" }, async (_request, reply) => {
+  server.get("/ready", { logLevel: "warn", schema: { querystring: ReadyQuery } }, async ({ query }, reply) => {
+    const withinMs = query.replicated === undefined ? null : readReplicatedWithin(query.replicated);
     const startCause = findStartCause();
-    const status = describeStatus({ writer, replication, startCause });
+    const status = describeStatus({ writer, replication, startCause, withinMs });
     return reply.code(status === "ready" ? 200 : 503).send({
       status,
       ...(startCause !== null && { cause: startCause }),
@@ -38,11 +47,13 @@ export function addHealthRoutes(server: Server, { writer, replication, findStart
   });
 }
 
-type Status = "ready" | "starting" | "refusing-writes" | "replica-broken";
+type Status = "ready" | "starting" | "refusing-writes" | "replica-broken" | "not-replicated";
+type Moment = Omit<Health, "findStartCause"> & { startCause: string | null; withinMs: number | null };
 
-function describeStatus(health: Omit<Health, "findStartCause"> & { startCause: string | null }): Status {
-  const { writer, replication, startCause } = health;
+function describeStatus({ writer, replication, startCause, withinMs }: Moment): Status {
   if (startCause !== null) return "starting";
   if (writer.state !== "accepting" || replication.state === "fenced") return "refusing-writes";
-  return replication.replicaFault === null ? "ready" : "replica-broken";
+  if (replication.replicaFault !== null) return "replica-broken";
+  const isStale = withinMs !== null && (replication.replicatedAgeMs ?? Number.POSITIVE_INFINITY) > withinMs;
+  return isStale ? "not-replicated" : "ready";
 }

@@ -49,6 +49,27 @@ test("a head that moved makes /ready refuse before the writer knows", async () =
   expect((await server.call("GET", "/ready")).status).toBe(503);
 });
 
+test.each([
+  [null, 503, "not-replicated"],
+  [59_000, 200, "ready"],
+  [61_000, 503, "not-replicated"],
+])("/ready?replicated=60s with a proof of age %s answers %d, and /ready alone 200", async (age, status, word) => {
+  await using server = await startTestServer();
+  server.replication.replicatedAgeMs = age;
+  const answer = await server.call("GET", "/ready?replicated=60s");
+  expect([answer.status, answer.body["status"]]).toEqual([status, word]);
+  expect((await server.call("GET", "/ready")).status).toBe(200);
+});
+
+test.each(["", "60", "0s", "14s", "-60s", "1.5m", "60s%20", "1d"])(
+  "/ready?replicated=%s is a caller's mistake, not a 200",
+  async (text) => {
+    await using server = await startTestServer();
+    const answer = await server.call("GET", `/ready?replicated=${text}`);
+    expect([answer.status, answer.body["type"]]).toEqual([400, "urn:lifeboat:problem:invalid-request"]);
+  },
+);
+
 test("an unknown outcome says so and how to go on; a failed command tells no internals", async () => {
   await using server = await startTestServer();
   server.server.get("/unknown", () => Promise.reject(new WriteOutcomeUnknown(new Error("SQLITE_IOERR"))));
