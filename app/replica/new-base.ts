@@ -102,7 +102,7 @@ function describeNext(seen: Head, machine: string): Head {
 }
 
 async function takeOverLitestream({ files }: Machine): Promise<AsyncDisposable> {
-  await killLitestream(files.litestreamSocket);
+  await killLitestream(files.litestreamSocket, files.litestreamLock);
   return await holdLitestreamLock(files.litestreamLock, lockWaitSeconds);
 }
 

@@ -2,9 +2,10 @@ import { statSync } from "node:fs";
 
 import { openBucket, type Bucket } from "./bucket.ts";
 import { probeConditionalWrites } from "./conditional-writes.ts";
-import { runOf } from "./head.ts";
+import { fetchHead, runOf } from "./head.ts";
 import { listingInspection } from "./listing-inspection.ts";
-import { syncReplica } from "./litestream.ts";
+import { LitestreamWatch, watchLimits, type WatchLimits } from "./litestream-watch.ts";
+import { killLitestream, syncReplica } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
 import type { Mark } from "./mark.ts";
 import { NewBase } from "./new-base.ts";
@@ -32,10 +33,18 @@ export async function openReplication(
   mark: Mark,
   { onStoreFault = () => undefined, ...events }: Events,
   inspections = inspectReplica,
+  limits: WatchLimits = watchLimits,
 ): Promise<Replication> {
   const bucket = openBucket(machine.bucket);
   const fence = await confirmAndProbe(bucket, { machine, mark, onStoreFault });
-  const { database, litestreamSocket } = machine.files;
+  const { database, litestreamSocket, litestreamLock } = machine.files;
+  const watch = new LitestreamWatch({
+    limits,
+    askStore: () => fetchHead(bucket),
+    // Its supervisor starts it again.
+    kill: () => killLitestream(litestreamSocket, litestreamLock),
+    log: events.log,
+  });
   const replication: Replication = new Replication({
     ...events,
     bucket,
@@ -45,7 +54,7 @@ export async function openReplication(
     fence,
     acceptAdvisoryFence: machine.acceptAdvisoryFence,
     baseBytes: () => sizeOf(database),
-    sync: () => syncReplica(litestreamSocket, database, syncLimitMs(database, replication.state)),
+    sync: () => watch.observe(() => syncReplica(litestreamSocket, database, syncLimitMs(database, replication.state))),
     syncIntervalMs,
     inspections: inspections(bucket, machine),
     newBase: new NewBase(bucket, machine),

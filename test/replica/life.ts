@@ -6,6 +6,7 @@ import type Database from "better-sqlite3";
 import { createCommitSequence, findCommitSequence, raiseCommitSequence } from "../../app/database/commit-sequence.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import { litestreamEnvironment } from "../../app/replica/litestream-config.ts";
+import { watchLimits, type WatchLimits } from "../../app/replica/litestream-watch.ts";
 import type { Machine } from "../../app/replica/machine.ts";
 import { readMark, writeMark } from "../../app/replica/mark.ts";
 import { openReplication } from "../../app/replica/open-replication.ts";
@@ -39,7 +40,12 @@ export class Life implements AsyncDisposable {
     this.fenced = fenced;
   }
 
-  static async start(machine: Machine, leftovers: Leftovers, inspections: readonly Inspection[] = []): Promise<Life> {
+  static async start(
+    machine: Machine,
+    leftovers: Leftovers,
+    inspections: readonly Inspection[] = [],
+    limits: WatchLimits = watchLimits,
+  ): Promise<Life> {
     const mark = readMark(machine.files.mark);
     if (mark === null) throw new Error("there is no mark: boot first");
     const litestream = new SupervisedLitestream(() => startLitestream(machine, leftovers));
@@ -51,7 +57,13 @@ export class Life implements AsyncDisposable {
     });
     const { promise: fenced, resolve } = Promise.withResolvers<string>();
     const log = (event: string, details: object) => void logged.push({ event, details });
-    const replication = await openReplication(machine, mark, { log, onFenced: resolve }, () => [...inspections]);
+    const replication = await openReplication(
+      machine,
+      mark,
+      { log, onFenced: resolve },
+      () => [...inspections],
+      limits,
+    );
     return new Life({ machine, litestream, database, replication, logged }, fenced);
   }
 

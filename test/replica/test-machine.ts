@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "
 
 import { openDatabase } from "../../app/database/open-database.ts";
 import { bootMachine, type BootOptions } from "../../app/replica/boot-machine.ts";
+import type { WatchLimits } from "../../app/replica/litestream-watch.ts";
 import type { Machine } from "../../app/replica/machine.ts";
 import type { Inspection } from "../../app/replica/replica-watch.ts";
 import type { BootReport } from "../../app/replica/report.ts";
@@ -37,8 +38,8 @@ export class TestMachine {
   }
 
   /** Starts Litestream and the database after a boot. */
-  live(inspections: readonly Inspection[] = []): Promise<Life> {
-    return Life.start(this.machine, this.#leftovers, inspections);
+  live(inspections: readonly Inspection[] = [], limits?: WatchLimits): Promise<Life> {
+    return Life.start(this.machine, this.#leftovers, inspections, limits);
   }
 
   /** Boots, writes, and dies without warning. */

@@ -1,0 +1,83 @@
+/** When a Litestream that does not do its work is reported and killed. Tests shorten them. */
+export type WatchLimits = {
+  /** For how long no sync may succeed before it is reported. */
+  silentMs: number;
+  /** Least time between two kills: the first pause, then the second, and the last for ever. */
+  pausesMs: readonly [number, ...number[]];
+};
+
+/** The limits of a real machine. */
+export const watchLimits: WatchLimits = { silentMs: 60_000, pausesMs: [60_000, 300_000, 1_800_000] };
+
+type WatchOptions = {
+  limits: WatchLimits;
+  /** Rejects when the store itself fails: Litestream is not to blame then. */
+  askStore: () => Promise<unknown>;
+  kill: () => Promise<unknown>;
+  log: (event: string, details: object) => void;
+};
+
+/** Words of a failed upload: the store's refusal or an unreachable store, which no restart of Litestream cures. */
+const storeWords =
+  /AccessDenied|Forbidden|StatusCode: (?:403|5\d\d)|SlowDown|InvalidAccessKeyId|SignatureDoesNotMatch|dial tcp|no such host/i;
+
+/**
+ * Looks at each sync. When none has succeeded for long it says so once, and kills a Litestream that hangs or errs while
+ * the store answers; its supervisor starts it again.
+ */
+export class LitestreamWatch {
+  readonly #options: WatchOptions;
+  #failingSince: number | null = null;
+  #reported = false;
+  #kills = 0;
+  #killedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+  }
+
+  /** Runs one sync and draws the conclusions; its outcome stays what it was. */
+  async observe<Answer>(sync: () => Promise<Answer>): Promise<Answer> {
+    const startedAt = performance.now();
+    try {
+      const answer = await sync();
+      this.#noteSuccess();
+      return answer;
+    } catch (error) {
+      this.#failingSince ??= startedAt;
+      await this.#noteFailure(error instanceof Error ? error.message : String(error), this.#failingSince);
+      throw error;
+    }
+  }
+
+  #noteSuccess(): void {
+    if (this.#reported && this.#failingSince !== null)
+      this.#options.log("Litestream uploads again", { afterMs: Math.round(performance.now() - this.#failingSince) });
+    this.#failingSince = null;
+    this.#reported = false;
+    this.#kills = 0;
+  }
+
+  async #noteFailure(cause: string, since: number): Promise<void> {
+    const { limits, log } = this.#options;
+    const silentMs = Math.round(performance.now() - since);
+    if (silentMs < limits.silentMs) return;
+    if (!this.#reported) log("nothing reached the bucket for too long", { cause, silentMs });
+    this.#reported = true;
+    if (!this.#mayKill() || storeWords.test(cause)) return;
+    try {
+      await this.#options.askStore();
+    } catch {
+      return;
+    }
+    this.#kills += 1;
+    this.#killedAt = performance.now();
+    await this.#options.kill();
+  }
+
+  #mayKill(): boolean {
+    const { pausesMs } = this.#options.limits;
+    const pauseMs = pausesMs[Math.min(Math.max(this.#kills - 1, 0), pausesMs.length - 1)] ?? pausesMs[0];
+    return performance.now() - this.#killedAt >= pauseMs;
+  }
+}

@@ -1,0 +1,71 @@
+import { rmSync } from "node:fs";
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { listingInspection } from "../../app/replica/listing-inspection.ts";
+import { LitestreamWatch } from "../../app/replica/litestream-watch.ts";
+import { litestreamPid } from "./litestream-pid.ts";
+import type { TestMachine } from "./test-machine.ts";
+import { World } from "./world.ts";
+
+const limits = { silentMs: 1_000, pausesMs: [20_000] } as const;
+const patientMs = 60_000;
+
+let world: World;
+beforeAll(async () => {
+  world = await World.open();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+const faults: [fault: string, hurt: (machine: TestMachine) => Promise<void>][] = [
+  ["hangs", async ({ machine }) => void process.kill(await litestreamPid(machine.files.litestreamSocket), "SIGSTOP")],
+  ["lost its local directory", async ({ machine }) => rmSync(machine.files.litestreamState, { recursive: true })],
+];
+
+test.each(faults)(
+  "a Litestream that %s is reported once and killed, and bucket works again without a lost row",
+  async (_, hurt) => {
+    const site = await world.makeSite();
+    const machine = world.newMachine(site);
+    await machine.boot();
+    await using life = await machine.live([listingInspection(site.bucket, 500)], limits);
+    life.write("one", "two");
+    await life.replicate(patientMs);
+    await hurt(machine);
+    life.write("three");
+    await life.replicate(patientMs);
+    life.write("four");
+    await life.replicate(patientMs);
+    const events = life.logged.map(({ event }) => event);
+    expect(events.filter((event) => event === "nothing reached the bucket for too long")).toHaveLength(1);
+    expect(events.filter((event) => event === "Litestream uploads again")).toHaveLength(1);
+    await life.crash();
+    machine.loseDisk();
+    expect(await machine.boot()).toMatchObject({ outcome: "claimed", content: "restored" });
+    expect(machine.texts()).toEqual(["one", "two", "three", "four"]);
+  },
+  120_000,
+);
+
+test("a Litestream is left alone while the store itself fails, and killed once a pause when it does not", async () => {
+  const kills: string[] = [];
+  const warned: string[] = [];
+  let storeAnswers = false;
+  const watch = new LitestreamWatch({
+    limits: { silentMs: 0, pausesMs: [60_000] },
+    askStore: () => (storeAnswers ? Promise.resolve() : Promise.reject(new Error("down"))),
+    kill: async () => void kills.push("kill"),
+    log: (event) => void warned.push(event),
+  });
+  const fail = (message: string) =>
+    expect(watch.observe(() => Promise.reject(new Error(message)))).rejects.toThrow(message);
+  await fail("no answer in 15000 ms");
+  storeAnswers = true;
+  await fail("operation error S3: PutObject, StatusCode: 403, AccessDenied");
+  expect(kills).toEqual([]);
+  await fail("no answer in 15000 ms");
+  await fail("no answer in 15000 ms");
+  expect(kills).toEqual(["kill"]);
+  await watch.observe(() => Promise.resolve());
+  expect(warned).toEqual(["nothing reached the bucket for too long", "Litestream uploads again"]);
+});
