@@ -3,13 +3,18 @@
  * guess.
  */
 export const heartbeatMs = 10_000;
-export const retryMs = 250;
-/**
- * While the epoch opens, Litestream may not be up or have no database yet; the first acknowledgement waits for it, so
- * ask often.
- */
-export const openingRetryMs = 20;
-export const quickOpeningMs = 10_000;
-export const unanswered = "the sync has not been answered yet";
 /** A base above this size takes longer to upload than a request should wait. */
 export const quickBaseBytes = 32 * 1024 * 1024;
+export const unanswered = "the sync has not been answered yet";
+
+const retryMs = 250;
+const openingRetryMs = 20;
+const quickOpeningMs = 10_000;
+
+/**
+ * The pause after a round that failed. While the epoch opens, Litestream may not be up or have no database yet, and the
+ * first acknowledgement waits for it: so ask often.
+ */
+export function retryAfterMs(state: "opening" | "living" | "fenced", openForMs: number): number {
+  return state === "opening" && openForMs < quickOpeningMs ? openingRetryMs : retryMs;
+}

@@ -4,15 +4,9 @@ import { HeadWatch } from "./head-watch.ts";
 import { fetchHead, runOf, swapHead, type Head, type StoredHead } from "./head.ts";
 import type { OwnEpoch } from "./new-base.ts";
 import { NotReplicated } from "./not-replicated.ts";
+import { RareCauses } from "./rare-causes.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
-import {
-  heartbeatMs,
-  retryMs,
-  openingRetryMs,
-  quickOpeningMs,
-  unanswered,
-  quickBaseBytes,
-} from "./replication-limits.ts";
+import { heartbeatMs, quickBaseBytes, retryAfterMs, unanswered } from "./replication-limits.ts";
 import type { ReplicationOptions } from "./replication-options.ts";
 import type { Fence } from "./report.ts";
 import { SharedRounds } from "./shared-rounds.ts";
@@ -34,6 +28,7 @@ export class Replication {
   #checkedAt: number | null = null;
   #lastTxid: string | null = null;
   #lastCause: string = unanswered;
+  #causes = new RareCauses();
   #polling = false;
 
   constructor(options: ReplicationOptions) {
@@ -43,7 +38,7 @@ export class Replication {
     this.#rounds = new SharedRounds({
       round: () => this.#syncThenCheck(),
       intervalMs: options.syncIntervalMs,
-      retryMs: () => (this.#state === "opening" && this.#openForMs < quickOpeningMs ? openingRetryMs : retryMs),
+      retryMs: () => retryAfterMs(this.#state, this.#openForMs),
       onFailure: (error) => this.#noteFailure(error),
     });
     this.#replica = new ReplicaWatch({
@@ -211,7 +206,7 @@ export class Replication {
 
   #noteFailure(error: unknown): void {
     const cause = error instanceof Error ? error.message : String(error);
-    if (cause !== this.#lastCause) this.#options.log("not replicated, trying again", { cause, state: this.#state });
+    if (this.#causes.isNews(cause)) this.#options.log("not replicated, trying again", { cause, state: this.#state });
     this.#lastCause = cause;
   }
 
