@@ -10,6 +10,11 @@ export class RareCauses {
     this.#nowMs = nowMs;
   }
 
+  /** The fault is over: the next one is news, whatever its cause. */
+  forget(): void {
+    this.#toldAt.clear();
+  }
+
   isNews(cause: string): boolean {
     const nowMs = this.#nowMs();
     if (nowMs - (this.#toldAt.get(cause) ?? Number.NEGATIVE_INFINITY) < retellMs) return false;

@@ -161,6 +161,7 @@ export class Replication {
     this.#state = "living";
     this.#lastTxid = txid;
     this.#lastCause = unanswered;
+    this.#causes.forget();
     this.#checkedAt = Date.now();
   }
 
