@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { statSync } from "node:fs";
 import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { Type, type Static } from "typebox";
 
@@ -73,8 +74,8 @@ async function runRehearsal(machine: Machine, epoch: string): Promise<Verdict> {
     litestreamPath,
     bucket,
   };
-  const program = new URL(rehearsal, import.meta.url);
-  const answer = await runIdly(program.pathname, JSON.stringify(order), litestreamEnvironment(machine));
+  const program = fileURLToPath(new URL(rehearsal, import.meta.url));
+  const answer = await runIdly(program, JSON.stringify(order), litestreamEnvironment(machine));
   return parseJson(VerdictSchema, answer, "the answer of the rehearsal");
 }
 
