@@ -47,7 +47,13 @@ export const mutations: readonly Mutation[] = [
   {
     name: "acknowledges without looking whose head is",
     file: replication,
-    edits: [["if (head.nonce !== nonce) throw this.#becomeFenced(head.machine, head.epoch);", ""]],
+    edits: [
+      [
+        "if (!this.#isOurs(head) && !this.#isBeingClaimed(head)) throw this.#becomeFenced(head.machine, head.epoch);",
+        "",
+      ],
+      ["if (!this.#isOurs(head) || head.state", "if (head.state"],
+    ],
     test: "test/replica/replication-fence.test.ts",
     claim: "after another machine has taken head over",
   },
