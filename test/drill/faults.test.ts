@@ -81,8 +81,8 @@ test.each([
   {
     mistake: "acknowledges before the sync",
     file: "http/answer-write.ts",
-    right: 'wanted === "bucket" ? await waitForBucket(',
-    wrong: 'wanted === "never" ? await waitForBucket(',
+    right: 'refusal === null && wanted === "bucket"\n',
+    wrong: 'refusal === null && wanted === "commit"\n',
   },
 ])("a drill of an app that $mistake is red", { timeout }, async ({ file, right, wrong }) => {
   await using stage = await openQuietStage();
