@@ -1,9 +1,9 @@
 import type { Logger } from "pino";
 
 import type { AppConfig } from "./config.ts";
-import { findCommitSequence, type CommitSequence } from "./database/commit-sequence.ts";
+import { findCommitSequence } from "./database/commit-sequence.ts";
 import { MigrationRefused } from "./database/migration.ts";
-import { openDatabase } from "./database/open-database.ts";
+import { readDatabase } from "./database/open-database.ts";
 import { type Ending, Endings } from "./endings.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { beginLife, closeTimeoutMs, type Life } from "./life.ts";
@@ -102,23 +102,13 @@ async function stopCleanly(life: Life, signal: string): Promise<number> {
   // `commit` groups were not fsynced, and the mark must not outlive them. Only the WAL: a raw open of the database would drop
   // its locks.
   fsyncPath(`${machine.files.database}-wal`);
-  const position = readPosition(machine.files.database);
+  const position = readDatabase(machine.files.database, findCommitSequence);
   // As it lies there: the life may have moved to an epoch of its own making since it took up the mark.
   const mark = readMark(machine.files.mark);
   if (mark === null) throw new Error(`${machine.files.mark} is gone: the next boot compares the disk with the bucket`);
   writeMark(machine.files.mark, { ...mark, bootId: machine.bootId, cleanStop: { txid, position } });
   log.info({ txid }, "stopped, everything is in the bucket");
   return 0;
-}
-
-/** On a connection that cannot write, so that its close leaves the WAL to Litestream. */
-function readPosition(path: string): CommitSequence {
-  const db = openDatabase(path, "reader");
-  try {
-    return findCommitSequence(db);
-  } finally {
-    db.close();
-  }
 }
 
 /** Another machine serves: nothing more is written or uploaded here, and no supervisor starts this life again. */

@@ -27,6 +27,16 @@ export function openDatabase(path: string, role: Role): Database.Database {
   }
 }
 
+/** Reads on a connection that cannot write, and closes it: so the WAL stays as it is, Litestream's to checkpoint. */
+export function readDatabase<Result>(path: string, read: (db: Database.Database) => Result): Result {
+  const db = openDatabase(path, "reader");
+  try {
+    return read(db);
+  } finally {
+    db.close();
+  }
+}
+
 /** Reads the whole file and throws DatabaseDamaged with SQLite's first complaints. About 0.6 s for 300 MB. */
 export function quickCheck(db: Database.Database): void {
   const complaints = readComplaints(db);

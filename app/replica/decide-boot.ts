@@ -1,7 +1,7 @@
 import type { CommitSequence } from "../database/commit-sequence.ts";
 import { newestOf, type Chain } from "./chain.ts";
 import { parentOf, runOf, type Head, type Parent } from "./head.ts";
-import { sawRun, type CleanStop, type Mark } from "./mark.ts";
+import { isStoppedAt, sawRun, type CleanStop, type Mark } from "./mark.ts";
 
 /** What boot knows once the store has answered and the sentinel was right. */
 export type BootFacts = {
@@ -87,9 +87,8 @@ function mayResume(facts: BootFacts, head: Head): boolean {
 }
 
 /** The disk is as the clean stop left it, and the bucket holds nothing later: else one of them went back in time. */
-function isAsStopped({ chain, position }: BootFacts, { txid, position: stoppedAt }: CleanStop): boolean {
-  if (newestOf(chain) !== txid) return false;
-  return stoppedAt === undefined || (position?.sequence === stoppedAt.sequence && position.token === stoppedAt.token);
+function isAsStopped({ chain, position }: BootFacts, stopped: CleanStop): boolean {
+  return newestOf(chain) === stopped.txid && isStoppedAt(stopped, position);
 }
 
 /**

@@ -2,12 +2,13 @@ import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 
 import { findCommitSequence, type CommitSequence } from "../database/commit-sequence.ts";
 import { DatabaseDamaged } from "../database/database-file.ts";
-import { openDatabase, quickCheck } from "../database/open-database.ts";
+import { openDatabase, quickCheck, readDatabase } from "../database/open-database.ts";
 import type { BootLimits } from "./boot-limits.ts";
 import { BootRefused } from "./boot-refused.ts";
 import type { BootFacts, Claim } from "./decide-boot.ts";
 import { fsyncPath } from "./durable-file.ts";
 import type { Machine } from "./machine.ts";
+import { isStoppedAt } from "./mark.ts";
 import { setAside } from "./quarantine.ts";
 import { restoreEpoch, RestoreFailed, type Restored } from "./restore.ts";
 import { isInScratch, isOutOfSpace, refuseForRoom, tellFullDisk } from "./space.ts";
@@ -78,9 +79,7 @@ async function compare(context: Context): Promise<Installed> {
 /** A clean stop at the replica's newest TXID saves the restore, when the database is still the one that was stopped. */
 function isAsStopped({ chain, mark }: BootFacts, volume: CommitSequence): boolean {
   const stopped = mark?.cleanStop;
-  if (!stopped || chain.state !== "whole" || chain.newestTxid !== stopped.txid) return false;
-  const { position } = stopped;
-  return position === undefined || (position.sequence === volume.sequence && position.token === volume.token);
+  return !!stopped && chain.state === "whole" && chain.newestTxid === stopped.txid && isStoppedAt(stopped, volume);
 }
 
 /** The empty database is made here and nowhere else: from now on a missing file is a loss, never a start. */
@@ -175,13 +174,10 @@ function inspectOrNull(path: string): CommitSequence | null {
 }
 
 function inspect(path: string): CommitSequence {
-  const database = openDatabase(path, "reader");
-  try {
+  return readDatabase(path, (database) => {
     quickCheck(database);
     return findCommitSequence(database);
-  } finally {
-    database.close();
-  }
+  });
 }
 
 function refuse({ plan }: Context, cause: string, next: string): BootRefused {

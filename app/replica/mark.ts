@@ -1,5 +1,6 @@
 import { Type, type Static } from "typebox";
 
+import type { CommitSequence } from "../database/commit-sequence.ts";
 import { readOptionalFile, removeDurably, writeDurably } from "./durable-file.ts";
 import { parseJson } from "./parse-json.ts";
 
@@ -32,6 +33,11 @@ export type Intent = Static<typeof IntentSchema>;
 /** Whether the disk was there in this run of the epoch, or may have been: a copy from an earlier run was not. */
 export function sawRun(mark: Mark, run: string): boolean {
   return (mark.runs ?? [mark.nonce]).includes(run);
+}
+
+/** Whether a database is the one that this clean stop left; a mark of an older release does not tell where that stood. */
+export function isStoppedAt({ position }: CleanStop, found: CommitSequence | null): boolean {
+  return position === undefined || (found?.sequence === position.sequence && found.token === position.token);
 }
 
 /** Reads the mark; null when there is none. Throws when the file is damaged: a guess could take over another life. */

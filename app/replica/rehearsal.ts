@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { findCommitSequence, type CommitSequence } from "../database/commit-sequence.ts";
 import { DatabaseDamaged } from "../database/database-file.ts";
-import { openDatabase, quickCheck } from "../database/open-database.ts";
+import { openDatabase, quickCheck, readDatabase } from "../database/open-database.ts";
 import { openBucket } from "./bucket.ts";
 import { fetchHead } from "./head.ts";
 import { syncReplica } from "./litestream.ts";
@@ -143,15 +143,12 @@ function compare(path: string, snapshot: Snapshot): string | null {
 
 /** A base made of a damaged database would only spread the damage. */
 function judgeOwn({ files }: Machine): Verdict | null {
-  const own = openDatabase(files.database, "reader");
   try {
-    quickCheck(own);
+    readDatabase(files.database, quickCheck);
     return null;
   } catch (error) {
     if (!(error instanceof DatabaseDamaged)) throw error;
     return { state: "damaged-here", cause: error.message };
-  } finally {
-    own.close();
   }
 }
 

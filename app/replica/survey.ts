@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { findCommitSequence, type CommitSequence } from "../database/commit-sequence.ts";
 import { DatabaseDamaged } from "../database/database-file.ts";
-import { holdsTables, openDatabase } from "../database/open-database.ts";
+import { holdsTables, readDatabase } from "../database/open-database.ts";
 import { BootRefused } from "./boot-refused.ts";
 import type { Bucket } from "./bucket.ts";
 import { fetchChain, type Chain } from "./chain.ts";
@@ -87,7 +87,7 @@ function holdsSomething(path: string): boolean {
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return false;
   if (!isDatabase(path)) return true;
   try {
-    return withReader(path, holdsTables);
+    return readDatabase(path, holdsTables);
   } catch {
     // What cannot be read is not proven to be nothing.
     return true;
@@ -96,19 +96,10 @@ function holdsSomething(path: string): boolean {
 
 function readPosition(path: string): CommitSequence | null {
   try {
-    return withReader(path, findCommitSequence);
+    return readDatabase(path, findCommitSequence);
   } catch (error) {
     if (error instanceof DatabaseDamaged) return null;
     throw error;
-  }
-}
-
-function withReader<Result>(path: string, read: (db: ReturnType<typeof openDatabase>) => Result): Result {
-  const db = openDatabase(path, "reader");
-  try {
-    return read(db);
-  } finally {
-    db.close();
   }
 }
 
