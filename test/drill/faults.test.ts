@@ -82,7 +82,7 @@ test.each([
     mistake: "acknowledges before the sync",
     file: "http/answer-write.ts",
     right: 'refusal === null && wanted === "bucket"\n',
-    wrong: 'refusal === null && wanted === "commit"\n',
+    wrong: 'refusal !== null && wanted === "bucket"\n',
   },
 ])("a drill of an app that $mistake is red", { timeout }, async ({ file, right, wrong }) => {
   await using stage = await openQuietStage();
