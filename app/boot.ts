@@ -2,7 +2,6 @@ import type { Logger } from "pino";
 
 import type { AppConfig } from "./config.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { eventsTo } from "./http/log.ts";
 import { bootMachine } from "./replica/boot-machine.ts";
 import { runProcess } from "./run-process.ts";
 
@@ -13,7 +12,7 @@ await runProcess(boot);
  * obeys.
  */
 async function boot({ machine }: AppConfig, log: Logger): Promise<number> {
-  const report = await bootMachine(machine, { log: eventsTo(log) });
+  const report = await bootMachine(machine, { log });
   switch (report.outcome) {
     case "resumed":
     case "claimed":

@@ -8,7 +8,6 @@ import type { MigrationNote } from "./database/migration.ts";
 import { openReader } from "./database/reader.ts";
 import { startWriter } from "./database/writer.ts";
 import type { Endings } from "./endings.ts";
-import { eventsTo } from "./http/log.ts";
 import { buildServer } from "./http/server.ts";
 import { StartingParts } from "./http/starting-parts.ts";
 import { BucketError } from "./replica/bucket-error.ts";
@@ -77,7 +76,7 @@ async function startParts(start: Start): Promise<void> {
 
 async function openOwnReplication({ machine, mark, log, endings, parts }: Start): Promise<Replication> {
   const replication = await openReplication(machine, mark, {
-    log: eventsTo(log),
+    log,
     onFenced: (fencedBy) => endings.noteFence(fencedBy),
     onStoreFault: (cause, error) => {
       parts.storeCause = describeFault(error);

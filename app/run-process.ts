@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 
 import { ConfigFault, readConfig, type AppConfig } from "./config.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { openLog } from "./http/log.ts";
+import { openLog } from "./log.ts";
 
 /**
  * Runs one process of the machine: reads the configuration, opens the log, and ends with the exit code that `main`

@@ -18,10 +18,11 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
   { from: "infra", to: ["cloud-init"] },
   { from: "cloud-init", to: [] },
   { from: "app", to: [] },
-  { from: "app/database", to: [] },
+  { from: "app/database", to: ["app/log.ts"] },
   {
     from: "app/replica",
     to: [
+      "app/log.ts",
       "app/database/open-database.ts",
       "app/database/commit-sequence.ts",
       "app/database/database-file.ts",

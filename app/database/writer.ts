@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 
+import type { Log } from "../log.ts";
 import { migrateThread, type MigrationProgress } from "./migrate-thread.ts";
 import type { MigrationNote } from "./migration.ts";
 import { ThreadWriter } from "./thread-writer.ts";
@@ -8,8 +9,7 @@ import type { Committed } from "./write-outcome.ts";
 import type { WatchLimits } from "./write-watch.ts";
 import type { WriteRequest, WriterThreadData } from "./writer-messages.ts";
 
-/** What the writer logs with: pino's logger is one. */
-export type WriterLog = Record<"info" | "warn" | "error", (fields: object, message: string) => void>;
+export type WriterLog = Log;
 
 export type ExecuteOptions = Pick<WriteRequest, "durability" | "idempotency" | "replayOnly">;
 

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import type { Log } from "../log.ts";
 import { assertLitestream } from "./assert-litestream.ts";
 import { bootLimits, type BootLimits } from "./boot-limits.ts";
 import { BootRefused } from "./boot-refused.ts";
@@ -23,7 +24,7 @@ import type { Survey } from "./survey.ts";
 
 export type BootOptions = {
   /** Told of everything that is worth a log line. */
-  log: (event: string, details: object) => void;
+  log: Log;
   /** Called after each step is done; tests kill the process here. */
   afterStep?: (step: string) => void;
   /** Replaces limits of bootLimits. */
@@ -68,7 +69,7 @@ const emptyReport = {
   next: null,
 } as const;
 
-type Settling = { bucket: Bucket; machine: Machine; step: Step; limits: BootLimits; log: BootOptions["log"] };
+type Settling = { bucket: Bucket; machine: Machine; step: Step; limits: BootLimits; log: Log };
 
 /** Surveys, decides and carries out. A claim that nobody won is judged anew here: head may say something else by now. */
 async function settleBoot({ step, ...asking }: Settling): Promise<Partial<BootReport>> {
@@ -83,7 +84,7 @@ async function settleBoot({ step, ...asking }: Settling): Promise<Partial<BootRe
       return await carryOutClaim({ ...asking, machine: roomy, survey, plan, step });
     } catch (error) {
       if (!(error instanceof ClaimUnsettled)) throw error;
-      log("the claim is not settled, surveying again", { row: 1, cause: error.message, backoffMs });
+      log.warn({ row: 1, cause: error.message, backoffMs }, "the claim is not settled, surveying again");
       await sleep(backoffMs);
     }
   }
@@ -93,14 +94,14 @@ async function settleBoot({ step, ...asking }: Settling): Promise<Partial<BootRe
  * An intent that outlived its boot: the claim was sent, or was about to be. Head says which, and the plan already
  * follows head.
  */
-function noteInterruptedClaim(machine: Machine, { facts }: Survey, log: BootOptions["log"]): void {
+function noteInterruptedClaim(machine: Machine, { facts }: Survey, log: Log): void {
   try {
     const intent = readIntent(machine.files.intent);
     if (intent === null) return;
-    log("an earlier claim was interrupted", { epoch: intent.epoch, won: facts.head?.nonce === intent.claiming });
+    log.warn({ epoch: intent.epoch, won: facts.head?.nonce === intent.claiming }, "an earlier claim was interrupted");
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error;
-    log("the intent of an earlier claim is damaged", { cause: error.message });
+    log.warn({ cause: error.message }, "the intent of an earlier claim is damaged");
   }
 }
 
@@ -144,7 +145,7 @@ function stepper(steps: BootStep[], options: BootOptions): Step {
     const result = await act();
     const durationMs = Math.round(performance.now() - startedAt);
     steps.push({ step: name, durationMs });
-    options.log("step done", { step: name, durationMs });
+    options.log.info({ step: name, durationMs }, "step done");
     options.afterStep?.(name);
     return result;
   };
@@ -158,6 +159,6 @@ async function publish(bucket: Bucket, machine: Machine, report: BootReport, opt
   try {
     await putBootReport(bucket, report);
   } catch (error) {
-    options.log("the boot report could not be put into the bucket", { cause: String(error) });
+    options.log.warn({ cause: String(error) }, "the boot report could not be put into the bucket");
   }
 }

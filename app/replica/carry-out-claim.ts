@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import type { Log } from "../log.ts";
 import type { BootLimits } from "./boot-limits.ts";
 import { BootRefused } from "./boot-refused.ts";
 import { BucketError } from "./bucket-error.ts";
@@ -27,7 +28,7 @@ type ClaimContext = {
   plan: Claim;
   step: Step;
   limits: BootLimits;
-  log: (event: string, details: object) => void;
+  log: Log;
 };
 
 /**
@@ -42,7 +43,8 @@ export async function carryOutClaim(context: ClaimContext): Promise<Partial<Boot
   // told before anything is claimed. A later claim is a proof itself.
   const probed = survey.seen === null ? await step("probe", probing) : null;
   const { head } = await step("claim", () => claimHead(bucket, machine, { seen: survey.seen, plan }));
-  log("claimed", { epoch: head.epoch, row: plan.row, parent: plan.parent?.epoch ?? null, content: plan.content });
+  const { row, parent, content: planned } = plan;
+  log.info({ epoch: head.epoch, row, parent: parent?.epoch ?? null, content: planned }, "claimed");
   // Settled, not raced: a probe that fails must not leave a restore running behind it.
   const [content, probe] = await Promise.allSettled([installWithRetry(context), probed ?? probing()]);
   if (content.status === "rejected") throw content.reason;
@@ -94,7 +96,7 @@ async function installWithRetry(context: ClaimContext): Promise<Installed> {
       return await installDatabase({ machine, facts: survey.facts, plan, step, limits });
     } catch (error) {
       if (!(error instanceof RestoreFailed)) throw error;
-      log("restore failed", { attempt, cause: error.message });
+      log.warn({ attempt, cause: error.message }, "restore failed");
       const pauseMs = limits.restorePausesMs[attempt - 1];
       let fault = blameStore(error.message);
       if (fault === null && pauseMs !== undefined) {
@@ -105,7 +107,7 @@ async function installWithRetry(context: ClaimContext): Promise<Installed> {
       if (fault === null && isStoreWell) throw refuseReplica(context, error.message);
       isStoreWell = fault === null;
       if (fault === null) continue;
-      log("the store fails under the restore, waiting", { row: 1, cause: fault, backoffMs });
+      log.warn({ row: 1, cause: fault, backoffMs }, "the store fails under the restore, waiting");
       await sleep(backoffMs);
       backoffMs = Math.min(backoffMs * 2, limits.maxBackoffMs);
       // What failed by the store's fault is no sign against the replica.

@@ -1,3 +1,5 @@
+import type { Log } from "../log.ts";
+
 /** When a Litestream that does not do its work is reported and killed. Tests shorten them. */
 export type WatchLimits = {
   /** For how long no sync may succeed before it is reported. */
@@ -13,8 +15,9 @@ type WatchOptions = {
   limits: WatchLimits;
   /** Rejects when the store itself fails: Litestream is not to blame then. */
   askStore: () => Promise<unknown>;
-  kill: () => Promise<unknown>;
-  log: (event: string, details: object) => void;
+  /** Returns the pids. */
+  kill: () => Promise<readonly number[]>;
+  log: Log;
 };
 
 /** Words of a failed upload: the store's refusal or an unreachable store, which no restart of Litestream cures. */
@@ -52,7 +55,10 @@ export class LitestreamWatch {
 
   #noteSuccess(): void {
     if (this.#reported && this.#failingSince !== null)
-      this.#options.log("Litestream uploads again", { afterMs: Math.round(performance.now() - this.#failingSince) });
+      this.#options.log.info(
+        { afterMs: Math.round(performance.now() - this.#failingSince) },
+        "Litestream uploads again",
+      );
     this.#failingSince = null;
     this.#reported = false;
     this.#kills = 0;
@@ -62,7 +68,7 @@ export class LitestreamWatch {
     const { limits, log } = this.#options;
     const silentMs = Math.round(performance.now() - since);
     if (silentMs < limits.silentMs) return;
-    if (!this.#reported) log("nothing reached the bucket for too long", { cause, silentMs });
+    if (!this.#reported) log.warn({ cause, silentMs }, "nothing reached the bucket for too long");
     this.#reported = true;
     if (!this.#mayKill() || storeWords.test(cause)) return;
     try {
@@ -72,7 +78,8 @@ export class LitestreamWatch {
     }
     this.#kills += 1;
     this.#killedAt = performance.now();
-    await this.#options.kill();
+    const killedPids = await this.#options.kill();
+    log.warn({ killedPids, cause }, "Litestream does not upload though the store answers, and is killed");
   }
 
   #mayKill(): boolean {

@@ -1,3 +1,5 @@
+import type { Log } from "../log.ts";
+
 /** The life that an inspection judges, and the TXID that a checked sync has answered before it begins. */
 export type InspectedLife = { epoch: string; nonce: string; replicatedTxid: string };
 
@@ -17,7 +19,7 @@ export type Inspection = {
 
 type WatchOptions = {
   inspections: readonly Inspection[];
-  log: (event: string, details: object) => void;
+  log: Log;
   /** The life to be judged; null while the epoch opens or is lost. */
   life: () => InspectedLife | null;
   /** Told of each fault once. */
@@ -67,7 +69,7 @@ export class ReplicaWatch {
   /** A base of this life has just been found in the bucket: what was wrong before it no longer matters. */
   noteNewBase(): void {
     if (this.#fault === null) return;
-    this.#options.log("a new base is in the bucket", { mended: this.#fault.cause });
+    this.#options.log.info({ mended: this.#fault.cause }, "a new base is in the bucket");
     this.#fault = null;
     this.#baseAt = Date.now();
   }
@@ -94,23 +96,25 @@ export class ReplicaWatch {
   }
 
   #note(inspection: string, verdict: Verdict): void {
-    const cause = verdict.state === "sound" ? "" : verdict.cause;
-    const event = events[verdict.state];
-    const isNews = verdict.state !== "unknown" || this.#unknown.get(inspection) !== cause;
-    this.#unknown.set(inspection, verdict.state === "unknown" ? cause : "");
-    if (isNews) this.#options.log(event, { inspection, cause });
-    if (verdict.state === "broken" || verdict.state === "damaged-here") {
-      this.#fault = { cause, curable: verdict.state === "broken" };
+    const { log } = this.#options;
+    const told = this.#unknown.get(inspection);
+    this.#unknown.delete(inspection);
+    if (verdict.state === "sound") {
+      log.info({ inspection }, "the replica was judged and is sound");
+      return;
     }
+    const { state, cause } = verdict;
+    if (state === "unknown") {
+      this.#unknown.set(inspection, cause);
+      if (told !== cause) log.warn({ inspection, cause }, "the replica could not be judged");
+      return;
+    }
+    this.#fault = { cause, curable: state === "broken" };
+    if (state === "broken")
+      log.warn({ inspection, cause }, "the replica is broken: bucket writes are refused until a new base is up");
+    else log.error({ inspection, cause }, "this machine's database is damaged: bucket writes are refused");
   }
 }
-
-const events = {
-  sound: "the replica was judged and is sound",
-  unknown: "the replica could not be judged",
-  broken: "the replica is broken: bucket writes are refused until a new base is up",
-  "damaged-here": "this machine's database is damaged: bucket writes are refused",
-} as const;
 
 async function judge({ inspect }: Inspection, life: InspectedLife): Promise<Verdict> {
   try {

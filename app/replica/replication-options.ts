@@ -1,3 +1,4 @@
+import type { Log } from "../log.ts";
 import type { Bucket } from "./bucket.ts";
 import type { NewBase } from "./new-base.ts";
 import type { Inspection } from "./replica-watch.ts";
@@ -23,7 +24,7 @@ export type ReplicationOptions = {
   inspections?: readonly Inspection[];
   /** Moves this life to an epoch of its own making when the replica is broken; without it `bucket` stays refused. */
   newBase?: NewBase;
-  log: (event: string, details: object) => void;
+  log: Log;
   /** Called once, when head is no longer ours. */
   onFenced: (cause: string) => void;
 };

@@ -156,7 +156,7 @@ export class Replication {
     if (!this.#isOurs(head) && !this.#isBeingClaimed(head)) throw this.#becomeFenced(head.machine, head.epoch);
     if (!this.#isOurs(head) || head.state !== "living") throw new NotReplicated("head could not be made living yet");
     if (this.#state === "opening")
-      this.#options.log("epoch is living", { epoch: this.epoch, afterMs: this.#openForMs });
+      this.#options.log.info({ epoch: this.epoch, afterMs: this.#openForMs }, "epoch is living");
     if (this.#state === "opening") this.#replica.noteNewBase();
     this.#state = "living";
     this.#lastTxid = txid;
@@ -175,7 +175,10 @@ export class Replication {
     this.#own = await newBase.make(this.#own);
     this.#state = "opening";
     this.#openedAt = Date.now();
-    log("moved to a new epoch, its base is going up", { from: epoch, to: this.#own.epoch, cause: this.replicaFault });
+    log.warn(
+      { from: epoch, to: this.#own.epoch, cause: this.replicaFault },
+      "moved to a new epoch, its base is going up",
+    );
   }
 
   /** A new base claims head in steps of its own, and meanwhile it may show what this life has just left. */
@@ -207,7 +210,8 @@ export class Replication {
 
   #noteFailure(error: unknown): void {
     const cause = error instanceof Error ? error.message : String(error);
-    if (this.#causes.isNews(cause)) this.#options.log("not replicated, trying again", { cause, state: this.#state });
+    if (this.#causes.isNews(cause))
+      this.#options.log.warn({ cause, state: this.#state }, "not replicated, trying again");
     this.#lastCause = cause;
   }
 
@@ -227,7 +231,7 @@ export class Replication {
       if (!this.#isOurs(head) && !this.#isBeingClaimed(head)) this.#becomeFenced(head.machine, head.epoch);
     } catch (error) {
       this.#noteFailure(error);
-      if (!mayPass(error)) this.#options.log("head cannot be read", { cause: String(error) });
+      if (!mayPass(error)) this.#options.log.warn({ cause: String(error) }, "head cannot be read");
     } finally {
       this.#polling = false;
     }

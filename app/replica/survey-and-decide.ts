@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
+import type { Log } from "../log.ts";
 import { assertClock } from "./assert-clock.ts";
 import type { BootLimits } from "./boot-limits.ts";
 import { BootRefused } from "./boot-refused.ts";
@@ -16,7 +17,7 @@ type Asking = {
   bucket: Bucket;
   machine: Machine;
   limits: BootLimits;
-  log: (event: string, details: object) => void;
+  log: Log;
 };
 /** `roomy`: the machine, with a place where what the plan restores has room. */
 type Decided = { roomy: Machine; survey: Survey; plan: Exclude<BootPlan, Refusal> };
@@ -41,11 +42,11 @@ export async function surveyAndDecide({ bucket, machine, limits, log }: Asking):
         return { survey, plan, roomy: await findRoom(bucket, machine, { facts: survey.facts, plan }) };
       }
       if (!(await headMoved(bucket, survey))) throw new BootRefused(plan);
-      log("head moved while it was judged, surveying again", { row: plan.row });
+      log.info({ row: plan.row }, "head moved while it was judged, surveying again");
     } catch (error) {
       const isOverdue = error instanceof BucketError && error.kind === "key-unknown" && performance.now() > keyDeadline;
       if (!mayPass(error) || isOverdue) throw error;
-      log("the store does not answer, waiting", { row: 1, cause: String(error), backoffMs });
+      log.warn({ row: 1, cause: String(error), backoffMs }, "the store does not answer, waiting");
       await sleep(backoffMs);
       backoffMs = Math.min(backoffMs * 2, limits.maxBackoffMs);
     }

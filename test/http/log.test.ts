@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 
-import { eventsTo, openLog } from "../../app/http/log.ts";
+import { openLog } from "../../app/log.ts";
 import { startTestServer, token, tokenDigest } from "./test-server.ts";
 
 const key = "a-key-that-is-a-secret";
@@ -85,15 +85,4 @@ test("a caller's request id is kept when it is harmless, and replaced when it is
     const replaced = await server.call("GET", "/up", { headers: { "x-request-id": id } });
     expect(replaced.headers["request-id"]).toMatch(/^[0-9a-f-]{36}$/);
   }
-});
-
-test("an event that names a cause is a warning, any other one is not", () => {
-  const lines: string[] = [];
-  const tell = eventsTo(openLog("info", { write: (line) => lines.push(line) }));
-  tell("not replicated, trying again", { cause: "the store is away" });
-  tell("epoch is living", { epoch: "0001-test" });
-  expect(lines.map((line) => JSON.parse(line))).toMatchObject([
-    { level: 40, cause: "the store is away", msg: "not replicated, trying again" },
-    { level: 30, epoch: "0001-test", msg: "epoch is living" },
-  ]);
 });

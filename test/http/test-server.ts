@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { openReader } from "../../app/database/reader.ts";
 import { startWriter } from "../../app/database/writer.ts";
 import type { Writer } from "../../app/database/writer.ts";
-import { openLog } from "../../app/http/log.ts";
 import type { Server } from "../../app/http/route-context.ts";
 import type { ServerConfig } from "../../app/http/server-config.ts";
 import { buildServer } from "../../app/http/server.ts";
+import { openLog } from "../../app/log.ts";
 import { ControlledReplication } from "./controlled-replication.ts";
 
 export const token = "a-token-for-tests";

@@ -25,12 +25,16 @@ let changes = 0;
 if (order.clockAheadMs !== undefined) shiftClock(order.clockAheadMs);
 watchChanges();
 const report = await bootMachine(order.machine, {
-  log: (event, details) => process.stderr.write(`${event} ${JSON.stringify(details)}\n`),
+  log: { info: say, warn: say, error: say },
   afterStep: (step) => dieIf(order.death !== null && "step" in order.death && order.death.step === step),
   limits: { restorePausesMs: [20, 20], ...order.limits },
 });
 const outcome: Outcome = { report, changes };
 process.stdout.write(JSON.stringify(outcome));
+
+function say(details: object, event: string): void {
+  process.stderr.write(`${event} ${JSON.stringify(details)}\n`);
+}
 
 function dieIf(itIsTime: boolean): void {
   if (itIsTime) process.kill(process.pid, "SIGKILL");

@@ -84,6 +84,7 @@ test.concurrent("nor is the very first claim that never arrives a broken bucket"
 
 function expectUnsettled({ events }: TestMachine): void {
   expect(events).toContainEqual({
+    level: "warn",
     event: "the claim is not settled, surveying again",
     details: expect.objectContaining({ cause: expect.stringContaining("has not reached the store") }),
   });
@@ -186,7 +187,8 @@ test.concurrent("a refusal stands only while head is what it was judged by", asy
   await using proxy = await StoreProxy.start(world.store.access.endpoint, decide);
   b.reconnect({ endpoint: proxy.endpoint });
   expect(await b.boot()).toMatchObject({ outcome: "claimed", row: 11, parent: epoch });
-  expect(b.events).toContainEqual({ event: "head moved while it was judged, surveying again", details: { row: 6 } });
+  const event = "head moved while it was judged, surveying again";
+  expect(b.events).toContainEqual({ level: "info", event, details: { row: 6 } });
 });
 
 // Not at once with the others: waiting for the lock stops the whole process for 5 s.

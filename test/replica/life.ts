@@ -15,6 +15,7 @@ import type { Replication } from "../../app/replica/replication.ts";
 import type { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { startProcessGroup, type ProcessGroup } from "../../scripts/drill/process-group.ts";
 import { within } from "../../scripts/verb/wait-for.ts";
+import { recordLog, type Logged } from "../recorded-log.ts";
 import { SupervisedLitestream } from "./supervised-litestream.ts";
 
 type Parts = {
@@ -24,7 +25,6 @@ type Parts = {
   replication: Replication;
   logged: Logged[];
 };
-export type Logged = { event: string; details: object };
 
 const waitMs = 20_000;
 
@@ -49,14 +49,13 @@ export class Life implements AsyncDisposable {
     const mark = readMark(machine.files.mark);
     if (mark === null) throw new Error("there is no mark: boot first");
     const litestream = new SupervisedLitestream(() => startLitestream(machine, leftovers));
-    const logged: Logged[] = [];
+    const { log, logged } = recordLog();
     const database = openDatabase(machine.files.database, "writer");
     inTransaction(database, () => {
       createCommitSequence(database);
       database.exec("create table if not exists notes (id integer primary key, text text not null) strict");
     });
     const { promise: fenced, resolve } = Promise.withResolvers<string>();
-    const log = (event: string, details: object) => void logged.push({ event, details });
     const replication = await openReplication(
       machine,
       mark,

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { listingInspection } from "../../app/replica/listing-inspection.ts";
 import { LitestreamWatch } from "../../app/replica/litestream-watch.ts";
+import { recordLog } from "../recorded-log.ts";
 import { litestreamPid } from "./litestream-pid.ts";
 import type { TestMachine } from "./test-machine.ts";
 import { World } from "./world.ts";
@@ -49,13 +50,13 @@ test.each(faults)(
 
 test("a Litestream is left alone while the store itself fails, and killed once a pause when it does not", async () => {
   const kills: string[] = [];
-  const warned: string[] = [];
+  const { log, logged } = recordLog();
   let storeAnswers = false;
   const watch = new LitestreamWatch({
     limits: { silentMs: 0, pausesMs: [60_000] },
     askStore: () => (storeAnswers ? Promise.resolve() : Promise.reject(new Error("down"))),
-    kill: async () => void kills.push("kill"),
-    log: (event) => void warned.push(event),
+    kill: async () => [kills.push("kill")],
+    log,
   });
   const fail = (message: string) =>
     expect(watch.observe(() => Promise.reject(new Error(message)))).rejects.toThrow(message);
@@ -67,5 +68,9 @@ test("a Litestream is left alone while the store itself fails, and killed once a
   await fail("no answer in 15000 ms");
   expect(kills).toEqual(["kill"]);
   await watch.observe(() => Promise.resolve());
-  expect(warned).toEqual(["nothing reached the bucket for too long", "Litestream uploads again"]);
+  expect(logged.map(({ level, event }) => [level, event])).toEqual([
+    ["warn", "nothing reached the bucket for too long"],
+    ["warn", "Litestream does not upload though the store answers, and is killed"],
+    ["info", "Litestream uploads again"],
+  ]);
 });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
 import { waitFor } from "../../scripts/verb/wait-for.ts";
+import type { Logged } from "../recorded-log.ts";
 import { ReplicaSite } from "./replication-site.ts";
 
 const patientMs = 30_000;
@@ -116,6 +117,6 @@ test("while a key is refused, nothing is acknowledged", async () => {
   await replication.replicate(patientMs);
 });
 
-function countOutages(logged: readonly string[]): number {
-  return logged.filter((event) => event === "not replicated, trying again").length;
+function countOutages(logged: readonly Logged[]): number {
+  return logged.filter(({ event }) => event === "not replicated, trying again").length;
 }

@@ -23,9 +23,10 @@ import { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "../../scripts/drill/process-group.ts";
 import type { StoreAccess } from "../../scripts/drill/seaweed-store.ts";
 import { within } from "../../scripts/verb/wait-for.ts";
+import { recordLog, type Logged } from "../recorded-log.ts";
 import { StoreProxy } from "./bucket-proxy.ts";
 
-type Opened = Readonly<{ replication: Replication; fencedBy: string[]; logged: string[] }>;
+type Opened = Readonly<{ replication: Replication; fencedBy: string[]; logged: readonly Logged[] }>;
 
 /**
  * One booted machine without its app: a real database, the store behind a proxy, Litestream as a process when asked
@@ -62,7 +63,7 @@ export class ReplicaSite implements AsyncDisposable {
     const proxy = await StoreProxy.start(store.endpoint);
     const prepared = await prepareBucket({ ...store, endpoint: proxy.endpoint }, null);
     const machine = describeMachine(directory, "one", await resolveBinary("litestream"), prepared);
-    await bootMachine(machine, { log: () => undefined });
+    await bootMachine(machine, { log: recordLog().log });
     const mark = readMark(machine.files.mark);
     if (mark === null) throw new Error("the first boot left no mark");
     return new ReplicaSite({ directory, store, proxy, machine, mark });
@@ -107,7 +108,7 @@ export class ReplicaSite implements AsyncDisposable {
   /** The replication of this machine, wired as the app does it, started, with parts that a test replaces. */
   replicate(replaced: Partial<ReplicationOptions> = {}): Opened {
     const fencedBy: string[] = [];
-    const logged: string[] = [];
+    const { log, logged } = recordLog();
     const replication = new Replication({
       bucket: this.bucket,
       epoch: this.mark.epoch,
@@ -118,7 +119,7 @@ export class ReplicaSite implements AsyncDisposable {
       baseBytes: () => 0,
       sync: () => this.sync(),
       syncIntervalMs: 100,
-      log: (event) => logged.push(event),
+      log,
       onFenced: (cause) => fencedBy.push(cause),
       ...replaced,
     });
@@ -134,7 +135,7 @@ export class ReplicaSite implements AsyncDisposable {
   async takeOver(state: "opening" | "living" = "living"): Promise<void> {
     const { bucket, bucketId, litestreamPath } = this.machine;
     const other = describeMachine(this.#directory, "two", litestreamPath, { config: bucket, bucketId });
-    const { outcome } = await bootMachine(other, { log: () => undefined });
+    const { outcome } = await bootMachine(other, { log: recordLog().log });
     if (outcome !== "claimed") throw new Error(`the other machine was to take over, but its boot ended as ${outcome}`);
     const { head, etag } = await fetchHead(this.bucket);
     if (state === "living") await swapHead(this.bucket, { ...head, state }, etag);

@@ -2,12 +2,14 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 
 import { openDatabase } from "../../app/database/open-database.ts";
+import type { Log } from "../../app/log.ts";
 import { bootMachine, type BootOptions } from "../../app/replica/boot-machine.ts";
 import type { WatchLimits } from "../../app/replica/litestream-watch.ts";
 import type { Machine } from "../../app/replica/machine.ts";
 import type { Inspection } from "../../app/replica/replica-watch.ts";
 import type { BootReport } from "../../app/replica/report.ts";
 import type { Leftovers } from "../../scripts/drill/leftovers.ts";
+import { recordLog, type Logged } from "../recorded-log.ts";
 import { Life } from "./life.ts";
 
 /** What a short life wrote: `replicated` was acknowledged at `bucket`; `onDisk` came after the last upload. */
@@ -17,12 +19,16 @@ export type Written = { replicated?: readonly string[]; onDisk?: readonly string
 export class TestMachine {
   machine: Machine;
   /** What the boots of this machine logged. */
-  readonly events: { event: string; details: object }[] = [];
+  readonly events: Logged[];
+  readonly #log: Log;
   readonly #leftovers: Leftovers;
 
   constructor(machine: Machine, leftovers: Leftovers) {
     this.machine = machine;
     this.#leftovers = leftovers;
+    const { log, logged } = recordLog();
+    this.#log = log;
+    this.events = logged;
   }
 
   get files() {
@@ -33,7 +39,7 @@ export class TestMachine {
     return bootMachine(this.machine, {
       ...options,
       limits: { restorePausesMs: [20, 20], ...options.limits },
-      log: (event, details) => this.events.push({ event, details }),
+      log: this.#log,
     });
   }
 

@@ -1,11 +1,22 @@
 import { pino } from "pino";
 import type { DestinationStream, Logger } from "pino";
 
+/** What every part of the app logs with. Pino's logger is one. */
+export type Log = {
+  info: (fields: FaultlessFields, message: string) => void;
+  warn: (fields: object, message: string) => void;
+  error: (fields: object, message: string) => void;
+};
+
+/** What tells of a fault is no `info`: whoever watches the log by its levels must see it. */
+type FaultlessFields = Record<string, unknown> & { cause?: never; err?: never };
+
 /**
- * Opens the process's log: JSON lines on stdout, or on `destination`. Call it with the fields first and the message
- * second; a fault is a `warn` where the process goes on as promised, and an `error` where somebody must act. Requests are
- * logged by method and path, errors by message and stack, never with headers, bodies or fields that somebody hung on an
- * error; `censor` is the second fence.
+ * Opens the process's log: JSON lines on stdout, or on `destination`. How the whole app logs: the fields first, then a
+ * message that never changes, by which people search. A fault is a `warn` where the process goes on as promised, an
+ * `error` where somebody must act, and `fatal` where it ends the process; its field is `cause` for words and `err` for an
+ * Error with its stack. All else is `info`. Requests are logged by method and path, errors by message and stack, never
+ * with headers, bodies or fields that somebody hung on an error; `censor` is the second fence.
  */
 export function openLog(level: string, destination?: DestinationStream): Logger {
   const options = {
@@ -52,17 +63,6 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
-}
-
-/**
- * What boot and replication tell their events to. An event that names a cause is a fault, and so a warning: whoever
- * watches the log by its levels must see it.
- */
-export function eventsTo(log: Logger): (event: string, details: object) => void {
-  return (event, details) => {
-    if ("cause" in details) log.warn(details, event);
-    else log.info(details, event);
-  };
 }
 
 type ErrorDescription = { type: string; message: string; code: unknown; stack: string | undefined; cause: unknown };
