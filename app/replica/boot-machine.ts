@@ -3,7 +3,6 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Log } from "../log.ts";
-import { assertLitestream } from "./assert-litestream.ts";
 import { bootLimits, type BootLimits } from "./boot-limits.ts";
 import { BootRefused } from "./boot-refused.ts";
 import { openBucket, type Bucket } from "./bucket.ts";
@@ -12,6 +11,7 @@ import { ClaimLost, ClaimUnsettled, takeUpEpoch } from "./claim.ts";
 import type { Refusal } from "./decide-boot.ts";
 import type { Step } from "./install.ts";
 import { renderLitestreamConfig } from "./litestream-config.ts";
+import { assertLitestream } from "./litestream.ts";
 import { holdLitestreamLock, lockDirectory } from "./lock.ts";
 import type { Machine } from "./machine.ts";
 import { readIntent, removeIntent, writeMark } from "./mark.ts";

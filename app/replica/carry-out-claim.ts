@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../log.ts";
 import type { BootLimits } from "./boot-limits.ts";
 import { BootRefused } from "./boot-refused.ts";
-import { BucketError } from "./bucket-error.ts";
+import { BucketError, mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
 import { epochPrefix } from "./chain.ts";
 import { claimHead } from "./claim.ts";
@@ -12,11 +12,11 @@ import { probeConditionalWrites } from "./conditional-writes.ts";
 import type { Claim } from "./decide-boot.ts";
 import { installDatabase, type Installed, type Step } from "./install.ts";
 import { renderLitestreamConfig } from "./litestream-config.ts";
+import { findBlame } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
 import { removeIntent, writeMark } from "./mark.ts";
 import { countQuarantined } from "./quarantine.ts";
 import type { BootReport } from "./report.ts";
-import { blameStore, findStoreFault } from "./restore-fault.ts";
 import { RestoreFailed } from "./restore.ts";
 import type { Survey } from "./survey.ts";
 import { waitForStore } from "./wait-for-store.ts";
@@ -98,7 +98,8 @@ async function installWithRetry(context: ClaimContext): Promise<Installed> {
       if (!(error instanceof RestoreFailed)) throw error;
       log.warn({ attempt, cause: error.message }, "restore failed");
       const pauseMs = limits.restorePausesMs[attempt - 1];
-      let fault = blameStore(error.message);
+      const blame = findBlame(error.message);
+      let fault = blame === "store-fails" || blame === "late" ? error.message : null;
       if (fault === null && pauseMs !== undefined) {
         await sleep(pauseMs);
         continue;
@@ -124,6 +125,28 @@ async function findStoreFaultOrRefuse(context: ClaimContext, failed: RestoreFail
   } catch (error) {
     if (!(error instanceof BucketError)) throw error;
     throw refuseReplica(context, `${failed.message}; reading it without Litestream: ${error.message}`);
+  }
+}
+
+const readersAtOnce = 8;
+
+/**
+ * Reads every file of an epoch as a restore would, and returns the fault that may pass which the store shows on the way;
+ * null when the store gives them all. For words that leave it open: an early end is a torn connection or a file cut in
+ * half. Throws BucketError for a fault that is final.
+ */
+async function findStoreFault(bucket: Bucket, epoch: string, limits: BootLimits): Promise<string | null> {
+  try {
+    const keys = (await Array.fromAsync(bucket.list(epochPrefix(epoch)))).filter((key) => key.endsWith(".ltx"));
+    const readers = Array.from({ length: readersAtOnce }, async () => {
+      for (let key = keys.pop(); key !== undefined; key = keys.pop())
+        await bucket.readThrough(key, limits.restoreStallMs);
+    });
+    await Promise.all(readers);
+    return null;
+  } catch (error) {
+    if (mayPass(error)) return String(error);
+    throw error;
   }
 }
 

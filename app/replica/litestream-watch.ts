@@ -1,4 +1,5 @@
 import type { Log } from "../log.ts";
+import { findBlame } from "./litestream.ts";
 
 /** When a Litestream that does not do its work is reported and killed. Tests shorten them. */
 export type WatchLimits = {
@@ -19,10 +20,6 @@ type WatchOptions = {
   kill: () => Promise<readonly number[]>;
   log: Log;
 };
-
-/** Words of a failed upload: the store's refusal or an unreachable store, which no restart of Litestream cures. */
-const storeWords =
-  /AccessDenied|Forbidden|StatusCode: (?:403|5\d\d)|SlowDown|InvalidAccessKeyId|SignatureDoesNotMatch|dial tcp|no such host/i;
 
 /**
  * Looks at each sync. When none has succeeded for long it says so once, and kills a Litestream that hangs or errs while
@@ -70,7 +67,9 @@ export class LitestreamWatch {
     if (silentMs < limits.silentMs) return;
     if (!this.#reported) log.warn({ cause, silentMs }, "nothing reached the bucket for too long");
     this.#reported = true;
-    if (!this.#mayKill() || storeWords.test(cause)) return;
+    const blame = findBlame(cause);
+    // No restart of Litestream cures the store.
+    if (!this.#mayKill() || blame === "store-fails" || blame === "store-refuses") return;
     try {
       await this.#options.askStore();
     } catch {

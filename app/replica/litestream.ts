@@ -1,4 +1,6 @@
+import { execFile } from "node:child_process";
 import { request } from "node:http";
+import { promisify } from "node:util";
 
 import { Type } from "typebox";
 
@@ -13,6 +15,44 @@ const InfoSchema = Type.Object({ version: Type.String(), pid: Type.Number() });
  */
 class LitestreamFailed extends Error {
   override readonly name = "LitestreamFailed";
+}
+
+/**
+ * Makes sure, before anything is claimed, that Litestream is there and of a version that is known to be safe: 0.5.17 is
+ * the first with an SQLite that does not corrupt a WAL which two processes checkpoint. Throws an Error that says so.
+ */
+export async function assertLitestream(path: string): Promise<void> {
+  const version = await readVersion(path);
+  const patch = /^v?0\.5\.(\d+)$/.exec(version)?.[1];
+  if (patch !== undefined && Number(patch) >= oldestPatch) return;
+  throw new Error(`${path} is Litestream ${version}; 0.5.${oldestPatch} or a newer 0.5 is needed`);
+}
+
+/**
+ * Whom a failure of Litestream's speaks against: the store, which `fails` for a while or `refuses` for good; `late`, a
+ * limit of time that may be the store's or that of whoever asked; this machine, in our own words about a restore.
+ */
+export type Blame = "store-fails" | "store-refuses" | "late" | "machine";
+
+/** The first that fits counts: a store tells a clock or a throttled key with 403, too. */
+const blames: readonly (readonly [Blame, RegExp])[] = [
+  [
+    "store-fails",
+    /StatusCode: (?:0|408|429|5\d\d)\b|SlowDown|Throttl|TooManyRequests|InternalError|ServiceUnavailable|RequestTimeout|RequestTimeTooSkewed|InvalidAccessKeyId/i,
+  ],
+  // Go's network.
+  [
+    "store-fails",
+    /dial tcp|no such host|server misbehaving|connection (?:refused|reset|lost)|closed network connection|broken pipe|(?:i\/o|handshake) timeout|network is unreachable|no route to host/i,
+  ],
+  ["store-refuses", /StatusCode: 40[13]\b|AccessDenied|Forbidden|SignatureDoesNotMatch|x509: /i],
+  ["late", /deadline exceeded|Client\.Timeout/i],
+  ["machine", /no progress for|cannot be run/],
+];
+
+/** Whom Litestream's words, or ours about its restore, blame; null leaves it open, and then the files may be wrong. */
+export function findBlame(words: string): Blame | null {
+  return blames.find(([, pattern]) => pattern.test(words))?.[0] ?? null;
 }
 
 /**
@@ -36,6 +76,20 @@ export async function killLitestream(socketPath: string, lockPath?: string): Pro
   const told = await askPid(socketPath);
   const pids = findLitestream(told, { socketPath, ...(lockPath !== undefined && { lockPath }) });
   return pids.filter((pid) => killProcess(pid));
+}
+
+const oldestPatch = 17;
+const versionLimitMs = 10_000;
+
+async function readVersion(path: string): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)(path, ["version"], { timeout: versionLimitMs });
+    return stdout.trim();
+  } catch (error) {
+    throw new Error(`${path} cannot be run: install Litestream, or say where it is in LIFEBOAT_LITESTREAM`, {
+      cause: error,
+    });
+  }
 }
 
 async function askPid(socketPath: string): Promise<number | null> {

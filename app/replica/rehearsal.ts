@@ -7,11 +7,12 @@ import { DatabaseDamaged } from "../database/database-file.ts";
 import { openDatabase, quickCheck, readDatabase } from "../database/open-database.ts";
 import { openBucket } from "./bucket.ts";
 import { fetchHead } from "./head.ts";
-import { syncReplica } from "./litestream.ts";
+import { findBlame, syncReplica } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
 import type { Verdict } from "./replica-watch.ts";
 import { restoreEpoch, RestoreFailed } from "./restore.ts";
 import { digestTables, findDifference, type TableDigest } from "./row-digest.ts";
+import { isOutOfSpace } from "./space.ts";
 
 export type RehearsalLimits = {
   /** How long writes may wait while one sync says which TXID holds the snapshot. */
@@ -29,9 +30,6 @@ export type RehearsalLimits = {
 const mebibyte = 1024 * 1024;
 const restoreTries = 3;
 const retryMs = 1_000;
-/** A restore that ends with such words says nothing about the files: the disk, the time, the way to the store. */
-const notOfTheData =
-  /no space left|no progress|cannot be run|timeout|deadline|connection|no such host|StatusCode: (?:403|408|429|5\d\d)/i;
 
 /** The limits of a machine that serves. */
 export function rehearsalLimits({ files }: Machine): RehearsalLimits {
@@ -111,7 +109,9 @@ async function restoreAt(
     try {
       return (await restoreEpoch(machine, epoch, limits.restoreStallMs, txid)).path;
     } catch (error) {
-      if (!(error instanceof RestoreFailed) || notOfTheData.test(error.message)) throw error;
+      if (!(error instanceof RestoreFailed)) throw error;
+      // That says nothing about the files.
+      if (isOutOfSpace(error) || findBlame(error.message) !== null) throw error;
       if (attempt === restoreTries) {
         // When the store itself is away, this throws; when it answers, the files are what is wrong.
         await fetchHead(openBucket(machine.bucket));

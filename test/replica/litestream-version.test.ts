@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { afterAll, expect, test } from "vitest";
 
-import { assertLitestream } from "../../app/replica/assert-litestream.ts";
+import { assertLitestream } from "../../app/replica/litestream.ts";
 import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lifeboat-version-"));
