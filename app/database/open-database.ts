@@ -27,11 +27,16 @@ export function openDatabase(path: string, role: Role): Database.Database {
   }
 }
 
-/** Reads on a connection that cannot write, and closes it: so the WAL stays as it is, Litestream's to checkpoint. */
+/**
+ * Reads on a connection that cannot write, and closes it: so the WAL stays as it is, Litestream's to checkpoint. Throws
+ * DatabaseDamaged, also when the damage shows only while it reads.
+ */
 export function readDatabase<Result>(path: string, read: (db: Database.Database) => Result): Result {
   const db = openDatabase(path, "reader");
   try {
     return read(db);
+  } catch (error) {
+    throw describeDamage(path, error);
   } finally {
     db.close();
   }

@@ -1,7 +1,7 @@
 import type { CommitSequence } from "../database/commit-sequence.ts";
 import { newestOf, type Chain } from "./chain.ts";
 import { parentOf, runOf, type Head, type Parent } from "./head.ts";
-import { isStoppedAt, sawRun, type CleanStop, type Mark } from "./mark.ts";
+import { isStoppedAt, sawRun, type Mark } from "./mark.ts";
 
 /** What boot knows once the store has answered and the sentinel was right. */
 export type BootFacts = {
@@ -22,7 +22,7 @@ export type BootFacts = {
   mark: Mark | null;
   /** The newest TXID that Litestream has staged on this disk, 16 hex digits. */
   stagedTxid: string | null;
-  /** Where the volume's database stands; null when that was not asked, or cannot be read. */
+  /** Where the volume's database stands; null when it is not of head's epoch, or cannot be read. */
   position: CommitSequence | null;
 };
 
@@ -82,13 +82,17 @@ function mayResume(facts: BootFacts, head: Head): boolean {
   const { mark } = facts;
   if (mark === null || facts.database !== "present") return false;
   if (head.machine !== facts.machine || mark.nonce !== head.nonce || !sawRun(mark, runOf(head))) return false;
-  if (mark.cleanStop !== null) return isAsStopped(facts, mark.cleanStop);
+  if (mark.cleanStop !== null) return isAsStopped(facts, facts.position);
   return mark.bootId === facts.bootId && isUpToDate(facts, head);
 }
 
-/** The disk is as the clean stop left it, and the bucket holds nothing later: else one of them went back in time. */
-function isAsStopped({ chain, position }: BootFacts, stopped: CleanStop): boolean {
-  return newestOf(chain) === stopped.txid && isStoppedAt(stopped, position);
+/**
+ * Whether the disk, with its database at this position, is as a clean stop left it, and the bucket holds nothing later:
+ * else one of them went back in time. Then a resume needs no proof of Litestream's, and a comparison no restore.
+ */
+export function isAsStopped({ chain, mark }: BootFacts, position: CommitSequence | null): boolean {
+  const stopped = mark?.cleanStop ?? null;
+  return stopped !== null && newestOf(chain) === stopped.txid && isStoppedAt(stopped, position);
 }
 
 /**

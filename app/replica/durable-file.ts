@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
@@ -32,6 +32,11 @@ export function fsyncPath(path: string): void {
   } finally {
     closeSync(handle);
   }
+}
+
+/** Bytes of a file; 0 when it does not exist. */
+export function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /** Reads a text file; null when it does not exist. Every other failure is thrown. */

@@ -5,10 +5,9 @@ import { DatabaseDamaged } from "../database/database-file.ts";
 import { openDatabase, quickCheck, readDatabase } from "../database/open-database.ts";
 import type { BootLimits } from "./boot-limits.ts";
 import { BootRefused } from "./boot-refused.ts";
-import type { BootFacts, Claim } from "./decide-boot.ts";
+import { isAsStopped, type BootFacts, type Claim } from "./decide-boot.ts";
 import { fsyncPath } from "./durable-file.ts";
 import type { Machine } from "./machine.ts";
-import { isStoppedAt } from "./mark.ts";
 import { setAside } from "./quarantine.ts";
 import { restoreEpoch, RestoreFailed, type Restored } from "./restore.ts";
 import { isInScratch, isOutOfSpace, refuseForRoom, tellFullDisk } from "./space.ts";
@@ -74,12 +73,6 @@ async function compare(context: Context): Promise<Installed> {
     );
   }
   return volume.sequence >= replica.sequence.sequence ? keepVolume(context, volume) : installRestored(context, replica);
-}
-
-/** A clean stop at the replica's newest TXID saves the restore, when the database is still the one that was stopped. */
-function isAsStopped({ chain, mark }: BootFacts, volume: CommitSequence): boolean {
-  const stopped = mark?.cleanStop;
-  return !!stopped && chain.state === "whole" && chain.newestTxid === stopped.txid && isStoppedAt(stopped, volume);
 }
 
 /** The empty database is made here and nowhere else: from now on a missing file is a loss, never a start. */

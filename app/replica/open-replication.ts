@@ -1,7 +1,6 @@
-import { statSync } from "node:fs";
-
 import { openBucket, type Bucket } from "./bucket.ts";
 import { probeConditionalWrites } from "./conditional-writes.ts";
+import { sizeOf } from "./durable-file.ts";
 import { fetchHead, runOf } from "./head.ts";
 import { listingInspection } from "./listing-inspection.ts";
 import { LitestreamWatch, watchLimits, type WatchLimits } from "./litestream-watch.ts";
@@ -92,8 +91,4 @@ function inspectReplica(bucket: Bucket, machine: Machine): Inspection[] {
 export function syncLimitMs(database: string, state: Replication["state"]): number {
   const baseBytes = state === "opening" ? sizeOf(database) : 0;
   return syncBaseLimitMs + Math.ceil((baseBytes + sizeOf(`${database}-wal`)) / bytesPerLimitMs);
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

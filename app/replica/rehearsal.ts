@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, statfsSync, statSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -6,13 +6,14 @@ import { findCommitSequence, type CommitSequence } from "../database/commit-sequ
 import { DatabaseDamaged } from "../database/database-file.ts";
 import { openDatabase, quickCheck, readDatabase } from "../database/open-database.ts";
 import { openBucket } from "./bucket.ts";
+import { sizeOf } from "./durable-file.ts";
 import { fetchHead } from "./head.ts";
 import { findBlame, syncReplica } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
 import type { Verdict } from "./replica-watch.ts";
 import { restoreEpoch, RestoreFailed } from "./restore.ts";
 import { digestTables, findDifference, type TableDigest } from "./row-digest.ts";
-import { isOutOfSpace } from "./space.ts";
+import { freeBytesOf, isOutOfSpace } from "./space.ts";
 
 export type RehearsalLimits = {
   /** How long writes may wait while one sync says which TXID holds the snapshot. */
@@ -68,11 +69,7 @@ export async function rehearseRestore(machine: Machine, epoch: string, limits: R
 
 function findRoom({ files }: Machine, { directories, reserveBytes }: RehearsalLimits): string | null {
   const neededBytes = sizeOf(files.database) + sizeOf(`${files.database}-wal`) + reserveBytes;
-  const hasRoom = (directory: string): boolean => {
-    const { bavail, bsize } = statfsSync(directory);
-    return bavail * bsize > neededBytes;
-  };
-  return directories.find((directory) => hasRoom(directory)) ?? null;
+  return directories.find((directory) => freeBytesOf(directory) > neededBytes) ?? null;
 }
 
 type Snapshot = { txid: string; sequence: CommitSequence; tables: TableDigest[] };
@@ -124,19 +121,15 @@ async function restoreAt(
 
 function compare(path: string, snapshot: Snapshot): string | null {
   try {
-    const restored = openDatabase(path, "reader");
-    try {
+    return readDatabase(path, (restored) => {
       quickCheck(restored);
       const { sequence, token } = findCommitSequence(restored);
       if (sequence !== snapshot.sequence.sequence || token !== snapshot.sequence.token)
         return `it stands at commit ${sequence}, the live database stood at ${snapshot.sequence.sequence}`;
       return findDifference(restored, snapshot.tables);
-    } finally {
-      restored.close();
-    }
+    });
   } catch (error) {
     if (error instanceof DatabaseDamaged) return error.message;
-    if (isCorrupt(error)) return String(error);
     throw error;
   }
 }
@@ -150,12 +143,4 @@ function judgeOwn({ files }: Machine): Verdict | null {
     if (!(error instanceof DatabaseDamaged)) throw error;
     return { state: "damaged-here", cause: error.message };
   }
-}
-
-function isCorrupt(error: unknown): boolean {
-  return error instanceof Error && "code" in error && /^SQLITE_(?:NOTADB|CORRUPT)/.test(String(error.code));
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
-import { statSync } from "node:fs";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { Type, type Static } from "typebox";
 
+import { sizeOf } from "./durable-file.ts";
 import { litestreamEnvironment } from "./litestream-config.ts";
 import type { Machine } from "./machine.ts";
 import { parseJson } from "./parse-json.ts";
@@ -58,7 +58,7 @@ export function restoreInspection(machine: Machine, everyMs = () => restoreEvery
 
 /** The pause between two restores: what they read costs money where the machine is not the store's neighbour. */
 function restoreEveryMs({ files }: Pick<Machine, "files">): number {
-  const bytes = statSync(files.database, { throwIfNoEntry: false })?.size ?? 0;
+  const bytes = sizeOf(files.database);
   return Math.min(24 * hourMs, Math.max(hourMs, (24 * hourMs * bytes) / dailyBytes));
 }
 

@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { Type } from "typebox";
 
 import { bootLimits } from "./boot-limits.ts";
+import { sizeOf } from "./durable-file.ts";
 import { litestreamEnvironment, renderLitestreamConfig } from "./litestream-config.ts";
 import type { Machine } from "./machine.ts";
 import { parseJson } from "./parse-json.ts";
@@ -104,10 +105,6 @@ function bytesRead(pid: number | undefined): number {
   } catch {
     return 0;
   }
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function lastLine(words: string): string {

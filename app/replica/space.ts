@@ -2,13 +2,12 @@ import { mkdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import Database from "better-sqlite3";
-
+import { isDiskFull } from "../database/sqlite-failure.ts";
 import { BootRefused } from "./boot-refused.ts";
 import { BucketError } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
 import { epochPrefix, type Chain } from "./chain.ts";
-import type { BootFacts, Claim } from "./decide-boot.ts";
+import { isAsStopped, type BootFacts, type Claim } from "./decide-boot.ts";
 import { ltxHeaderBytes, readDatabaseSize } from "./ltx-header.ts";
 import type { Machine, MachineFiles } from "./machine.ts";
 import { measureQuarantine } from "./quarantine.ts";
@@ -69,18 +68,16 @@ export function tellFullDisk(machine: Machine, cause: string): { cause: string; 
 /** True when something failed because a disk is full: SQLite's word for it, the system's, or Litestream's last words. */
 export function isOutOfSpace(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error instanceof Database.SqliteError) return error.code === "SQLITE_FULL";
+  if (isDiskFull(error)) return true;
   if ("code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) return true;
   return /no space left on device|disk quota exceeded/i.test(error.message) || isOutOfSpace(error.cause);
 }
 
 type Readable = Pick<Bucket, "list" | "getStart">;
 
-/** Whether a claim reads the replica at all; a volume that a checked stop left needs no comparison. */
-function restores({ content }: Claim, { mark, chain }: BootFacts): boolean {
-  if (content === "restore") return true;
-  const stoppedAt = mark?.cleanStop?.txid;
-  return content === "compare" && !(chain.state === "whole" && chain.newestTxid === stoppedAt);
+/** Whether a claim reads the replica at all. */
+function restores({ content }: Claim, facts: BootFacts): boolean {
+  return content === "restore" || (content === "compare" && !isAsStopped(facts, facts.position));
 }
 
 /**
@@ -140,6 +137,11 @@ function holdsScratch(scratch: string, bytes: number): boolean {
 
 function missingBytes(directory: string, bytes: number): number {
   return Math.max(0, bytes + marginBytes - measure(directory).freeBytes);
+}
+
+/** Bytes that a directory's file system still has for us. */
+export function freeBytesOf(directory: string): number {
+  return measure(directory).freeBytes;
 }
 
 function measure(directory: string) {

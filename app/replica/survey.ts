@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -9,6 +9,7 @@ import { BootRefused } from "./boot-refused.ts";
 import type { Bucket } from "./bucket.ts";
 import { fetchChain, type Chain } from "./chain.ts";
 import type { BootFacts } from "./decide-boot.ts";
+import { sizeOf } from "./durable-file.ts";
 import { fetchHead, headKey, type Head, type StoredHead } from "./head.ts";
 import type { Machine } from "./machine.ts";
 import { readMark, type Mark } from "./mark.ts";
@@ -72,19 +73,19 @@ function surveyVolume(machine: Machine, head: Head | null): VolumeFacts {
     return { database: holdsSomething(database) ? "foreign" : "absent", mark, stagedTxid: null, position: null };
   }
   const present = isDatabase(database);
-  // Only a resume asks for it, and a damaged file must not stand in the way of any other row.
-  const mayResume = present && head?.machine === machine.machineId && head.nonce === mark.nonce;
+  // Only a resume and a comparison ask for it, and a damaged file must not stand in the way of any other row.
+  const isOfHead = present && head?.nonce === mark.nonce;
   return {
     database: present ? "present" : "absent",
     mark,
     stagedTxid: readStagedTxid(litestreamState),
-    position: mayResume ? readPosition(database) : null,
+    position: isOfHead ? readPosition(database) : null,
   };
 }
 
 /** Whether a file without a mark may be somebody's data: all but nothing, 0 bytes, and a database without a table. */
 function holdsSomething(path: string): boolean {
-  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return false;
+  if (sizeOf(path) === 0) return false;
   if (!isDatabase(path)) return true;
   try {
     return readDatabase(path, holdsTables);

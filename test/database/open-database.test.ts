@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import { DatabaseDamaged } from "../../app/database/database-file.ts";
-import { openDatabase, quickCheck } from "../../app/database/open-database.ts";
+import { openDatabase, quickCheck, readDatabase } from "../../app/database/open-database.ts";
 import { makeTemporaryDirectory } from "./temporary-directory.ts";
 
 const pragmas = {
@@ -145,6 +145,17 @@ test.each([
   expect(() => quickCheck(reader)).toThrow(DatabaseDamaged);
   expect(() => quickCheck(reader)).toThrow(message);
   reader.close();
+});
+
+test("damage that shows only while it is read is reported as such", () => {
+  using directory = makeTemporaryDirectory();
+  const path = join(directory.path, "app.db");
+  const writer = openDatabase(path, "writer");
+  writer.exec("create table t (a); insert into t values (1)");
+  writer.close();
+  const content = readFileSync(path);
+  writeFileSync(path, content.fill(0, 4096, 2 * 4096));
+  expect(() => readDatabase(path, (reader) => reader.prepare("select a from t").all())).toThrow(DatabaseDamaged);
 });
 
 test("a cut database is refused as damaged when it is opened", () => {

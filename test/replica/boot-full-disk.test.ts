@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -122,15 +122,27 @@ diskTest("a new machine refuses before it claims, serves nothing, and is as good
 
 diskTest("a clean stop and another start of the system need no room", async () => {
   const a = world.newMachine(await world.makeSite());
-  await a.boot();
-  await using life = await a.live();
-  life.write(...texts);
-  await life.replicate();
-  await life.stopCleanly();
+  await a.liveAndStop(texts);
   a.losePower();
   const { report } = await bootOnSmallDisk(child, { machine: a.machine, death: null }, 0);
   expect(report).toMatchObject({ outcome: "resumed" });
   expect(a.texts()).toEqual(texts);
+});
+
+diskTest("a clean stop of another database than the one that lies there counts for nothing: room is asked for", async () => {
+  const site = await world.makeSite();
+  const a = world.newMachine(site);
+  await a.liveAndStop(texts);
+  const kept = readFileSync(a.files.database);
+  await a.liveAndStop(["two"]);
+  rmSync(`${a.files.database}-wal`);
+  writeFileSync(a.files.database, kept);
+  const { etag } = await fetchHead(site.bucket);
+  const { report } = await boot(a);
+  expect(report).toMatchObject({ outcome: "refused", row: 11, cause: expect.stringMatching(/MB .* missing/) });
+  expect([(await fetchHead(site.bucket)).etag, existsSync(a.files.intent)]).toEqual([etag, false]);
+  expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
+  expect(a.texts()).toEqual([...texts, "two"]);
 });
 
 diskTest("a disk that is full all the same ends the restore at once, without another try", async () => {

@@ -61,6 +61,14 @@ export class TestMachine {
     return report;
   }
 
+  /** Boots, writes, and stops with everything in the bucket. */
+  async liveAndStop(texts: readonly string[]): Promise<void> {
+    await this.boot();
+    await using life = await this.live();
+    life.write(...texts);
+    await life.stopCleanly();
+  }
+
   /** The next boot is another start of the operating system. */
   losePower(): void {
     this.machine = { ...this.machine, bootId: randomUUID() };
