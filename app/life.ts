@@ -75,7 +75,9 @@ async function startParts(start: Start): Promise<void> {
 }
 
 async function openOwnReplication({ machine, mark, log, endings, parts }: Start): Promise<Replication> {
-  const replication = await openReplication(machine, mark, {
+  const replication = await openReplication({
+    machine,
+    mark,
     log,
     onFenced: (fencedBy) => endings.noteFence(fencedBy),
     onStoreFault: (cause, error) => {

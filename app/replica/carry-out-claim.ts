@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Log } from "../log.ts";
@@ -7,14 +6,12 @@ import { BootRefused } from "./boot-refused.ts";
 import { BucketError, mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
 import { epochPrefix } from "./chain.ts";
-import { claimHead } from "./claim.ts";
+import { claimHead, putEpochNote, takeOverEpoch } from "./claim.ts";
 import { probeConditionalWrites } from "./conditional-writes.ts";
 import type { Claim } from "./decide-boot.ts";
 import { installDatabase, type Installed, type Step } from "./install.ts";
-import { renderLitestreamConfig } from "./litestream-config.ts";
 import { findBlame } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
-import { removeIntent, writeMark } from "./mark.ts";
 import { countQuarantined } from "./quarantine.ts";
 import type { BootReport } from "./report.ts";
 import { RestoreFailed } from "./restore.ts";
@@ -46,34 +43,22 @@ export async function carryOutClaim(context: ClaimContext): Promise<Partial<Boot
   const { row, parent, content: planned } = plan;
   log.info({ epoch: head.epoch, row, parent: parent?.epoch ?? null, content: planned }, "claimed");
   // Settled, not raced: a probe that fails must not leave a restore running behind it.
-  const [content, probe] = await Promise.allSettled([installWithRetry(context), probed ?? probing()]);
-  if (content.status === "rejected") throw content.reason;
+  const [install, probe] = await Promise.allSettled([installWithRetry(context), probed ?? probing()]);
+  if (install.status === "rejected") throw install.reason;
   if (probe.status === "rejected") throw probe.reason;
-  const [installed, fence] = [content.value, probe.value];
-  const epochKey = `${epochPrefix(head.epoch)}epoch.json`;
-  await step("epoch", () =>
-    waitForStore(() => bucket.put(epochKey, describeEpoch(head.epoch, plan, installed)), storeWaitMs),
-  );
-  await step("mark", () => {
-    const { epoch, nonce } = head;
-    writeMark(machine.files.mark, {
-      epoch,
-      nonce,
-      machine: machine.machineId,
-      bootId: machine.bootId,
-      cleanStop: null,
-    });
-    removeIntent(machine.files.intent);
-    writeFileSync(machine.files.litestreamConfig, renderLitestreamConfig(machine, epoch), { mode: 0o600 });
-  });
+  const [installed, fence] = [install.value, probe.value];
+  const { content, restoredTxid, sequence } = installed;
+  const note = { epoch: head.epoch, parent, content, restoredTxid, commitSequence: sequence };
+  await step("epoch", () => waitForStore(() => putEpochNote(bucket, note), storeWaitMs));
+  await step("mark", () => takeOverEpoch(machine, head));
   return {
     outcome: "claimed",
-    row: plan.row,
+    row,
     epoch: head.epoch,
-    parent: plan.parent?.epoch ?? null,
-    content: installed.content,
-    restoredTxid: installed.restoredTxid,
-    sequence: installed.sequence?.sequence ?? null,
+    parent: parent?.epoch ?? null,
+    content,
+    restoredTxid,
+    sequence: sequence?.sequence ?? null,
     quarantined: installed.quarantined,
     fence,
   };
@@ -162,9 +147,4 @@ function refuseReplica({ plan, machine }: ClaimContext, cause: string): BootRefu
 function quarantineHint(machine: Machine): string {
   const count = countQuarantined(machine.files);
   return count === 0 ? "" : ` (${count} earlier databases lie in ${machine.files.quarantine})`;
-}
-
-function describeEpoch(epoch: string, plan: Claim, installed: Installed): string {
-  const { restoredTxid, sequence, content } = installed;
-  return JSON.stringify({ epoch, parent: plan.parent, content, restoredTxid, commitSequence: sequence }, null, 2);
 }

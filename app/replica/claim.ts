@@ -1,9 +1,14 @@
+import { writeFileSync } from "node:fs";
+
+import type { CommitSequence } from "../database/commit-sequence.ts";
 import { BucketError, mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
+import { epochPrefix } from "./chain.ts";
 import type { Claim } from "./decide-boot.ts";
-import { fetchHead, openingHead, swapHead, type StoredHead } from "./head.ts";
+import { fetchHead, openingHead, swapHead, type Head, type Parent, type StoredHead } from "./head.ts";
+import { renderLitestreamConfig } from "./litestream-config.ts";
 import type { Machine } from "./machine.ts";
-import { writeIntent } from "./mark.ts";
+import { removeIntent, writeIntent, writeMark } from "./mark.ts";
 import { waitForStore } from "./wait-for-store.ts";
 
 /** Another machine won head. Final for this boot: the winner serves. */
@@ -19,9 +24,8 @@ export class ClaimUnsettled extends Error {
 const rereadLimitMs = 120_000;
 
 /**
- * Wins the next head by compare-and-swap before anything of the replica is read. The intent is on disk before the PUT
- * is sent, so that a crash or a lost answer is told from another machine's win by re-reading head. Throws ClaimLost
- * (final), ClaimUnsettled (survey again), BucketError.
+ * Wins the next head by compare-and-swap before anything of the replica is read. Throws ClaimLost (final),
+ * ClaimUnsettled (survey again), BucketError.
  */
 export async function claimHead(
   bucket: Bucket,
@@ -35,14 +39,44 @@ export async function claimHead(
     parent: plan.parent,
     replaces: plan.replaces,
   });
-  writeIntent(machine.files.intent, { claiming: head.nonce, epoch: head.epoch });
-  try {
-    const etag = await swapHead(bucket, head, seen?.etag ?? null);
-    if (etag !== null) return { head, etag };
-  } catch (error) {
-    if (!mayPass(error)) throw error;
-  }
+  const etag = await sendClaim(bucket, machine, { head, seenEtag: seen?.etag ?? null });
+  if (etag !== null) return { head, etag };
   return confirmClaim(bucket, machine, { seen, nonce: head.nonce });
+}
+
+/**
+ * Sends a claim. The intent is on the disk before, so that a crash or a lost answer is told from another machine's win
+ * by re-reading head. Returns the ETag; null when head must tell who won. Throws BucketError for a final fault.
+ */
+export async function sendClaim(
+  bucket: Bucket,
+  machine: Machine,
+  { head, seenEtag }: { head: Head; seenEtag: string | null },
+): Promise<string | null> {
+  writeIntent(machine.files.intent, { claiming: head.nonce, epoch: head.epoch });
+  return await swapOrDoubt(bucket, head, seenEtag);
+}
+
+/** What the folder of an epoch tells people about its beginning. */
+export type EpochNote = {
+  epoch: string;
+  parent: Parent | null;
+  content: "fresh" | "volume" | "restored";
+  restoredTxid: string | null;
+  commitSequence: CommitSequence | null;
+};
+
+/** Puts the note into the bucket. Throws BucketError. */
+export async function putEpochNote(bucket: Bucket, note: EpochNote): Promise<void> {
+  await bucket.put(`${epochPrefix(note.epoch)}epoch.json`, JSON.stringify(note, null, 2));
+}
+
+/** Makes an epoch this machine's, whose database lies ready: the mark first, then Litestream's configuration. */
+export function takeOverEpoch(machine: Machine, { epoch, nonce }: Head): void {
+  const { files, machineId, bootId } = machine;
+  writeMark(files.mark, { epoch, nonce, machine: machineId, bootId, cleanStop: null });
+  removeIntent(files.intent);
+  writeFileSync(files.litestreamConfig, renderLitestreamConfig(machine, epoch), { mode: 0o600 });
 }
 
 /**
@@ -50,11 +84,7 @@ export async function claimHead(
  * too. Throws ClaimUnsettled when head has moved, or the PUT has not reached the store (survey again), BucketError.
  */
 export async function takeUpEpoch(bucket: Bucket, seen: StoredHead, run: string): Promise<void> {
-  try {
-    if ((await swapHead(bucket, { ...seen.head, run }, seen.etag)) !== null) return;
-  } catch (error) {
-    if (!mayPass(error)) throw error;
-  }
+  if ((await swapOrDoubt(bucket, { ...seen.head, run }, seen.etag)) !== null) return;
   const stored = await waitForStore(() => fetchHeadOrNull(bucket), rereadLimitMs);
   if (stored?.head.run === run) return;
   throw new ClaimUnsettled(`epoch ${seen.head.epoch} could not be taken up: head changed, or the store did not answer`);
@@ -77,6 +107,16 @@ async function confirmClaim(
   }
   const head = stored === null ? "still missing" : `${stored.head.epoch}, ${stored.head.state}`;
   throw new ClaimUnsettled(`the claim has not reached the store, or head changed under it: head is ${head}`);
+}
+
+/** Null when the PUT was refused, or its answer is lost: head tells. */
+async function swapOrDoubt(bucket: Bucket, head: Head, seenEtag: string | null): Promise<string | null> {
+  try {
+    return await swapHead(bucket, head, seenEtag);
+  } catch (error) {
+    if (mayPass(error)) return null;
+    throw error;
+  }
 }
 
 async function fetchHeadOrNull(bucket: Bucket): Promise<StoredHead | null> {

@@ -1,15 +1,12 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 
-import { mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
-import { epochPrefix } from "./chain.ts";
+import { putEpochNote, sendClaim, takeOverEpoch } from "./claim.ts";
 import { fsyncPath } from "./durable-file.ts";
-import { fetchHead, openingHead, parentOf, runOf, swapHead, type Head } from "./head.ts";
-import { renderLitestreamConfig } from "./litestream-config.ts";
+import { fetchHead, openingHead, parentOf, runOf, type Head } from "./head.ts";
 import { killLitestream } from "./litestream.ts";
 import { holdLitestreamLock } from "./lock.ts";
 import type { Machine } from "./machine.ts";
-import { removeIntent, writeIntent, writeMark } from "./mark.ts";
 
 export type OwnEpoch = { epoch: string; nonce: string; run: string };
 
@@ -55,10 +52,11 @@ export class NewBase {
     // Files staged for the old epoch would be uploaded into the new one's prefix. Before the mark, for a resume keeps them.
     rmSync(files.litestreamState, { recursive: true, force: true });
     fsyncPath(files.dataDirectory);
-    await this.#bucket.put(`${epochPrefix(head.epoch)}epoch.json`, describeEpoch(head));
-    this.#writeMark(head);
+    const { epoch, parent } = head;
+    await putEpochNote(this.#bucket, { epoch, parent, content: "volume", restoredTxid: null, commitSequence: null });
+    takeOverEpoch(this.#machine, head);
     this.#pending = null;
-    return { epoch: head.epoch, nonce: head.nonce, run: runOf(head) };
+    return { epoch, nonce: head.nonce, run: runOf(head) };
   }
 
   async #claim(current: OwnEpoch): Promise<Head> {
@@ -68,22 +66,10 @@ export class NewBase {
       throw new Error(`head is not ours any more: machine ${seen.machine} holds it`);
     const next = (this.#pending ??= describeNext(seen, this.#machine.machineId));
     this.#nonces.add(current.nonce).add(next.nonce);
-    writeIntent(this.#machine.files.intent, { claiming: next.nonce, epoch: next.epoch });
-    try {
-      if ((await swapHead(this.#bucket, next, etag)) !== null) return next;
-    } catch (error) {
-      if (!mayPass(error)) throw error;
-    }
+    if ((await sendClaim(this.#bucket, this.#machine, { head: next, seenEtag: etag })) !== null) return next;
     const { head } = await fetchHead(this.#bucket);
     if (head.nonce === next.nonce) return head;
     throw new Error(`the claim of ${next.epoch} has not reached the store: head is ${head.epoch}`);
-  }
-
-  #writeMark({ epoch, nonce }: Head): void {
-    const { files, bootId, machineId } = this.#machine;
-    writeMark(files.mark, { epoch, nonce, machine: machineId, bootId, cleanStop: null });
-    removeIntent(files.intent);
-    writeFileSync(files.litestreamConfig, renderLitestreamConfig(this.#machine, epoch), { mode: 0o600 });
   }
 }
 
@@ -104,9 +90,4 @@ function describeNext(seen: Head, machine: string): Head {
 async function takeOverLitestream({ files }: Machine): Promise<AsyncDisposable> {
   await killLitestream(files.litestreamSocket, files.litestreamLock);
   return await holdLitestreamLock(files.litestreamLock, lockWaitSeconds);
-}
-
-function describeEpoch({ epoch, parent }: Head): string {
-  const content = "volume";
-  return JSON.stringify({ epoch, parent, content, restoredTxid: null, commitSequence: null }, null, 2);
 }

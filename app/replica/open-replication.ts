@@ -21,19 +21,23 @@ const syncBaseLimitMs = 15_000;
 /** The slowest upload that is still waited for beyond the fixed part, about 1 MB a second. */
 const bytesPerLimitMs = 1_000;
 
-type Events = Pick<ReplicationOptions, "log" | "onFenced"> & { onStoreFault?: OnStoreFault };
+export type Opening = Pick<ReplicationOptions, "log" | "onFenced"> & {
+  machine: Machine;
+  mark: Mark;
+  /** Told of each fault while the store does not tell whose it is. */
+  onStoreFault?: OnStoreFault;
+  /** How the replica is judged. */
+  inspections?: (bucket: Bucket, machine: Machine) => Inspection[];
+  limits?: WatchLimits;
+};
 
 /**
  * Makes sure that head is still ours, finds out whether the store can fence, and starts replication of the epoch that
  * the mark names. Waits while the store does not tell. Throws Superseded.
  */
-export async function openReplication(
-  machine: Machine,
-  mark: Mark,
-  { onStoreFault = () => undefined, ...events }: Events,
-  inspections = inspectReplica,
-  limits: WatchLimits = watchLimits,
-): Promise<Replication> {
+export async function openReplication(opening: Opening): Promise<Replication> {
+  const { machine, mark, log, onFenced, onStoreFault = () => undefined } = opening;
+  const { inspections = inspectReplica, limits = watchLimits } = opening;
   const bucket = openBucket(machine.bucket);
   const fence = await confirmAndProbe(bucket, { machine, mark, onStoreFault });
   const { database, litestreamSocket, litestreamLock } = machine.files;
@@ -42,10 +46,11 @@ export async function openReplication(
     askStore: () => fetchHead(bucket),
     // Its supervisor starts it again.
     kill: () => killLitestream(litestreamSocket, litestreamLock),
-    log: events.log,
+    log,
   });
   const replication: Replication = new Replication({
-    ...events,
+    log,
+    onFenced,
     bucket,
     epoch: mark.epoch,
     nonce: mark.nonce,

@@ -129,21 +129,24 @@ diskTest("a clean stop and another start of the system need no room", async () =
   expect(a.texts()).toEqual(texts);
 });
 
-diskTest("a clean stop of another database than the one that lies there counts for nothing: room is asked for", async () => {
-  const site = await world.makeSite();
-  const a = world.newMachine(site);
-  await a.liveAndStop(texts);
-  const kept = readFileSync(a.files.database);
-  await a.liveAndStop(["two"]);
-  rmSync(`${a.files.database}-wal`);
-  writeFileSync(a.files.database, kept);
-  const { etag } = await fetchHead(site.bucket);
-  const { report } = await boot(a);
-  expect(report).toMatchObject({ outcome: "refused", row: 11, cause: expect.stringMatching(/MB .* missing/) });
-  expect([(await fetchHead(site.bucket)).etag, existsSync(a.files.intent)]).toEqual([etag, false]);
-  expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
-  expect(a.texts()).toEqual([...texts, "two"]);
-});
+diskTest(
+  "a clean stop of another database than the one that lies there counts for nothing: room is asked for",
+  async () => {
+    const site = await world.makeSite();
+    const a = world.newMachine(site);
+    await a.liveAndStop(texts);
+    const kept = readFileSync(a.files.database);
+    await a.liveAndStop(["two"]);
+    rmSync(`${a.files.database}-wal`);
+    writeFileSync(a.files.database, kept);
+    const { etag } = await fetchHead(site.bucket);
+    const { report } = await boot(a);
+    expect(report).toMatchObject({ outcome: "refused", row: 11, cause: expect.stringMatching(/MB .* missing/) });
+    expect([(await fetchHead(site.bucket)).etag, existsSync(a.files.intent)]).toEqual([etag, false]);
+    expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
+    expect(a.texts()).toEqual([...texts, "two"]);
+  },
+);
 
 diskTest("a disk that is full all the same ends the restore at once, without another try", async () => {
   const site = await world.makeSite();

@@ -56,13 +56,14 @@ export class Life implements AsyncDisposable {
       database.exec("create table if not exists notes (id integer primary key, text text not null) strict");
     });
     const { promise: fenced, resolve } = Promise.withResolvers<string>();
-    const replication = await openReplication(
+    const replication = await openReplication({
       machine,
       mark,
-      { log, onFenced: resolve },
-      () => [...inspections],
+      log,
+      onFenced: resolve,
+      inspections: () => [...inspections],
       limits,
-    );
+    });
     return new Life({ machine, litestream, database, replication, logged }, fenced);
   }
 
