@@ -10,10 +10,9 @@ import { beginLife, closeTimeoutMs, type Life } from "./life.ts";
 import { fsyncPath } from "./replica/durable-file.ts";
 import { killLitestream } from "./replica/litestream.ts";
 import { lockDirectory } from "./replica/lock.ts";
-import type { Machine } from "./replica/machine.ts";
-import { readMark, writeMark, type Mark } from "./replica/mark.ts";
+import { readMark, writeMark } from "./replica/mark.ts";
 import { Superseded } from "./replica/own-head.ts";
-import { isDatabase } from "./replica/survey.ts";
+import { takeUpDisk } from "./replica/take-up-disk.ts";
 import { runProcess } from "./run-process.ts";
 import { endWithin, StopBudget } from "./stop-budget.ts";
 
@@ -29,7 +28,7 @@ await runProcess(serve);
 /** The server process: writer thread, replication and HTTP, until a signal, a fence or a failure ends it. */
 async function serve(config: AppConfig, log: Logger): Promise<number> {
   using _directory = lockDirectory(config.machine.files.lock);
-  const mark = takeUpMark(config.machine);
+  const mark = takeUpDisk(config.machine);
   const endings = new Endings(["SIGTERM", "SIGINT"]);
   const life = await beginLife({ config, mark, log, endings });
   const ending = await endings.first;
@@ -48,22 +47,6 @@ async function serve(config: AppConfig, log: Logger): Promise<number> {
 function findRefusal(error: unknown): MigrationRefused | undefined {
   if (error instanceof MigrationRefused) return error;
   return error instanceof Error ? findRefusal(error.cause) : undefined;
-}
-
-/**
- * A mark that speaks of a clean stop must not outlive the first write; one of an earlier OS boot means that nobody has
- * judged this database since.
- */
-function takeUpMark(machine: Machine): Mark {
-  const mark = readMark(machine.files.mark);
-  if (mark?.bootId !== machine.bootId)
-    throw new Error(`boot has not prepared ${machine.files.dataDirectory} since the system started; start boot first`);
-  if (!isDatabase(machine.files.database))
-    throw new Error(`${machine.files.database} is gone or empty; start boot, which restores it`);
-  if (mark.cleanStop === null) return mark;
-  const living = { ...mark, cleanStop: null };
-  writeMark(machine.files.mark, living);
-  return living;
 }
 
 /** A fence also ends a stop that is under way. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Log } from "../log.ts";
@@ -119,6 +119,7 @@ async function resume(bucket: Bucket, machine: Machine, { facts, seen }: Survey)
   await takeUpEpoch(bucket, seen, run);
   writeMark(machine.files.mark, { ...mark, runs: [run], bootId: machine.bootId, cleanStop: null });
   removeIntent(machine.files.intent);
+  rmSync(machine.files.replicated, { force: true });
   writeFileSync(machine.files.litestreamConfig, renderLitestreamConfig(machine, head.epoch), { mode: 0o600 });
   return { outcome: "resumed", row: 3, epoch: head.epoch, parent: head.parent?.epoch ?? null, content: "volume" };
 }

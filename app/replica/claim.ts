@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 
 import type { CommitSequence } from "../database/commit-sequence.ts";
 import { BucketError, mayPass } from "./bucket-error.ts";
@@ -76,6 +76,7 @@ export function takeOverEpoch(machine: Machine, { epoch, nonce }: Head): void {
   const { files, machineId, bootId } = machine;
   writeMark(files.mark, { epoch, nonce, machine: machineId, bootId, cleanStop: null });
   removeIntent(files.intent);
+  rmSync(files.replicated, { force: true });
   writeFileSync(files.litestreamConfig, renderLitestreamConfig(machine, epoch), { mode: 0o600 });
 }
 

@@ -41,6 +41,8 @@ export function machineFiles(dataDirectory: string, runDirectory: string) {
     litestreamConfig: join(runDirectory, "litestream.yml"),
     restoreConfig: join(runDirectory, "restore.yml"),
     litestreamSocket: join(runDirectory, "litestream.sock"),
+    /** How far a life has come in the bucket; the run directory is none of the disk's, so it is not put back with it. */
+    replicated: join(runDirectory, "replicated.json"),
     bootReport: join(runDirectory, "boot-report.json"),
   };
 }

@@ -1,7 +1,7 @@
 import { openBucket, type Bucket } from "./bucket.ts";
 import { probeConditionalWrites } from "./conditional-writes.ts";
 import { sizeOf } from "./durable-file.ts";
-import { fetchHead, runOf } from "./head.ts";
+import { fetchHead } from "./head.ts";
 import { listingInspection } from "./listing-inspection.ts";
 import { LitestreamWatch, watchLimits, type WatchLimits } from "./litestream-watch.ts";
 import { killLitestream, syncReplica } from "./litestream.ts";
@@ -14,6 +14,7 @@ import type { ReplicationOptions } from "./replication-options.ts";
 import { Replication } from "./replication.ts";
 import type { Fence } from "./report.ts";
 import { restoreInspection } from "./restore-inspection.ts";
+import { newestRunOf, noteReplicated } from "./take-up-disk.ts";
 
 /** Every shared sync makes one file, and a restore reads each that is not yet compacted: at most ten a second. */
 const syncIntervalMs = 100;
@@ -54,7 +55,8 @@ export async function openReplication(opening: Opening): Promise<Replication> {
     bucket,
     epoch: mark.epoch,
     nonce: mark.nonce,
-    run: runOf({ nonce: mark.nonce, run: mark.runs?.at(-1) }),
+    run: newestRunOf(mark),
+    onReplicated: (replicated) => noteReplicated(machine.files, replicated),
     fence,
     acceptAdvisoryFence: machine.acceptAdvisoryFence,
     baseBytes: () => sizeOf(database),

@@ -13,6 +13,8 @@ export type ReplicationOptions = {
   run: string;
   /** Uploads all that was committed before the call, within a time limit of its own; returns the replicated TXID. */
   sync: () => Promise<string>;
+  /** Told of each checked sync before anybody is acknowledged by it. */
+  onReplicated?: (replicated: { run: string; txid: string }) => void;
   /** Whether the store honours conditional writes. */
   fence: Fence;
   acceptAdvisoryFence: boolean;

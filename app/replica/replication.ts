@@ -95,11 +95,10 @@ export class Replication {
    * null when it can be.
    */
   get bucketRefusal(): string | null {
-    const slowBase = this.#state === "opening" && this.#options.baseBytes() > quickBaseBytes;
+    const isSlow = this.#state === "opening" && this.#options.baseBytes() > quickBaseBytes;
+    const slow = isSlow ? `the epoch is opening: ${this.uploadProgress ?? ""}` : null;
     const broken = this.replicaFault === null ? null : `the replica is broken: ${this.replicaFault}`;
-    return (
-      this.#neverReplicates() ?? broken ?? (slowBase ? `the epoch is opening: ${this.uploadProgress ?? ""}` : null)
-    );
+    return this.#neverReplicates() ?? broken ?? slow;
   }
 
   /**
@@ -159,6 +158,7 @@ export class Replication {
       this.#options.log.info({ epoch: this.epoch, afterMs: this.#openForMs }, "epoch is living");
     if (this.#state === "opening") this.#replica.noteNewBase();
     this.#state = "living";
+    this.#options.onReplicated?.({ run: this.#own.run, txid });
     this.#lastTxid = txid;
     this.#lastCause = unanswered;
     this.#causes.forget();

@@ -104,8 +104,8 @@ function readPosition(path: string): CommitSequence | null {
   }
 }
 
-/** Litestream 0.5 names its staged files as those in the bucket, and never deletes the newest (MaxLTX in its db.go). */
-function readStagedTxid(litestreamState: string): string | null {
+/** The newest TXID that Litestream has staged on a disk, null when none is. Litestream 0.5 names its staged files as those in the bucket, and never deletes the newest (MaxLTX in its db.go). */
+export function readStagedTxid(litestreamState: string): string | null {
   const folder = join(litestreamState, "ltx", "0");
   const names = existsSync(folder) ? readdirSync(folder) : [];
   const staged = names.flatMap((name) => stagedFile.exec(name)?.[1] ?? []);

@@ -18,17 +18,9 @@ afterAll(() => world[Symbol.asyncDispose]());
 async function makeStopped() {
   const site = await world.makeSite();
   const a = world.newMachine(site);
-  await liveAndStop(a, "one");
+  await a.liveAndStop(["one"]);
   const putBack = a.rememberDisk();
   return { site, a, putBack };
-}
-
-async function liveAndStop(machine: TestMachine, ...texts: string[]): Promise<void> {
-  await machine.boot();
-  const life = await machine.live();
-  life.write(...texts);
-  await life.replicate();
-  await life.stopCleanly();
 }
 
 const reboots: [claim: string, meanwhile: (a: TestMachine) => void][] = [
@@ -38,7 +30,7 @@ const reboots: [claim: string, meanwhile: (a: TestMachine) => void][] = [
 
 test.concurrent.each(reboots)("a clean disk that is put back %s loses against the bucket", async (_, meanwhile) => {
   const { a, putBack } = await makeStopped();
-  await liveAndStop(a, "two");
+  await a.liveAndStop(["two"]);
   putBack();
   meanwhile(a);
   expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
@@ -61,12 +53,43 @@ test.concurrent.each(reboots)("a running disk that is put back %s loses against 
   expect(a.texts()).toEqual(["one", "two"]);
 });
 
+test.concurrent("an app that starts alone on a running disk that was put back is refused, and boot brings back what it lacks", async () => {
+  const a = world.newMachine(await world.makeSite());
+  await a.boot();
+  const life = await a.live();
+  life.write("one");
+  await life.replicate();
+  const putBack = a.rememberDisk();
+  life.write("two");
+  await life.replicate();
+  await life.crash();
+  putBack();
+  await expect(a.live()).rejects.toThrow(/the disk was put back.*start boot first/);
+  expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
+  expect(a.texts()).toEqual(["one", "two"]);
+  await using later = await a.live();
+  later.write("three");
+  await later.replicate();
+});
+
+test.concurrent("an app that starts alone on an undisturbed disk goes on", async () => {
+  const a = world.newMachine(await world.makeSite());
+  await a.liveAndStop(["one"]);
+  for (const text of ["two", "three"]) {
+    const life = await a.live();
+    life.write(text);
+    await life.replicate();
+    await life.crash();
+  }
+  expect(a.texts()).toEqual(["one", "two", "three"]);
+});
+
 test.concurrent("a database alone that is put back after a clean stop loses against the bucket", async () => {
   const { a } = await makeStopped();
   const old = `${a.files.database}-old`;
   copyFileSync(a.files.database, old);
   copyFileSync(`${a.files.database}-wal`, `${old}-wal`);
-  await liveAndStop(a, "two");
+  await a.liveAndStop(["two"]);
   copyFileSync(old, a.files.database);
   copyFileSync(`${old}-wal`, `${a.files.database}-wal`);
   rmSync(`${a.files.database}-shm`, { force: true });
@@ -107,7 +130,7 @@ test.concurrent("of two copies of one server one resumes, and the other takes ov
 
 test.concurrent("an app that starts on a disk from before the last start is not let in without boot", async () => {
   const { a, putBack } = await makeStopped();
-  await liveAndStop(a, "two");
+  await a.liveAndStop(["two"]);
   putBack();
   await expect(a.live()).rejects.toThrow(Superseded);
 });

@@ -12,6 +12,7 @@ import { readMark, writeMark } from "../../app/replica/mark.ts";
 import { openReplication } from "../../app/replica/open-replication.ts";
 import type { Inspection } from "../../app/replica/replica-watch.ts";
 import type { Replication } from "../../app/replica/replication.ts";
+import { takeUpDisk } from "../../app/replica/take-up-disk.ts";
 import type { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { startProcessGroup, type ProcessGroup } from "../../scripts/drill/process-group.ts";
 import { within } from "../../scripts/verb/wait-for.ts";
@@ -46,8 +47,7 @@ export class Life implements AsyncDisposable {
     inspections: readonly Inspection[] = [],
     limits: WatchLimits = watchLimits,
   ): Promise<Life> {
-    const mark = readMark(machine.files.mark);
-    if (mark === null) throw new Error("there is no mark: boot first");
+    const mark = takeUpDisk(machine);
     const litestream = new SupervisedLitestream(() => startLitestream(machine, leftovers));
     const { log, logged } = recordLog();
     const database = openDatabase(machine.files.database, "writer");

@@ -1,0 +1,62 @@
+import { renameSync, writeFileSync } from "node:fs";
+
+import { Type, type Static } from "typebox";
+
+import { readOptionalFile } from "./durable-file.ts";
+import { runOf } from "./head.ts";
+import type { Machine, MachineFiles } from "./machine.ts";
+import { readMark, writeMark, type Mark } from "./mark.ts";
+import { parseJson } from "./parse-json.ts";
+import { isDatabase, readStagedTxid } from "./survey.ts";
+
+const ReplicatedSchema = Type.Object({ run: Type.String(), txid: Type.String() });
+
+/** How far a run of the epoch has come in the bucket. */
+export type Replicated = Static<typeof ReplicatedSchema>;
+
+/**
+ * Takes the disk over for a life of the app, before anything is served from it. A mark that speaks of a clean stop must
+ * not outlive the first write; one of an earlier OS boot means that nobody has judged this database since. Throws an
+ * Error that sends people to boot.
+ */
+export function takeUpDisk(machine: Machine): Mark {
+  const { files } = machine;
+  const mark = readMark(files.mark);
+  if (mark?.bootId !== machine.bootId)
+    throw new Error(`boot has not prepared ${files.dataDirectory} since the system started; start boot first`);
+  if (!isDatabase(files.database)) throw new Error(`${files.database} is gone or empty; start boot, which restores it`);
+  assertNotPutBack(files, mark);
+  if (mark.cleanStop === null) return mark;
+  const living = { ...mark, cleanStop: null };
+  writeMark(files.mark, living);
+  return living;
+}
+
+/**
+ * Notes what a checked sync has proven, outside the data directory: a disk that is put back does not put this back. It
+ * need not survive a power loss, after which boot judges the disk anyway.
+ */
+export function noteReplicated({ replicated }: MachineFiles, found: Replicated): void {
+  writeFileSync(`${replicated}.tmp`, JSON.stringify(found), { mode: 0o600 });
+  renameSync(`${replicated}.tmp`, replicated);
+}
+
+/** Litestream stages a file before it uploads it, so a disk that holds less than was replicated has gone back in time. */
+function assertNotPutBack(files: MachineFiles, mark: Mark): void {
+  const text = readOptionalFile(files.replicated);
+  if (text === null) return;
+  const { run, txid } = parseJson(ReplicatedSchema, text, files.replicated);
+  // Boot has judged the disk since.
+  if (run !== newestRunOf(mark)) return;
+  const staged = readStagedTxid(files.litestreamState);
+  if (staged !== null && staged >= txid) return;
+  throw new Error(
+    `TXID ${txid} was replicated from ${files.dataDirectory}, but Litestream's files there end at ${staged ?? "nothing"}: ` +
+      "the disk was put back, or they were deleted; start boot first, which compares it with the bucket",
+  );
+}
+
+/** The run that boot took up for this mark. */
+export function newestRunOf({ nonce, runs }: Mark): string {
+  return runOf({ nonce, run: runs?.at(-1) });
+}
