@@ -1,4 +1,4 @@
-import { Superseded } from "./replica/own-head.ts";
+import { Superseded } from "./replica/open-replication.ts";
 
 /** Why a life ends. */
 export type Ending = { signal: string } | { fencedBy: string } | { failure: unknown };

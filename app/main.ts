@@ -11,7 +11,7 @@ import { fsyncPath } from "./replica/durable-file.ts";
 import { killLitestream } from "./replica/litestream.ts";
 import { lockDirectory } from "./replica/lock.ts";
 import { readMark, writeMark } from "./replica/mark.ts";
-import { Superseded } from "./replica/own-head.ts";
+import { Superseded } from "./replica/open-replication.ts";
 import { takeUpDisk } from "./replica/take-up-disk.ts";
 import { runProcess } from "./run-process.ts";
 import { endWithin, StopBudget } from "./stop-budget.ts";

@@ -1,9 +1,9 @@
 import { text } from "node:stream/consumers";
 
+import { RehearsalOrderSchema } from "./replica/inspections.ts";
 import { machineFiles } from "./replica/machine.ts";
 import { parseJson } from "./replica/parse-json.ts";
 import { rehearsalLimits, rehearseRestore } from "./replica/rehearsal.ts";
-import { RehearsalOrderSchema } from "./replica/restore-inspection.ts";
 
 // A process of its own: it hashes the whole database, and must neither block the server nor die with its memory.
 const order = parseJson(RehearsalOrderSchema, await text(process.stdin), "the order of a rehearsal");

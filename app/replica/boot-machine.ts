@@ -3,12 +3,12 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Log } from "../log.ts";
-import { bootLimits, type BootLimits } from "./boot-limits.ts";
-import { BootRefused } from "./boot-refused.ts";
-import { openBucket, type Bucket } from "./bucket.ts";
+import { type BootLimits, bootLimits } from "./boot-limits.ts";
+import { type Bucket, openBucket } from "./bucket.ts";
 import { carryOutClaim } from "./carry-out-claim.ts";
 import { ClaimLost, ClaimUnsettled, takeUpEpoch } from "./claim.ts";
-import type { Refusal } from "./decide-boot.ts";
+import { BootRefused, type Refusal } from "./decide-boot.ts";
+import { adviseOnStore } from "./diagnose-store.ts";
 import type { Step } from "./install.ts";
 import { renderLitestreamConfig } from "./litestream-config.ts";
 import { assertLitestream } from "./litestream.ts";
@@ -16,9 +16,8 @@ import { holdLitestreamLock, lockDirectory } from "./lock.ts";
 import type { Machine } from "./machine.ts";
 import { readIntent, removeIntent, writeMark } from "./mark.ts";
 import { ShapeError } from "./parse-json.ts";
-import { putBootReport, writeBootReport, type BootReport, type BootStep } from "./report.ts";
+import { type BootReport, type BootStep, putBootReport, writeBootReport } from "./report.ts";
 import { isOutOfSpace, tellFullDisk } from "./space.ts";
-import { adviseOnStore } from "./store-advice.ts";
 import { firstBackoffMs, surveyAndDecide } from "./survey-and-decide.ts";
 import type { Survey } from "./survey.ts";
 

@@ -1,15 +1,14 @@
 import {
   GetObjectCommand,
   ListObjectsV2Command,
-  PutObjectCommand,
   type ListObjectsV2CommandOutput,
+  PutObjectCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
 
 import { BucketError, toBucketError } from "./bucket-error.ts";
-import { swapInKnownForm } from "./if-match-form.ts";
-import { readThrough } from "./read-through.ts";
-import { openS3Client } from "./s3-client.ts";
+import { swapInKnownForm } from "./conditional-writes.ts";
+import { openS3Client, readThrough } from "./s3-client.ts";
 
 export type BucketConfig = {
   bucket: string;

@@ -2,14 +2,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Log } from "../log.ts";
 import type { BootLimits } from "./boot-limits.ts";
-import { BootRefused } from "./boot-refused.ts";
 import { BucketError, mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
 import { epochPrefix } from "./chain.ts";
 import { claimHead, putEpochNote, takeOverEpoch } from "./claim.ts";
 import { probeConditionalWrites } from "./conditional-writes.ts";
-import type { Claim } from "./decide-boot.ts";
-import { installDatabase, type Installed, type Step } from "./install.ts";
+import { BootRefused, type Claim } from "./decide-boot.ts";
+import { type Installed, type Step, installDatabase } from "./install.ts";
 import { findBlame } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
 import { countQuarantined } from "./quarantine.ts";

@@ -58,7 +58,7 @@ export async function sendClaim(
 }
 
 /** What the folder of an epoch tells people about its beginning. */
-export type EpochNote = {
+type EpochNote = {
   epoch: string;
   parent: Parent | null;
   content: "fresh" | "volume" | "restored";

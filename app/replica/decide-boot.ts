@@ -1,7 +1,7 @@
 import type { CommitSequence } from "../database/commit-sequence.ts";
-import { newestOf, type Chain } from "./chain.ts";
-import { parentOf, runOf, type Head, type Parent } from "./head.ts";
-import { isStoppedAt, sawRun, type Mark } from "./mark.ts";
+import { type Chain, newestOf } from "./chain.ts";
+import { type Head, type Parent, parentOf, runOf } from "./head.ts";
+import { type Mark, isStoppedAt, sawRun } from "./mark.ts";
 
 /** What boot knows once the store has answered and the sentinel was right. */
 export type BootFacts = {
@@ -161,4 +161,17 @@ function decideWithoutBase(facts: BootFacts, head: Head): BootPlan {
  */
 function isOf({ database, mark }: BootFacts, parent: Parent): boolean {
   return database === "present" && mark?.nonce === parent.nonce && sawRun(mark, runOf(parent));
+}
+
+/**
+ * Boot will not go on, and another start would end the same way: the row of the table, the cause, and what to do next.
+ */
+export class BootRefused extends Error {
+  override readonly name = "BootRefused";
+  readonly refusal: Refusal;
+
+  constructor(refusal: Refusal) {
+    super(`row ${refusal.row}: ${refusal.cause}; ${refusal.next}`);
+    this.refusal = refusal;
+  }
 }

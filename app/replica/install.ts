@@ -1,15 +1,14 @@
 import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 
-import { findCommitSequence, type CommitSequence } from "../database/commit-sequence.ts";
+import { type CommitSequence, findCommitSequence } from "../database/commit-sequence.ts";
 import { DatabaseDamaged } from "../database/database-file.ts";
 import { openDatabase, quickCheck, readDatabase } from "../database/open-database.ts";
 import type { BootLimits } from "./boot-limits.ts";
-import { BootRefused } from "./boot-refused.ts";
-import { isAsStopped, type BootFacts, type Claim } from "./decide-boot.ts";
+import { type BootFacts, BootRefused, type Claim, isAsStopped } from "./decide-boot.ts";
 import { fsyncPath } from "./durable-file.ts";
 import type { Machine } from "./machine.ts";
 import { setAside } from "./quarantine.ts";
-import { restoreEpoch, RestoreFailed, type Restored } from "./restore.ts";
+import { RestoreFailed, type Restored, restoreEpoch } from "./restore.ts";
 import { isInScratch, isOutOfSpace, refuseForRoom, tellFullDisk } from "./space.ts";
 
 /** Names a step of boot, runs it and keeps its duration. */

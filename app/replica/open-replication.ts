@@ -1,20 +1,21 @@
-import { openBucket, type Bucket } from "./bucket.ts";
+import { BucketError } from "./bucket-error.ts";
+import { type Bucket, openBucket } from "./bucket.ts";
 import { probeConditionalWrites } from "./conditional-writes.ts";
 import { sizeOf } from "./durable-file.ts";
-import { fetchHead } from "./head.ts";
-import { listingInspection } from "./listing-inspection.ts";
-import { LitestreamWatch, watchLimits, type WatchLimits } from "./litestream-watch.ts";
+import { fetchHead, runOf } from "./head.ts";
+import { listingInspection, restoreInspection } from "./inspections.ts";
+import { LitestreamWatch, type WatchLimits, watchLimits } from "./litestream-watch.ts";
 import { killLitestream, syncReplica } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
-import type { Mark } from "./mark.ts";
+import { type Mark, sawRun } from "./mark.ts";
 import { NewBase } from "./new-base.ts";
-import { confirmOwnHead, waitForHead, type OnStoreFault } from "./own-head.ts";
+import { ShapeError } from "./parse-json.ts";
 import type { Inspection } from "./replica-watch.ts";
 import type { ReplicationOptions } from "./replication-options.ts";
 import { Replication } from "./replication.ts";
 import type { Fence } from "./report.ts";
-import { restoreInspection } from "./restore-inspection.ts";
 import { newestRunOf, noteReplicated } from "./take-up-disk.ts";
+import { waitForStore } from "./wait-for-store.ts";
 
 /** Every shared sync makes one file, and a restore reads each that is not yet compacted: at most ten a second. */
 const syncIntervalMs = 100;
@@ -22,7 +23,7 @@ const syncBaseLimitMs = 15_000;
 /** The slowest upload that is still waited for beyond the fixed part, about 1 MB a second. */
 const bytesPerLimitMs = 1_000;
 
-export type Opening = Pick<ReplicationOptions, "log" | "onFenced"> & {
+type Opening = Pick<ReplicationOptions, "log" | "onFenced"> & {
   machine: Machine;
   mark: Mark;
   /** Told of each fault while the store does not tell whose it is. */
@@ -98,4 +99,37 @@ function inspectReplica(bucket: Bucket, machine: Machine): Inspection[] {
 export function syncLimitMs(database: string, state: Replication["state"]): number {
   const baseBytes = state === "opening" ? sizeOf(database) : 0;
   return syncBaseLimitMs + Math.ceil((baseBytes + sizeOf(`${database}-wal`)) / bytesPerLimitMs);
+}
+
+/** Head names another life than the one that boot prepared here. Final. */
+export class Superseded extends Error {
+  override readonly name = "Superseded";
+}
+
+type OnStoreFault = (cause: string, error: unknown) => void;
+
+/**
+ * Reads head once more before anything is acknowledged: since boot another machine may have claimed it. Waits while the
+ * store does not tell. Throws Superseded.
+ */
+async function confirmOwnHead(bucket: Bucket, mark: Mark, onFault: OnStoreFault): Promise<void> {
+  const { head } = await waitForHead(() => fetchHead(bucket), onFault);
+  if (head.nonce !== mark.nonce)
+    throw new Superseded(`machine ${head.machine} has taken over with epoch ${head.epoch}`);
+  if (!sawRun(mark, runOf(head)))
+    throw new Superseded(
+      `epoch ${head.epoch} was taken up after this disk was last used: a copy of this machine serves, or the disk was put back; start boot, which judges it`,
+    );
+}
+
+/**
+ * Repeats a question to the store until it is answered, whatever the store says instead: also a refused key or a head
+ * that is gone must not take away the reads of a machine that boot has prepared.
+ */
+function waitForHead<Result>(call: () => Promise<Result>, onFault: OnStoreFault): Promise<Result> {
+  return waitForStore(call, Number.POSITIVE_INFINITY, onFault, isFaultOfStore);
+}
+
+function isFaultOfStore(error: unknown): boolean {
+  return error instanceof BucketError || error instanceof ShapeError;
 }

@@ -1,13 +1,18 @@
 import { mayPass } from "./bucket-error.ts";
 import { assertBase } from "./chain.ts";
 import { HeadWatch } from "./head-watch.ts";
-import { fetchHead, runOf, swapHead, type Head, type StoredHead } from "./head.ts";
+import { type Head, type StoredHead, fetchHead, runOf, swapHead } from "./head.ts";
 import type { OwnEpoch } from "./new-base.ts";
-import { NotReplicated } from "./not-replicated.ts";
 import { RareCauses } from "./rare-causes.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
-import { heartbeatMs, quickBaseBytes, retryAfterMs, unanswered } from "./replication-limits.ts";
-import type { ReplicationOptions } from "./replication-options.ts";
+import {
+  NotReplicated,
+  type ReplicationOptions,
+  heartbeatMs,
+  quickBaseBytes,
+  retryAfterMs,
+  unanswered,
+} from "./replication-options.ts";
 import type { Fence } from "./report.ts";
 import { SharedRounds } from "./shared-rounds.ts";
 

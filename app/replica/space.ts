@@ -3,12 +3,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { isDiskFull } from "../database/sqlite-failure.ts";
-import { BootRefused } from "./boot-refused.ts";
 import { BucketError } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
-import { epochPrefix, type Chain } from "./chain.ts";
-import { isAsStopped, type BootFacts, type Claim } from "./decide-boot.ts";
-import { ltxHeaderBytes, readDatabaseSize } from "./ltx-header.ts";
+import { type Chain, epochPrefix, ltxHeaderBytes, readDatabaseSize } from "./chain.ts";
+import { type BootFacts, BootRefused, type Claim, isAsStopped } from "./decide-boot.ts";
 import type { Machine, MachineFiles } from "./machine.ts";
 import { measureQuarantine } from "./quarantine.ts";
 

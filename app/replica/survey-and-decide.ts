@@ -1,17 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Log } from "../log.ts";
-import { assertClock } from "./assert-clock.ts";
 import type { BootLimits } from "./boot-limits.ts";
-import { BootRefused } from "./boot-refused.ts";
 import { BucketError, mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
-import { decideBoot, type BootPlan, type Refusal } from "./decide-boot.ts";
-import { diagnoseEndpoint } from "./diagnose-endpoint.ts";
+import { type BootPlan, BootRefused, type Refusal, decideBoot } from "./decide-boot.ts";
+import { assertClock, diagnoseEndpoint } from "./diagnose-store.ts";
 import { fetchHead } from "./head.ts";
 import type { Machine } from "./machine.ts";
 import { findRoom } from "./space.ts";
-import { surveyBoot, type Survey } from "./survey.ts";
+import { type Survey, surveyBoot } from "./survey.ts";
 
 type Asking = {
   bucket: Bucket;

@@ -1,18 +1,17 @@
-import { closeSync, existsSync, openSync, readdirSync, readSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { findCommitSequence, type CommitSequence } from "../database/commit-sequence.ts";
+import { type CommitSequence, findCommitSequence } from "../database/commit-sequence.ts";
 import { DatabaseDamaged } from "../database/database-file.ts";
 import { holdsTables, readDatabase } from "../database/open-database.ts";
-import { BootRefused } from "./boot-refused.ts";
 import type { Bucket } from "./bucket.ts";
-import { fetchChain, type Chain } from "./chain.ts";
-import type { BootFacts } from "./decide-boot.ts";
+import { type Chain, fetchChain } from "./chain.ts";
+import { type BootFacts, BootRefused } from "./decide-boot.ts";
 import { sizeOf } from "./durable-file.ts";
-import { fetchHead, headKey, type Head, type StoredHead } from "./head.ts";
+import { type Head, type StoredHead, fetchHead, headKey } from "./head.ts";
 import type { Machine } from "./machine.ts";
-import { readMark, type Mark } from "./mark.ts";
+import { type Mark, readMark } from "./mark.ts";
 import { ShapeError } from "./parse-json.ts";
 import { fetchSentinel, sentinelKey } from "./sentinel.ts";
 

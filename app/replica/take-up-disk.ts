@@ -12,7 +12,7 @@ import { isDatabase, readStagedTxid } from "./survey.ts";
 const ReplicatedSchema = Type.Object({ run: Type.String(), txid: Type.String() });
 
 /** How far a run of the epoch has come in the bucket. */
-export type Replicated = Static<typeof ReplicatedSchema>;
+type Replicated = Static<typeof ReplicatedSchema>;
 
 /**
  * Takes the disk over for a life of the app, before anything is served from it. A mark that speaks of a clean stop must

@@ -3,7 +3,7 @@ import { type Static, type TSchema } from "typebox";
 import { Value } from "typebox/value";
 
 import { BucketError, toBucketError } from "../../app/replica/bucket-error.ts";
-import { swapInKnownForm, type Swap } from "../../app/replica/if-match-form.ts";
+import { swapInKnownForm, type Swap } from "../../app/replica/conditional-writes.ts";
 import type { CloudStore } from "./open-client.ts";
 
 /** Reads a JSON object of the bucket; undefined when it is not there. Throws when it cannot be read or is something else. */

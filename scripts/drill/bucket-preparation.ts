@@ -4,8 +4,8 @@ import { CreateBucketCommand, DeleteBucketCommand, PutBucketVersioningCommand, S
 
 import { BucketError, mayPass, toBucketError } from "../../app/replica/bucket-error.ts";
 import { type BucketConfig, openBucket } from "../../app/replica/bucket.ts";
+import { adviseOnStore } from "../../app/replica/diagnose-store.ts";
 import { makeSentinel } from "../../app/replica/sentinel.ts";
-import { adviseOnStore } from "../../app/replica/store-advice.ts";
 import { deleteVersions } from "../cloud/empty-bucket.ts";
 import type { StoreAccess } from "./seaweed-store.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { headPollMs } from "../../app/replica/head-watch.ts";
-import { listingEveryMs } from "../../app/replica/listing-inspection.ts";
+import { listingEveryMs } from "../../app/replica/inspections.ts";
 import { litestreamConfig } from "../../app/replica/litestream-config.ts";
 import { machineFiles } from "../../app/replica/machine.ts";
 import { countRequests, litestreamSettings, snapshotHours } from "../../infra/count-requests.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { Superseded } from "../../app/replica/own-head.ts";
+import { Superseded } from "../../app/replica/open-replication.ts";
 import type { TestMachine } from "./test-machine.ts";
 import { World } from "./world.ts";
 

@@ -90,6 +90,19 @@ export class Life implements AsyncDisposable {
     return this.#parts.replication.replicate(timeoutMs);
   }
 
+  /** Commits texts of its own, each acknowledged at `bucket` before the next, and returns them. */
+  async writeReplicated(count: number, timeoutMs = waitMs): Promise<string[]> {
+    const texts = Array.from(
+      { length: count },
+      (_, index) => `${this.replication.epoch} ${performance.now()} ${index}`,
+    );
+    for (const text of texts) {
+      this.write(text);
+      await this.replicate(timeoutMs);
+    }
+    return texts;
+  }
+
   /** kill -9 of everything. The disk stays as it was at that moment: the close of our own handle would write to it. */
   async crash(): Promise<void> {
     this.#over = true;

@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { listingInspection } from "../../app/replica/listing-inspection.ts";
+import { listingInspection } from "../../app/replica/inspections.ts";
 import { LitestreamWatch } from "../../app/replica/litestream-watch.ts";
 import { recordLog } from "../recorded-log.ts";
 import { litestreamPid } from "./litestream-pid.ts";

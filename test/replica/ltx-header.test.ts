@@ -2,9 +2,8 @@ import { statSync } from "node:fs";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { fetchChain } from "../../app/replica/chain.ts";
+import { fetchChain, readDatabaseSize } from "../../app/replica/chain.ts";
 import { fetchHead } from "../../app/replica/head.ts";
-import { readDatabaseSize } from "../../app/replica/ltx-header.ts";
 import { fetchRestoredSize } from "../../app/replica/space.ts";
 import { World } from "./world.ts";
 

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { fetchChain } from "../../app/replica/chain.ts";
-import { listingInspection } from "../../app/replica/listing-inspection.ts";
+import { listingInspection } from "../../app/replica/inspections.ts";
 import { waitFor } from "../../scripts/verb/wait-for.ts";
-import type { Life } from "./life.ts";
 import type { Site } from "./site.ts";
 import { World } from "./world.ts";
 
@@ -31,11 +30,11 @@ test.each(deletions)(
     const machine = world.newMachine(site);
     const { epoch } = await machine.boot();
     await using life = await machine.live([listingInspection(site.bucket, everyMs)]);
-    const written = await writeReplicated(life, 1);
+    const written = await life.writeReplicated(1, patientMs);
     // Litestream makes its first snapshot some seconds after it starts, from local files: that would mend the deletion.
     const snapshot = async () => ((await site.keys(`epochs/${epoch ?? ""}/0009/`)).length > 0 ? true : null);
     await waitFor("the first snapshot", snapshot, { timeoutMs: patientMs });
-    written.push(...(await writeReplicated(life, 5)));
+    written.push(...(await life.writeReplicated(5, patientMs)));
     const files = (await site.keys(`epochs/${epoch ?? ""}/0000/`)).toSorted();
     expect(files.length).toBeGreaterThanOrEqual(5);
 
@@ -55,7 +54,7 @@ test.each(deletions)(
     expect(life.logged.map(({ event }) => event)).toContain("a new base is in the bucket");
     expect(life.replication.epoch).not.toBe(epoch);
 
-    written.push(...(await writeReplicated(life, 2)));
+    written.push(...(await life.writeReplicated(2, patientMs)));
     await life.crash();
     machine.loseDisk();
     expect(await machine.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
@@ -70,16 +69,7 @@ test("a sound replica is left alone, also while it is judged under writes", asyn
   const { epoch } = await machine.boot();
   await using life = await machine.live([listingInspection(site.bucket, 50)]);
   const judged = () => life.logged.filter(({ event }) => event === "the replica was judged and is sound").length;
-  while (judged() < 5) await writeReplicated(life, 1);
+  while (judged() < 5) await life.writeReplicated(1, patientMs);
   expect(life.replication).toMatchObject({ epoch, replicaFault: null, bucketRefusal: null });
   expect(await fetchChain(site.bucket, epoch ?? "")).toMatchObject({ state: "whole" });
 });
-
-async function writeReplicated(life: Life, count: number): Promise<string[]> {
-  const texts = Array.from({ length: count }, (_, index) => `${life.replication.epoch} ${performance.now()} ${index}`);
-  for (const text of texts) {
-    life.write(text);
-    await life.replicate(patientMs);
-  }
-  return texts;
-}

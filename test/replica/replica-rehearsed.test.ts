@@ -1,7 +1,7 @@
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { restoreInspection } from "../../app/replica/restore-inspection.ts";
+import { restoreInspection } from "../../app/replica/inspections.ts";
 import { waitFor } from "../../scripts/verb/wait-for.ts";
 import type { Life } from "./life.ts";
 import type { Site } from "./site.ts";
@@ -27,17 +27,17 @@ test.each(damages)(
     const machine = world.newMachine(site);
     const { epoch } = await machine.boot();
     await using life = await machine.live([restoreInspection(machine.machine, () => 2_000)]);
-    const written = await writeReplicated(life, 3);
+    const written = await life.writeReplicated(3, patientMs);
     await waitFor("a sound rehearsal", async () => find(life, "the replica was judged and is sound"), {
       timeoutMs: patientMs,
     });
     await damage(site, life, epoch ?? "");
-    written.push(...(await writeReplicated(life, 1)));
+    written.push(...(await life.writeReplicated(1, patientMs)));
     const damagedAt = performance.now();
     await waitFor("the new base", async () => find(life, "a new base is in the bucket"), { timeoutMs: patientMs });
     process.stdout.write(`mended after ${(performance.now() - damagedAt).toFixed(0)} ms\n`);
     expect(life.replication.epoch).not.toBe(epoch);
-    written.push(...(await writeReplicated(life, 1)));
+    written.push(...(await life.writeReplicated(1, patientMs)));
     const served = machine.texts();
     await life.crash();
     machine.loseDisk();
@@ -71,13 +71,4 @@ async function flipBytes(site: Site, epoch: string): Promise<void> {
       bytes.map((byte, index) => (index > 120 && index < 200 ? byte ^ 0xff : byte)),
     );
   }
-}
-
-async function writeReplicated(life: Life, count: number): Promise<string[]> {
-  const texts = Array.from({ length: count }, (_, index) => `${life.replication.epoch} ${performance.now()} ${index}`);
-  for (const text of texts) {
-    life.write(text);
-    await life.replicate(patientMs);
-  }
-  return texts;
 }
