@@ -3,8 +3,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 
 import { exitCodes } from "../../app/exit-codes.ts";
-import { openBucket } from "../../app/replica/bucket.ts";
-import { fetchHead, openingHead, swapHead } from "../../app/replica/head.ts";
 import { waitFor, within } from "../../scripts/verb/wait-for.ts";
 import { type WholeMachine, WholeSite } from "./whole-machine.ts";
 
@@ -69,15 +67,7 @@ test("a machine that was superseded while it waited for the store ends with 102 
   const machine = await startWithoutStore(site);
   await site.proxy.comeBack();
   // Answered as by a store that has come back with another machine's head in it.
-  const bucket = openBucket(site.prepared.config);
-  const { head: seen, etag } = await fetchHead(bucket);
-  const next = openingHead({
-    seen,
-    machine: "another",
-    parent: { epoch: seen.epoch, nonce: seen.nonce },
-    replaces: [],
-  });
-  expect(await swapHead(bucket, next, etag)).not.toBe(null);
+  await site.takeOver();
   const ending = await within("the end", 30_000, machine.supervisor.ended);
   expect(ending).toEqual({ unit: "app", code: exitCodes.fenced });
   expect(machine.readLog("app")).toContain('"killedPids":[');

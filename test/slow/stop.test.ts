@@ -5,9 +5,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 
 import { exitCodes } from "../../app/exit-codes.ts";
-import { openBucket } from "../../app/replica/bucket.ts";
-import { fetchHead, openingHead, swapHead } from "../../app/replica/head.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { type WholeMachine, WholeSite } from "./whole-machine.ts";
 
 /** TimeoutStopSec of app.service; after it systemd kills. */
@@ -54,7 +51,7 @@ test.each(["running", "frozen"])(
     const pid = machine.readPid("litestream");
     if (litestream === "frozen") process.kill(pid, "SIGSTOP");
     const stopping = machine.stopCleanly();
-    await takeOver(site);
+    await site.takeOver();
     const [app, ...others] = await stopping;
     clearInterval(drip);
     expect(app).toBe(exitCodes.fenced);
@@ -75,23 +72,4 @@ async function open(port: number, text = ""): Promise<Socket> {
 function halfAPost({ target }: WholeMachine): string {
   const head = ["POST /customers HTTP/1.1", "Host: x", `Authorization: Bearer ${target.token}`];
   return `${[...head, "Content-Type: application/json", "Content-Length: 1000"].join("\r\n")}\r\n\r\n{`;
-}
-
-/** Moves head as the claim of another machine does. */
-async function takeOver(site: WholeSite): Promise<void> {
-  const bucket = openBucket(site.prepared.config);
-  await waitFor(
-    "the claim",
-    async () => {
-      const { head: seen, etag } = await fetchHead(bucket);
-      const next = openingHead({
-        seen,
-        machine: "another",
-        parent: { epoch: seen.epoch, nonce: seen.nonce },
-        replaces: [],
-      });
-      return await swapHead(bucket, next, etag);
-    },
-    { timeoutMs: 10_000 },
-  );
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 import { exitCodes } from "../../app/exit-codes.ts";
 import { type BucketConfig, openBucket } from "../../app/replica/bucket.ts";
-import { fetchHead } from "../../app/replica/head.ts";
+import { fetchHead, openingHead, parentOf, swapHead } from "../../app/replica/head.ts";
 import { type MachineFiles, machineFiles } from "../../app/replica/machine.ts";
 import { type Mark, readMark } from "../../app/replica/mark.ts";
 import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
@@ -58,6 +58,18 @@ export class WholeSite implements AsyncDisposable {
   /** The epoch that head names. */
   async readEpoch(): Promise<string> {
     return (await fetchHead(openBucket(this.prepared.config))).head.epoch;
+  }
+
+  /** Moves head as the claim of another machine does. */
+  async takeOver(): Promise<void> {
+    const bucket = openBucket(this.prepared.config);
+    const claim = async () => {
+      const { head: seen, etag } = await fetchHead(bucket);
+      const next = openingHead({ seen, machine: "another", parent: parentOf(seen), replaces: [] });
+      return await swapHead(bucket, next, etag);
+    };
+    // The machine itself may make its epoch living under it.
+    await waitFor("the claim", claim, { timeoutMs: 10_000 });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
