@@ -13,6 +13,8 @@ export type AppConfig = {
   tokenDigests: readonly string[];
   /** The file that the tokens come from. */
   tokensFile?: string;
+  /** Called while replication is proven. A secret: such URLs carry a token. */
+  heartbeatUrl?: string;
   logLevel: string;
 };
 
@@ -27,7 +29,8 @@ export class ConfigFault extends Error {
  */
 export function readConfig(environment: NodeJS.ProcessEnv): AppConfig {
   const read = new Reading(environment);
-  const endpoint = read.endpoint("LIFEBOAT_ENDPOINT");
+  const endpoint = read.httpUrl("LIFEBOAT_ENDPOINT");
+  const heartbeatUrl = read.httpUrl("LIFEBOAT_HEARTBEAT_URL");
   const scratch = read.optional("LIFEBOAT_SCRATCH_DIR");
   const machine: Machine = {
     machineId: read.optional("LIFEBOAT_MACHINE_ID") ?? read.file("/etc/machine-id", "LIFEBOAT_MACHINE_ID"),
@@ -57,6 +60,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): AppConfig {
     host: read.optional("LIFEBOAT_HOST") ?? "127.0.0.1",
     port: read.integer("LIFEBOAT_PORT", { fallback: 8080, least: 1, most: 65_535 }),
     ...read.tokens("LIFEBOAT_API_TOKENS_SHA256", "LIFEBOAT_API_TOKENS_FILE"),
+    ...(heartbeatUrl === undefined ? {} : { heartbeatUrl }),
     logLevel: read.choice("LIFEBOAT_LOG_LEVEL", ["info", "debug", "warn", "error", "silent"]),
   };
   read.throwFaults();
@@ -83,7 +87,7 @@ class Reading {
   }
 
   // A store that cannot even be addressed would look like one that is down, and boot would wait for it for ever.
-  endpoint(name: string): string | undefined {
+  httpUrl(name: string): string | undefined {
     const value = this.optional(name);
     if (value === undefined) return undefined;
     const url = URL.parse(value);

@@ -40,7 +40,7 @@ type Birth = { config: AppConfig; mark: Mark; log: Logger; endings: Endings };
  * What goes wrong later goes to `endings`.
  */
 export async function beginLife({ config, mark, log, endings }: Birth): Promise<Life> {
-  const { machine, tokenDigests, tokensFile, host, port } = config;
+  const { machine, tokenDigests, tokensFile, heartbeatUrl, host, port } = config;
   const parts = new StartingParts<Replication>(mark.epoch);
   const starting = startParts({ machine, mark, log, endings, parts });
   const server = buildServer({
@@ -54,6 +54,7 @@ export async function beginLife({ config, mark, log, endings }: Birth): Promise<
       defaultDurability: "disk",
       bucketTimeoutMs,
       closeTimeoutMs,
+      ...(heartbeatUrl !== undefined && { heartbeat: { url: heartbeatUrl } }),
     },
     log,
   });

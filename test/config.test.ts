@@ -115,6 +115,24 @@ test("an endpoint with a password in it is refused, and the password is not repe
   expect(faults).not.toContain("hunter2");
 });
 
+test("a heartbeat URL is http or https and without a login, and no fault repeats it", () => {
+  const url = "https://ping.example/a-secret?also=this";
+  expect(readConfig({ ...least, LIFEBOAT_HEARTBEAT_URL: url }).heartbeatUrl).toBe(url);
+  for (const none of [least, { ...least, LIFEBOAT_HEARTBEAT_URL: "" }])
+    expect(readConfig(none)).not.toHaveProperty("heartbeatUrl");
+  for (const wrong of [
+    "ping.example/a-secret",
+    "ftp://ping.example/a-secret",
+    "/a-secret",
+    "https://",
+    "http://a-secret@x",
+  ]) {
+    const faults = readFaults({ ...least, LIFEBOAT_HEARTBEAT_URL: wrong });
+    expect(faults, wrong).toContain("LIFEBOAT_HEARTBEAT_URL must ");
+    expect(faults).not.toContain("a-secret");
+  }
+});
+
 test("tokens have names, and two names for one digest are a fault", () => {
   const tokens = `shop:${digest},shop:${"cd".repeat(32)}`;
   expect(readConfig({ ...least, LIFEBOAT_API_TOKENS_SHA256: tokens }).tokenDigests).toEqual(tokens.split(","));

@@ -24,13 +24,14 @@ const ReadyQuery = Type.Object({ replicated: Type.Optional(Type.String()) });
  * Adds GET /up (the process lives) and GET /ready (200 unless writes are refused or the replica is broken; with
  * `?replicated=60s` also 503 while the last checked sync is older, or there was none).
  */
-export function addHealthRoutes(server: Server, { writer, replication, findStartCause }: Health): void {
+export function addHealthRoutes(server: Server, health: Health): void {
+  const { writer, replication, findStartCause } = health;
   server.get("/up", { logLevel: "warn" }, async () => ({ status: "up" }));
 
   server.get("/ready", { logLevel: "warn", schema: { querystring: ReadyQuery } }, async ({ query }, reply) => {
     const withinMs = query.replicated === undefined ? null : readReplicatedWithin(query.replicated);
     const startCause = findStartCause();
-    const status = describeStatus({ writer, replication, startCause, withinMs });
+    const status = judgeHealth(health, withinMs);
     return reply.code(status === "ready" ? 200 : 503).send({
       status,
       ...(startCause !== null && { cause: startCause }),
@@ -48,10 +49,10 @@ export function addHealthRoutes(server: Server, { writer, replication, findStart
 }
 
 type Status = "ready" | "starting" | "refusing-writes" | "replica-broken" | "not-replicated";
-type Moment = Omit<Health, "findStartCause"> & { startCause: string | null; withinMs: number | null };
 
-function describeStatus({ writer, replication, startCause, withinMs }: Moment): Status {
-  if (startCause !== null) return "starting";
+/** What `/ready` says; with `withinMs` the last checked sync may be no older. */
+export function judgeHealth({ writer, replication, findStartCause }: Health, withinMs: number | null): Status {
+  if (findStartCause() !== null) return "starting";
   if (writer.state !== "accepting" || replication.state === "fenced") return "refusing-writes";
   if (replication.replicaFault !== null) return "replica-broken";
   const isStale = withinMs !== null && (replication.replicatedAgeMs ?? Number.POSITIVE_INFINITY) > withinMs;

@@ -1,5 +1,16 @@
 import type { Durability } from "../database/write-outcome.ts";
 
+/** A URL that is called while replication is proven. */
+export type HeartbeatConfig = {
+  url: string;
+  /** How far apart the calls are, a minute unless said otherwise. */
+  everyMs?: number;
+  /** How long one call may take, 10 s unless said otherwise. */
+  limitMs?: number;
+  /** How old the last checked sync may be, a minute unless said otherwise. */
+  withinMs?: number;
+};
+
 export type ServerConfig = {
   /** The API tokens, each `<name>:<SHA-256 in hex>` or the digest alone; unused when they come from a file. */
   tokenDigests: readonly string[];
@@ -11,4 +22,6 @@ export type ServerConfig = {
   bucketTimeoutMs: number;
   /** How long a stop waits for answers under way, 10 s unless said otherwise; then their connections are broken off. */
   closeTimeoutMs?: number;
+  /** Told to the outside as long as everything is well. */
+  heartbeat?: HeartbeatConfig;
 };

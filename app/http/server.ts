@@ -9,8 +9,9 @@ import type { WriteExecutor } from "./answer-write.ts";
 import { Connections } from "./connections.ts";
 import { addCustomerRoutes } from "./customer-routes.ts";
 import { guardRequests } from "./guard-requests.ts";
-import { addHealthRoutes } from "./health-routes.ts";
+import { addHealthRoutes, judgeHealth } from "./health-routes.ts";
 import type { WriterHealth } from "./health-routes.ts";
+import { addHeartbeat } from "./heartbeat.ts";
 import { addInvoiceRoutes } from "./invoice-routes.ts";
 import { logRequest } from "./log-request.ts";
 import type { Replication } from "./replication.ts";
@@ -43,7 +44,11 @@ export function buildServer(options: ServerOptions): Server {
   guardRequests(server, config);
   server.addHook("onResponse", logRequest);
   const answerWrite = createAnswerWrite({ writer, replication, config });
-  addHealthRoutes(server, { writer, replication, findStartCause: options.findStartCause ?? (() => null) });
+  const health = { writer, replication, findStartCause: options.findStartCause ?? (() => null) };
+  addHealthRoutes(server, health);
+  const { heartbeat } = config;
+  if (heartbeat !== undefined)
+    addHeartbeat(server, heartbeat, () => judgeHealth(health, heartbeat.withinMs ?? replicatedWithinMs) === "ready");
   addCustomerRoutes(server, { reader, answerWrite });
   addInvoiceRoutes(server, { reader, answerWrite });
   return server;
@@ -52,6 +57,8 @@ export function buildServer(options: ServerOptions): Server {
 /** One of them costs up to 1 MB while its body comes in, if it has a token, and some 50 KB otherwise. */
 const mostConnections = 1_000;
 const closeTimeoutMs = 10_000;
+/** The proof of `/ready?replicated=60s`. */
+const replicatedWithinMs = 60_000;
 const headersTimeoutMs = 15_000;
 const limits = {
   // For the routes that ask for no other.

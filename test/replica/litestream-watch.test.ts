@@ -1,9 +1,14 @@
 import { rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { buildServer } from "../../app/http/server.ts";
 import { listingInspection } from "../../app/replica/inspections.ts";
 import { LitestreamWatch } from "../../app/replica/litestream-watch.ts";
+import { waitFor } from "../../scripts/verb/wait-for.ts";
+import { listenOnLoopback } from "../listen-on-loopback.ts";
 import { recordLog } from "../recorded-log.ts";
 import { litestreamPid } from "./litestream-pid.ts";
 import type { TestMachine } from "./test-machine.ts";
@@ -47,6 +52,57 @@ test.each(faults)(
   },
   120_000,
 );
+
+test("the heartbeat URL is called only while real syncs are checked: not under a frozen Litestream, nor after a fence", async () => {
+  const site = await world.makeSite();
+  const machine = world.newMachine(site);
+  await machine.boot();
+  await using life = await machine.live();
+  let calls = 0;
+  await using monitor = await listenOnLoopback(
+    createServer((_request, response) => response.end(String((calls += 1)))),
+  );
+  const heartbeat = { url: `${monitor.url}/a-secret`, everyMs: 100, withinMs: 1_000 };
+  const server = buildServer({
+    writer: { state: "accepting", queueLength: 0, walBytes: 0, oldestWriteMs: null, execute: refuse },
+    reader: { read: refuse },
+    replication: life.replication,
+    config: { tokenDigests: [], defaultDurability: "disk", bucketTimeoutMs: 1_000, heartbeat },
+  });
+  await using _server = { [Symbol.asyncDispose]: () => server.close() };
+  await server.listen({ port: 0, host: "127.0.0.1" });
+  const traffic = setInterval(() => {
+    life.write("again");
+    life.replicate(patientMs).catch(() => undefined);
+  }, 100);
+  using _traffic = { [Symbol.dispose]: () => clearInterval(traffic) };
+  const arrives = () => {
+    const enough = calls + 3;
+    return waitFor("three heartbeats", async () => (calls >= enough ? true : null), { timeoutMs: patientMs });
+  };
+  const staysQuiet = async () => {
+    const before = calls;
+    await sleep(2_000);
+    expect(calls).toBe(before);
+  };
+
+  await arrives();
+  const pid = await litestreamPid(machine.machine.files.litestreamSocket);
+  process.kill(pid, "SIGSTOP");
+  await sleep(heartbeat.withinMs + 500);
+  await staysQuiet();
+  process.kill(pid, "SIGCONT");
+  await arrives();
+
+  await world.newMachine(site).boot();
+  await life.fenced;
+  await sleep(500);
+  await staysQuiet();
+}, 120_000);
+
+function refuse(): never {
+  throw new Error("nobody asks for data here");
+}
 
 test("a Litestream is left alone while the store itself fails, and killed once a pause when it does not", async () => {
   const kills: string[] = [];

@@ -1,0 +1,97 @@
+import type { FastifyBaseLogger } from "fastify";
+
+import type { Server } from "./route-context.ts";
+import type { HeartbeatConfig } from "./server-config.ts";
+
+/** Calls a URL about once a minute from listening until the server stops, but only while `isProven` says so. */
+export function addHeartbeat(server: Server, config: HeartbeatConfig, isProven: () => boolean): void {
+  const heartbeat = new Heartbeat(config, isProven, server.log);
+  server.addHook("onListen", async () => heartbeat.start());
+  server.addHook("preClose", (done) => {
+    heartbeat.stop();
+    done();
+  });
+}
+
+const looksPerCall = 60;
+
+class Heartbeat {
+  readonly #url: string;
+  /** The URL is a secret as a whole: whoever has it can keep the alarm quiet. */
+  readonly #host: string;
+  readonly #everyMs: number;
+  readonly #limitMs: number;
+  readonly #isProven: () => boolean;
+  readonly #log: FastifyBaseLogger;
+  readonly #over = new AbortController();
+  #timer: NodeJS.Timeout | null = null;
+  #calledAt = Number.NEGATIVE_INFINITY;
+  #isCalling = false;
+  #isFailing = false;
+
+  constructor(
+    { url, everyMs = 60_000, limitMs = 10_000 }: HeartbeatConfig,
+    isProven: () => boolean,
+    log: FastifyBaseLogger,
+  ) {
+    this.#url = url;
+    this.#host = new URL(url).host;
+    this.#everyMs = everyMs;
+    this.#limitMs = limitMs;
+    this.#isProven = isProven;
+    this.#log = log;
+  }
+
+  /** Looks more often than it calls, so that the first proof after a pause is told at once. */
+  start(): void {
+    this.#timer = setInterval(() => this.#look(), this.#everyMs / looksPerCall).unref();
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#over.abort();
+  }
+
+  #look(): void {
+    if (this.#isCalling || performance.now() - this.#calledAt < this.#everyMs || !this.#isProven()) return;
+    this.#isCalling = true;
+    this.#calledAt = performance.now();
+    void this.#call().finally(() => {
+      this.#isCalling = false;
+    });
+  }
+
+  async #call(): Promise<void> {
+    try {
+      const signal = AbortSignal.any([this.#over.signal, AbortSignal.timeout(this.#limitMs)]);
+      const answer = await fetch(this.#url, { signal });
+      await answer.body?.cancel();
+      if (answer.ok) this.#noteSuccess();
+      else this.#noteFailure(`it answered ${answer.status}`);
+    } catch (error) {
+      this.#noteFailure(nameFault(error));
+    }
+  }
+
+  #noteSuccess(): void {
+    if (this.#isFailing) this.#log.info({ host: this.#host }, "the heartbeat arrives again");
+    this.#isFailing = false;
+  }
+
+  // Calls are a minute apart, so that once a minute would be every time.
+  #noteFailure(cause: string): void {
+    if (this.#over.signal.aborted || this.#isFailing) return;
+    this.#isFailing = true;
+    this.#log.warn(
+      { host: this.#host, cause },
+      "the heartbeat URL cannot be called; whoever waits for it will raise an alarm",
+    );
+  }
+}
+
+/** Its code or its name: a message may repeat the URL. */
+function nameFault(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  if (error.cause !== undefined) return nameFault(error.cause);
+  return "code" in error && typeof error.code === "string" ? error.code : error.name;
+}
