@@ -50,7 +50,7 @@ export async function beginLife({ config, mark, log, endings }: Birth): Promise<
     findStartCause: () => parts.findStartCause(),
     config: {
       tokenDigests,
-      ...(tokensFile !== undefined && { tokensFile }),
+      ...(tokensFile !== undefined && { tokensFile, tokensReport: machine.files.tokensReport }),
       defaultDurability: "disk",
       bucketTimeoutMs,
       closeTimeoutMs,

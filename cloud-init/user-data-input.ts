@@ -1,4 +1,6 @@
+import { findUrlFault } from "../app/http-url.ts";
 import { plainValue } from "./environment-file.ts";
+import { tokensEntry } from "./tokens-file.ts";
 
 /** What one machine must know at its birth. Times in milliseconds and hours. */
 export type UserDataInput = {
@@ -18,8 +20,10 @@ export type UserDataInput = {
   };
   /** The machine's own key for the bucket. */
   key: { accessKeyId: string; secretAccessKey: string };
-  /** SHA-256 digests of the API tokens, in hex. */
+  /** The API tokens, each as `<name>:<SHA-256 in hex>` or the digest alone. */
   apiTokensSha256: string[];
+  /** What is called while replication is proven. */
+  heartbeatUrl?: string;
   replicationIntervalMs: number;
   retentionHours: number;
 };
@@ -54,7 +58,14 @@ export function listFaults(input: UserDataInput): string[] {
     ],
     [plainValue.test(key.secretAccessKey), "key.secretAccessKey must hold no blanks, quotes or backslashes"],
     [input.apiTokensSha256.length > 0, "apiTokensSha256 is empty: nobody could use the API"],
-    [input.apiTokensSha256.every((digest) => sha256.test(digest)), "apiTokensSha256 must hold 64 hex digits each"],
+    [
+      input.apiTokensSha256.every((entry) => tokensEntry.test(entry)),
+      "apiTokensSha256 must hold 64 hex digits each, after a name and a colon or alone",
+    ],
+    [
+      input.heartbeatUrl === undefined || isPlainUrl(input.heartbeatUrl),
+      "heartbeatUrl must be http(s)://… without a login, blanks, quotes or backslashes",
+    ],
     [
       isWhole(input.replicationIntervalMs, 100),
       `replicationIntervalMs must be a whole number >= 100 (got ${input.replicationIntervalMs})`,
@@ -66,6 +77,10 @@ export function listFaults(input: UserDataInput): string[] {
 
 function isWhole(value: number, least: number): boolean {
   return Number.isInteger(value) && value >= least;
+}
+
+function isPlainUrl(url: string): boolean {
+  return plainValue.test(url) && findUrlFault(url) === null;
 }
 
 /** Whether an endpoint is scheme, host and port, and nothing that a signature would have to know. */

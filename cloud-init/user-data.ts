@@ -2,6 +2,7 @@ import { stringify } from "yaml";
 
 import { renderEnvironmentLines } from "./environment-file.ts";
 import { readRootfs } from "./rootfs.ts";
+import { renderTokensFile, tokensFile } from "./tokens-file.ts";
 import { listFaults, type UserDataInput } from "./user-data-input.ts";
 
 export type { UserDataInput } from "./user-data-input.ts";
@@ -32,6 +33,8 @@ function describeMachine(input: UserDataInput) {
     write_files: [
       ...readRootfs().map(({ path, mode, text }) => ({ path, permissions: mode, content: text })),
       { path: "/etc/lifeboat/environment", permissions: "0600", content: renderEnvironment(input) },
+      // The bootstrap gives it to the app's group, which does not exist yet.
+      { path: tokensFile, permissions: "0600", content: renderTokensFile(input.apiTokensSha256) },
     ],
     runcmd: [
       ["systemctl", "daemon-reload"],
@@ -51,7 +54,8 @@ function renderEnvironment({ bucket, key, ...input }: UserDataInput): string {
     ...(bucket.endpoint !== undefined && { LIFEBOAT_ENDPOINT: bucket.endpoint }),
     LIFEBOAT_PATH_STYLE: String(bucket.pathStyle),
     LIFEBOAT_BUCKET_ID: bucket.bucketId,
-    LIFEBOAT_API_TOKENS_SHA256: input.apiTokensSha256.join(","),
+    LIFEBOAT_API_TOKENS_FILE: tokensFile,
+    LIFEBOAT_HEARTBEAT_URL: input.heartbeatUrl ?? "",
     LIFEBOAT_REPLICATION_INTERVAL_MS: String(input.replicationIntervalMs),
     LIFEBOAT_RETENTION_HOURS: String(input.retentionHours),
     LITESTREAM_ACCESS_KEY_ID: key.accessKeyId,

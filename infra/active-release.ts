@@ -15,7 +15,12 @@ export type ActiveReleaseArgs = {
   bucket: ReplicaBucket;
   key: AccessKey;
   /** What a running machine takes over without being made anew. */
-  settings: { apiTokensSha256: pulumi.Output<string[]>; replicationIntervalMs: number; retentionHours: number };
+  settings: {
+    apiTokensSha256: pulumi.Output<string[]>;
+    heartbeatUrl: pulumi.Output<string> | undefined;
+    replicationIntervalMs: number;
+    retentionHours: number;
+  };
 };
 
 /**

@@ -1,5 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 
+/** What is wrong with a secret value, in words that do not repeat it; null if nothing is. */
+type FindFault = (value: string) => string | null;
+
 /** Reads single settings and gathers their faults, so that all can be told together. An empty string counts as not set. */
 export class ConfigReading {
   readonly #config: pulumi.Config;
@@ -64,11 +67,18 @@ export class ConfigReading {
   }
 
   /** A value that is secret whether or not it was set with --secret. It is looked at here, never repeated in a fault. */
-  secret(name: string, pattern: RegExp, words: { rule: string; next: string }): pulumi.Output<string> {
+  secret(name: string, findFault: FindFault, next: string): pulumi.Output<string> {
+    const value = this.optionalSecret(name, findFault);
+    if (value === undefined) this.fault(`${name} is missing: ${next}`);
+    return value ?? pulumi.secret("");
+  }
+
+  optionalSecret(name: string, findFault: FindFault): pulumi.Output<string> | undefined {
     const value = this.#get(name);
-    if (value === undefined) this.fault(`${name} is missing: ${words.next}`);
-    else if (!pattern.test(value)) this.fault(`${name} ${words.rule}`);
-    return pulumi.secret(value ?? "");
+    if (value === undefined) return undefined;
+    const fault = findFault(value);
+    if (fault !== null) this.fault(`${name} ${fault}`);
+    return pulumi.secret(value);
   }
 
   /** Everything that was read and is no secret, defaults too, by the path that `pulumi config set --path` takes: `lifeboat:adminCidrs[0]`. */

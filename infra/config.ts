@@ -1,6 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { findUrlFault } from "../app/http-url.ts";
 import { platformOf } from "../cloud-init/built-release.ts";
+import { plainValue } from "../cloud-init/environment-file.ts";
+import { findTokensFault } from "./api-tokens.ts";
 import { ConfigReading } from "./config-reading.ts";
 import { type StoreConfig, readStore } from "./store-config.ts";
 import { isWorldCidr } from "./world-cidr.ts";
@@ -29,6 +32,8 @@ export type InfraConfig = {
   replicationIntervalMs: number;
   retentionHours: number;
   apiTokens: pulumi.Output<string>;
+  /** Called by the machine while replication is proven. */
+  heartbeatUrl: pulumi.Output<string> | undefined;
   /** All of it that is no secret, by the path of the setting. */
   settings: Readonly<Record<string, string>>;
 };
@@ -59,10 +64,12 @@ export function readConfig(): InfraConfig {
     keyGeneration: read.integer("keyGeneration", { fallback: 1, least: 1, most: 1_000_000 }),
     replicationIntervalMs: read.integer("replicationIntervalMs", { fallback: 1000, least: 100, most: 3_600_000 }),
     retentionHours: read.integer("retentionHours", { fallback: 24, least: 1, most: 8784 }),
-    apiTokens: read.secret("apiTokens", /^[^\s,]{24,}(,[^\s,]{24,})*$/, {
-      rule: "must hold tokens of 24 characters or more, with commas between",
-      next: 'pulumi config set --secret apiTokens "$(openssl rand -hex 32)"',
-    }),
+    apiTokens: read.secret(
+      "apiTokens",
+      findTokensFault,
+      'pulumi config set --secret apiTokens "$(openssl rand -hex 32)"',
+    ),
+    heartbeatUrl: read.optionalSecret("heartbeatUrl", findHeartbeatFault),
   };
   // It is a host name and the value of a label.
   if (!/^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$/.test(config.name)) {
@@ -109,6 +116,10 @@ function isCidr(text: string): boolean {
   const isV6 = address.includes(":");
   if (URL.parse(isV6 ? `http://[${address}]` : `http://${address}`) === null) return false;
   return isV6 ? Number(bits) <= 128 : /^[0-9]+(\.[0-9]+){3}$/.test(address) && Number(bits) <= 32;
+}
+
+function findHeartbeatFault(url: string): string | null {
+  return plainValue.test(url) ? findUrlFault(url) : "must hold no blanks, quotes or backslashes";
 }
 
 function readSshKeys(read: ConfigReading): string[] {

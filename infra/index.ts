@@ -2,11 +2,12 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { platformOf } from "../cloud-init/built-release.ts";
 import { ActiveRelease } from "./active-release.ts";
+import { digestTokens } from "./api-tokens.ts";
 import { AppRelease } from "./app-release.ts";
 import { readConfig } from "./config.ts";
 import { DataVolume } from "./data-volume.ts";
 import { locateStore } from "./locate-store.ts";
-import { digestTokens, machineUserData } from "./machine-user-data.ts";
+import { machineUserData } from "./machine-user-data.ts";
 import { Machine } from "./machine.ts";
 import { estimateMonthlyCost, renderMonthlyCost } from "./monthly-cost.ts";
 import { readRelease } from "./read-release.ts";
@@ -48,8 +49,9 @@ const volume = new DataVolume("data", {
   protect: config.protectData,
   adopted: survey.volume,
 });
-const { replicationIntervalMs, retentionHours } = config;
-const settings = { apiTokensSha256: digestTokens(config.apiTokens), replicationIntervalMs, retentionHours };
+const { heartbeatUrl, replicationIntervalMs, retentionHours } = config;
+const apiTokensSha256 = config.apiTokens.apply(digestTokens);
+const settings = { apiTokensSha256, heartbeatUrl, replicationIntervalMs, retentionHours };
 const active = new ActiveRelease("active", { machine, volume, release, bucket: replica, key, settings });
 const card = new RecoveryCard("recovery", { config, bucket: replica, after: active });
 

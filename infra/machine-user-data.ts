@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
-
 import * as pulumi from "@pulumi/pulumi";
 
 import { type UserDataInput, renderUserData } from "../cloud-init/user-data.ts";
+import { digestTokens } from "./api-tokens.ts";
 import type { AppRelease } from "./app-release.ts";
 import type { InfraConfig } from "./config.ts";
 import type { AccessKey } from "./replica-access.ts";
@@ -22,10 +21,11 @@ export function machineUserData({ config, bucket, key, release }: MachineIdentit
     bucket.bucketId,
     key.accessKeyId,
     key.secretAccessKey,
-    digestTokens(config.apiTokens),
+    config.apiTokens.apply(digestTokens),
+    config.heartbeatUrl,
     release.sha256,
   ]);
-  const rendered = birth.apply(([bucketId, accessKeyId, secretAccessKey, apiTokensSha256, sha256]) => {
+  const rendered = birth.apply(([bucketId, accessKeyId, secretAccessKey, apiTokensSha256, heartbeatUrl, sha256]) => {
     const input: UserDataInput = {
       hostname: config.name,
       release: { sha256 },
@@ -39,15 +39,11 @@ export function machineUserData({ config, bucket, key, release }: MachineIdentit
       },
       key: { accessKeyId, secretAccessKey },
       apiTokensSha256,
+      ...(heartbeatUrl === undefined ? {} : { heartbeatUrl }),
       replicationIntervalMs: config.replicationIntervalMs,
       retentionHours: config.retentionHours,
     };
     return renderUserData(input);
   });
   return pulumi.secret(rendered);
-}
-
-/** The machine keeps digests of the tokens, never the tokens. */
-export function digestTokens(tokens: pulumi.Output<string>): pulumi.Output<string[]> {
-  return tokens.apply((list) => list.split(",").map((token) => createHash("sha256").update(token).digest("hex")));
 }

@@ -100,8 +100,10 @@ function listSettings({ config, store, bucketId }: CardInput): Record<string, st
   return { ...config.settings, ...region, ...place };
 }
 
-function listSecrets({ store }: InfraConfig): string {
-  return ["hcloud:token", "apiTokens", ...(store.kind === "given" ? ["secretAccessKey"] : [])].join(", ");
+function listSecrets({ store, heartbeatUrl }: InfraConfig): string {
+  const given = store.kind === "given" ? ["secretAccessKey"] : [];
+  const watched = heartbeatUrl === undefined ? [] : ["heartbeatUrl"];
+  return ["hcloud:token", "apiTokens", ...given, ...watched].join(", ");
 }
 
 function renderEndpoint({ endpoint }: Place): string {

@@ -54,10 +54,11 @@ export function readStore(read: ConfigReading): StoreConfig {
     createBucket: read.flag("createBucket", false),
     keys: {
       accessKeyId: read.required("accessKeyId", `store ${store} needs an access key`),
-      secretAccessKey: read.secret("secretAccessKey", /^\S+$/, {
-        rule: "must not hold spaces",
-        next: "pulumi config set --secret secretAccessKey",
-      }),
+      secretAccessKey: read.secret(
+        "secretAccessKey",
+        (value) => (/\s/.test(value) ? "must not hold spaces" : null),
+        "pulumi config set --secret secretAccessKey",
+      ),
     },
   };
 }

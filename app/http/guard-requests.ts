@@ -31,11 +31,11 @@ export function guardRequests(server: Server, config: TokenConfig): void {
   });
 }
 
-type TokenConfig = Pick<ServerConfig, "tokenDigests" | "tokensFile">;
+type TokenConfig = Pick<ServerConfig, "tokenDigests" | "tokensFile" | "tokensReport">;
 
-function openTokens(server: Server, { tokenDigests, tokensFile }: TokenConfig): Authenticate {
+function openTokens(server: Server, { tokenDigests, tokensFile, tokensReport }: TokenConfig): Authenticate {
   if (tokensFile === undefined) return createAuthenticator(tokenDigests);
-  const tokens = new LiveTokens(tokensFile, server.log);
+  const tokens = new LiveTokens(tokensFile, server.log, tokensReport);
   server.addHook("onClose", (_server, done) => {
     tokens.close();
     done();

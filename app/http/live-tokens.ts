@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 
 import type { FastifyBaseLogger } from "fastify";
 
@@ -10,10 +11,14 @@ export function readTokensFile(path: string): Token[] {
   return parseAs(path, readFileSync(path, "utf8"));
 }
 
-/** Tokens from a file that is read again when it changes and on SIGHUP, so that no restart is needed. */
+/**
+ * Tokens from a file that is read again when it changes and on SIGHUP, so that no restart is needed. Whoever changes the
+ * file learns from `report` what became of it: the SHA-256 of what was read, and `taken` or the fault.
+ */
 export class LiveTokens {
   readonly #path: string;
   readonly #log: FastifyBaseLogger;
+  readonly #report: string | undefined;
   readonly #timer: NodeJS.Timeout;
   readonly #reread = (): void => {
     this.#text = undefined;
@@ -25,11 +30,13 @@ export class LiveTokens {
   #authenticate: Authenticate;
 
   /** Throws when the file cannot be read or is damaged: there are no earlier tokens to go on with. */
-  constructor(path: string, log: FastifyBaseLogger) {
+  constructor(path: string, log: FastifyBaseLogger, report?: string) {
     this.#path = path;
     this.#log = log;
+    this.#report = report;
     this.#text = readFileSync(path, "utf8");
     this.#authenticate = authenticateWith(parseAs(path, this.#text));
+    this.#tell("taken");
     // Content is compared, not the time of change: no file system's clock or watch can hide a change.
     this.#timer = setInterval(() => this.#look(), lookIntervalMs).unref();
     process.on("SIGHUP", this.#reread);
@@ -44,7 +51,7 @@ export class LiveTokens {
 
   #look(): void {
     try {
-      const text = readFileSync(this.#path, "utf8");
+      const text = this.#read();
       if (text === this.#text) return;
       this.#text = text;
       this.#take(parseAs(this.#path, text));
@@ -53,11 +60,22 @@ export class LiveTokens {
     }
   }
 
+  #read(): string {
+    try {
+      return readFileSync(this.#path, "utf8");
+    } catch (error) {
+      // One that comes back is news, though it be the same.
+      this.#text = undefined;
+      throw error;
+    }
+  }
+
   #take(tokens: readonly Token[]): void {
     this.#authenticate = authenticateWith(tokens);
     this.#complaint = undefined;
     const principals = [...new Set(tokens.map(({ principal }) => principal))];
     this.#log.info({ path: this.#path, principals }, "API tokens read again");
+    this.#tell("taken");
   }
 
   // A damaged file must not lock everybody out: the tokens of before go on. Said once, not at every look.
@@ -66,6 +84,18 @@ export class LiveTokens {
     if (complaint === this.#complaint) return;
     this.#complaint = complaint;
     this.#log.error({ err }, "the file of API tokens cannot be used; the tokens of before stay valid");
+    this.#tell(complaint);
+  }
+
+  #tell(outcome: string): void {
+    if (this.#report === undefined) return;
+    const sha256 = this.#text === undefined ? "unread" : createHash("sha256").update(this.#text).digest("hex");
+    try {
+      writeFileSync(`${this.#report}.next`, `${sha256} ${outcome}\n`);
+      renameSync(`${this.#report}.next`, this.#report);
+    } catch (err) {
+      this.#log.error({ err }, "what became of the API tokens cannot be reported");
+    }
   }
 }
 

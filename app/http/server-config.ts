@@ -16,6 +16,8 @@ export type ServerConfig = {
   tokenDigests: readonly string[];
   /** The file that the tokens come from; it is read again when it changes. */
   tokensFile?: string;
+  /** Where the server says which file of tokens it has taken, or why it cannot. */
+  tokensReport?: string;
   /** What a write promises when its request does not say. */
   defaultDurability: Durability;
   /** How long a `bucket` write waits for the bucket before it is answered as committed, not replicated. */

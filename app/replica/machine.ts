@@ -44,5 +44,6 @@ export function machineFiles(dataDirectory: string, runDirectory: string) {
     /** How far a life has come in the bucket; the run directory is none of the disk's, so it is not put back with it. */
     replicated: join(runDirectory, "replicated.json"),
     bootReport: join(runDirectory, "boot-report.json"),
+    tokensReport: join(runDirectory, "tokens-report"),
   };
 }

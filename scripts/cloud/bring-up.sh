@@ -1,9 +1,13 @@
 #!/bin/sh
-# bring-up SHA256: runs on the machine, as root, sent by `pulumi up`. Brings it to a release and to the settings on stdin (lines
-# as in /etc/lifeboat/environment, the last one "# complete"). What does not get ready is taken back. A second run changes nothing.
+# bring-up SHA256: runs on the machine, as root, sent by `pulumi up`. Brings it to a release and to the settings on stdin: lines
+# as in /etc/lifeboat/environment, after "# tokens" those of /etc/lifeboat/tokens, the last one "# complete". What does not get
+# ready is taken back. A second run changes nothing; tokens alone restart nothing.
 set -eu
 umask 077
 environment=/etc/lifeboat/environment
+tokens=/etc/lifeboat/tokens
+# A fixed number (rootfs/etc/sysusers.d): at the birth, the group may still have to be made.
+app_group=980
 
 main() {
   exec 8>/run/lifeboat-bring-up.lock
@@ -16,14 +20,10 @@ main() {
   wait_for_birth
   write_settings
   if /usr/local/lib/lifeboat/install-release "$1" && /opt/lifeboat/current/bin/serve; then
-    rm -f "$environment.before"
+    rm -f "$environment.before" "$tokens.before"
     exit 0
   fi
-  if [ -e "$environment.before" ]; then
-    echo "lifeboat: going back to the settings from before" >&2
-    mv "$environment.before" "$environment"
-    /opt/lifeboat/current/bin/serve
-  fi
+  if take_back; then /opt/lifeboat/current/bin/serve; fi
   exit 1
 }
 
@@ -34,20 +34,42 @@ wait_for_birth() {
   exit 1
 }
 
-# The file from before stays until a run has ended well: what it holds is the last that was seen to serve.
 write_settings() {
-  lines=${given%"# complete"}
-  kept=$(printf '%s' "$lines" | sed 's/^\([A-Z0-9_]*=\).*/^\1/' | grep -v -f - "$environment")
-  settings=$(printf '%s\n%s' "$kept" "$lines" | sort)
-  if [ "$settings" = "$(sort "$environment")" ]; then return 0; fi
-  if [ ! -e "$environment.before" ]; then replace "$environment.before" <"$environment"; fi
-  printf '%s\n' "$settings" | replace "$environment"
+  # First, for the settings name this file, perhaps for the first time.
+  printf '%s\n' "$given" | sed '1,/^# tokens$/d; /^# complete$/d' | change "$tokens" 640 $app_group
+  lines=$(printf '%s\n' "$given" | sed '/^# tokens$/,$d')
+  kept=$(names_given | grep -v -f - "$environment")
+  printf '%s\n%s\n' "$kept" "$lines" | sort | change "$environment" 600 0
 }
 
-replace() {
+# Older machines have their tokens among the settings.
+names_given() {
+  printf '%s\n' "$lines" | sed 's/^\([A-Z0-9_]*=\).*/^\1/'
+  echo '^LIFEBOAT_API_TOKENS_SHA256='
+}
+
+# change FILE MODE GROUP: puts stdin in its place, as a whole. The file from before stays until a run has ended well: what it
+# holds is the last that was seen to serve.
+change() {
   cat >"$1.next"
+  if [ -e "$1" ] && [ "$(sort "$1.next")" = "$(sort "$1")" ]; then rm "$1.next" && return 0; fi
+  chgrp "$3" "$1.next"
+  chmod "$2" "$1.next"
   sync "$1.next"
+  if [ -e "$1" ] && [ ! -e "$1.before" ]; then ln "$1" "$1.before"; fi
   mv "$1.next" "$1"
+}
+
+# Ends with 1 if nothing was changed. The settings go first: those from before may not name the tokens' file.
+take_back() {
+  taken=1
+  for file in "$environment" "$tokens"; do
+    if [ ! -e "$file.before" ]; then continue; fi
+    if [ $taken = 1 ]; then echo "lifeboat: going back to the settings from before" >&2; fi
+    mv "$file.before" "$file"
+    taken=0
+  done
+  return $taken
 }
 
 main "$@"

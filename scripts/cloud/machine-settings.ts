@@ -2,12 +2,14 @@ import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 
 import { plainValue, renderEnvironmentLines } from "../../cloud-init/environment-file.ts";
+import { renderTokensFile, tokensEntry, tokensFile } from "../../cloud-init/tokens-file.ts";
 
 const plain = Type.String({ pattern: plainValue.source });
 const MachineSettingsSchema = Type.Object({
   accessKeyId: plain,
   secretAccessKey: plain,
-  apiTokensSha256: Type.Array(Type.String({ pattern: "^[0-9a-f]{64}$" }), { minItems: 1 }),
+  apiTokensSha256: Type.Array(Type.String({ pattern: tokensEntry.source }), { minItems: 1 }),
+  heartbeatUrl: Type.Optional(plain),
   replicationIntervalMs: Type.Integer({ minimum: 100 }),
   retentionHours: Type.Integer({ minimum: 1 }),
 });
@@ -33,13 +35,15 @@ function parseQuietly(json: string): unknown {
   }
 }
 
-/** Renders the settings as lines of /etc/lifeboat/environment. */
+/** Renders the settings for scripts/cloud/bring-up.sh: lines of /etc/lifeboat/environment, then those of the tokens' file. */
 export function renderSettings(settings: MachineSettings): string {
-  return renderEnvironmentLines({
-    LIFEBOAT_API_TOKENS_SHA256: settings.apiTokensSha256.join(","),
+  const lines = renderEnvironmentLines({
+    LIFEBOAT_API_TOKENS_FILE: tokensFile,
+    LIFEBOAT_HEARTBEAT_URL: settings.heartbeatUrl ?? "",
     LIFEBOAT_REPLICATION_INTERVAL_MS: String(settings.replicationIntervalMs),
     LIFEBOAT_RETENTION_HOURS: String(settings.retentionHours),
     LITESTREAM_ACCESS_KEY_ID: settings.accessKeyId,
     LITESTREAM_SECRET_ACCESS_KEY: settings.secretAccessKey,
   });
+  return `${lines}# tokens\n${renderTokensFile(settings.apiTokensSha256)}`;
 }

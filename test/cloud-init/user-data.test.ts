@@ -1,10 +1,14 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseEnv } from "node:util";
 
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 
 import { readConfig } from "../../app/config.ts";
+import { readTokensFile } from "../../app/http/live-tokens.ts";
 import { type UserDataInput, renderUserData, userDataLimitBytes } from "../../cloud-init/user-data.ts";
+import { makeTemporaryDirectory } from "../database/temporary-directory.ts";
 import { exampleInput } from "./example-input.ts";
 import { readUnitEnvironment } from "./read-unit.ts";
 import { parseUserData } from "./write-user-data.ts";
@@ -45,11 +49,23 @@ test("runcmd only starts units", () => {
 });
 
 test.each([exampleInput, compatible])("the app accepts what user-data and its own unit give to it", (input) => {
-  const { machine, tokenDigests } = readConfig(gatherEnvironment(input));
+  using directory = makeTemporaryDirectory();
+  const heartbeatUrl = "https://ping.example/a-secret?$=%s";
+  const { machine, ...config } = readConfig(placeTokens(gatherEnvironment({ ...input, heartbeatUrl }), directory.path));
   const { endpoint, bucketId, ...place } = input.bucket;
   expect(machine.bucket).toEqual({ ...place, ...input.key, ...(endpoint !== undefined && { endpoint }) });
   expect(machine).toMatchObject({ bucketId, replicationIntervalMs: 1000, files: { database: "/data/app.db" } });
-  expect(tokenDigests).toEqual(input.apiTokensSha256);
+  expect(readTokensFile(config.tokensFile ?? "").map(({ digest }) => digest)).toEqual(input.apiTokensSha256);
+  expect(config.heartbeatUrl).toBe(heartbeatUrl);
+});
+
+test("the tokens have a file of their own, with their names, and the settings only name it", () => {
+  const apiTokensSha256 = [`shop:${"a1".repeat(32)}`, "b2".repeat(32)];
+  const { write_files: files } = parseUserData(renderUserData({ ...exampleInput, apiTokensSha256 }));
+  const holders = files.filter(({ content }) => content.includes("b2b2"));
+  expect(holders).toEqual([
+    { path: "/etc/lifeboat/tokens", permissions: "0600", content: `${apiTokensSha256.join("\n")}\n` },
+  ]);
 });
 
 test.each([
@@ -77,10 +93,13 @@ test("all faults are reported together, and none shows the secret", () => {
     release: { sha256: "latest" },
     key: { accessKeyId: "id", secretAccessKey: "a'b; rm -rf" },
     apiTokensSha256: [],
+    heartbeatUrl: "https://somebody:hunter2@ping.example",
   };
   const render = () => renderUserData(input);
-  expect(render).toThrow(/hostname must .*release\.sha256 must .*key\.secretAccessKey must .*apiTokensSha256 is empty/);
-  expect(render).not.toThrow(/rm -rf/);
+  expect(render).toThrow(
+    /hostname must .*release\.sha256 must .*key\.secretAccessKey must .*apiTokensSha256 is empty.*heartbeatUrl must /,
+  );
+  expect(render).not.toThrow(/rm -rf|hunter2/);
 });
 
 test("a text that Hetzner would not accept is refused here", () => {
@@ -92,6 +111,16 @@ test("the YAML reader would see a second document or a broken one", () => {
   expect(() => parseUserData("#cloud-config\n- a\n")).toThrow();
   expect(parse(renderUserData(exampleInput))).toHaveProperty("write_files");
 });
+
+/** The tokens of the machine, where this test can write them. */
+function placeTokens(environment: ReturnType<typeof gatherEnvironment>, directory: string): typeof environment {
+  const file = parseUserData(renderUserData(exampleInput)).write_files.find(
+    ({ path }) => path === environment["LIFEBOAT_API_TOKENS_FILE"],
+  );
+  const path = join(directory, "tokens");
+  writeFileSync(path, file?.content ?? "");
+  return { ...environment, LIFEBOAT_API_TOKENS_FILE: path };
+}
 
 /** What systemd hands to the app: the file of user-data and the lines of the unit. */
 function gatherEnvironment(input: UserDataInput): Record<string, string | undefined> {

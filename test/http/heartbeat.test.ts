@@ -109,13 +109,13 @@ const failures: [failure: string, answer: RequestListener, cause: string][] = [
 
 test("a URL that fails is told once until it works again, is never written down, and disturbs nobody", async () => {
   await using monitor = await openMonitor();
-  await using server = await serve({ heartbeat: { ...monitor.heartbeat, limitMs: 100 } });
+  await using server = await serve({ heartbeat: { ...monitor.heartbeat, limitMs: 1_000 } });
   const { host } = new URL(monitor.url);
   const sound = monitor.behaviour.answer;
   for (const [index, [failure, answer, cause]] of failures.entries()) {
     server.log.length = 0;
     monitor.behaviour.answer = answer;
-    await monitor.more(4);
+    await monitor.more(3);
     const body = { name: "Ada", email: `ada-${index}@example.com` };
     expect((await server.call("POST", "/customers", { body })).status, failure).toBe(201);
     monitor.behaviour.answer = sound;

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { rename, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { expect, test, vi } from "vitest";
@@ -79,6 +79,24 @@ test("tokens from a file change without a restart, and a damaged file keeps the 
   expect(await statusFor(server, "s2")).toBe(200);
   expect(server.log.join("")).not.toContain("s3-given");
   expect(server.log.filter((line) => line.includes("cannot be used"))).toHaveLength(1);
+});
+
+test("what became of a file of tokens is reported beside its SHA-256: taken, damaged, gone, and back again", async () => {
+  using directory = makeTemporaryDirectory();
+  const [tokensFile, tokensReport] = [join(directory.path, "tokens"), join(directory.path, "report")];
+  const reported = (words: string) =>
+    vi.waitFor(async () => expect(await readFile(tokensReport, "utf8")).toMatch(words), 20_000);
+  const sound = entry("shop", "s1");
+  await writeFile(tokensFile, sound);
+  await using server = await startTestServer({ tokenDigests: [], tokensFile, tokensReport });
+  expect(await readFile(tokensReport, "utf8")).toBe(`${digestOf(sound)} taken\n`);
+  await writeFile(tokensFile, "damaged");
+  await reported(`^${digestOf("damaged")} .*entry 1 is neither`);
+  await rename(tokensFile, `${tokensFile}.away`);
+  await reported("^unread ENOENT");
+  await writeFile(tokensFile, sound);
+  await reported(`^${digestOf(sound)} taken\n$`);
+  expect(await statusFor(server, "s1")).toBe(200);
 });
 
 test("SIGHUP reads the tokens at once, and the server lets go of the signal when it closes", async () => {

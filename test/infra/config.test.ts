@@ -1,7 +1,10 @@
+import { createHash } from "node:crypto";
+
 import * as pulumi from "@pulumi/pulumi";
 import { beforeEach, expect, test } from "vitest";
 
 import { platformOf } from "../../cloud-init/built-release.ts";
+import { digestTokens } from "../../infra/api-tokens.ts";
 import { type InfraConfig, readConfig } from "../../infra/config.ts";
 import { valueOf } from "./value-of.ts";
 
@@ -113,6 +116,33 @@ test("the API tokens are secret even when they were set in clear", async () => {
   const { apiTokens } = read(good);
   expect(await pulumi.isSecret(apiTokens)).toBe(true);
   expect(await valueOf(apiTokens)).toBe("a".repeat(24));
+});
+
+test("a token may have a name before it, which the machine gets beside the digest; two names for one are a fault", () => {
+  const [first, second] = ["a".repeat(24), "b".repeat(24)];
+  const digest = (token: string) => createHash("sha256").update(token).digest("hex");
+  expect(digestTokens(`shop:${first},${second}`)).toEqual([`shop:${digest(first)}`, digest(second)]);
+  const tokens = (value: string) => faultsOf({ ...good, "lifeboat:apiTokens": value });
+  expect(tokens(`shop:${first},shop:${second}`)).toBe("");
+  expect(tokens(`shop:${first},desk:${first}`)).toContain("apiTokens cannot be used: one digest has two names");
+  for (const wrong of ["shop:hunter2", `${first},`, `${first} ${second}`]) {
+    expect(tokens(wrong)).toContain("apiTokens must hold tokens of 24 characters");
+    expect(tokens(wrong)).not.toMatch(/hunter2|aaaa/);
+  }
+});
+
+test("the heartbeat URL is secret, may be left out, and a wrong one is told without being repeated", async () => {
+  const url = "https://ping.example/hunter2?also=this";
+  const { heartbeatUrl } = read({ ...good, "lifeboat:heartbeatUrl": url });
+  expect(heartbeatUrl).toBeDefined();
+  expect(await pulumi.isSecret(heartbeatUrl ?? pulumi.output(""))).toBe(true);
+  expect(await valueOf(heartbeatUrl ?? pulumi.output(""))).toBe(url);
+  expect(read({ ...good, "lifeboat:heartbeatUrl": "" }).heartbeatUrl).toBe(undefined);
+  for (const wrong of ["ftp://hunter2", "hunter2", "https://x:hunter2@y", "https://x/hunter2'", "https://x/hun ter2"]) {
+    const faults = faultsOf({ ...good, "lifeboat:heartbeatUrl": wrong });
+    expect(faults).toContain("heartbeatUrl must ");
+    expect(faults).not.toMatch(/hunter2|hun ter2/);
+  }
 });
 
 test("a preset fills in the endpoint of its store", () => {

@@ -155,7 +155,7 @@ test("the user-data that we render passes, and its key is found as soon as its f
     filesystem: "btrfs",
     bucket: { bucket: "boats", region: "eu-central-1", pathStyle: false, bucketId: "bucket-id" },
     key: { accessKeyId: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY" },
-    apiTokensSha256: ["b".repeat(64)],
+    apiTokensSha256: [`my-token:${"b".repeat(64)}`],
     replicationIntervalMs: 1000,
     retentionHours: 168,
   };

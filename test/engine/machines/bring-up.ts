@@ -23,7 +23,7 @@ export async function bringUp({ server, script, settings }: BringUp, account: Ac
   const archive = (await found.Body?.transformToByteArray()) ?? new Uint8Array();
   const sha256 = createHash("sha256").update(archive).digest("hex");
   if (sha256 !== release) throw new Error(`release ${release} has SHA-256 ${sha256}`);
-  return { release, accessKeyId, tokens: given["LIFEBOAT_API_TOKENS_SHA256"] ?? "" };
+  return { release, accessKeyId, tokens: /^# tokens\n([^]*)# complete$/m.exec(settings)?.[1] ?? "" };
 }
 
 /** Puts the host keys of a server's birth into the bucket, as cloud-init's tell-host-keys does, with the key of its birth. */

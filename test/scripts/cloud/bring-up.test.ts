@@ -17,7 +17,8 @@ const script = readFileSync(path, "utf8");
 const given = {
   accessKeyId: "new",
   secretAccessKey: "n3w/secret+",
-  apiTokensSha256: ["c".repeat(64)],
+  apiTokensSha256: [`shop:${"c".repeat(64)}`, "d".repeat(64)],
+  heartbeatUrl: "https://ping.example/n3w-secret?$=%s",
   replicationIntervalMs: 1000,
   retentionHours: 24,
 };
@@ -41,16 +42,50 @@ machineTest("what is given replaces its own lines, the others stay, and only roo
   expect(await bringUp()).toEqual({ code: 0, stdout: "", stderr: "" });
   const { stdout } = await root.run(["cat", "/etc/lifeboat/environment"]);
   const lines = stdout.trim().split("\n");
-  expect(lines).toEqual(expect.arrayContaining(renderSettings(given).trim().split("\n")));
+  const [settings = ""] = renderSettings(given).split("# tokens\n");
+  expect(lines).toEqual(expect.arrayContaining(settings.trim().split("\n")));
   expect(lines).toContain(`LIFEBOAT_BUCKET_ID='${exampleInput.bucket.bucketId}'`);
   expect(new Set(lines.map((line) => line.split("=")[0])).size).toBe(lines.length);
   expect((await root.run(["stat", "-c", "%a %U", "/etc/lifeboat/environment"])).stdout).toBe("600 root\n");
 });
 
+machineTest(
+  "the tokens are in a file of their own, which the app's group reads, in place of those among older settings",
+  async () => {
+    await root.run(["rm", "/etc/lifeboat/tokens"]);
+    const old = `LIFEBOAT_API_TOKENS_SHA256='${exampleInput.apiTokensSha256.join(",")}'`;
+    await root.run(["sed", "-i", `s/^LIFEBOAT_API_TOKENS_FILE=.*/${old}/`, "/etc/lifeboat/environment"]);
+    expect(await bringUp()).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect((await root.run(["cat", "/etc/lifeboat/tokens"])).stdout).toBe(`${given.apiTokensSha256.join("\n")}\n`);
+    expect((await root.run(["stat", "-c", "%a %u %g", "/etc/lifeboat/tokens"])).stdout).toBe("640 0 980\n");
+    const { stdout } = await root.run(["cat", "/etc/lifeboat/environment"]);
+    expect(stdout).toContain("LIFEBOAT_API_TOKENS_FILE='/etc/lifeboat/tokens'\n");
+    expect(stdout).not.toContain("LIFEBOAT_API_TOKENS_SHA256");
+    expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("environment\ntokens\n");
+  },
+);
+
+machineTest(
+  "what does not serve is taken back, the settings and the tokens, also those of an older machine",
+  async () => {
+    const read = async () => (await root.run(["sh", "-c", "stat -c %a /etc/lifeboat/*; cat /etc/lifeboat/*"])).stdout;
+    await stubCommand(root, "install-release", "exit 1");
+    const birth = await read();
+    expect(await bringUp()).toMatchObject({ code: 1, stderr: expect.stringMatching(/^lifeboat: going back[^\n]*\n$/) });
+    expect(await read()).toBe(birth);
+
+    const old = `LIFEBOAT_API_TOKENS_SHA256='${exampleInput.apiTokensSha256.join(",")}'`;
+    await root.run(["sed", "-i", `s/^LIFEBOAT_API_TOKENS_FILE=.*/${old}/`, "/etc/lifeboat/environment"]);
+    const { stdout } = await root.run(["cat", "/etc/lifeboat/environment"]);
+    expect(await bringUp()).toMatchObject({ code: 1 });
+    expect((await root.run(["cat", "/etc/lifeboat/environment"])).stdout).toBe(stdout);
+  },
+);
+
 machineTest("no secret is on a command line of the machine, nor in what is said", async () => {
   await bringUp();
   expect(await readCalls()).toContain(`install-release ${"a".repeat(64)}`);
-  expect(await readCalls()).not.toContain(given.secretAccessKey);
+  for (const secret of [given.secretAccessKey, "n3w-secret"]) expect(await readCalls()).not.toContain(secret);
 });
 
 machineTest("what else went wrong in cloud-init is no obstacle, unless it left us out", async () => {
@@ -64,6 +99,11 @@ test("settings that the shell would read in its own way are refused before they 
   expect(readMachineSettings(JSON.stringify(given))).toEqual(given);
   for (const secretAccessKey of ["it's", "a b", "a\nb", 'a"b', "a\\b", ""]) {
     expect(() => readMachineSettings(JSON.stringify({ ...given, secretAccessKey }))).toThrow("stdin must hold");
+  }
+  for (const entry of ["shop:", "a b:" + "c".repeat(64), "the-token-itself", `x'y:${"c".repeat(64)}`]) {
+    expect(() => readMachineSettings(JSON.stringify({ ...given, apiTokensSha256: [entry] }))).toThrow(
+      "stdin must hold",
+    );
   }
   // What JSON.parse says would hold the beginning of a secret.
   expect(() => readMachineSettings("hunter2")).toThrow(/^(?!.*hunter)stdin must hold/);

@@ -1,0 +1,12 @@
+import { tokenName } from "../app/http/tokens.ts";
+
+/** Where the tokens lie on a machine: root writes it, the app's group reads it, and the app reads it again when it changes. */
+export const tokensFile = "/etc/lifeboat/tokens";
+
+/** An entry of the file: `<name>:<SHA-256 in hex>`, or the digest alone. */
+export const tokensEntry = new RegExp(`^(?:${tokenName.source}:)?[0-9a-f]{64}$`);
+
+/** Renders the file from its entries, one a line. */
+export function renderTokensFile(entries: readonly string[]): string {
+  return entries.map((entry) => `${entry}\n`).join("");
+}
