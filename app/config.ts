@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
-import { findUrlFault } from "./http-url.ts";
 import { readTokensFile } from "./http/live-tokens.ts";
 import { parseTokens } from "./http/tokens.ts";
 import { machineFiles, type Machine } from "./replica/machine.ts";
@@ -91,8 +90,12 @@ class Reading {
   httpUrl(name: string): string | undefined {
     const value = this.optional(name);
     if (value === undefined) return undefined;
-    const fault = findUrlFault(value);
-    if (fault !== null) this.#faults.push(`${name} ${fault}`);
+    const url = URL.parse(value);
+    // The value may hold a password or be one, so it is not repeated.
+    if (url === null || !/^https?:$/.test(url.protocol))
+      this.#faults.push(`${name} must start with https:// or http://`);
+    else if (url.username !== "" || url.password !== "")
+      this.#faults.push(`${name} must hold no user name or password`);
     return value;
   }
 

@@ -1,4 +1,3 @@
-import { findUrlFault } from "../app/http-url.ts";
 import { plainValue } from "./environment-file.ts";
 import { tokensEntry } from "./tokens-file.ts";
 
@@ -62,10 +61,7 @@ export function listFaults(input: UserDataInput): string[] {
       input.apiTokensSha256.every((entry) => tokensEntry.test(entry)),
       "apiTokensSha256 must hold 64 hex digits each, after a name and a colon or alone",
     ],
-    [
-      input.heartbeatUrl === undefined || isPlainUrl(input.heartbeatUrl),
-      "heartbeatUrl must be http(s)://… without a login, blanks, quotes or backslashes",
-    ],
+    [input.heartbeatUrl === undefined || isPlainUrl(input.heartbeatUrl), `heartbeatUrl ${plainUrlRule}`],
     [
       isWhole(input.replicationIntervalMs, 100),
       `replicationIntervalMs must be a whole number >= 100 (got ${input.replicationIntervalMs})`,
@@ -79,8 +75,13 @@ function isWhole(value: number, least: number): boolean {
   return Number.isInteger(value) && value >= least;
 }
 
-function isPlainUrl(url: string): boolean {
-  return plainValue.test(url) && findUrlFault(url) === null;
+/** What isPlainUrl demands. */
+export const plainUrlRule = "must be http(s)://… without a user name, a password, blanks, quotes or backslashes";
+
+/** Whether a URL can be called by the app and stand in the environment's file. */
+export function isPlainUrl(text: string): boolean {
+  const url = plainValue.test(text) ? URL.parse(text) : null;
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
 }
 
 /** Whether an endpoint is scheme, host and port, and nothing that a signature would have to know. */

@@ -1,8 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { findUrlFault } from "../app/http-url.ts";
 import { platformOf } from "../cloud-init/built-release.ts";
-import { plainValue } from "../cloud-init/environment-file.ts";
+import { isPlainUrl, plainUrlRule } from "../cloud-init/user-data-input.ts";
 import { findTokensFault } from "./api-tokens.ts";
 import { ConfigReading } from "./config-reading.ts";
 import { type StoreConfig, readStore } from "./store-config.ts";
@@ -69,7 +68,7 @@ export function readConfig(): InfraConfig {
       findTokensFault,
       'pulumi config set --secret apiTokens "$(openssl rand -hex 32)"',
     ),
-    heartbeatUrl: read.optionalSecret("heartbeatUrl", findHeartbeatFault),
+    heartbeatUrl: read.optionalSecret("heartbeatUrl", (url) => (isPlainUrl(url) ? null : plainUrlRule)),
   };
   // It is a host name and the value of a label.
   if (!/^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$/.test(config.name)) {
@@ -116,10 +115,6 @@ function isCidr(text: string): boolean {
   const isV6 = address.includes(":");
   if (URL.parse(isV6 ? `http://[${address}]` : `http://${address}`) === null) return false;
   return isV6 ? Number(bits) <= 128 : /^[0-9]+(\.[0-9]+){3}$/.test(address) && Number(bits) <= 32;
-}
-
-function findHeartbeatFault(url: string): string | null {
-  return plainValue.test(url) ? findUrlFault(url) : "must hold no blanks, quotes or backslashes";
 }
 
 function readSshKeys(read: ConfigReading): string[] {

@@ -27,9 +27,8 @@ export function parseTokensFile(text: string): Token[] {
 }
 
 const derivedNameDigits = 12;
-/** No blank, comma or colon: a name stands in lists, before a digest, and before a key. */
-export const tokenName = /[A-Za-z0-9][\w.-]{0,63}/;
-const namedToken = new RegExp(`^(?:(${tokenName.source}):)?([0-9a-f]{64})$`, "i");
+// No blank, comma or colon: a name stands in lists, before a digest, and before a key.
+const namedToken = /^(?:([a-z0-9][a-z0-9._-]{0,63}):)?([0-9a-f]{64})$/i;
 
 function parseToken(entry: string, number: number): Token {
   const parts = namedToken.exec(entry);

@@ -7,6 +7,8 @@ import { parse } from "yaml";
 
 import { readConfig } from "../../app/config.ts";
 import { readTokensFile } from "../../app/http/live-tokens.ts";
+import { parseTokens } from "../../app/http/tokens.ts";
+import { tokensEntry } from "../../cloud-init/tokens-file.ts";
 import { type UserDataInput, renderUserData, userDataLimitBytes } from "../../cloud-init/user-data.ts";
 import { makeTemporaryDirectory } from "../database/temporary-directory.ts";
 import { exampleInput } from "./example-input.ts";
@@ -57,6 +59,31 @@ test.each([exampleInput, compatible])("the app accepts what user-data and its ow
   expect(machine).toMatchObject({ bucketId, replicationIntervalMs: 1000, files: { database: "/data/app.db" } });
   expect(readTokensFile(config.tokensFile ?? "").map(({ digest }) => digest)).toEqual(input.apiTokensSha256);
   expect(config.heartbeatUrl).toBe(heartbeatUrl);
+});
+
+test("what a machine is given as a name, the app takes as one", () => {
+  const digest = "a1".repeat(32);
+  const names = [
+    "",
+    ":",
+    "a",
+    "A",
+    "9",
+    "_a",
+    "-a",
+    ".a",
+    "a.b_c-d",
+    "a b",
+    "a:b",
+    "a,b",
+    "ä",
+    "a".repeat(64),
+    "a".repeat(65),
+  ];
+  for (const name of names) {
+    const entry = name === "" ? digest : `${name}:${digest}`;
+    expect(tokensEntry.test(entry), entry).toBe(isTaken(entry));
+  }
 });
 
 test("the tokens have a file of their own, with their names, and the settings only name it", () => {
@@ -111,6 +138,14 @@ test("the YAML reader would see a second document or a broken one", () => {
   expect(() => parseUserData("#cloud-config\n- a\n")).toThrow();
   expect(parse(renderUserData(exampleInput))).toHaveProperty("write_files");
 });
+
+function isTaken(entry: string): boolean {
+  try {
+    return parseTokens([entry]).length === 1;
+  } catch {
+    return false;
+  }
+}
 
 /** The tokens of the machine, where this test can write them. */
 function placeTokens(environment: ReturnType<typeof gatherEnvironment>, directory: string): typeof environment {

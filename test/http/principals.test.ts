@@ -85,7 +85,7 @@ test("what became of a file of tokens is reported beside its SHA-256: taken, dam
   using directory = makeTemporaryDirectory();
   const [tokensFile, tokensReport] = [join(directory.path, "tokens"), join(directory.path, "report")];
   const reported = (words: string) =>
-    vi.waitFor(async () => expect(await readFile(tokensReport, "utf8")).toMatch(words), 20_000);
+    vi.waitFor(async () => expect(await readFile(tokensReport, "utf8")).toMatch(new RegExp(words)), 20_000);
   const sound = entry("shop", "s1");
   await writeFile(tokensFile, sound);
   await using server = await startTestServer({ tokenDigests: [], tokensFile, tokensReport });

@@ -124,7 +124,7 @@ test("a token may have a name before it, which the machine gets beside the diges
   expect(digestTokens(`shop:${first},${second}`)).toEqual([`shop:${digest(first)}`, digest(second)]);
   const tokens = (value: string) => faultsOf({ ...good, "lifeboat:apiTokens": value });
   expect(tokens(`shop:${first},shop:${second}`)).toBe("");
-  expect(tokens(`shop:${first},desk:${first}`)).toContain("apiTokens cannot be used: one digest has two names");
+  expect(tokens(`shop:${first},desk:${first}`)).toContain("apiTokens gives one token two names, shop and desk");
   for (const wrong of ["shop:hunter2", `${first},`, `${first} ${second}`]) {
     expect(tokens(wrong)).toContain("apiTokens must hold tokens of 24 characters");
     expect(tokens(wrong)).not.toMatch(/hunter2|aaaa/);
