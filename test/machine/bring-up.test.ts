@@ -19,7 +19,8 @@ import { Traffic } from "./traffic.ts";
 
 const timeout = 300_000;
 const script = readFileSync(join(import.meta.dirname, "../../scripts/cloud/bring-up.sh"), "utf8");
-const secondToken = createHash("sha256").update("a-second-token").digest("hex");
+const second = "a-second-token";
+const secondToken = createHash("sha256").update(second).digest("hex");
 
 let release: BuiltRelease;
 let bucket: ReleaseBucket;
@@ -61,13 +62,14 @@ function settings(changed: Partial<MachineSettings>): MachineSettings {
   };
 }
 
-const readEnvironment = () => machine.do("sort", "/etc/lifeboat/environment");
+const readEnvironment = () => machine.do("sort", "/etc/lifeboat/environment", "/etc/lifeboat/tokens");
 const readProcess = () => machine.show("app.service", "MainPID");
 
 machineTest("a machine is brought up at its birth, and a second run changes nothing", { timeout }, async () => {
   expect(await bringUp(release.sha256)).toEqual({ code: 0, stdout: "", stderr: "" });
   expect(await machine.ask("GET", "/ready")).toMatchObject({ status: 200 });
   expect(await machine.countStarts()).toBe(1);
+  expect(await machine.do("stat", "-c", "%a %U %G", "/etc/lifeboat/tokens")).toBe("640 root lifeboat\n");
   const { endpoint, region } = bucket.access;
   using place = await MachineBucket.open(
     {
@@ -82,7 +84,7 @@ machineTest("a machine is brought up at its birth, and a second run changes noth
   const [environment, process] = [await readEnvironment(), await readProcess()];
   expect(await bringUp(release.sha256)).toEqual({ code: 0, stdout: "", stderr: "" });
   expect([await readEnvironment(), await readProcess()]).toEqual([environment, process]);
-  expect(await machine.do("ls", "/etc/lifeboat")).toBe("environment\n");
+  expect(await machine.do("ls", "/etc/lifeboat")).toBe("environment\ntokens\n");
 });
 
 machineTest(
@@ -113,7 +115,7 @@ machineTest("settings that do not serve are taken back, and the cause is told", 
   expect(await machine.ask("POST", "/customers", { name: "Ada", email: "ada@example.test" })).toMatchObject({
     status: 201,
   });
-  expect(await machine.do("ls", "/etc/lifeboat")).toBe("environment\n");
+  expect(await machine.do("ls", "/etc/lifeboat")).toBe("environment\ntokens\n");
 });
 
 machineTest(
@@ -136,20 +138,56 @@ machineTest(
   },
 );
 
+machineTest(
+  "tokens alone restart nothing and refuse nobody; those that cannot be used are told and taken back",
+  { timeout },
+  async () => {
+    expect(await bringUp(release.sha256)).toMatchObject({ code: 0 });
+    await giveOldSettings();
+    expect(await bringUp(release.sha256)).toMatchObject({ code: 0, stderr: "" });
+    const [settled, starts, process] = [await readEnvironment(), await machine.countStarts(), await readProcess()];
+    expect(settled).not.toContain("LIFEBOAT_API_TOKENS_SHA256");
+
+    const traffic = Traffic.start(machine);
+    const reading = machine.readOnOneConnection(100);
+    const [named, rotated] = [`desk:${machine.tokenSha256}`, `shop:${secondToken}`];
+    expect(await bringUp(release.sha256, { apiTokensSha256: [named, rotated] })).toMatchObject({ code: 0, stderr: "" });
+    expect((await machine.ask("GET", "/customers", undefined, second)).status).toBe(200);
+    expect(await bringUp(release.sha256)).toMatchObject({ code: 0, stderr: "" });
+    expect((await machine.ask("GET", "/customers", undefined, second)).status).toBe(401);
+    const told = /the app keeps the tokens from before[^\n]*entry 1 is neither[^]*going back to the settings/;
+    const unusable = await bringUp(release.sha256, { apiTokensSha256: [`nobody: ${secondToken}`] });
+    expect(unusable).toMatchObject({ code: 1, stderr: expect.stringMatching(told) });
+    expect(await machine.do("journalctl", "--unit=app", "--output=cat")).toMatch(
+      /"level":50.*the tokens of before stay/,
+    );
+    await traffic.waitForWrites(5);
+
+    expect(new Set((await reading).slice(1))).toEqual(new Set(["200 after 0"]));
+    expect((await traffic.stop()).refused).toEqual([]);
+    expect([await readEnvironment(), await machine.countStarts(), await readProcess()]).toEqual([
+      settled,
+      starts,
+      process,
+    ]);
+    expect(await machine.do("ls", "/etc/lifeboat")).toBe("environment\ntokens\n");
+  },
+);
+
 machineTest("a run that was cut off is finished by the next one", { timeout }, async () => {
   expect(await bringUp(release.sha256)).toMatchObject({ code: 0 });
-  const apiTokensSha256 = [machine.tokenSha256, secondToken];
+  const changed = { apiTokensSha256: [machine.tokenSha256, secondToken], retentionHours: 48 };
   const [before, process] = [await readEnvironment(), await readProcess()];
-  const half = renderSettings(settings({ apiTokensSha256 })).slice(0, -20);
+  const half = renderSettings(settings(changed)).slice(0, -20);
   const words = ["sh", "-c", `set -- ${release.sha256}\n${script}`];
   expect(await machine.root.run(words, half)).toMatchObject({ code: 1, stderr: expect.stringContaining("cut off") });
   expect([await readEnvironment(), await readProcess()]).toEqual([before, process]);
 
   await stubCommand(machine.root, "systemctl", 'test "$1" != stop && exec /usr/bin/systemctl "$@"; kill -9 "$PPID"');
-  expect(await bringUp(release.sha256, { apiTokensSha256 })).not.toMatchObject({ code: 0 });
+  expect(await bringUp(release.sha256, changed)).not.toMatchObject({ code: 0 });
   await machine.do("rm", "/usr/local/sbin/systemctl");
   expect(await readProcess()).toBe(process);
-  expect(await bringUp(release.sha256, { apiTokensSha256 })).toMatchObject({ code: 0 });
+  expect(await bringUp(release.sha256, changed)).toMatchObject({ code: 0 });
   expect(await machine.countStarts()).toBe(2);
   expect(await readProcess()).not.toBe(process);
 
@@ -157,5 +195,20 @@ machineTest("a run that was cut off is finished by the next one", { timeout }, a
   await machine.do("umount", "/data");
   expect((await machine.root.run(["systemctl", "start", "boot.service"])).code).not.toBe(0);
   expect(await machine.show("boot.service", "AssertResult")).toBe("no");
-  expect(await bringUp(release.sha256, { apiTokensSha256 })).toMatchObject({ code: 0 });
+  expect(await bringUp(release.sha256, changed)).toMatchObject({ code: 0 });
 });
+
+/** Those of a machine whose tokens stand among its settings, as before there was a file for them. */
+async function giveOldSettings(): Promise<void> {
+  const line = `LIFEBOAT_API_TOKENS_SHA256='${machine.tokenSha256}'`;
+  await machine.do(
+    "sed",
+    "-i",
+    `s/^LIFEBOAT_API_TOKENS_FILE=.*/${line}/; /^LIFEBOAT_HEARTBEAT_URL=/d`,
+    "/etc/lifeboat/environment",
+  );
+  await machine.do("rm", "/etc/lifeboat/tokens");
+  await machine.do("systemctl", "restart", "app.service");
+  await machine.waitUntilReady();
+  expect((await machine.ask("GET", "/customers")).status).toBe(200);
+}

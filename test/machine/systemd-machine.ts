@@ -89,8 +89,8 @@ export class SystemdMachine implements AsyncDisposable {
   }
 
   /** A request to the app, from within the machine; status 0 when nobody answers. */
-  async ask(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
-    const words = ["--silent", "--max-time", "20", "--request", method, "--header", `Authorization: Bearer ${token}`];
+  async ask(method: string, path: string, body?: unknown, as = token): Promise<{ status: number; body: unknown }> {
+    const words = ["--silent", "--max-time", "20", "--request", method, "--header", `Authorization: Bearer ${as}`];
     const sent =
       body === undefined
         ? []
@@ -118,6 +118,13 @@ export class SystemdMachine implements AsyncDisposable {
     const answer: unknown = JSON.parse(stdout.endsWith(":}") ? `${stdout.slice(0, -1)}null}` : stdout);
     const { status, body: answered } = Value.Parse(answerSchema, answer);
     return { status: Number(status), body: answered };
+  }
+
+  /** Reads one after the other, ten a second, for as long as they may; returns each answer's status and how often it had to connect. */
+  async readOnOneConnection(count: number): Promise<string[]> {
+    const words = ["--silent", "--rate", "10/s", "--header", `Authorization: Bearer ${token}`, "--output", "/dev/null"];
+    const format = ["--write-out", "%{http_code} after %{num_connects}\\n"];
+    return (await this.do("curl", ...words, ...format, `http://127.0.0.1/customers#[1-${count}]`)).trim().split("\n");
   }
 
   async #wait(name: string, probe: () => Promise<true | null>): Promise<void> {

@@ -13,6 +13,7 @@ const createdSchema = Type.Object({ id: Type.String() });
 export class Traffic {
   readonly #machine: SystemdMachine;
   readonly #acknowledged: { path: string; at: number }[] = [];
+  readonly #refused: number[] = [];
   readonly #done: Promise<void>;
   #stopped = false;
 
@@ -32,14 +33,15 @@ export class Traffic {
     await waitFor(`${count} more writes`, probe, { timeoutMs: 60_000 });
   }
 
-  /** The longest time between two acknowledged writes, and where they are read. */
-  async stop(): Promise<{ acknowledged: string[]; longestGapMs: number }> {
+  /** The longest time between two acknowledged writes, where they are read, and the other answers; 0 for none. */
+  async stop(): Promise<{ acknowledged: string[]; refused: number[]; longestGapMs: number }> {
     this.#stopped = true;
     await this.#done;
     const times = this.#acknowledged.map(({ at }) => at);
     const gaps = times.map((at, index) => at - (times[index - 1] ?? at));
     return {
       acknowledged: this.#acknowledged.map(({ path }) => path),
+      refused: this.#refused,
       longestGapMs: Math.round(Math.max(0, ...gaps)),
     };
   }
@@ -53,6 +55,7 @@ export class Traffic {
           path: `/customers/${Value.Parse(createdSchema, body).id}`,
           at: performance.now(),
         });
+      else this.#refused.push(status);
       await sleep(pauseMs);
     }
   }
