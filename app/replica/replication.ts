@@ -1,5 +1,6 @@
 import { mayPass } from "./bucket-error.ts";
 import { assertBase } from "./chain.ts";
+import { elapsedMs, readClocks, type Moment } from "./elapsed.ts";
 import { HeadWatch } from "./head-watch.ts";
 import { type Head, type StoredHead, fetchHead, runOf, swapHead } from "./head.ts";
 import type { OwnEpoch } from "./new-base.ts";
@@ -30,7 +31,7 @@ export class Replication {
   #replica: ReplicaWatch;
   #state: "opening" | "living" | "fenced" = "opening";
   #openedAt = Date.now();
-  #checkedAt: number | null = null;
+  #checkedAt: Moment | null = null;
   #lastTxid: string | null = null;
   #lastCause: string = unanswered;
   #causes = new RareCauses();
@@ -75,7 +76,7 @@ export class Replication {
 
   /** Milliseconds since the last sync that was checked; null when there was none. */
   get replicatedAgeMs(): number | null {
-    return this.#checkedAt === null ? null : Date.now() - this.#checkedAt;
+    return this.#checkedAt === null ? null : elapsedMs(this.#checkedAt);
   }
 
   /** The TXID of the last sync that was checked; null when there was none. */
@@ -167,7 +168,7 @@ export class Replication {
     this.#lastTxid = txid;
     this.#lastCause = unanswered;
     this.#causes.forget();
-    this.#checkedAt = Date.now();
+    this.#checkedAt = readClocks();
   }
 
   /** Within a round, so that no sync of the old epoch is on its way while the epoch changes. */
@@ -222,7 +223,7 @@ export class Replication {
 
   #lookAtHead(): void {
     void this.#pollHead();
-    if (this.#checkedAt !== null && Date.now() - this.#checkedAt > heartbeatMs) this.#rounds.request();
+    if ((this.replicatedAgeMs ?? 0) > heartbeatMs) this.#rounds.request();
   }
 
   /**

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
 import { type Bucket } from "../../app/replica/bucket.ts";
 import { fetchChain } from "../../app/replica/chain.ts";
@@ -33,6 +33,28 @@ test("the epoch is made living only when its base is in the bucket", async () =>
   expect(chains).toEqual(["whole"]);
   expect((await fetchHead(site.bucket)).head.state).toBe("living");
   expect(replication.state).toBe("living");
+});
+
+test("a wall clock that is set back makes no proof younger, and one that goes ahead has it renewed at once", async () => {
+  await using site = await ReplicaSite.open(store.access);
+  site.startLitestream();
+  const { replication } = site.replicate();
+  await replication.replicate(patientMs);
+  const wallClock = Date.now.bind(Date);
+  let aheadMs = -3_600_000;
+  const changed = vi.spyOn(Date, "now").mockImplementation(() => wallClock() + aheadMs);
+  try {
+    const age = replication.replicatedAgeMs ?? -1;
+    expect(age).toBeGreaterThanOrEqual(0);
+    await sleep(300);
+    expect(replication.replicatedAgeMs).toBeGreaterThan(age + 250);
+    aheadMs = 3_600_000;
+    expect(replication.replicatedAgeMs).toBeGreaterThan(3_000_000);
+    const isRenewed = async () => ((replication.replicatedAgeMs ?? 0) < 60_000 ? true : null);
+    await waitFor("the next proof", isRenewed, { timeoutMs: patientMs });
+  } finally {
+    changed.mockRestore();
+  }
 });
 
 test("a Litestream that uploads to another epoch's prefix is not believed", async () => {
