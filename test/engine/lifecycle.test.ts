@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
@@ -168,14 +169,20 @@ test("a rebuild shuts the machine down, then takes its disk, and keeps volume an
   expect(scenario.machines.running.get(after.id)?.release).toBe(releaseTwo);
 });
 
-test("a new key reaches the running machine before the old one is revoked", async () => {
+test("a new key, other tokens and a heartbeat URL reach the running machine before the old key is revoked", async () => {
   const server = onlyServer(scenario);
   const before = scenario.machines.running.get(server.id);
   scenario.calls.length = 0;
+  const another = "another-token-of-the-tests";
+  const heartbeatUrl = "https://ping.example/a-secret";
   await scenario.stack.setConfig("keyGeneration", { value: "2" });
+  await scenario.stack.setConfig("apiTokens", { value: `${apiToken},shop:${another}`, secret: true });
+  await scenario.stack.setConfig("heartbeatUrl", { value: heartbeatUrl, secret: true });
   await scenario.stack.up();
   const after = scenario.machines.running.get(server.id);
   expect(after?.accessKeyId).not.toBe(before?.accessKeyId);
+  expect(before).toMatchObject({ tokens: `${digestOf(apiToken)}\n`, heartbeatUrl: "" });
+  expect(after).toMatchObject({ tokens: `${digestOf(apiToken)}\nshop:${digestOf(another)}\n`, heartbeatUrl });
   const steps = scenario.calls.map(({ verb, name }) => `${verb} ${name}`);
   expect(steps.filter((step) => !step.startsWith("update recovery-"))).toEqual([
     "create access-machine-2",
@@ -222,4 +229,8 @@ function listStateFiles(directory: string): string[] {
   const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
   const own = names.filter((name) => directory === scenario.stateDirectory || /^Pulumi\..*yaml$/.test(name));
   return own.map((name) => join(directory, name)).filter((path) => statSync(path).isFile());
+}
+
+function digestOf(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
 }

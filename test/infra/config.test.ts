@@ -43,6 +43,9 @@ function faultsOf(settings: Record<string, string>): string {
   return "";
 }
 
+const tokensFault = (apiTokens: string): string => faultsOf({ ...good, "lifeboat:apiTokens": apiTokens });
+const digestOf = (token: string): string => createHash("sha256").update(token).digest("hex");
+
 test("what has a default need not be set", () => {
   expect(read(good)).toMatchObject({
     name: "lifeboat-test",
@@ -120,14 +123,12 @@ test("the API tokens are secret even when they were set in clear", async () => {
 
 test("a token may have a name before it, which the machine gets beside the digest; two names for one are a fault", () => {
   const [first, second] = ["a".repeat(24), "b".repeat(24)];
-  const digest = (token: string) => createHash("sha256").update(token).digest("hex");
-  expect(digestTokens(`shop:${first},${second}`)).toEqual([`shop:${digest(first)}`, digest(second)]);
-  const tokens = (value: string) => faultsOf({ ...good, "lifeboat:apiTokens": value });
-  expect(tokens(`shop:${first},shop:${second}`)).toBe("");
-  expect(tokens(`shop:${first},desk:${first}`)).toContain("apiTokens gives one token two names, shop and desk");
+  expect(digestTokens(`shop:${first},${second}`)).toEqual([`shop:${digestOf(first)}`, digestOf(second)]);
+  expect(tokensFault(`shop:${first},shop:${second}`)).toBe("");
+  expect(tokensFault(`shop:${first},desk:${first}`)).toContain("apiTokens gives one token two names, shop and desk");
   for (const wrong of ["shop:hunter2", `${first},`, `${first} ${second}`]) {
-    expect(tokens(wrong)).toContain("apiTokens must hold tokens of 24 characters");
-    expect(tokens(wrong)).not.toMatch(/hunter2|aaaa/);
+    expect(tokensFault(wrong)).toContain("apiTokens must hold tokens of 24 characters");
+    expect(tokensFault(wrong)).not.toMatch(/hunter2|aaaa/);
   }
 });
 

@@ -10,9 +10,10 @@ const secretMark = "1b47061264138c4ac30d75fd1eb44270";
 vi.mock("../../infra/read-release.ts", () => ({ readRelease: () => ({ sha256, path: import.meta.filename }) }));
 
 const bucketName = `lifeboat-test-${accountId}`;
+const heartbeatUrl = "https://ping.example/tok_of-the-heartbeat";
 let program: LoadedProgram;
 beforeAll(async () => {
-  program = await loadProgram({ config: settings });
+  program = await loadProgram({ config: { ...settings, "lifeboat:heartbeatUrl": heartbeatUrl } });
 });
 
 test("every resource belongs to the component that is its noun", () => {
@@ -101,6 +102,7 @@ test("user-data is secret on the wire", () => {
   expect(Object.values(Object(userData))).toContain(secretMark);
   expect(Object(userData).value).toMatch(/^#cloud-config\n/);
   expect(Object(userData).value).toContain(`secret-of-access-machine-1`);
+  expect(Object(userData).value).toContain(`LIFEBOAT_HEARTBEAT_URL='${heartbeatUrl}'`);
 });
 
 test("the volume hangs on the server itself, without an attachment that would be taken first", () => {
@@ -184,7 +186,7 @@ test("no secret stands in a command, which a failure would print, nor in its env
     if (stdin !== undefined) expect(Object.values(Object(stdin))).toContain(secretMark);
   }
   const { stdin } = program.the("command:local:Command", "active-activation").inputs;
-  expect(JSON.stringify(stdin)).toContain("secret-of-access-machine-1");
+  for (const secret of ["secret-of-access-machine-1", heartbeatUrl]) expect(JSON.stringify(stdin)).toContain(secret);
 });
 
 test("the machine has an identity of its own, and the verifier another", () => {
@@ -214,4 +216,5 @@ test("what is printed is not secret, and the verifier's key is", async () => {
   expect(await pulumi.isSecret(outputs.bucketId)).toBe(false);
   expect(await pulumi.isSecret(outputs.verifierKey.secretAccessKey)).toBe(true);
   expect(await valueOf(outputs.recoveryCard)).not.toMatch(/secret-of-|tok_/);
+  expect(await valueOf(outputs.recoveryCard)).toContain("(and as secrets hcloud:token, apiTokens, heartbeatUrl)");
 });

@@ -5,7 +5,7 @@ import { GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import type { Account } from "../aws/account.ts";
 import type { Server } from "../hcloud/cloud.ts";
 
-export type Machine = Readonly<{ release: string; accessKeyId: string; tokens: string }>;
+export type Machine = Readonly<{ release: string; accessKeyId: string; tokens: string; heartbeatUrl: string }>;
 
 type BringUp = Readonly<{ server: Server; script: string; settings: string }>;
 
@@ -23,7 +23,8 @@ export async function bringUp({ server, script, settings }: BringUp, account: Ac
   const archive = (await found.Body?.transformToByteArray()) ?? new Uint8Array();
   const sha256 = createHash("sha256").update(archive).digest("hex");
   if (sha256 !== release) throw new Error(`release ${release} has SHA-256 ${sha256}`);
-  return { release, accessKeyId, tokens: /^# tokens\n([^]*)# complete$/m.exec(settings)?.[1] ?? "" };
+  const heartbeatUrl = given["LIFEBOAT_HEARTBEAT_URL"] ?? "";
+  return { release, accessKeyId, heartbeatUrl, tokens: /^# tokens\n([^]*)# complete$/m.exec(settings)?.[1] ?? "" };
 }
 
 /** Puts the host keys of a server's birth into the bucket, as cloud-init's tell-host-keys does, with the key of its birth. */
