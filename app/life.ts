@@ -19,7 +19,8 @@ import type { Replication } from "./replica/replication.ts";
 import { makeRestorePoint, uploadAll } from "./replica/restore-point.ts";
 
 const mebibyte = 1024 * 1024;
-const writerLimits = { queueLimit: 2_000, walAlarmBytes: 128 * mebibyte, walLimitBytes: 1024 * mebibyte };
+/** How many writes may wait, and how much of the WAL: the alarm, and the limit from which writes are refused. */
+export const writerLimits = { queueLimit: 2_000, walAlarmBytes: 128 * mebibyte, walLimitBytes: 1024 * mebibyte };
 const bucketTimeoutMs = 5_000;
 /** How long a stop waits for answers under way. */
 export const closeTimeoutMs = 10_000;
@@ -94,9 +95,10 @@ async function openDatabaseParts(
   { machine, log, endings, parts }: Start,
   opening: Promise<Replication>,
 ): Promise<void> {
-  const { database } = machine.files;
+  const { database, litestreamLock } = machine.files;
   const writer = await startWriter({
     databasePath: database,
+    litestreamLock,
     threadUrl: new URL(`./writer-thread${extname(import.meta.filename)}`, import.meta.url),
     ...writerLimits,
     beforeMigration: async (pending) => securePoint(machine, await opening, pending),

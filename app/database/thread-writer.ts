@@ -1,5 +1,6 @@
 import type { Worker } from "node:worker_threads";
 
+import type { ForeignWriter } from "./foreign-writer.ts";
 import { readAnswer, refuseWrite } from "./read-answer.ts";
 import type { WalGuard } from "./wal-guard.ts";
 import { type Committed, type RefusalReason, WriteOutcomeUnknown } from "./write-outcome.ts";
@@ -16,6 +17,7 @@ type ThreadParts = {
   watchLimits: WatchLimits;
   log: WriterLog;
   guard: WalGuard;
+  foreignWriter: ForeignWriter;
   queueLimit: number;
 };
 type Pending = {
@@ -67,7 +69,12 @@ export class ThreadWriter implements Writer {
 
   get state(): Writer["state"] {
     if (this.#isStopping || this.#failure !== undefined) return "stopping";
-    return this.#isFenced || this.#watch.isStuck() || this.#parts.guard.isTooBig() ? "refusing" : "accepting";
+    if (this.#isFenced || this.#watch.isStuck() || this.#parts.guard.isTooBig()) return "refusing";
+    return this.#parts.foreignWriter.cause === null ? "accepting" : "refusing";
+  }
+
+  get cause(): string | null {
+    return this.#parts.foreignWriter.cause ?? this.#parts.guard.cause;
   }
 
   async execute(command: string, input: unknown, options: ExecuteOptions): Promise<Committed<unknown>> {
@@ -149,6 +156,9 @@ export class ThreadWriter implements Writer {
       this.#fail(error instanceof Error ? error : new Error(String(error)));
       return;
     }
+    if (answers.some((answer) => answer.outcome === "committed")) this.#parts.foreignWriter.noteCommit();
+    else if (answers.some((answer) => answer.outcome === "refused" && answer.reason === "busy"))
+      this.#parts.foreignWriter.noteBusy();
     this.#settle(answers);
   }
 

@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 
 import type Database from "better-sqlite3";
 
+import { type LockPlaces, nameSnapshotHolders } from "./lock-holders.ts";
 import { openDatabase } from "./open-database.ts";
 import { prepareStatement } from "./transaction.ts";
 import type { WriterLog } from "./writer.ts";
@@ -13,6 +14,7 @@ import type { WriterLog } from "./writer.ts";
  */
 export class WalGuard {
   readonly #db: Database.Database;
+  readonly #places: LockPlaces;
   readonly #walPath: string;
   readonly #walInode: number;
   readonly #frameBytes: number;
@@ -21,8 +23,12 @@ export class WalGuard {
   #bytes = 0;
   #measuredAtMs = Number.NEGATIVE_INFINITY;
   #level: "quiet" | "alarm" | "limit" = "quiet";
+  #holder = "";
+  #namedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(databasePath: string, limits: { alarmBytes: number; limitBytes: number }, log: WriterLog) {
+  constructor(places: LockPlaces, limits: { alarmBytes: number; limitBytes: number }, log: WriterLog) {
+    const { databasePath } = places;
+    this.#places = places;
     this.#db = openDatabase(databasePath, "reader");
     this.#walPath = `${databasePath}-wal`;
     this.#walInode = statSync(this.#walPath).ino;
@@ -58,6 +64,15 @@ export class WalGuard {
     return this.measureBytes() >= this.#limits.limitBytes;
   }
 
+  /** Why the WAL cannot be reset, from its alarm size on; null below it. The holder that it names is not older than 1 s. */
+  get cause(): string | null {
+    this.measureBytes();
+    if (this.#level === "quiet") return null;
+    if (performance.now() - this.#namedAtMs >= renameMs) this.#nameHolder();
+    const size = this.#level === "limit" ? "its limit, and writes are refused" : "its alarm size";
+    return `the WAL reached ${size}; the snapshot that keeps it from being reset is ${this.#holder}`;
+  }
+
   close(): void {
     this.#db.close();
   }
@@ -69,18 +84,29 @@ export class WalGuard {
     return Math.max(row?.log ?? 0, 0);
   }
 
+  #nameHolder(): void {
+    this.#holder = nameSnapshotHolders(this.#places);
+    this.#namedAtMs = performance.now();
+  }
+
   #logCrossing(): void {
     const { alarmBytes, limitBytes } = this.#limits;
     const before = this.#level;
     this.#level = this.#bytes >= limitBytes ? "limit" : this.#bytes >= alarmBytes ? "alarm" : "quiet";
     if (this.#level === before) return;
-    const fields = { walBytes: this.#bytes, alarmBytes, limitBytes };
-    if (this.#level === "limit")
-      this.#log.error(fields, "the WAL reached its limit and writes are refused: is Litestream running?");
-    else if (before === "limit") this.#log.warn(fields, "the WAL is below its limit again and writes are accepted");
-    else if (this.#level === "alarm") this.#log.warn(fields, "the WAL reached its alarm size: is Litestream running?");
+    const sizes = { walBytes: this.#bytes, alarmBytes, limitBytes };
+    if (before === "limit") {
+      this.#log.warn(sizes, "the WAL is below its limit again and writes are accepted");
+      return;
+    }
+    if (this.#level === "quiet") return;
+    this.#nameHolder();
+    const fields = { ...sizes, cause: this.cause };
+    if (this.#level === "limit") this.#log.error(fields, "the WAL reached its limit and writes are refused");
+    else this.#log.warn(fields, "the WAL reached its alarm size");
   }
 }
 
 const frameHeaderBytes = 24;
 const remeasureMs = 10;
+const renameMs = 1_000;

@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 
 import type { Log } from "../log.ts";
+import { ForeignWriter } from "./foreign-writer.ts";
 import { migrateThread, type MigrationProgress } from "./migrate-thread.ts";
 import type { MigrationNote } from "./migration.ts";
 import { ThreadWriter } from "./thread-writer.ts";
@@ -22,6 +23,8 @@ export type Writer = {
   readonly walBytes: number;
   /** How long the oldest write has waited for its answer; null when none waits. */
   readonly oldestWriteMs: number | null;
+  /** Who or what is in the way of writes, or soon will be; null when nothing is. */
+  readonly cause: string | null;
   /** From now on nothing is written: what waits is refused, unless its COMMIT has begun. */
   refuse(reason: "fenced"): void;
   /** Stops accepting and waits for the answers of all that was accepted. Throws after 30 s, or when the thread died. */
@@ -34,6 +37,8 @@ export type Writer = {
 
 export type WriterOptions = {
   databasePath: string;
+  /** The file whose lock Litestream runs under: so it is told by name from other processes. */
+  litestreamLock?: string;
   threadUrl: URL;
   queueLimit: number;
   walAlarmBytes: number;
@@ -64,9 +69,11 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
   const death = watchDeath(worker);
   try {
     await migrateThread({ worker, death }, options);
-    const guard = new WalGuard(databasePath, { alarmBytes, limitBytes }, log);
-    const { queueLimit, watchLimits = defaultWatchLimits } = options;
-    return new ThreadWriter({ worker, death, fence, running, guard, queueLimit, watchLimits, log });
+    const { queueLimit, litestreamLock, watchLimits = defaultWatchLimits } = options;
+    const places = { databasePath, ...(litestreamLock !== undefined && { litestreamLock }) };
+    const guard = new WalGuard(places, { alarmBytes, limitBytes }, log);
+    const foreignWriter = new ForeignWriter(places, log);
+    return new ThreadWriter({ worker, death, fence, running, guard, foreignWriter, queueLimit, watchLimits, log });
   } catch (error) {
     await worker.terminate();
     throw new Error(`starting the writer on ${databasePath} failed`, { cause: error });

@@ -11,6 +11,8 @@ export type WriterHealth = {
   readonly walBytes: number;
   /** How long the oldest write has waited for its answer; null when none waits. */
   readonly oldestWriteMs: number | null;
+  /** Who or what is in the way of writes, or soon will be; null when nothing is. */
+  readonly cause: string | null;
 };
 
 type Health = { writer: WriterHealth; replication: Replication; findStartCause: () => string | null };
@@ -32,9 +34,10 @@ export function addHealthRoutes(server: Server, health: Health): void {
     const withinMs = query.replicated === undefined ? null : readReplicatedWithin(query.replicated);
     const startCause = findStartCause();
     const status = judgeHealth(health, withinMs);
+    const cause = startCause ?? writer.cause;
     return reply.code(status === "ready" ? 200 : 503).send({
       status,
-      ...(startCause !== null && { cause: startCause }),
+      ...(cause !== null && { cause }),
       state: replication.state,
       epoch: replication.epoch,
       fence: replication.fence,

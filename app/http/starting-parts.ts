@@ -55,6 +55,9 @@ export class StartingParts<R extends Replication> {
       get oldestWriteMs() {
         return health().oldestWriteMs;
       },
+      get cause() {
+        return health().cause;
+      },
     };
   }
 
@@ -101,7 +104,7 @@ function describeProgress({ stage, migration, elapsedMs }: MigrationProgress): s
   return `the database is being migrated: ${stage}${step}, for ${Math.round(elapsedMs / 1000)} s`;
 }
 
-const noWriter: WriterHealth = { state: "refusing", queueLength: 0, walBytes: 0, oldestWriteMs: null };
+const noWriter: WriterHealth = { state: "refusing", queueLength: 0, walBytes: 0, oldestWriteMs: null, cause: null };
 const noReplication = {
   state: "starting",
   replicatedAgeMs: null,

@@ -1,4 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
+
+import { listFileLocks, readKernelTable } from "../database/file-locks.ts";
 
 type Places = { socketPath: string; lockPath?: string };
 
@@ -18,7 +20,7 @@ export function findLitestream(told: number | null, { socketPath, lockPath }: Pl
 const listeningFlag = 0x1_00_00;
 
 function findListeners(socketPath: string): number[] {
-  const inodes = readLines("/proc/net/unix").flatMap((line) => {
+  const inodes = (readKernelTable("/proc/net/unix") ?? []).flatMap((line) => {
     const [, , , flags = "", , , inode, ...path] = line.trim().split(/\s+/);
     const isOurs = path.join(" ") === socketPath && (Number.parseInt(flags, 16) & listeningFlag) !== 0;
     return isOurs ? [`socket:[${inode}]`] : [];
@@ -46,31 +48,8 @@ function readLinkOrNothing(path: string): string {
 }
 
 function findLockHolders(lockPath: string, told: number | null): number[] {
-  const lock = statSync(lockPath, { throwIfNoEntry: false });
-  if (lock === undefined) return [];
-  return readLines("/proc/locks").flatMap((line) => {
-    const found = /^\d+: FLOCK +ADVISORY +WRITE +(\d+) +([0-9a-f]+):([0-9a-f]+):(\d+) /.exec(line);
-    if (found === null || Number(found[4]) !== lock.ino) return [];
-    const pid = Number(found[1]);
-    // Btrfs tells another device here than stat does; then the process must have named itself as well.
-    const isDevice = `${found[2]}:${found[3]}` === describeDevice(lock.dev);
-    return isDevice || pid === told ? [pid] : [];
-  });
-}
-
-// The kernel's own layout of a device number, as glibc's major() and minor() read it.
-function describeDevice(device: number): string {
-  const major = (device >> 8) & 0xf_ff;
-  const minor = (device & 0xff) | ((device >> 12) & 0xf_ff_00);
-  return [major, minor].map((part) => part.toString(16).padStart(2, "0")).join(":");
-}
-
-function readLines(path: string): string[] {
-  try {
-    return readFileSync(path, "utf8").split("\n");
-  } catch (error) {
-    // Only Linux has them; elsewhere nothing can be confirmed, so nothing is killed.
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
-    throw error;
-  }
+  const locks = listFileLocks(lockPath) ?? [];
+  const held = locks.filter(({ type, mode }) => type === "flock" && mode === "write");
+  // Where the device does not tell, the process must have named itself as well.
+  return held.filter(({ isDevice, pid }) => isDevice || pid === told).map(({ pid }) => pid);
 }
