@@ -2,16 +2,23 @@ import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { parseArgs } from "node:util";
 
 import { type Comparison, compareVariants } from "./bench/interleave.ts";
+import { longReaderCases, measureLongReader } from "./bench/measure-long-reader.ts";
 import { listReadVariants } from "./bench/measure-reads.ts";
 import { listRunnerVariants } from "./bench/measure-runner.ts";
 import { listWriteVariants } from "./bench/measure-writes.ts";
 import { renderComparison } from "./bench/render-comparison.ts";
+import { renderLongReader } from "./bench/render-long-reader.ts";
 import { makeScratchDirectory } from "./bench/scratch-directory.ts";
+import { startSeaweedStore } from "./drill/seaweed-store.ts";
 
-type Options = { rounds: number; roundMs: number; directory: string; json: boolean };
-const usage = `npm run bench -- [--rounds 5] [--round-ms 1000] [--directory ${tmpdir()}] [--json]`;
+type Options = { rounds: number; roundMs: number; directory: string; json: boolean; longReader: boolean };
+const usage = `npm run bench -- [--rounds 5] [--round-ms 1000] [--directory ${tmpdir()}] [--json] | --long-reader [--directory ${tmpdir()}]`;
 
 const options = readOptions();
+if (options.longReader) {
+  await compareLongReaders(options.directory);
+  process.exit(0);
+}
 using scratch = makeScratchDirectory(options.directory);
 const comparisons: Comparison[] = [];
 
@@ -27,6 +34,15 @@ await compare("read and update in one transaction, one thread", runners);
 if (options.json) {
   const machine = { cores: availableParallelism(), load: loadavg(), node: process.version };
   console.log(JSON.stringify({ rounds: options.rounds, roundMs: options.roundMs, machine, comparisons }));
+}
+
+/** About eight minutes, and 2.5 GB of space. */
+async function compareLongReaders(parent: string): Promise<void> {
+  await using store = await startSeaweedStore();
+  for (const one of longReaderCases) {
+    const run = await measureLongReader(one, { parent, store: store.access });
+    console.log(renderLongReader(run));
+  }
 }
 
 async function compare(title: string, variants: Parameters<typeof compareVariants>[1]): Promise<void> {
@@ -51,10 +67,12 @@ function parseOptions(): Options {
       "round-ms": { type: "string", default: "1000" },
       directory: { type: "string", default: tmpdir() },
       json: { type: "boolean", default: false },
+      "long-reader": { type: "boolean", default: false },
     },
   });
   const roundMs = readCount("--round-ms", values["round-ms"]);
-  return { rounds: readCount("--rounds", values.rounds), roundMs, directory: values.directory, json: values.json };
+  const { directory, json, "long-reader": longReader } = values;
+  return { rounds: readCount("--rounds", values.rounds), roundMs, directory, json, longReader };
 }
 
 function readCount(flag: string, text: string): number {

@@ -11,7 +11,7 @@ import { bootFor, holdSnapshot, startLitestream } from "./long-reader-site.ts";
 import { makeScratchDirectory } from "./scratch-directory.ts";
 
 /** One write of the load: when it was sent, how long it took, how much of the WAL was in use, and how it ended. */
-type Write = { sentMs: number; tookMs: number; walBytes: number; outcome: string };
+export type Write = { sentMs: number; tookMs: number; walBytes: number; outcome: string };
 type Moments = { heldMs: number; reachedMs: number | null; releasedMs: number; acceptedMs: number };
 export type LongReaderRun = {
   name: string;
@@ -21,6 +21,8 @@ export type LongReaderRun = {
 };
 
 const mebibyte = 1024 * 1024;
+/** Litestream 0.5.17's own threshold: about 500 MB. */
+export const litestreamDefaultPages = 121_359;
 const documentBytes = 64 * 1024;
 const clients = 8;
 /** What the machine keeps up with at most; a write that is still under way is waited for. */
@@ -89,7 +91,8 @@ const consoleLog = {
 
 type Load = { writes: Write[]; stop(): Promise<Write[]> };
 
-function startLoad(writer: Writer): Load {
+/** Eight clients that write 15 MB/s together, each waiting for its answer. */
+export function startLoad(writer: Writer): Load {
   const writes: Write[] = [];
   const load = { isOver: false };
   async function writeOn(client: number): Promise<void> {
@@ -140,3 +143,10 @@ function waitForWrite({ writes }: Load, sinceMs: number): Promise<number> {
   };
   return waitFor("a write after the reader's end", probe, { timeoutMs: 120_000, everyMs: 10 });
 }
+
+/** The cases worth comparing: Litestream's default against ours, and a reader that ends before anything is refused. */
+export const longReaderCases: readonly LongReaderCase[] = [
+  { name: "Litestream's default threshold", truncatePages: litestreamDefaultPages, endAtShare: null },
+  { name: "ours: no threshold", truncatePages: null, endAtShare: null },
+  { name: "ours, the reader ends at 90 % of the limit", truncatePages: null, endAtShare: 0.9 },
+];
