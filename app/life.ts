@@ -20,7 +20,7 @@ import { makeRestorePoint, uploadAll } from "./replica/restore-point.ts";
 
 const mebibyte = 1024 * 1024;
 /** How many writes may wait, and how much of the WAL: the alarm, and the limit from which writes are refused. */
-export const writerLimits = { queueLimit: 2_000, walAlarmBytes: 128 * mebibyte, walLimitBytes: 1024 * mebibyte };
+export const writerLimits = { queueLimit: 2_000, walAlarmBytes: 128 * mebibyte, walLimitBytes: 512 * mebibyte };
 const bucketTimeoutMs = 5_000;
 /** How long a stop waits for answers under way. */
 export const closeTimeoutMs = 10_000;

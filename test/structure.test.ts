@@ -26,6 +26,7 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
       "app/database/open-database.ts",
       "app/database/commit-sequence.ts",
       "app/database/database-file.ts",
+      "app/database/file-locks.ts",
       "app/database/sqlite-failure.ts",
     ],
   },

@@ -106,13 +106,14 @@ function parseReadMarks(header: DataView): ReadMarks {
 
 function nameProcess(pid: number, { litestreamLock }: LockPlaces, own: string): string {
   if (pid === process.pid) return `${own} (process ${pid})`;
-  const isLitestream = litestreamLock !== undefined && isHeldBy(litestreamLock, pid);
-  const [command, comm] = readNames(pid);
-  if (isLitestream) return `Litestream (process ${pid})`;
+  if (litestreamLock !== undefined && isHeldBy(litestreamLock, pid)) return `Litestream (process ${pid})`;
+  const [command, ...others] = readNames(pid);
   if (command === undefined) return `process ${pid}, whose name is hidden from this one (ps -p ${pid} tells it)`;
   if (command === "litestream" && litestreamLock !== undefined)
     return `a Litestream that is not this database's own (process ${pid})`;
-  return comm === undefined ? `${command} (process ${pid})` : `${command} (process ${pid}, comm ${comm})`;
+  const origin = readParent(pid) === process.pid ? ["started by this server"] : [];
+  const details = [`process ${pid}`, ...others.map((comm) => `comm ${comm}`), ...origin];
+  return `${command} (${details.join(", ")})`;
 }
 
 function isHeldBy(lockPath: string, pid: number): boolean {
@@ -125,4 +126,10 @@ function readNames(pid: number): string[] {
   if (comm === undefined) return [];
   const [command = ""] = (readKernelTable(`/proc/${pid}/cmdline`)?.join("\n") ?? "").split("\0");
   return [...new Set([basename(command), comm])].filter((name) => name !== "");
+}
+
+// A command's name stands in parentheses before it, and may hold some of its own.
+function readParent(pid: number): number {
+  const stat = readKernelTable(`/proc/${pid}/stat`)?.join("\n") ?? "";
+  return Number(stat.slice(stat.lastIndexOf(")")).split(" ")[2]);
 }

@@ -35,7 +35,7 @@ const retryAfterSeconds: Record<RefusalReason, number> = {
 
 const details: Record<RefusalReason, string> = {
   "queue-full": "too many writes wait",
-  "wal-too-big": "the WAL waits for Litestream; see that it runs",
+  "wal-too-big": "the WAL is full and waits to be reset; /ready and the log name who keeps it from that",
   "writer-stuck": "a write has waited too long; the log names the command that runs",
   stopping: "the server is stopping",
   fenced: "another machine holds the claim",

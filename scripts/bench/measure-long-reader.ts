@@ -30,7 +30,7 @@ const bytesPerSecond = 15 * mebibyte;
 const afterLimitMs = 20_000;
 const afterReleaseMs = 20_000;
 /** Past the limit at the paced rate, with time to spare for writes that stall. */
-const holdLimitMs = 180_000;
+const holdLimitMs = 120_000;
 
 export type LongReaderCase = {
   name: string;
@@ -42,7 +42,7 @@ export type LongReaderCase = {
 
 /**
  * Holds a snapshot in another process while eight clients write 15 MB/s beside the real Litestream, until the case says
- * so, or for three minutes; then ends the reader and goes on for 20 s.
+ * so, or for two minutes; then ends the reader and goes on for 20 s.
  */
 export async function measureLongReader(
   { name, truncatePages, endAtShare }: LongReaderCase,

@@ -81,7 +81,7 @@ test("a WAL that a process of somebody else keeps from being reset: alarm, limit
     await add(id);
     await sleep(15);
   }
-  const named = `held by node (process ${holder.pid}, comm MainThread)`;
+  const named = `held by node (process ${holder.pid}, comm MainThread, started by this server)`;
   expect(logged.filter(({ message }) => message.includes("WAL"))).toMatchObject([
     { message: "the WAL reached its alarm size", fields: { cause: expect.stringContaining(named) } },
     { message: "the WAL reached its limit and writes are refused", fields: { cause: expect.stringContaining(named) } },
@@ -104,7 +104,9 @@ test("of two readers the one with the older snapshot is named", async () => {
   notes.write();
   await holdInPython(notes.path, ...readingStatements);
   notes.write();
-  expect(nameSnapshotHolders({ databasePath: notes.path })).toBe(`held by node (process ${old.pid}, comm MainThread)`);
+  expect(nameSnapshotHolders({ databasePath: notes.path })).toBe(
+    `held by node (process ${old.pid}, comm MainThread, started by this server)`,
+  );
 });
 
 test("a reader of the newest state is not in the way", async () => {

@@ -30,6 +30,7 @@ test("a WAL at its limit answers 503 with Retry-After and makes /ready refuse, w
   expect(answer.headers["retry-after"]).toMatch(/^[1-9]\d*$/);
   const ready = await server.call("GET", "/ready");
   expect([ready.status, ready.body["status"]]).toEqual([503, "refusing-writes"]);
+  expect(ready.body["cause"]).toMatch(/^the WAL reached its limit, and writes are refused; the snapshot that keeps it/);
   expect((await server.call("GET", "/customers")).status).toBe(200);
 });
 
