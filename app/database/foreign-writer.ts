@@ -21,7 +21,7 @@ export class ForeignWriter {
     const holder = nameForeignWriter(this.#places);
     const isOver =
       holder === null && (this.#state.holder !== null || performance.now() - this.#state.busyAtMs > hiddenMs);
-    if (isOver) this.noteCommit();
+    if (isOver) this.noteFree();
     return this.#state === null ? null : describe(holder);
   }
 
@@ -33,7 +33,8 @@ export class ForeignWriter {
     if (isNew) this.#log.error({ cause: describe(holder) }, "the write lock is not free and writes are refused");
   }
 
-  noteCommit(): void {
+  /** Somebody committed, or the kernel shows the lock free. */
+  noteFree(): void {
     if (this.#state === null) return;
     this.#state = null;
     this.#log.info({}, "the write lock is free again");

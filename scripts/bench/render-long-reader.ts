@@ -27,7 +27,7 @@ export function renderLongReader({ name, writes, moments, walAfter }: LongReader
 
 /** How many writes a second were acknowledged, how long the slowest took whatever became of it, and how many were refused. */
 function describe(writes: readonly Write[], spanMs: number): string {
-  if (writes.length === 0) return "no writes";
+  if (writes.length === 0 || spanMs <= 0) return "no writes";
   const acknowledged = writes.filter(({ outcome }) => outcome === "acknowledged").length;
   const reasons = Object.entries(Object.groupBy(writes, ({ outcome }) => outcome))
     .filter(([outcome]) => outcome !== "acknowledged")

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type Database from "better-sqlite3";
 import { afterEach, expect, test } from "vitest";
 
+import { ForeignWriter } from "../../app/database/foreign-writer.ts";
 import { nameForeignWriter, nameSnapshotHolders } from "../../app/database/lock-holders.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
@@ -181,6 +182,22 @@ test("writes that wait in vain for another tool's write lock: refused, told by n
     { message: "the write lock is not free and writes are refused", fields: { cause } },
     { message: "the write lock is free again", fields: {} },
   ]);
+});
+
+test("a holder of the write lock that the kernel does not show counts until a commit", () => {
+  using notes = makeNotes();
+  const logged: string[] = [];
+  const keep = (_fields: object, message: string): void => void logged.push(message);
+  const foreign = new ForeignWriter({ databasePath: notes.path }, { info: keep, warn: keep, error: keep });
+  expect(foreign.cause).toBe(null);
+  foreign.noteBusy();
+  foreign.noteBusy();
+  expect(foreign.cause).toBe(
+    "another connection holds the write lock: unknown, for no process that is visible here does",
+  );
+  foreign.noteFree();
+  expect(foreign.cause).toBe(null);
+  expect(logged).toEqual(["the write lock is not free and writes are refused", "the write lock is free again"]);
 });
 
 const canSeparate = spawnSync("unshare", ["-rpf", "--mount-proc", "true"]).status === 0;
