@@ -6,6 +6,8 @@ export type BootLimits = {
   restoreStallMs: number;
   /** Before each further try of a restore that failed; after the last one boot refuses. */
   restorePausesMs: readonly number[];
+  /** For a call after the claim that fails by the store's fault: a short outage must not throw away a long restore. */
+  storeWaitMs: number;
   /** Longest pause between two tries while the store does not answer. */
   maxBackoffMs: number;
   /**
@@ -23,6 +25,7 @@ export const bootLimits: BootLimits = {
   // The first for files that compaction took away under the restore, the others for names that do not resolve for a
   // while.
   restorePausesMs: [100, 2_000, 10_000, 30_000],
+  storeWaitMs: 120_000,
   maxBackoffMs: 10_000,
   unknownKeyMs: 60_000,
 };

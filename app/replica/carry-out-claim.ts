@@ -33,8 +33,8 @@ type ClaimContext = {
  * BootRefused, BucketError.
  */
 export async function carryOutClaim(context: ClaimContext): Promise<Partial<BootReport>> {
-  const { bucket, machine, survey, plan, step, log } = context;
-  const probing = () => waitForStore(() => probeConditionalWrites(bucket, machine.machineId), storeWaitMs);
+  const { bucket, machine, survey, plan, step, limits, log } = context;
+  const probing = () => waitForStore(() => probeConditionalWrites(bucket, machine.machineId), limits.storeWaitMs);
   // The first claim proves nothing about If-Match, and no restore hides the probe's time: a store that cannot be used is
   // told before anything is claimed. A later claim is a proof itself.
   const probed = survey.seen === null ? await step("probe", probing) : null;
@@ -44,11 +44,13 @@ export async function carryOutClaim(context: ClaimContext): Promise<Partial<Boot
   // Settled, not raced: a probe that fails must not leave a restore running behind it.
   const [install, probe] = await Promise.allSettled([installWithRetry(context), probed ?? probing()]);
   if (install.status === "rejected") throw install.reason;
-  if (probe.status === "rejected") throw probe.reason;
-  const [installed, fence] = [install.value, probe.value];
+  if (probe.status === "rejected" && !mayPass(probe.reason)) throw probe.reason;
+  const installed = install.value;
+  // A restore waits longer for a store that fails than a probe does.
+  const fence = probe.status === "rejected" ? await probing() : probe.value;
   const { content, restoredTxid, sequence } = installed;
   const note = { epoch: head.epoch, parent, content, restoredTxid, commitSequence: sequence };
-  await step("epoch", () => waitForStore(() => putEpochNote(bucket, note), storeWaitMs));
+  await step("epoch", () => waitForStore(() => putEpochNote(bucket, note), limits.storeWaitMs));
   await step("mark", () => takeOverEpoch(machine, head));
   return {
     outcome: "claimed",
@@ -62,9 +64,6 @@ export async function carryOutClaim(context: ClaimContext): Promise<Partial<Boot
     fence,
   };
 }
-
-/** A restore may have taken long: a short fault of the store must not throw it away. */
-const storeWaitMs = 120_000;
 
 /**
  * The dead machine's Litestream may still compact under our restore (a file is gone when it is opened): the next try

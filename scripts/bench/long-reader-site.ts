@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { openLog } from "../../app/log.ts";
 import { bootMachine } from "../../app/replica/boot-machine.ts";
 import { litestreamEnvironment } from "../../app/replica/litestream-config.ts";
 import { type Machine, machineFiles } from "../../app/replica/machine.ts";
@@ -29,7 +30,7 @@ export async function bootFor({ directory, store }: Place): Promise<Machine> {
     retentionHours: 24,
     acceptAdvisoryFence: false,
   };
-  const { outcome } = await bootMachine(machine, { log: () => undefined });
+  const { outcome } = await bootMachine(machine, { log: openLog("silent") });
   if (outcome !== "claimed") throw new Error(`the boot of the measured machine ended as ${outcome}`);
   return machine;
 }
