@@ -19,9 +19,10 @@ export default defineConfig(({ mode }) => {
       hookTimeout: special === undefined ? 30_000 : 300_000,
       // Native addons and worker threads of the app's own want a process, not a thread of vitest's.
       pool: "forks",
-      // Tests start real servers; more than one file per core (CI has two) would measure each other.
-      maxWorkers: special === undefined ? 2 : 1,
-      fileParallelism: special === undefined,
+      // Tests start real servers; more than one file per core (CI has two) would measure each other. A slow test's
+      // machine takes both.
+      maxWorkers: mode === "slow" ? 1 : 2,
+      fileParallelism: mode !== "slow",
       globalSetup: mode === "engine" ? ["test/engine/toolchain/global-setup.ts"] : [],
     },
   };

@@ -1,3 +1,6 @@
+import type { Bucket } from "./bucket.ts";
+import { type StoredHead, fetchHead } from "./head.ts";
+
 /** How often a machine that serves looks at head. */
 export const headPollMs = 1_500;
 const tickMs = 100;
@@ -17,8 +20,20 @@ export class HeadWatch {
   }
 
   /** Stalls so far, the one included from which the process has only just woken up, its tick still to come. */
-  get stalls(): number {
+  get #stallsSoFar(): number {
     return this.#stalls + (this.#timer !== null && this.#isLate() ? 1 : 0);
+  }
+
+  /**
+   * Reads head. An answer that lay about while the process stood still tells of the past, and another machine may have
+   * begun to serve meanwhile: asks again. Throws BucketError, ShapeError.
+   */
+  async fetchNow(bucket: Bucket): Promise<StoredHead> {
+    for (;;) {
+      const stallsBefore = this.#stallsSoFar;
+      const stored = await fetchHead(bucket);
+      if (this.#stallsSoFar === stallsBefore) return stored;
+    }
   }
 
   start(): void {

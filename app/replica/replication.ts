@@ -2,7 +2,7 @@ import { mayPass } from "./bucket-error.ts";
 import { assertBase } from "./chain.ts";
 import { elapsedMs, readClocks, type Moment } from "./elapsed.ts";
 import { HeadWatch } from "./head-watch.ts";
-import { type Head, type StoredHead, fetchHead, runOf, swapHead } from "./head.ts";
+import { type Head, runOf, swapHead } from "./head.ts";
 import type { OwnEpoch } from "./new-base.ts";
 import { RareCauses } from "./rare-causes.ts";
 import { ReplicaWatch } from "./replica-watch.ts";
@@ -152,11 +152,11 @@ export class Replication {
     await this.#replaceBrokenReplica();
     const txid = await this.#options.sync();
     const { bucket } = this.#options;
-    let { head, etag } = await this.#fetchHeadNow();
+    let { head, etag } = await this.#watch.fetchNow(bucket);
     if (this.#isOurs(head) && head.state === "opening") {
       await assertBase(bucket, this.epoch, txid);
       await swapHead(bucket, { ...head, state: "living" }, etag);
-      ({ head } = await this.#fetchHeadNow());
+      ({ head } = await this.#watch.fetchNow(bucket));
     }
     if (!this.#isOurs(head) && !this.#isBeingClaimed(head)) throw this.#becomeFenced(head.machine, head.epoch);
     if (!this.#isOurs(head) || head.state !== "living") throw new NotReplicated("head could not be made living yet");
@@ -192,18 +192,6 @@ export class Replication {
     return this.#options.newBase?.knows(head.nonce) === true;
   }
 
-  /**
-   * An answer that lay about while the process stood still tells of the past, and another machine may have begun to
-   * serve meanwhile: ask again.
-   */
-  async #fetchHeadNow(): Promise<StoredHead> {
-    for (;;) {
-      const stallsBefore = this.#watch.stalls;
-      const stored = await fetchHead(this.#options.bucket);
-      if (this.#watch.stalls === stallsBefore) return stored;
-    }
-  }
-
   #isOurs(head: Head): boolean {
     return head.nonce === this.#own.nonce && runOf(head) === this.#own.run;
   }
@@ -233,7 +221,7 @@ export class Replication {
     if (this.#polling || this.#state === "fenced") return;
     this.#polling = true;
     try {
-      const { head } = await this.#fetchHeadNow();
+      const { head } = await this.#watch.fetchNow(this.#options.bucket);
       if (!this.#isOurs(head) && !this.#isBeingClaimed(head)) this.#becomeFenced(head.machine, head.epoch);
     } catch (error) {
       this.#noteFailure(error);

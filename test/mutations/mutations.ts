@@ -63,9 +63,9 @@ export const mutations: readonly Mutation[] = [
     edits: [
       [
         "const txid = await this.#options.sync();\n",
-        "const early = await this.#fetchHeadNow();\n    const txid = await this.#options.sync();\n",
+        "const early = await this.#watch.fetchNow(this.#options.bucket);\n    const txid = await this.#options.sync();\n",
       ],
-      ["let { head, etag } = await this.#fetchHeadNow();", "let { head, etag } = early;"],
+      ["let { head, etag } = await this.#watch.fetchNow(bucket);", "let { head, etag } = early;"],
     ],
     test: "test/replica/replication-fence.test.ts",
     claim: "a take-over during the sync",
