@@ -33,7 +33,7 @@ test("a stuck writer shows the age of its oldest write, refuses the next ones, a
 });
 
 test("past the second limit the writer fails once, and names the command and how long it runs", async () => {
-  await using fixture = await startWriterFixture({ watchLimits: { refuseMs: 100, endMs: 500 } });
+  await using fixture = await startWriterFixture({ watchLimits: { refuseMs: 100, endMs: 1_500 } });
   const { writer } = fixture;
   const failures: Error[] = [];
   writer.onFailure((error) => failures.push(error));
