@@ -28,6 +28,7 @@ class Heartbeat {
   #calledAt = Number.NEGATIVE_INFINITY;
   #isCalling = false;
   #isFailing = false;
+  #isDoubted = false;
 
   constructor(
     { url, everyMs = 60_000, limitMs = 10_000 }: HeartbeatConfig,
@@ -53,12 +54,25 @@ class Heartbeat {
   }
 
   #look(): void {
-    if (this.#isCalling || performance.now() - this.#calledAt < this.#everyMs || !this.#isProven()) return;
+    if (this.#isCalling || performance.now() - this.#calledAt < this.#everyMs || !this.#findProof()) return;
     this.#isCalling = true;
     this.#calledAt = performance.now();
     void this.#call().finally(() => {
       this.#isCalling = false;
     });
+  }
+
+  /** A fault of the judgement is no proof, and no reason for the timer to end the process. */
+  #findProof(): boolean {
+    try {
+      const isProven = this.#isProven();
+      this.#isDoubted = false;
+      return isProven;
+    } catch (err) {
+      if (!this.#isDoubted) this.#log.warn({ err }, "whether replication is proven cannot be judged; no heartbeat");
+      this.#isDoubted = true;
+      return false;
+    }
   }
 
   async #call(): Promise<void> {

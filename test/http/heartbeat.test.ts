@@ -79,6 +79,26 @@ test("it is not called while anything speaks against the proof, and called again
   await staysQuiet("the writer takes nothing");
 });
 
+test("a judgement that throws counts as no proof and is told once; the process lives on", async () => {
+  await using monitor = await openMonitor();
+  await using server = await serve(monitor);
+  await monitor.more(1);
+  const throwing: PropertyDescriptor = {
+    configurable: true,
+    get: () => {
+      throw new Error("no age");
+    },
+  };
+  Object.defineProperty(server.replication, "replicatedAgeMs", throwing);
+  await sleep(2 * everyMs);
+  const { length } = monitor.calls;
+  await sleep(quietMs);
+  expect(monitor.calls).toHaveLength(length);
+  expect(server.log.filter((line) => line.includes("cannot be judged"))).toHaveLength(1);
+  Object.defineProperty(server.replication, "replicatedAgeMs", { value: 12, configurable: true });
+  await monitor.more(1);
+});
+
 test("a stop ends a call that hangs at once, and no other follows", async () => {
   await using monitor = await openMonitor();
   await using server = await serve(monitor);
