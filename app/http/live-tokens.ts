@@ -23,10 +23,12 @@ export class LiveTokens {
   readonly #reread = (): void => {
     this.#text = undefined;
     this.#complaint = undefined;
+    this.#told = undefined;
     this.#look();
   };
   #text: string | undefined;
   #complaint: string | undefined;
+  #told: string | undefined;
   #authenticate: Authenticate;
 
   /** Throws when the file cannot be read or is damaged: there are no earlier tokens to go on with. */
@@ -81,17 +83,20 @@ export class LiveTokens {
   // A damaged file must not lock everybody out: the tokens of before go on. Said once, not at every look.
   #complain(err: unknown): void {
     const complaint = err instanceof Error ? err.message : String(err);
-    if (complaint === this.#complaint) return;
+    if (complaint !== this.#complaint)
+      this.#log.error({ err }, "the file of API tokens cannot be used; the tokens of before stay valid");
     this.#complaint = complaint;
-    this.#log.error({ err }, "the file of API tokens cannot be used; the tokens of before stay valid");
     this.#tell(complaint);
   }
 
   #tell(outcome: string): void {
     if (this.#report === undefined) return;
     const sha256 = this.#text === undefined ? "unread" : createHash("sha256").update(this.#text).digest("hex");
+    const told = `${sha256} ${outcome}\n`;
+    if (told === this.#told) return;
+    this.#told = told;
     try {
-      writeFileSync(`${this.#report}.next`, `${sha256} ${outcome}\n`);
+      writeFileSync(`${this.#report}.next`, told);
       renameSync(`${this.#report}.next`, this.#report);
     } catch (err) {
       this.#log.error({ err }, "what became of the API tokens cannot be reported");
