@@ -23,6 +23,21 @@ async function makeStopped() {
   return { site, a, putBack };
 }
 
+/** A machine that wrote "one" and "two" in one life, whose disk was copied between them and put back after a crash. */
+async function makePutBackRunning() {
+  const a = world.newMachine(await world.makeSite());
+  await a.boot();
+  const life = await a.live();
+  life.write("one");
+  await life.replicate();
+  const putBack = a.rememberDisk();
+  life.write("two");
+  await life.replicate();
+  await life.crash();
+  putBack();
+  return a;
+}
+
 const reboots: [claim: string, meanwhile: (a: TestMachine) => void][] = [
   ["in the same start of the system", () => undefined],
   ["and the machine started anew", (a) => a.losePower()],
@@ -38,32 +53,14 @@ test.concurrent.each(reboots)("a clean disk that is put back %s loses against th
 });
 
 test.concurrent.each(reboots)("a running disk that is put back %s loses against the bucket", async (_, meanwhile) => {
-  const a = world.newMachine(await world.makeSite());
-  await a.boot();
-  const life = await a.live();
-  life.write("one");
-  await life.replicate();
-  const putBack = a.rememberDisk();
-  life.write("two");
-  await life.replicate();
-  await life.crash();
-  putBack();
+  const a = await makePutBackRunning();
   meanwhile(a);
   expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
   expect(a.texts()).toEqual(["one", "two"]);
 });
 
 test.concurrent("an app that starts alone on a running disk that was put back is refused, and boot brings back what it lacks", async () => {
-  const a = world.newMachine(await world.makeSite());
-  await a.boot();
-  const life = await a.live();
-  life.write("one");
-  await life.replicate();
-  const putBack = a.rememberDisk();
-  life.write("two");
-  await life.replicate();
-  await life.crash();
-  putBack();
+  const a = await makePutBackRunning();
   await expect(a.live()).rejects.toThrow(/the disk was put back.*start boot first/);
   expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
   expect(a.texts()).toEqual(["one", "two"]);
