@@ -1,5 +1,5 @@
+import type { Log } from "../log.ts";
 import { type LockPlaces, nameForeignWriter } from "./lock-holders.ts";
-import type { WriterLog } from "./writer.ts";
 
 /**
  * Another process that keeps the write lock. Known from the first write that waited for it in vain; over as soon as the
@@ -7,10 +7,10 @@ import type { WriterLog } from "./writer.ts";
  */
 export class ForeignWriter {
   readonly #places: LockPlaces;
-  readonly #log: WriterLog;
+  readonly #log: Log;
   #state: { holder: string | null; busyAtMs: number } | null = null;
 
-  constructor(places: LockPlaces, log: WriterLog) {
+  constructor(places: LockPlaces, log: Log) {
     this.#places = places;
     this.#log = log;
   }

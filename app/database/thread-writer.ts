@@ -1,12 +1,13 @@
 import type { Worker } from "node:worker_threads";
 
+import type { Log } from "../log.ts";
 import type { ForeignWriter } from "./foreign-writer.ts";
 import { readAnswer, refuseWrite } from "./read-answer.ts";
 import type { WalGuard } from "./wal-guard.ts";
 import { type Committed, type RefusalReason, WriteOutcomeUnknown } from "./write-outcome.ts";
 import { type WatchLimits, WriteWatch } from "./write-watch.ts";
 import type { MessageFromThread, MessageToThread, WriteAnswer, WriteRequest } from "./writer-messages.ts";
-import type { ExecuteOptions, Writer, WriterLog } from "./writer.ts";
+import type { ExecuteOptions, Writer } from "./writer.ts";
 
 type ThreadParts = {
   worker: Worker;
@@ -15,7 +16,7 @@ type ThreadParts = {
   /** The id of the write whose command runs, written by the thread; 0 when none does. */
   running: BigInt64Array<SharedArrayBuffer>;
   watchLimits: WatchLimits;
-  log: WriterLog;
+  log: Log;
   guard: WalGuard;
   foreignWriter: ForeignWriter;
   queueLimit: number;

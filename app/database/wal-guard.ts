@@ -2,10 +2,10 @@ import { statSync } from "node:fs";
 
 import type Database from "better-sqlite3";
 
+import type { Log } from "../log.ts";
 import { type LockPlaces, nameSnapshotHolders } from "./lock-holders.ts";
 import { openDatabase } from "./open-database.ts";
 import { prepareStatement } from "./transaction.ts";
-import type { WriterLog } from "./writer.ts";
 
 /**
  * Watches how much of the WAL waits for Litestream's checkpoint, and never checkpoints by itself. It measures frames in
@@ -19,14 +19,14 @@ export class WalGuard {
   readonly #walInode: number;
   readonly #frameBytes: number;
   readonly #limits: { alarmBytes: number; limitBytes: number };
-  readonly #log: WriterLog;
+  readonly #log: Log;
   #bytes = 0;
   #measuredAtMs = Number.NEGATIVE_INFINITY;
   #level: "quiet" | "alarm" | "limit" = "quiet";
   #holder = "";
   #namedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(places: LockPlaces, limits: { alarmBytes: number; limitBytes: number }, log: WriterLog) {
+  constructor(places: LockPlaces, limits: { alarmBytes: number; limitBytes: number }, log: Log) {
     const { databasePath } = places;
     this.#places = places;
     this.#db = openDatabase(databasePath, "reader");

@@ -1,4 +1,4 @@
-import type { WriterLog } from "./writer.ts";
+import type { Log } from "../log.ts";
 
 export type WatchLimits = {
   /** From this age of the oldest write on, further ones are refused. */
@@ -23,13 +23,13 @@ const stallMs = 1_000;
 export class WriteWatch {
   readonly #limits: WatchLimits;
   readonly #watched: Watched;
-  readonly #log: WriterLog;
+  readonly #log: Log;
   readonly #timer: NodeJS.Timeout;
   #tickedAt = performance.now();
   #countedFrom = 0;
   #isTold = false;
 
-  constructor(watched: Watched, limits: WatchLimits, log: WriterLog) {
+  constructor(watched: Watched, limits: WatchLimits, log: Log) {
     this.#watched = watched;
     this.#limits = limits;
     this.#log = log;

@@ -10,8 +10,6 @@ import type { Committed } from "./write-outcome.ts";
 import type { WatchLimits } from "./write-watch.ts";
 import type { WriteRequest, WriterThreadData } from "./writer-messages.ts";
 
-export type WriterLog = Log;
-
 export type ExecuteOptions = Pick<WriteRequest, "durability" | "idempotency" | "replayOnly">;
 
 /** The main thread's handle on the writer thread. */
@@ -53,7 +51,7 @@ export type WriterOptions = {
   /** Told every few seconds while migrations are pending, and null when that is over. */
   onProgress?: (progress: MigrationProgress | null) => void;
   progressIntervalMs?: number;
-  log: WriterLog;
+  log: Log;
 };
 
 /**

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 
 import type { LocalDurability } from "../../app/database/write-outcome.ts";
-import { startWriter, type Writer, type WriterLog } from "../../app/database/writer.ts";
+import { startWriter, type Writer } from "../../app/database/writer.ts";
+import type { Log } from "../../app/log.ts";
 import { type Figures, takeQuantile, type Variant } from "./interleave.ts";
 import { makeScratchDirectory } from "./scratch-directory.ts";
 
@@ -39,7 +40,7 @@ async function measureWrites({ parent, clients, roundMs }: WriteLoad, diskShare:
   return { perSecond: all.length / seconds, p50Ms: takeQuantile(all, 0.5), p99Ms: takeQuantile(all, 0.99) };
 }
 
-const silentLog: WriterLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const silentLog: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 type Client = { writer: Writer; endMs: number; diskShare: number };
 
