@@ -7,31 +7,28 @@ type PolicyStatement = {
   Principal?: "*";
   Action: readonly string[];
   Resource: readonly string[];
-  Condition?: Record<string, Record<string, string>>;
+  Condition?: Record<string, Record<string, string | readonly string[]>>;
 };
 
+/** What AWS takes as a policy that is written into a user, without blanks. */
+export const userPolicyLimit = 2048;
+
 /**
- * What the machine may do, and no more: a stolen machine cannot plant a release, remove head or erase history.
- * LIST covers the whole bucket, because absence is proven by listing: AWS answers 403 to a GET of a missing object otherwise.
+ * What the machine may do, and no more: a stolen machine cannot plant a release, remove head or erase history, and with `sources` a stolen key is of no use
+ * elsewhere. LIST covers the whole bucket, because absence is proven by listing: AWS answers 403 to a GET of a missing object otherwise.
  */
-export function machinePolicy(bucket: string): PolicyDocument {
+export function machinePolicy(bucket: string, sources?: readonly string[]): PolicyDocument {
   const arn = bucketArn(bucket);
-  return document([
+  const statements = [
     allow("ReadEverything", ["s3:GetObject"], [`${arn}/*`]),
     allow("ListEverything", ["s3:ListBucket"], [arn]),
     allow("WriteOwnObjects", ["s3:PutObject"], [`${arn}/epochs/*`, `${arn}/head.json`, `${arn}/reports/*`]),
     // Litestream's retention. With versioning on, a delete only hides: nobody on the machine may delete versions.
     allow("RetireReplicaFiles", ["s3:DeleteObject", "s3:AbortMultipartUpload"], [`${arn}/epochs/*`]),
-  ]);
-}
-
-/** What an independent verification may do: read. */
-export function verifierPolicy(bucket: string): PolicyDocument {
-  const arn = bucketArn(bucket);
-  return document([
-    allow("ReadEverything", ["s3:GetObject", "s3:GetObjectVersion"], [`${arn}/*`]),
-    allow("ListEverything", ["s3:ListBucket", "s3:ListBucketVersions"], [arn]),
-  ]);
+  ];
+  if (sources === undefined) return document(statements);
+  const Condition = { IpAddress: { "aws:SourceIp": [...sources] } };
+  return document(statements.map((statement) => ({ ...statement, Condition })));
 }
 
 /** The bucket's own policy: nobody, the owner included, reaches it without TLS. */

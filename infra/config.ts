@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { platformOf } from "../cloud-init/built-release.ts";
 import { isPlainUrl, plainUrlRule } from "../cloud-init/user-data-input.ts";
+import { machinePolicy, userPolicyLimit } from "./access-policy.ts";
 import { findTokensFault } from "./api-tokens.ts";
 import { ConfigReading } from "./config-reading.ts";
 import { type StoreConfig, readStore } from "./store-config.ts";
@@ -28,6 +29,8 @@ export type InfraConfig = {
   /** Undefined: whatever the bucket's sentinel says, if this stack made it. */
   bucketId: string | undefined;
   keyGeneration: number;
+  /** The machine's bucket key works from every network, not only from its own place and the administrators'. */
+  keyFromAnywhere: boolean;
   replicationIntervalMs: number;
   retentionHours: number;
   apiTokens: pulumi.Output<string>;
@@ -38,7 +41,7 @@ export type InfraConfig = {
 };
 
 const locations = ["fsn1", "nbg1", "hel1", "ash", "hil", "sin"] as const;
-const images = ["debian-12", "debian-13"] as const;
+const images = ["debian-13", "debian-12"] as const;
 const filesystems = ["ext4", "btrfs"] as const;
 
 /** Reads, defaults and checks the stack's configuration; nothing else reads it. Throws pulumi.RunError that lists every fault. */
@@ -60,6 +63,7 @@ export function readConfig(): InfraConfig {
     rebuild: read.integer("rebuild", { fallback: 0, least: 0, most: 1_000_000 }),
     store: readStore(read),
     bucketId: read.optional("bucketId"),
+    keyFromAnywhere: read.flag("keyFromAnywhere", false),
     keyGeneration: read.integer("keyGeneration", { fallback: 1, least: 1, most: 1_000_000 }),
     replicationIntervalMs: read.integer("replicationIntervalMs", { fallback: 1000, least: 100, most: 3_600_000 }),
     retentionHours: read.integer("retentionHours", { fallback: 24, least: 1, most: 8784 }),
@@ -70,6 +74,7 @@ export function readConfig(): InfraConfig {
     ),
     heartbeatUrl: read.optionalSecret("heartbeatUrl", (url) => (isPlainUrl(url) ? null : plainUrlRule)),
   };
+  if (config.store.kind === "aws" && !config.keyFromAnywhere) demandShortPolicy(read, config.adminCidrs);
   // It is a host name and the value of a label.
   if (!/^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$/.test(config.name)) {
     read.fault(
@@ -107,6 +112,16 @@ function readAdminCidrs(read: ConfigReading): string[] {
     );
   }
   return cidrs;
+}
+
+// They stand in the policy of the machine's key, four times.
+function demandShortPolicy(read: ConfigReading, adminCidrs: readonly string[]): void {
+  const longest = machinePolicy("b".repeat(63), ["255.255.255.255/32", ...adminCidrs]);
+  if (JSON.stringify(longest).length <= userPolicyLimit) return;
+  read.fault(
+    `adminCidrs: ${adminCidrs.length} networks are too many for the policy of the machine's key, which AWS limits to ${userPolicyLimit} characters: ` +
+      "join some, or set keyFromAnywhere to true",
+  );
 }
 
 function isCidr(text: string): boolean {

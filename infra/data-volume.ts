@@ -1,12 +1,14 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
 
+import type { Address } from "./address.ts";
 import type { Machine } from "./machine.ts";
 
 export type DataVolumeArgs = {
   hostname: string;
   location: string;
   machine: Machine;
+  address: Address;
   sizeGb: number;
   /** Delete protection at Hetzner. */
   protect: boolean;
@@ -24,7 +26,7 @@ export class DataVolume extends pulumi.ComponentResource {
 
   constructor(name: string, args: DataVolumeArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("lifeboat:index:DataVolume", name, {}, options);
-    const { hostname, location, machine, adopted } = args;
+    const { hostname, location, machine, address, adopted } = args;
     if (adopted !== undefined && adopted.sizeGb > args.sizeGb) {
       throw new pulumi.RunError(
         `config: volumeSizeGb must be at least ${adopted.sizeGb}, the size of the volume that stands in ${location} (got ${args.sizeGb}): a volume never shrinks`,
@@ -34,7 +36,7 @@ export class DataVolume extends pulumi.ComponentResource {
       `${name}-${location}`,
       {
         // A kept volume keeps its name, and names are unique.
-        name: pulumi.interpolate`${hostname}-${machine.addressId}`,
+        name: pulumi.interpolate`${hostname}-${address.addressId}`,
         size: args.sizeGb,
         serverId: machine.serverId,
         deleteProtection: args.protect,

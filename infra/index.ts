@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { platformOf } from "../cloud-init/built-release.ts";
 import { ActiveRelease } from "./active-release.ts";
+import { Address } from "./address.ts";
 import { digestTokens } from "./api-tokens.ts";
 import { AppRelease } from "./app-release.ts";
 import { readConfig } from "./config.ts";
@@ -12,7 +13,7 @@ import { Machine } from "./machine.ts";
 import { estimateMonthlyCost, renderMonthlyCost } from "./monthly-cost.ts";
 import { readRelease } from "./read-release.ts";
 import { RecoveryCard, renderRestoreCommand } from "./recovery-card.ts";
-import { ReplicaAccess } from "./replica-access.ts";
+import { keySources, ReplicaAccess } from "./replica-access.ts";
 import { ReplicaBucket } from "./replica-bucket.ts";
 import { chooseServerType } from "./server-type.ts";
 import { planServerKeys } from "./ssh-keys.ts";
@@ -26,7 +27,13 @@ const survey = await surveyProject(location, labels);
 const serverType = chooseServerType({ config, survey });
 
 const replica = new ReplicaBucket("replica", { store, owner: config.owner, bucketId: config.bucketId });
-const access = new ReplicaAccess("access", { bucket: replica, keyGeneration: config.keyGeneration });
+const address = new Address("machine", { hostname, location, labels, adopted: survey.address });
+const access = new ReplicaAccess("access", {
+  bucket: replica,
+  location,
+  sources: keySources(config, address.ip),
+  keyGeneration: config.keyGeneration,
+});
 const key = access.machineKey;
 const release = new AppRelease("release", { bucket: replica, release: readRelease(platformOf(serverType)) });
 
@@ -35,7 +42,7 @@ const machine = new Machine("machine", {
   ...config,
   serverType,
   sshKeys: planServerKeys(config.sshKeys, survey.sshKeys),
-  adoptedAddress: survey.address,
+  address,
   hostname,
   labels,
   userData,
@@ -45,6 +52,7 @@ const volume = new DataVolume("data", {
   location,
   labels,
   machine,
+  address,
   sizeGb: config.volumeSizeGb,
   protect: config.protectData,
   adopted: survey.volume,
@@ -61,7 +69,6 @@ export const sshCommand = pulumi.interpolate`ssh root@${machine.ip}`;
 export const bucket = replica.bucket;
 export const bucketId = replica.bucketId;
 export const runningRelease = active.sha256;
-export const verifierKey = access.verifierKey;
 export const restoreCommand = renderRestoreCommand(store);
 export const recoveryCard = card.text;
 export const monthlyCost = estimateMonthlyCost({ ...config, serverType, store: config.store.kind });

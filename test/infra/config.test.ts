@@ -52,7 +52,7 @@ test("what has a default need not be set", () => {
     owner: "lifeboat/test",
     location: "fsn1",
     serverType: "cx33",
-    image: "debian-12",
+    image: "debian-13",
     volumeSizeGb: 10,
     filesystem: "ext4",
     protectData: true,
@@ -61,6 +61,7 @@ test("what has a default need not be set", () => {
     retentionHours: 24,
     rebuild: 0,
     keyGeneration: 1,
+    keyFromAnywhere: false,
   });
 });
 
@@ -92,6 +93,20 @@ test("SSH for the whole world must be spelled out", () => {
     expect(faultsOf(world)).toContain("opens SSH to everybody");
     expect(read({ ...world, "lifeboat:adminFromAnywhere": "true" }).adminCidrs).toEqual([cidr]);
   }
+});
+
+test("Debian 12 can still be chosen, and nothing else", () => {
+  expect(read({ ...good, "lifeboat:image": "debian-12" }).image).toBe("debian-12");
+  expect(faultsOf({ ...good, "lifeboat:image": "debian-11" })).toContain("debian-13, debian-12");
+});
+
+test("more networks than fit into the policy of the machine's key are refused, unless it works from everywhere", () => {
+  const many = Array.from({ length: 12 }, (_item, index) => `203.0.113.${100 + index}/32`);
+  const settings = { ...good, "lifeboat:adminCidrs": JSON.stringify(many) };
+  expect(faultsOf(settings)).toContain("set keyFromAnywhere to true");
+  expect(read({ ...settings, "lifeboat:keyFromAnywhere": "true" }).adminCidrs).toHaveLength(12);
+  expect(read({ ...given, "lifeboat:adminCidrs": JSON.stringify(many) }).adminCidrs).toHaveLength(12);
+  expect(read({ ...good, "lifeboat:adminCidrs": JSON.stringify(many.slice(0, 9)) }).adminCidrs).toHaveLength(9);
 });
 
 test.each(["203.0.113.7", "203.0.113.7/33", "::1/129", "localhost/8", "1.2.3/24", "1.2.3.4/8/8"])(

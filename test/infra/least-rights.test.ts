@@ -13,7 +13,7 @@ import { openBucket } from "../../app/replica/bucket.ts";
 import { litestreamConfig } from "../../app/replica/litestream-config.ts";
 import { machineFiles } from "../../app/replica/machine.ts";
 import { makeSentinel } from "../../app/replica/sentinel.ts";
-import { machinePolicy, verifierPolicy } from "../../infra/access-policy.ts";
+import { machinePolicy } from "../../infra/access-policy.ts";
 import { renderRestoreCommand } from "../../infra/recovery-card.ts";
 import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
 import { appSources, bundleApp } from "../../scripts/build/bundle-app.ts";
@@ -31,7 +31,7 @@ let directory: string;
 let store: SeaweedStore;
 let site: Site;
 let owner: S3Client;
-let verifierKey: Key;
+let machineKey: Key;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "lifeboat-rights-"));
@@ -39,8 +39,7 @@ beforeAll(async () => {
   owner = openS3(store.access, store.access);
   await makeBucket(store.access, bucket);
   const { bucketId } = await makeSentinel(openBucket({ ...store.access, bucket }), "id-of-the-bucket");
-  const machineKey = await makeLimitedKey(store.access, "machine", machinePolicy(bucket));
-  verifierKey = await makeLimitedKey(store.access, "verifier", verifierPolicy(bucket));
+  machineKey = await makeLimitedKey(store.access, "machine", machinePolicy(bucket, ["127.0.0.1/32"]));
   const app = await bundleApp(appSources, join(directory, "app"));
   const litestream = await resolveBinary("litestream");
   const config = { ...store.access, ...machineKey, bucket };
@@ -141,7 +140,7 @@ test(
 );
 
 test(
-  "the command on the recovery card brings the database back with nothing but curl, Litestream and a key that only reads",
+  "the command on the recovery card brings the database back with nothing but curl, Litestream and the machine's key, from an administrator's network",
   { timeout: 60_000 },
   async () => {
     const bin = join(directory, "bin");
@@ -152,8 +151,8 @@ test(
       cwd: directory,
       env: {
         PATH: `${bin}:/usr/bin:/bin`,
-        AWS_ACCESS_KEY_ID: verifierKey.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: verifierKey.secretAccessKey,
+        AWS_ACCESS_KEY_ID: machineKey.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: machineKey.secretAccessKey,
       },
     });
     const database = openDatabase(join(directory, "app.db"), "reader");

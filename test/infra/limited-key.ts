@@ -1,3 +1,5 @@
+import { Agent } from "node:http";
+
 import { CreateAccessKeyCommand, CreateUserCommand, IAMClient, PutUserPolicyCommand } from "@aws-sdk/client-iam";
 import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from "@aws-sdk/client-s3";
 
@@ -27,9 +29,14 @@ export async function makeLimitedKey(access: StoreAccess, name: string, policy: 
   return { accessKeyId: AccessKey.AccessKeyId, secretAccessKey: AccessKey.SecretAccessKey };
 }
 
-/** A client of the store with one key, that tries everything once. */
-export function openS3({ endpoint, region }: StoreAccess, { accessKeyId, secretAccessKey }: Key): S3Client {
+/** A client of the store with one key, that tries everything once; from another address of loopback if one is given. */
+export function openS3(
+  { endpoint, region }: StoreAccess,
+  { accessKeyId, secretAccessKey }: Key,
+  localAddress?: string,
+): S3Client {
   return new S3Client({
+    requestHandler: { httpAgent: new Agent(localAddress === undefined ? {} : { localAddress }) },
     endpoint,
     region,
     forcePathStyle: true,

@@ -43,6 +43,8 @@ func describeProvider(ctx context.Context) tfbridge.ProviderInfo {
 	}
 	// The tokens that the npm package uses: hcloud:index/server:Server and so on.
 	provider.MustComputeTokens(tokens.SingleModule("hcloud_", "index", tokens.MakeStandard("hcloud")))
+	// As Pulumi's own plugin does: what has a name and is given none is called after the resource, with a few random characters.
+	provider.SetAutonaming(255, "-")
 	return provider
 }
 
