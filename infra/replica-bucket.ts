@@ -42,61 +42,69 @@ export class ReplicaBucket extends pulumi.ComponentResource {
       { parent: this, dependsOn: made },
     );
     // Only a bucket that is known to be ours has its settings changed, and nobody learns its id before they stand.
-    const settings = made.flatMap((bucket) => makeSettings(name, { store, bucket }, { ...kept, dependsOn: sentinel }));
+    const settings = made.flatMap((bucket) => makeSettings(name, { store, bucket }, { kept, after: sentinel }));
     this.bucket = pulumi.output(store.bucket);
     this.bucketId = pulumi.all([printedLine(sentinel), settings.map(({ id }) => id)]).apply(([id]) => id);
     this.registerOutputs({ bucket: this.bucket, bucketId: this.bucketId });
   }
 }
 
+/**
+ * What the bucket's own resource must not judge. A refresh writes what it finds into that resource, whoever made it; the next `up` would take away what the
+ * program does not say there: the settings that are resources of their own, and what other people set on a bucket that was adopted.
+ */
+const notOfTheBucket = [
+  ...["versioning", "lifecycleRules", "serverSideEncryptionConfiguration", "policy", "acl", "grants"],
+  ...["accelerationStatus", "corsRules", "logging", "objectLockConfiguration", "objectLockEnabled"],
+  ...["replicationConfiguration", "requestPayer", "website", "tags", "tagsAll"],
+];
+
 function makeBucket(name: string, store: Store, kept: pulumi.CustomResourceOptions): aws.s3.Bucket {
   return new aws.s3.Bucket(
     name,
     { bucket: store.bucket },
-    // Tags of other people on an adopted bucket are theirs.
-    { ...kept, ignoreChanges: ["tags", "tagsAll"], ...(store.exists ? { import: store.bucket } : {}) },
+    { ...kept, ignoreChanges: notOfTheBucket, ...(store.exists ? { import: store.bucket } : {}) },
   );
 }
 
+type Place = { kept: pulumi.CustomResourceOptions; after: pulumi.Resource };
+
+/** The bucket's settings, each after the one before: AWS and others refuse two changes of one bucket at the same moment (409 OperationAborted). */
 function makeSettings(
   name: string,
-  { store, bucket }: { store: Store; bucket: aws.s3.Bucket },
-  kept: pulumi.CustomResourceOptions,
+  { store, bucket: made }: { store: Store; bucket: aws.s3.Bucket },
+  { kept, after }: Place,
 ): pulumi.CustomResource[] {
-  const versioning = new aws.s3.BucketVersioning(
-    name,
-    { bucket: bucket.bucket, versioningConfiguration: { status: "Enabled" } },
-    kept,
-  );
-  if (store.keys !== undefined) return [versioning];
-  const history = expireHistory(name, bucket, { ...kept, dependsOn: versioning });
-  return [versioning, ...closeBucket(name, bucket, kept), history];
+  const { bucket } = made;
+  const makers = [
+    (options: pulumi.CustomResourceOptions) =>
+      new aws.s3.BucketVersioning(name, { bucket, versioningConfiguration: { status: "Enabled" } }, options),
+    ...(store.keys === undefined ? closeBucket(name, made) : []),
+  ];
+  const settings: pulumi.CustomResource[] = [];
+  for (const make of makers) settings.push(make({ ...kept, dependsOn: settings.at(-1) ?? after }));
+  return settings;
 }
 
-function closeBucket(
-  name: string,
-  { bucket }: aws.s3.Bucket,
-  kept: pulumi.CustomResourceOptions,
-): pulumi.CustomResource[] {
-  const block = new aws.s3.BucketPublicAccessBlock(
-    name,
-    { bucket, blockPublicAcls: true, blockPublicPolicy: true, ignorePublicAcls: true, restrictPublicBuckets: true },
-    kept,
-  );
+type SettingMaker = (options: pulumi.CustomResourceOptions) => pulumi.CustomResource;
+
+function closeBucket(name: string, made: aws.s3.Bucket): SettingMaker[] {
+  const { bucket } = made;
+  const closed = {
+    blockPublicAcls: true,
+    blockPublicPolicy: true,
+    ignorePublicAcls: true,
+    restrictPublicBuckets: true,
+  };
+  const encrypted = { rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }] };
+  const policy = bucket.apply((whole) => JSON.stringify(tlsOnlyPolicy(whole)));
   return [
-    block,
-    new aws.s3.BucketOwnershipControls(name, { bucket, rule: { objectOwnership: "BucketOwnerEnforced" } }, kept),
-    new aws.s3.BucketServerSideEncryptionConfiguration(
-      name,
-      { bucket, rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }] },
-      kept,
-    ),
-    new aws.s3.BucketPolicy(
-      name,
-      { bucket, policy: bucket.apply((made) => JSON.stringify(tlsOnlyPolicy(made))) },
-      // AWS refuses the two at the same moment.
-      { ...kept, dependsOn: block },
-    ),
+    (options) => expireHistory(name, made, options),
+    (options) => new aws.s3.BucketPublicAccessBlock(name, { bucket, ...closed }, options),
+    (options) =>
+      new aws.s3.BucketOwnershipControls(name, { bucket, rule: { objectOwnership: "BucketOwnerEnforced" } }, options),
+    (options) => new aws.s3.BucketServerSideEncryptionConfiguration(name, { bucket, ...encrypted }, options),
+    (options) => new aws.s3.BucketPolicy(name, { bucket, policy }, options),
   ];
 }
 

@@ -89,6 +89,23 @@ test("the bucket is private, versioned, encrypted, for TLS only, and expires not
   ]);
 });
 
+test("the settings of the bucket are made one after the other, and the bucket's own resource judges none of them", () => {
+  const settings = program.resources.filter(({ type }) => /^aws:s3\/bucket(?!:|Object)/.test(type));
+  expect(settings.length).toBe(6);
+  const [first, ...others] = settings;
+  expect(first?.type).toBe("aws:s3/bucketVersioning:BucketVersioning");
+  for (const [index, { type, dependencies }] of others.entries()) {
+    const before = settings[index]?.type ?? "";
+    expect(
+      dependencies.some((urn) => urn.includes(before)),
+      `${type} after ${before}`,
+    ).toBe(true);
+  }
+  expect(program.the("aws:s3/bucket:Bucket").ignoreChanges).toEqual(
+    expect.arrayContaining(["versioning", "lifecycleRules", "serverSideEncryptionConfiguration", "policy", "tags"]),
+  );
+});
+
 test("the server is replaced on purpose only, and never before the old one is gone", () => {
   const server = program.the("hcloud:index/server:Server");
   expect(server.deleteBeforeReplace).toBe(true);

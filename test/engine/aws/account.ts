@@ -14,8 +14,8 @@ export type Account = AsyncDisposable &
   Readonly<{
     s3: S3Client;
     iam: IAMClient;
-    /** A client of the same server with another key. */
-    openAs(key: Key): S3Client;
+    /** A client of the same server with another key, and from another address of this computer if one is given. */
+    openAs(key: Key, localAddress?: string): S3Client;
     /** The owner's client on the port without TLS. */
     plainS3: S3Client;
     /** What a shell needs to be logged in to it. */
@@ -37,22 +37,22 @@ export async function openAccount(directory: string): Promise<Account> {
   const store = await startSeaweedStore({ iamApi: true, flags: tlsFlags(port, certificate) });
   const { region, accessKeyId, secretAccessKey } = store.access;
   const endpoint = `https://127.0.0.1:${port}`;
-  const httpsAgent = new Agent({ ca: readFileSync(certificate.path) });
-  const client = {
-    region,
-    maxAttempts: 1,
-    requestHandler: { httpsAgent, requestTimeout: 10_000, throwOnRequestTimeout: true },
+  const ca = readFileSync(certificate.path);
+  const common = { region, maxAttempts: 1 };
+  const limits = { requestTimeout: 10_000, throwOnRequestTimeout: true };
+  const s3Client = { ...common, forcePathStyle: true, requestChecksumCalculation: "WHEN_REQUIRED" } as const;
+  const openAs = (credentials: Key, localAddress?: string) => {
+    const httpsAgent = new Agent({ ca, ...(localAddress === undefined ? {} : { localAddress }) });
+    return new S3Client({ ...s3Client, endpoint, credentials, requestHandler: { httpsAgent, ...limits } });
   };
-  const openAs = (credentials: Key, at = endpoint) =>
-    new S3Client({
-      ...client,
-      endpoint: at,
-      credentials,
-      forcePathStyle: true,
-      requestChecksumCalculation: "WHEN_REQUIRED",
-    });
-  const s3 = openAs({ accessKeyId, secretAccessKey });
-  const plainS3 = openAs({ accessKeyId, secretAccessKey }, store.access.endpoint);
+  const owner = { accessKeyId, secretAccessKey };
+  const s3 = openAs(owner);
+  const plainS3 = new S3Client({
+    ...s3Client,
+    endpoint: store.access.endpoint,
+    credentials: owner,
+    requestHandler: limits,
+  });
   await waitFor("SeaweedFS over TLS", () => s3.send(new ListBucketsCommand()), { timeoutMs: 10_000 });
   const environment = {
     AWS_ACCESS_KEY_ID: accessKeyId,
@@ -61,7 +61,8 @@ export async function openAccount(directory: string): Promise<Account> {
     NODE_EXTRA_CA_CERTS: certificate.path,
   };
   const dispose = () => store[Symbol.asyncDispose]();
-  const iam = new IAMClient({ ...client, endpoint, credentials: { accessKeyId, secretAccessKey } });
+  const httpsAgent = new Agent({ ca });
+  const iam = new IAMClient({ ...common, endpoint, credentials: owner, requestHandler: { httpsAgent, ...limits } });
   return { s3, iam, openAs, plainS3, environment, region, settings: new Map(), [Symbol.asyncDispose]: dispose };
 }
 

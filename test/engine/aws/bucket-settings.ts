@@ -1,3 +1,5 @@
+import { setTimeout } from "node:timers/promises";
+
 import {
   DeleteBucketEncryptionCommand,
   DeleteBucketLifecycleCommand,
@@ -42,15 +44,33 @@ function settingResource({ put, remove }: Setting): Resource {
   return {
     replaceOn: ["bucket", "expectedBucketOwner"],
     create: async (inputs) => {
-      await put(inputs);
-      return { id: textAt(inputs, "bucket"), state: {} };
+      const bucket = textAt(inputs, "bucket");
+      await alone(bucket, () => put(inputs));
+      return { id: bucket, state: {} };
     },
-    update: async (_id, inputs) => {
-      await put(inputs);
+    update: async (id, inputs) => {
+      await alone(id, () => put(inputs));
       return inputs;
     },
-    delete: async (id) => void (await remove(id)),
+    delete: async (id) => void (await alone(id, () => remove(id))),
   };
+}
+
+const changing = new Set<string>();
+const changeMs = 50;
+
+/** AWS, and more so the stores that copy it, refuse a change of a bucket while another one is under way; here every change takes a moment. */
+async function alone(bucket: string, change: () => Promise<unknown>): Promise<void> {
+  if (changing.has(bucket)) {
+    throw new Error(`OperationAborted: a conflicting operation is in progress against bucket ${bucket} (409)`);
+  }
+  changing.add(bucket);
+  try {
+    await change();
+    await setTimeout(changeMs);
+  } finally {
+    changing.delete(bucket);
+  }
 }
 
 function versioning({ s3 }: Account): Setting {

@@ -118,9 +118,12 @@ export function demand<Thing>(table: ReadonlyMap<number, Thing>, id: number, wha
   return thing;
 }
 
-/** An address that depends on the id alone, out of the ranges for documentation (RFC 5737 and RFC 3849). */
+/**
+ * An address that depends on the id alone: of loopback, so that whoever plays the machine can speak from it, and a store sees where its key is used;
+ * for IPv6 out of the range for documentation (RFC 3849).
+ */
 export function addressOf(type: "ipv4" | "ipv6", id: number): string {
-  return type === "ipv4" ? `203.0.113.${id % 250}` : `2001:db8:${id.toString(16)}::/64`;
+  return type === "ipv4" ? `127.20.0.${1 + (id % 250)}` : `2001:db8:${id.toString(16)}::/64`;
 }
 
 /** MD5 over the key's bytes, as in `ssh-keygen -E md5 -l`. */

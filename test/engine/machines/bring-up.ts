@@ -19,7 +19,8 @@ export async function bringUp({ server, script, settings }: BringUp, account: Ac
   const accessKeyId = given["LITESTREAM_ACCESS_KEY_ID"] ?? "";
   const key = { accessKeyId, secretAccessKey: given["LITESTREAM_SECRET_ACCESS_KEY"] ?? "" };
   const Bucket = readSettings(server.user_data)["LIFEBOAT_BUCKET"];
-  const found = await account.openAs(key).send(new GetObjectCommand({ Bucket, Key: `releases/${release}.tar.gz` }));
+  const machine = account.openAs(key, server.public_net.ipv4?.ip);
+  const found = await machine.send(new GetObjectCommand({ Bucket, Key: `releases/${release}.tar.gz` }));
   const archive = (await found.Body?.transformToByteArray()) ?? new Uint8Array();
   const sha256 = createHash("sha256").update(archive).digest("hex");
   if (sha256 !== release) throw new Error(`release ${release} has SHA-256 ${sha256}`);
@@ -30,7 +31,11 @@ export async function bringUp({ server, script, settings }: BringUp, account: Ac
 /** Puts the host keys of a server's birth into the bucket, as cloud-init's tell-host-keys does, with the key of its birth. */
 export async function tellHostKeys(server: Server, account: Account): Promise<void> {
   const settings = readSettings(server.user_data);
-  await putAs({ account, settings }, `reports/host-keys/${server.id}`, `${hostKeyOf(server)} root@${server.name}\n`);
+  await putAs(
+    { account, server, settings },
+    `reports/host-keys/${server.id}`,
+    `${hostKeyOf(server)} root@${server.name}\n`,
+  );
 }
 
 /** The public host key of a machine, as `type base64`. */
@@ -45,14 +50,20 @@ export async function reportRefusal({ server, settings, cause }: RefusedBoot, ac
   const startedAt = new Date().toISOString();
   const report = { outcome: "refused", machine: server.name, startedAt, cause, next: "restore head.json" };
   const given = { ...readSettings(server.user_data), ...readSettings(settings) };
-  await putAs({ account, settings: given }, `reports/boot/${startedAt}-${server.name}.json`, JSON.stringify(report));
+  await putAs(
+    { account, server, settings: given },
+    `reports/boot/${startedAt}-${server.name}.json`,
+    JSON.stringify(report),
+  );
 }
 
-type Writer = Readonly<{ account: Account; settings: Record<string, string> }>;
+type Writer = Readonly<{ account: Account; server: Server; settings: Record<string, string> }>;
 
-async function putAs({ account, settings }: Writer, Key: string, Body: string): Promise<void> {
+/** With the machine's key, and from its address: the key works from nowhere else. */
+async function putAs({ account, server, settings }: Writer, Key: string, Body: string): Promise<void> {
   const accessKeyId = settings["LITESTREAM_ACCESS_KEY_ID"] ?? "";
-  const machine = account.openAs({ accessKeyId, secretAccessKey: settings["LITESTREAM_SECRET_ACCESS_KEY"] ?? "" });
+  const key = { accessKeyId, secretAccessKey: settings["LITESTREAM_SECRET_ACCESS_KEY"] ?? "" };
+  const machine = account.openAs(key, server.public_net.ipv4?.ip);
   await machine.send(new PutObjectCommand({ Bucket: settings["LIFEBOAT_BUCKET"], Key, Body }));
 }
 

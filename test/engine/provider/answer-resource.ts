@@ -65,7 +65,8 @@ export async function answerRead(scope: Scope, request: ReadRequest): Promise<Re
   if (state === null) return new messages.ReadResponse();
   const inputs = readStruct(request.getInputs());
   const isImport = Object.keys(inputs).length === 0;
-  const found = isImport ? importInputs(scope, request, state) : refreshInputs(inputs, state);
+  const refreshed = () => ({ ...refreshInputs(inputs, state), ...resource.refreshedInputs?.(state) });
+  const found = isImport ? importInputs(scope, request, state) : refreshed();
   return new messages.ReadResponse()
     .setId(request.getId())
     .setProperties(writeStruct({ ...known, ...state }))

@@ -17,6 +17,8 @@ export type Resource = {
   read?(id: string, state: Properties): Promise<Properties | null>;
   /** The inputs that a program would have to give for what is found: an `import` compares them with what it gives. */
   importedInputs?(id: string, state: Properties): Properties;
+  /** Inputs that a refresh fills in from what it finds, though the program never gave them. */
+  refreshedInputs?(state: Properties): Properties;
   update?(id: string, inputs: Properties, state: Properties): Promise<Properties>;
   delete(id: string, state: Properties): Promise<void>;
 };
