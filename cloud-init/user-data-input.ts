@@ -27,6 +27,11 @@ export type UserDataInput = {
   retentionHours: number;
 };
 
+/** The host name of a stack's machine, which is also its server's name at Hetzner, and the label of everything there. */
+export function nameOfStack(project: string, stack: string): string {
+  return `${project}-${stack}`.toLowerCase();
+}
+
 const sha256 = /^[0-9a-f]{64}$/;
 
 /** Everything that is wrong with the input, in words that never show the secret. */

@@ -19,16 +19,17 @@ export const userPolicyLimit = 2048;
  */
 export function machinePolicy(bucket: string, sources?: readonly string[]): PolicyDocument {
   const arn = bucketArn(bucket);
-  const statements = [
+  const Condition = sources === undefined ? {} : { Condition: { IpAddress: { "aws:SourceIp": [...sources] } } };
+  const allow = (Sid: string, Action: readonly string[], Resource: readonly string[]): PolicyStatement => {
+    return { Sid, Effect: "Allow", Action, Resource, ...Condition };
+  };
+  return document([
     allow("ReadEverything", ["s3:GetObject"], [`${arn}/*`]),
     allow("ListEverything", ["s3:ListBucket"], [arn]),
     allow("WriteOwnObjects", ["s3:PutObject"], [`${arn}/epochs/*`, `${arn}/head.json`, `${arn}/reports/*`]),
     // Litestream's retention. With versioning on, a delete only hides: nobody on the machine may delete versions.
     allow("RetireReplicaFiles", ["s3:DeleteObject", "s3:AbortMultipartUpload"], [`${arn}/epochs/*`]),
-  ];
-  if (sources === undefined) return document(statements);
-  const Condition = { IpAddress: { "aws:SourceIp": [...sources] } };
-  return document(statements.map((statement) => ({ ...statement, Condition })));
+  ]);
 }
 
 /** The bucket's own policy: nobody, the owner included, reaches it without TLS. */
@@ -52,8 +53,4 @@ function bucketArn(bucket: string): string {
 
 function document(statements: readonly PolicyStatement[]): PolicyDocument {
   return { Version: "2012-10-17", Statement: statements };
-}
-
-function allow(Sid: string, Action: readonly string[], Resource: readonly string[]): PolicyStatement {
-  return { Sid, Effect: "Allow", Action, Resource };
 }

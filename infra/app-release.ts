@@ -1,3 +1,5 @@
+import { relative } from "node:path";
+
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 
@@ -20,7 +22,8 @@ export class AppRelease extends pulumi.ComponentResource {
       {
         bucket: bucket.bucket,
         key: `releases/${release.sha256}.tar.gz`,
-        source: new pulumi.asset.FileAsset(release.path),
+        // From the program's folder, where engine and provider run: a path of this computer would be a change in every other clone.
+        source: new pulumi.asset.FileAsset(relative(import.meta.dirname, release.path)),
         contentType: "application/gzip",
       },
       { parent: this, retainOnDelete: true, dependsOn: bucket, ...optionsFor(bucket.store) },

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { platformOf } from "../cloud-init/built-release.ts";
-import { isPlainUrl, plainUrlRule } from "../cloud-init/user-data-input.ts";
+import { isPlainUrl, nameOfStack, plainUrlRule } from "../cloud-init/user-data-input.ts";
 import { machinePolicy, userPolicyLimit } from "./access-policy.ts";
 import { findTokensFault } from "./api-tokens.ts";
 import { ConfigReading } from "./config-reading.ts";
@@ -49,7 +49,7 @@ export function readConfig(): InfraConfig {
   const read = new ConfigReading(new pulumi.Config());
   const serverType = read.pattern("serverType", /^[a-z]+[0-9]+$/, "cx33");
   const config = {
-    name: `${pulumi.getProject()}-${pulumi.getStack()}`.toLowerCase(),
+    name: nameOfStack(pulumi.getProject(), pulumi.getStack()),
     owner: `${pulumi.getProject()}/${pulumi.getStack()}`,
     location: read.choice("location", locations),
     serverType,

@@ -1,5 +1,3 @@
-import { dirname } from "node:path";
-
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 
@@ -27,8 +25,8 @@ export function runScript(
   return new command.local.Command(
     name,
     {
-      create: `node ${args.script}`,
-      dir: dirname(import.meta.dirname),
+      // The engine starts providers in the program's folder. A path of this computer would be a change in every other clone.
+      create: `node ../${args.script}`,
       environment: args.environment,
       ...(args.stdin === undefined ? {} : { stdin: pulumi.secret(args.stdin) }),
       ...(args.triggers === undefined ? {} : { triggers: args.triggers }),

@@ -54,9 +54,22 @@ export class ReplicaBucket extends pulumi.ComponentResource {
  * program does not say there: the settings that are resources of their own, and what other people set on a bucket that was adopted.
  */
 const notOfTheBucket = [
-  ...["versioning", "lifecycleRules", "serverSideEncryptionConfiguration", "policy", "acl", "grants"],
-  ...["accelerationStatus", "corsRules", "logging", "objectLockConfiguration", "objectLockEnabled"],
-  ...["replicationConfiguration", "requestPayer", "website", "tags", "tagsAll"],
+  "versioning",
+  "lifecycleRules",
+  "serverSideEncryptionConfiguration",
+  "policy",
+  "acl",
+  "grants",
+  "accelerationStatus",
+  "corsRules",
+  "logging",
+  "objectLockConfiguration",
+  "objectLockEnabled",
+  "replicationConfiguration",
+  "requestPayer",
+  "website",
+  "tags",
+  "tagsAll",
 ];
 
 function makeBucket(name: string, store: Store, kept: pulumi.CustomResourceOptions): aws.s3.Bucket {

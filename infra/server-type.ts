@@ -26,7 +26,7 @@ export function chooseServerType({ config, survey }: ServerTypeChoice): string {
   if (chosen !== undefined) return chosen;
   throw new pulumi.RunError(
     `${describeAbsence(wanted, survey.offers)} in ${location}; nothing was changed. ${suggestOthers(wanted, offered)}` +
-      "or another location: pulumi config set location NAME",
+      suggestPlaces(wanted, survey.offers),
   );
 }
 
@@ -44,4 +44,15 @@ function suggestOthers([first]: readonly string[], offered: readonly ServerTypeO
   const others = offered.filter(({ cores }) => cores >= 4).map(({ name }) => name);
   if (others.length === 0) return `Nothing else with 4 cores or more can be had there: wait for ${first}, `;
   return `To be had there: ${others.join(", ")}; pulumi config set serverType ${others[0]}, `;
+}
+
+function suggestPlaces(wanted: readonly string[], offers: readonly ServerTypeOffer[]): string {
+  const places = wanted.flatMap((type) => {
+    const { availableIn = [] } = offers.find(({ name }) => name === type) ?? {};
+    return availableIn.length === 0 ? [] : [{ type, availableIn }];
+  });
+  const [first] = places;
+  if (first === undefined) return "and no other location has one either";
+  const list = places.map(({ type, availableIn }) => `${type} in ${availableIn.join(", ")}`).join("; ");
+  return `or another location, which has one (${list}): pulumi config set location ${first.availableIn[0]}. Then npm run up`;
 }

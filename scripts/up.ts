@@ -10,6 +10,7 @@ import { stopMachine } from "./stack/stop-machine.ts";
 import { type Adoption, openAdoption } from "./up/adoption.ts";
 import { readArguments, type UpOptions, usage } from "./up/arguments.ts";
 import { ensureRelease } from "./up/ensure-release.ts";
+import { findFirstPlace, refuseUnseenType } from "./up/first-place.ts";
 import { recogniseGoneServer } from "./up/gone-server.ts";
 import { findOldMachine, retireMachine } from "./up/old-machine.ts";
 import { previewRefreshed, type RefreshedPlan } from "./up/preview-refreshed.ts";
@@ -38,13 +39,18 @@ async function up(options: UpOptions, transcript: Transcript): Promise<void> {
 type Circumstances = { options: UpOptions; adoption: Adoption | null; transcript: Transcript };
 
 async function raise(stack: Stack, { options, adoption, transcript }: Circumstances): Promise<void> {
-  const serverType = (await readSettings(stack)).get("serverType") ?? "";
+  const isFree = adoption === null && options.location === undefined;
+  const place = isFree ? await findFirstPlace(stack) : undefined;
+  if (place !== undefined) transcript.line(place.words);
+  const serverType = place?.serverType ?? (await readSettings(stack)).get("serverType") ?? "";
   await ensureRelease(platformOf(serverType), transcript);
-  const changes = { ...options, project: await readProjectName(stack) };
+  const chosen = place === undefined ? {} : { serverType: place.serverType, location: place.location };
+  const changes = { ...options, ...chosen, project: await readProjectName(stack) };
   await using settings = await ProposedSettings.propose(settingsFileOf(stack.name), changes);
   const { plan, refresh } = await planUp(stack, settings.file, transcript);
   const old = adoption === null ? null : await findOldMachine(stack, plan, transcript);
   refuse(plan, options);
+  refuseUnseenType(place, options);
   const doomed = options.withoutFinalSync ? undefined : findDoomedServer(plan);
   if (doomed !== undefined)
     transcript.line(

@@ -20,13 +20,28 @@ const VolumeSchema = Type.Object({
 });
 const OfferSchema = Type.Object({
   name: Type.String(),
+  cores: Type.Integer(),
+  architecture: Type.String(),
   locations: Type.Array(Type.Object({ name: Type.String(), available: Type.Boolean() })),
+  prices: Type.Array(Type.Object({ location: Type.String(), price_monthly: Type.Object({ net: Type.String() }) })),
+});
+const OfferPageSchema = Type.Object({
+  server_types: Type.Array(OfferSchema),
+  meta: Type.Object({ pagination: Type.Object({ next_page: Type.Union([Type.Null(), Type.Integer()]) }) }),
 });
 const FirewallSchema = Type.Object({ id: Type.Integer(), name: Type.String() });
 const RefusalSchema = Type.Object({ error: Type.Object({ code: Type.String(), message: Type.String() }) });
 
 export type OldServer = Static<typeof ServerSchema>;
 export type LeftVolume = Static<typeof VolumeSchema>;
+/** A server type, the locations where it can be bought now, and its price a month there without VAT, in the project's currency. */
+export type Offer = {
+  name: string;
+  cores: number;
+  architecture: string;
+  availableIn: readonly string[];
+  monthly: Readonly<Record<string, number>>;
+};
 
 const requestLimitMs = 30_000;
 // The app's clean stop may take 60 s, Litestream's 30 s, and Debian ends what is left after 90 s.
@@ -56,12 +71,17 @@ export class HetznerProject {
     this.#endpoint = endpoint ?? "https://api.hetzner.cloud/v1";
   }
 
-  /** Those of the server types that can be bought in a location now. */
-  async listAvailable(serverTypes: readonly string[], location: string): Promise<string[]> {
-    const listed = Type.Object({ server_types: Type.Array(OfferSchema) });
-    const { server_types: offers } = await this.#read("server_types?per_page=50", listed);
-    const available = offers.filter(({ locations }) => locations.some((one) => one.name === location && one.available));
-    return serverTypes.filter((type) => available.some(({ name }) => name === type));
+  async listOffers(): Promise<Offer[]> {
+    const offers: Offer[] = [];
+    for (let page: number | null = 1; page !== null;) {
+      const answer: Static<typeof OfferPageSchema> = await this.#read(
+        `server_types?per_page=50&page=${page}`,
+        OfferPageSchema,
+      );
+      offers.push(...answer.server_types.map(toOffer));
+      page = answer.meta.pagination.next_page;
+    }
+    return offers;
   }
 
   async listServers(labels: Labels): Promise<OldServer[]> {
@@ -163,6 +183,12 @@ export class HetznerProject {
     if ("refusal" in said) throw said.refusal;
     return said.parsed;
   }
+}
+
+function toOffer({ name, cores, architecture, locations, prices }: Static<typeof OfferSchema>): Offer {
+  const availableIn = locations.filter(({ available }) => available).map((place) => place.name);
+  const monthly = Object.fromEntries(prices.map(({ location, price_monthly: { net } }) => [location, Number(net)]));
+  return { name, cores, architecture, availableIn, monthly };
 }
 
 function readRefusal(body: unknown, what: string): HetznerRefusal {

@@ -51,10 +51,13 @@ export async function retireMachine(old: OldMachine, transcript: Transcript): Pr
 async function demandSuccessor(stack: Stack, plan: Plan, hetzner: HetznerProject): Promise<void> {
   const wanted = await readWantedTypes(stack);
   const location = String(findServer(plan)?.inputs["location"]);
-  if ((await hetzner.listAvailable(wanted, location)).length > 0) return;
+  const offers = (await hetzner.listOffers()).filter(({ name }) => wanted.includes(name));
+  if (offers.some(({ availableIn }) => availableIn.includes(location))) return;
+  const elsewhere = [...new Set(offers.flatMap(({ availableIn }) => availableIn))];
+  const ways = elsewhere.length === 0 ? "wait" : `wait, or move: --location ${elsewhere.join("|")}`;
   throw new Refused(
     `server type ${wanted.join(", ")} is sold out in ${location}: the old machine would be deleted and no new one made. ` +
-      "Nothing was changed; wait, or move with --location",
+      `Nothing was changed; ${ways}`,
   );
 }
 

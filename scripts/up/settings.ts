@@ -8,13 +8,15 @@ export type SettingChanges = {
   /** Whose settings they are: in the file its name stands before every one of them. */
   project: string;
   location?: string | undefined;
+  serverType?: string | undefined;
   rebuild: boolean;
 };
 
 /** Renders a stack's settings file with the changes. Comments, secrets and everything else in it stay as they are. */
-export function changeSettings(yaml: string, { project, location, rebuild }: SettingChanges): string {
+export function changeSettings(yaml: string, { project, rebuild, ...places }: SettingChanges): string {
   const document = parseDocument(yaml);
-  if (location !== undefined) document.setIn(["config", `${project}:location`], location);
+  for (const key of ["location", "serverType"] as const)
+    if (places[key] !== undefined) document.setIn(["config", `${project}:${key}`], places[key]);
   if (rebuild) {
     const number = Number(document.getIn(["config", `${project}:rebuild`]) ?? 0);
     document.setIn(["config", `${project}:rebuild`], String(number + 1));
@@ -42,7 +44,9 @@ export class ProposedSettings implements AsyncDisposable {
         cause: error,
       });
     });
-    const proposed = changes.location === undefined && !changes.rebuild ? own : changeSettings(own, changes);
+    const { location, serverType, rebuild } = changes;
+    const isAsBefore = location === undefined && serverType === undefined && !rebuild;
+    const proposed = isAsBefore ? own : changeSettings(own, changes);
     if (proposed === own) return new ProposedSettings(ownFile, undefined);
     const file = join(await mkdtemp(join(tmpdir(), "lifeboat-settings-")), basename(ownFile));
     await writeFile(file, proposed, { mode: 0o600 });

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import {
@@ -11,6 +12,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { checkOut } from "./project/check-out.ts";
 import {
   failureOf,
   listKeys,
@@ -23,7 +25,7 @@ import {
   takeHetznerCalls,
   productionBucket as bucket,
 } from "./project/open-scenario.ts";
-import { apiToken } from "./project/open-stack.ts";
+import { apiToken, openShippedStack } from "./project/open-stack.ts";
 
 // One life of one stack: every test goes on where the one before it ended.
 let scenario: Scenario;
@@ -126,6 +128,17 @@ test("a second up changes nothing, also when it refreshes before, which makes th
   expect(takeHetznerCalls(scenario)).toEqual([]);
   const { s3 } = scenario.account;
   expect((await s3.send(new GetBucketVersioningCommand({ Bucket: bucket }))).Status).toBe("Enabled");
+});
+
+test("the same repository in another folder plans no change", async () => {
+  const elsewhere = await checkOut(scenario);
+  const settings = "Pulumi.production.yaml";
+  await copyFile(join(scenario.checkout.directory, settings), join(elsewhere.directory, settings));
+  const moved = await openShippedStack(scenario, elsewhere);
+  const { changeSummary } = await moved.preview({ diff: true, onOutput: console.log });
+  expect(Object.keys(changeSummary)).toEqual(["same"]);
+  scenario.workplace.directory = join(scenario.checkout.directory, "infra");
+  expect(JSON.stringify(await scenario.stack.exportStack())).not.toContain(scenario.checkout.directory);
 });
 
 test("a release that does not get ready fails the up, and stays no machine's desired release", async () => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { noFaults } from "./hcloud/faults.ts";
 import { failureOf, onlyServer, openScenario, type Scenario, takeHetznerCalls } from "./project/open-scenario.ts";
+import { runVerb } from "./project/run-verb.ts";
 
 // To replace a server is to delete it first, so whether its type can be had is asked before anything is touched.
 let scenario: Scenario;
@@ -25,11 +26,26 @@ test("a first up whose type is sold out makes nothing and says what can be had, 
   const failure = await failureOf(scenario.stack.up());
   expect(failure).toContain("server type cx33 is sold out in fsn1; nothing was changed");
   expect(failure).toContain("pulumi config set serverType cax21");
+  expect(failure).toContain("cx33 in nbg1, hel1): pulumi config set location nbg1");
   expect([takeHetznerCalls(scenario), scenario.calls]).toEqual([[], []]);
   await set({ "serverTypeFallbacks[0]": "ccx23", "serverTypeFallbacks[1]": "cpx32" });
   breakCloud({ soldOut: ["cx33@fsn1", "ccx23"] });
   await scenario.stack.up();
   expect(onlyServer(scenario).server_type.name).toBe("cpx32");
+});
+
+test("a first `npm run up` of a stack that has chosen neither type nor location goes where its type can be had, and stays there", async () => {
+  breakCloud({ soldOut: ["cx33@fsn1"] });
+  const up = () => runVerb({ project: scenario, checkout: scenario.checkout }, ["up", "--yes"]);
+  const { code, stdout, stderr } = await up();
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(stdout).toContain("server type cx33 is sold out in fsn1: this plan takes it in nbg1");
+  expect(onlyServer(scenario).location.name).toBe("nbg1");
+  takeHetznerCalls(scenario);
+  breakCloud({});
+  const again = await up();
+  expect([again.code, takeHetznerCalls(scenario)]).toEqual([0, []]);
+  expect(again.stdout).not.toContain("sold out");
 });
 
 test("a healthy machine keeps its type when it sells out, and when the first choice comes back", async () => {

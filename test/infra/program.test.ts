@@ -90,12 +90,12 @@ test("the bucket is private, versioned, encrypted, for TLS only, and expires not
 });
 
 test("the settings of the bucket are made one after the other, and the bucket's own resource judges none of them", () => {
-  const settings = program.resources.filter(({ type }) => /^aws:s3\/bucket(?!:|Object)/.test(type));
-  expect(settings.length).toBe(6);
-  const [first, ...others] = settings;
+  const made = program.resources.filter(({ type }) => /^aws:s3\/bucket(?!:|Object)/.test(type));
+  expect(made.length).toBe(6);
+  const [first, ...others] = made;
   expect(first?.type).toBe("aws:s3/bucketVersioning:BucketVersioning");
   for (const [index, { type, dependencies }] of others.entries()) {
-    const before = settings[index]?.type ?? "";
+    const before = made[index]?.type ?? "";
     expect(
       dependencies.some((urn) => urn.includes(before)),
       `${type} after ${before}`,

@@ -48,7 +48,18 @@ test("when no wanted type can be had, it is told what can be, and that nothing w
   const refusal = refusalOf(() => choose(["cx23", "ccx23"]));
   expect(refusal).toContain("server type cx33, cpx32 is sold out in fsn1; nothing was changed");
   expect(refusal).toContain("To be had there: ccx23; pulumi config set serverType ccx23");
+  expect(refusal).toContain(
+    "which has one (cx33 in hel1; cpx32 in hel1): pulumi config set location hel1. Then npm run up",
+  );
   expect(refusalOf(() => choose([], [{ ...standing, rebuild: "2" }]))).toContain("wait for cx33");
+});
+
+test("when no location has one, no location is named", () => {
+  const offers = [{ name: "cx33", cores: 4, availableIn: [] }];
+  const sold = () =>
+    chooseServerType({ config: { ...config, serverTypeFallbacks: [] }, survey: { servers: [], offers } });
+  expect(refusalOf(sold)).toContain("no other location has one either");
+  expect(refusalOf(sold)).not.toContain("pulumi config set location");
 });
 
 test("a type that Hetzner does not have is not called sold out", () => {

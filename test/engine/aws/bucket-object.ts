@@ -1,20 +1,21 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 
 import { HeadObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 
 import { optionalTextAt, type Properties, textAt } from "../provider/properties.ts";
-import type { Resource } from "../provider/resource.ts";
+import type { Resource, Workplace } from "../provider/resource.ts";
 import { type Account, orNull } from "./account.ts";
 import { emptyBucket } from "./bucket.ts";
 
 /** aws.s3.BucketObjectv2 (internal/service/s3/object.go): overwrites what is there, and deletes every version. */
-export function bucketObjectResource(account: Account): Resource {
+export function bucketObjectResource(account: Account, workplace: Workplace): Resource {
   const { s3 } = account;
   const upload = async (inputs: Properties) => {
     const Bucket = textAt(inputs, "bucket");
     const Key = textAt(inputs, "key");
-    const Body = readContent(inputs);
+    const Body = readContent(inputs, workplace);
     const ContentType = optionalTextAt(inputs, "contentType") ?? "application/octet-stream";
     const { VersionId } = await s3.send(new PutObjectCommand({ Bucket, Key, Body, ContentType }));
     const etag = createHash("md5").update(Body).digest("hex");
@@ -41,11 +42,11 @@ export function bucketObjectResource(account: Account): Resource {
 }
 
 /** `content`, `contentBase64`, or an asset in `source`: a path, or a text with Pulumi's mark for assets. */
-function readContent(inputs: Properties): Buffer {
+function readContent(inputs: Properties, { directory }: Workplace): Buffer {
   const content = optionalTextAt(inputs, "content");
   if (content !== null) return Buffer.from(content);
   const base64 = optionalTextAt(inputs, "contentBase64");
   if (base64 !== null) return Buffer.from(base64, "base64");
   const path = optionalTextAt(inputs, "source.path");
-  return path === null ? Buffer.from(textAt(inputs, "source.text")) : readFileSync(path);
+  return path === null ? Buffer.from(textAt(inputs, "source.text")) : readFileSync(resolve(directory, path));
 }

@@ -52,7 +52,7 @@ function settingResource({ put, remove }: Setting): Resource {
       await alone(id, () => put(inputs));
       return inputs;
     },
-    delete: async (id) => void (await alone(id, () => remove(id))),
+    delete: (id) => alone(id, () => remove(id)),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { ProviderCall } from "../provider/resource.ts";
+import type { ProviderCall, Workplace } from "../provider/resource.ts";
 import { type ServedProvider, serveProvider } from "../provider/serve-provider.ts";
 import { type Account, accountId } from "./account.ts";
 import { bucketObjectResource } from "./bucket-object.ts";
@@ -10,14 +10,14 @@ import { accessKeyResource, userPolicyResource, userResource } from "./identitie
  * Stands in for the aws provider, which cannot be had without the internet: it carries that provider's facts (what
  * forces a replacement, what deletion does), and every call that it makes goes to a real S3 and IAM server.
  */
-export function serveAws(account: Account, calls: ProviderCall[]): Promise<ServedProvider> {
+export function serveAws(account: Account, calls: ProviderCall[], workplace: Workplace): Promise<ServedProvider> {
   const provider = {
     version: "7.48.0",
     resources: {
       "aws:s3/bucket:Bucket": bucketResource(account),
       ...bucketSettings(account),
-      "aws:s3/bucketObjectv2:BucketObjectv2": bucketObjectResource(account),
-      "aws:s3/bucketObject:BucketObject": bucketObjectResource(account),
+      "aws:s3/bucketObjectv2:BucketObjectv2": bucketObjectResource(account, workplace),
+      "aws:s3/bucketObject:BucketObject": bucketObjectResource(account, workplace),
       "aws:iam/user:User": userResource(account),
       "aws:iam/userPolicy:UserPolicy": userPolicyResource(account),
       "aws:iam/accessKey:AccessKey": accessKeyResource(account),

@@ -1,17 +1,22 @@
 import { randomBytes } from "node:crypto";
+import { resolve } from "node:path";
 
 import { optionalTextAt, type Properties, readProperties, textAt } from "../provider/properties.ts";
-import type { ProviderCall, Resource } from "../provider/resource.ts";
+import type { ProviderCall, Resource, Workplace } from "../provider/resource.ts";
 import { type ServedProvider, serveProvider } from "../provider/serve-provider.ts";
 import { runScript } from "./run-script.ts";
 
 /** Stands in for the command provider, of which we use `local.Command` alone: it really runs its script. */
-export function serveCommand(environment: Record<string, string>, calls: ProviderCall[]): Promise<ServedProvider> {
-  const resources = { "command:local:Command": localCommand(environment) };
+export function serveCommand(
+  environment: Record<string, string>,
+  calls: ProviderCall[],
+  workplace: Workplace,
+): Promise<ServedProvider> {
+  const resources = { "command:local:Command": localCommand(environment, workplace) };
   return serveProvider({ version: "1.2.1", resources }, calls);
 }
 
-function localCommand(environment: Record<string, string>): Resource {
+function localCommand(environment: Record<string, string>, workplace: Workplace): Resource {
   const carryOut = async (script: string | null, inputs: Properties, state: Properties = {}): Promise<Properties> => {
     if (script === null) return { stdout: "", stderr: "" };
     const given = readProperties(inputs["environment"] ?? {});
@@ -20,7 +25,7 @@ function localCommand(environment: Record<string, string>): Resource {
     const { stdout, stderr } = await runScript(script, {
       stdin: optionalTextAt(inputs, "stdin") ?? "",
       environment: { ...environment, ...variables },
-      directory: optionalTextAt(inputs, "dir") ?? process.cwd(),
+      directory: resolve(workplace.directory, optionalTextAt(inputs, "dir") ?? "."),
     });
     return { stdout, stderr };
   };

@@ -21,13 +21,16 @@ export const locations: readonly Location[] = [
   describeLocation(6, "sin", "ap-southeast"),
 ];
 
-/** The types with four cores, and one smaller. Every location offers all of them. */
+const european = ["fsn1", "nbg1", "hel1"];
+const everywhere = locations.map(({ name }) => name);
+
+/** The types with four cores, and one smaller: the cx and cax lines are sold in Europe only. The prices of cpx32 and ccx23 are no more than plausible. */
 export const serverTypes: readonly ServerType[] = [
-  describeType({ id: 114, name: "cx23", architecture: "x86", cores: 2, memory: 4, disk: 40 }),
-  describeType({ id: 115, name: "cx33", architecture: "x86", cores: 4, memory: 8, disk: 80 }),
-  describeType({ id: 116, name: "cax21", architecture: "arm", cores: 4, memory: 8, disk: 80 }),
-  describeType({ id: 117, name: "cpx32", architecture: "x86", cores: 4, memory: 8, disk: 160 }),
-  describeType({ id: 118, name: "ccx23", architecture: "x86", cores: 4, memory: 16, disk: 160 }),
+  describeType({ id: 114, name: "cx23", architecture: "x86", cores: 2, memory: 4, disk: 40 }, european, 5.49),
+  describeType({ id: 115, name: "cx33", architecture: "x86", cores: 4, memory: 8, disk: 80 }, european, 8.49),
+  describeType({ id: 116, name: "cax21", architecture: "arm", cores: 4, memory: 8, disk: 80 }, european, 10.49),
+  describeType({ id: 117, name: "cpx32", architecture: "x86", cores: 4, memory: 8, disk: 160 }, everywhere, 37.99),
+  describeType({ id: 118, name: "ccx23", architecture: "x86", cores: 4, memory: 16, disk: 160 }, everywhere, 59.99),
 ];
 
 export const images: readonly Image[] = [
@@ -68,17 +71,33 @@ export function isSoldOut(soldOut: readonly string[], type: string, location: st
   return soldOut.includes(type) || soldOut.includes(`${type}@${location}`);
 }
 
-function describeType(type: Omit<ServerType, "locations"> & { memory: number }): ServerType {
+function describeType(
+  type: Omit<ServerType, "locations"> & { memory: number },
+  sold: readonly string[],
+  monthly: number,
+): ServerType {
   const { name: description } = type;
-  const offers = locations.map(({ id, name }) => ({
+  const places = locations.filter(({ name }) => sold.includes(name));
+  const prices = places.map(({ name }) => ({
+    location: name,
+    price_hourly: describePrice(monthly / 624),
+    price_monthly: describePrice(monthly),
+    included_traffic: 0,
+    price_per_tb_traffic: describePrice(1),
+  }));
+  const offers = places.map(({ id, name }) => ({
     id,
     name,
     deprecation: null,
     available: true,
     recommended: true,
   }));
-  const kind = { description, storage_type: "local", cpu_type: "shared", category: "cost_optimized", prices: [] };
+  const kind = { description, storage_type: "local", cpu_type: "shared", category: "cost_optimized", prices };
   return Object.assign(kind, { deprecated: false, deprecation: null, locations: offers }, type);
+}
+
+function describePrice(net: number) {
+  return { net: net.toFixed(10), gross: (net * 1.19).toFixed(10) };
 }
 
 function describeImage(id: number, release: string, architecture: string): Image {

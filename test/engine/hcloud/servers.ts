@@ -122,7 +122,8 @@ const unusedParts = {
   protection: { delete: false, rebuild: false },
 };
 
-function demandAvailable({ faults }: Cloud, { name: type }: ServerType, { name: location }: Location): void {
+function demandAvailable({ faults }: Cloud, { name: type, locations: sold }: ServerType, { name: location }: Location) {
+  if (!sold.some(({ name }) => name === location)) throw invalidInput(`unsupported location for server type ${type}`);
   if (!isSoldOut([...faults.soldOut, ...faults.soldOutMeanwhile], type, location)) return;
   throw new Refusal(412, "resource_unavailable", `server type ${type} is unavailable in ${location}`);
 }

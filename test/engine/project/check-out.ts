@@ -27,5 +27,6 @@ export async function checkOut(project: Project): Promise<Checkout> {
     return sha256;
   };
   await build("release one");
+  project.workplace.directory = join(directory, "infra");
   return { directory, build };
 }

@@ -9,7 +9,7 @@ import { serveAws } from "../aws/serve-aws.ts";
 import { serveCommand } from "../command/serve-command.ts";
 import { type ServedCloud, serveHcloud } from "../hcloud/serve-hcloud.ts";
 import { type Machines, serveMachines } from "../machines/serve-machines.ts";
-import type { ProviderCall } from "../provider/resource.ts";
+import type { ProviderCall, Workplace } from "../provider/resource.ts";
 import { findEngine } from "../toolchain/find-engine.ts";
 
 /** One account at Hetzner, one at "AWS", one empty state: what a user has before the first `pulumi up`. */
@@ -20,6 +20,8 @@ export type Project = AsyncDisposable &
     machines: Machines;
     /** What the stand-ins of aws and command were told to change, in its order. */
     calls: ProviderCall[];
+    /** Where those stand-ins run: in the checkout that was made or used last. */
+    workplace: Workplace;
     directory: string;
     stateDirectory: string;
     /** For every stack: which engine, where its state lies, what it finds in its environment. */
@@ -34,9 +36,10 @@ export async function openProject(): Promise<Project> {
   const account = made.use(await openAccount(directory));
   const hetzner = made.use(await serveHcloud());
   const calls: ProviderCall[] = [];
-  const aws = made.use(await serveAws(account, calls));
+  const workplace = { directory };
+  const aws = made.use(await serveAws(account, calls, workplace));
   const machines = made.use(await serveMachines(hetzner.cloud, account));
-  const command = made.use(await serveCommand(shellEnvironment(account, machines), calls));
+  const command = made.use(await serveCommand(shellEnvironment(account, machines), calls, workplace));
   const engine = await findEngine(console.error);
   const [home, stateDirectory] = [join(directory, "home"), join(directory, "state")];
   await mkdir(home);
@@ -56,6 +59,7 @@ export async function openProject(): Promise<Project> {
     directory,
     stateDirectory,
     calls,
+    workplace,
     workspace: { pulumiHome: home, pulumiCommand, envVars: environment },
     [Symbol.asyncDispose]: () => everything.disposeAsync(),
   };

@@ -22,6 +22,7 @@ export async function runVerb(
   [verb, ...words]: readonly ["up" | "down", ...string[]],
   { environment = {}, interruptAt }: VerbOptions = {},
 ): Promise<VerbRun> {
+  project.workplace.directory = join(checkout.directory, "infra");
   const child = spawn(process.execPath, [join("scripts", `${verb}.ts`), ...words], {
     cwd: checkout.directory,
     env: { ...process.env, ...shellOf(project), ...environment },

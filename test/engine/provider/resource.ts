@@ -31,3 +31,9 @@ export type ProviderCall = Readonly<{ verb: "create" | "update" | "delete"; type
 
 /** What a program asks for with an invoke, `getCallerIdentity` for example. */
 export type ProviderFunction = (inputs: Properties) => Promise<Properties>;
+
+/**
+ * The folder in which a provider runs: the engine starts it in that of the program (tried with the real hcloud provider). A stand-in runs in the tests'
+ * process and is attached to, so it is told.
+ */
+export type Workplace = { directory: string };

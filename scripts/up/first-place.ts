@@ -1,0 +1,103 @@
+import { readFile } from "node:fs/promises";
+
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import { parseDocument } from "yaml";
+
+import { nameOfStack } from "../../cloud-init/user-data-input.ts";
+import type { Offer } from "../cloud/hetzner-project.ts";
+import { openHetzner } from "../stack/open-hetzner.ts";
+import { settingsFileOf } from "../stack/open-stack.ts";
+import { readProjectName, readSettings } from "../stack/read-settings.ts";
+import { Refused } from "../verb/run-verb.ts";
+
+/** What a machine is bought as, and where. */
+export type Place = { serverType: string; location: string };
+/** Another place than the configuration's defaults, and why. */
+export type FirstPlace = Place & { words: string; isOtherType: boolean };
+
+// In the order in which they are tried: of one network zone, under one law, and at one price.
+const europe = ["fsn1", "nbg1", "hel1"];
+const leastCores = 4;
+
+/**
+ * Where the first machine of a stack goes when the defaults are sold out. Undefined: where the configuration says. Only a stack that has chosen neither type
+ * nor location, and that has neither server nor volume at Hetzner, is free to go elsewhere.
+ */
+export async function findFirstPlace(stack: Stack): Promise<FirstPlace | undefined> {
+  const project = await readProjectName(stack);
+  const settings = await readSettings(stack);
+  const [serverType, location] = [settings.get("serverType"), settings.get("location")];
+  if (serverType === undefined || location === undefined || (await hasChosen(stack, project))) return undefined;
+  const hetzner = await openHetzner(stack);
+  const labels = { lifeboat: nameOfStack(project, stack.name.split("/").at(-1) ?? "") };
+  const standing = [...(await hetzner.listServers(labels)), ...(await hetzner.listVolumes(labels))];
+  return standing.length > 0 ? undefined : choosePlace(await hetzner.listOffers(), { serverType, location });
+}
+
+/** The same type in another location of Europe, else the cheapest of the same architecture with four cores. Undefined: the wanted one can be had, or none. */
+export function choosePlace(offers: readonly Offer[], wanted: Place): FirstPlace | undefined {
+  const usual = offers.find(({ name }) => name === wanted.serverType);
+  if (usual === undefined || usual.availableIn.includes(wanted.location)) return undefined;
+  const places = offers
+    .filter(({ cores }) => cores >= leastCores)
+    .flatMap((offer) =>
+      europe.filter((name) => offer.availableIn.includes(name)).map((location) => ({ offer, location })),
+    );
+  const nearest = places.find(({ offer }) => offer === usual);
+  const byPrice = places.toSorted((one, other) => priceOf(one) - priceOf(other));
+  const chosen = nearest ?? byPrice.find(({ offer }) => offer.architecture === usual.architecture);
+  if (chosen === undefined) return undefined;
+  const place = { serverType: chosen.offer.name, location: chosen.location };
+  if (chosen.offer === usual) {
+    const words = `server type ${usual.name} is sold out in ${wanted.location}: this plan takes it in ${place.location}`;
+    return { ...place, words, isOtherType: false };
+  }
+  const cheaper = byPrice.find(
+    (one) => one.offer.architecture !== usual.architecture && priceOf(one) < priceOf(chosen),
+  );
+  const words = [
+    `server type ${usual.name} is sold out in ${europe.join(", ")}: this plan takes ${describe(chosen)} (${usual.name}: ${usual.monthly[wanted.location] ?? "?"})`,
+    ...(cheaper === undefined
+      ? []
+      : [`for less, with another processor: ${describe(cheaper)}; ${renderChoice(toPlace(cheaper))}`]),
+  ];
+  return { ...place, words: words.join("\n"), isOtherType: true };
+}
+
+/** Throws Refused: another type has another price, and `--yes` was said before anybody saw it. */
+export function refuseUnseenType(
+  place: FirstPlace | undefined,
+  { yes, dryRun }: { yes: boolean; dryRun: boolean },
+): void {
+  if (place?.isOtherType !== true || !yes || dryRun) return;
+  throw new Refused(
+    `--yes takes no other server type by itself; nothing was changed. If this one is wanted: ${renderChoice(place)}`,
+  );
+}
+
+type Candidate = { offer: Offer; location: string };
+
+function priceOf({ offer, location }: Candidate): number {
+  return offer.monthly[location] ?? Infinity;
+}
+
+function describe(candidate: Candidate): string {
+  const price = priceOf(candidate);
+  const monthly = price === Infinity ? "at a price that Hetzner does not tell" : `for ${price.toFixed(2)} a month, net`;
+  return `${candidate.offer.name} in ${candidate.location} ${monthly}`;
+}
+
+function toPlace({ offer, location }: Candidate): Place {
+  return { serverType: offer.name, location };
+}
+
+function renderChoice({ serverType, location }: Place): string {
+  return `pulumi config set serverType ${serverType} && pulumi config set location ${location} && npm run up`;
+}
+
+async function hasChosen({ name }: Stack, project: string): Promise<boolean> {
+  const document = parseDocument(await readFile(settingsFileOf(name), "utf8").catch(() => ""));
+  return ["serverType", "serverTypeFallbacks", "location"].some((key) =>
+    document.hasIn(["config", `${project}:${key}`]),
+  );
+}
