@@ -13,11 +13,11 @@ test("at a given store the bucket is made, used with the given key, kept, and ad
   expect((await scenario.account.s3.send(new GetBucketVersioningCommand({ Bucket }))).Status).toBe("Enabled");
   expect(scenario.calls.filter(({ type }) => type.startsWith("aws:iam"))).toEqual([]);
   const server = onlyServer(scenario);
-  expect(settingOf(server, "LITESTREAM_ACCESS_KEY_ID")).toBe(scenario.account.environment["AWS_ACCESS_KEY_ID"]);
+  expect(settingOf(server, "LITESTREAM_ACCESS_KEY_ID")).toBe(scenario.account.owner.accessKeyId);
   expect(scenario.machines.running.has(server.id)).toBe(true);
   const recovery = await readObject(scenario, Bucket, "recovery.json");
   expect(recovery).toMatchObject({ config: { "lifeboat:store": "s3", "lifeboat:bucket": Bucket } });
-  expect(JSON.stringify(recovery)).not.toContain(scenario.account.environment["AWS_SECRET_ACCESS_KEY"]);
+  expect(JSON.stringify(recovery)).not.toContain(scenario.account.owner.secretAccessKey);
   const keys = await listKeys(scenario, Bucket);
   await scenario.stack.destroy();
   expect(await listKeys(scenario, Bucket)).toEqual(expect.arrayContaining(keys));
@@ -35,13 +35,14 @@ test("an empty bucket that was made by hand at a given store gets our objects, a
 });
 
 test("a bucket in which something lies is refused before any of its settings is changed", async () => {
-  await using scenario = await openScenario({ bucket: { value: Bucket } });
-  await scenario.account.s3.send(new CreateBucketCommand({ Bucket }));
-  await scenario.account.s3.send(new PutObjectCommand({ Bucket, Key: "theirs", Body: "x" }));
+  const theirs = "lifeboat-theirs";
+  await using scenario = await openScenario({ bucket: { value: theirs } });
+  await scenario.account.s3.send(new CreateBucketCommand({ Bucket: theirs }));
+  await scenario.account.s3.send(new PutObjectCommand({ Bucket: theirs, Key: "theirs", Body: "x" }));
   expect(await failureOf(scenario.stack.up())).toContain("yet it holds theirs");
-  expect((await scenario.account.s3.send(new GetBucketVersioningCommand({ Bucket }))).Status).toBeUndefined();
+  expect((await scenario.account.s3.send(new GetBucketVersioningCommand({ Bucket: theirs }))).Status).toBeUndefined();
   expect(scenario.calls.filter(({ type }) => type.startsWith("aws:s3"))).toEqual([]);
-  expect(await listKeys(scenario, Bucket)).toEqual(["theirs"]);
+  expect(await listKeys(scenario, theirs)).toEqual(["theirs"]);
 });
 
 test("a bucket that has become another one under the same name is refused by the id that the stack remembers", async () => {

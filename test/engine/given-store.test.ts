@@ -22,7 +22,13 @@ beforeAll(async () => {
 afterAll(() => scenario[Symbol.asyncDispose]());
 
 function run(...words: ["up" | "down", ...string[]]) {
-  const environment = { HCLOUD_TOKEN: scenario.hetzner.token, HCLOUD_ENDPOINT: scenario.hetzner.endpoint };
+  const { accessKeyId, secretAccessKey } = scenario.account.owner;
+  const environment = {
+    HCLOUD_TOKEN: scenario.hetzner.token,
+    HCLOUD_ENDPOINT: scenario.hetzner.endpoint,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  };
   return runVerb({ project: scenario, checkout }, words, { environment });
 }
 

@@ -41,8 +41,7 @@ afterAll(() => scenario[Symbol.asyncDispose]());
 test("a preview makes nothing", async () => {
   const { changeSummary } = await scenario.stack.preview();
   expect(Object.keys(changeSummary)).toEqual(["create"]);
-  expect(takeHetznerCalls(scenario)).toEqual([]);
-  expect(scenario.calls).toEqual([]);
+  expect([takeHetznerCalls(scenario), scenario.calls]).toEqual([[], []]);
   expect((await scenario.account.s3.send(new ListBucketsCommand())).Buckets ?? []).toEqual([]);
 });
 
@@ -126,19 +125,20 @@ test("a second up changes nothing, also when it refreshes before, which makes th
   expect(scenario.calls).toEqual([]);
   expect(Object.keys(summary.resourceChanges ?? {})).toEqual(["same"]);
   expect(takeHetznerCalls(scenario)).toEqual([]);
-  const { s3 } = scenario.account;
-  expect((await s3.send(new GetBucketVersioningCommand({ Bucket: bucket }))).Status).toBe("Enabled");
+  expect((await scenario.account.s3.send(new GetBucketVersioningCommand({ Bucket: bucket }))).Status).toBe("Enabled");
 });
 
 test("the same repository in another folder plans no change", async () => {
   const elsewhere = await checkOut(scenario);
   const settings = "Pulumi.production.yaml";
   await copyFile(join(scenario.checkout.directory, settings), join(elsewhere.directory, settings));
-  const moved = await openShippedStack(scenario, elsewhere);
-  const { changeSummary } = await moved.preview({ diff: true, onOutput: console.log });
+  const { changeSummary } = await (await openShippedStack(scenario, elsewhere)).preview();
   expect(Object.keys(changeSummary)).toEqual(["same"]);
   scenario.workplace.directory = join(scenario.checkout.directory, "infra");
-  expect(JSON.stringify(await scenario.stack.exportStack())).not.toContain(scenario.checkout.directory);
+  const { deployment } = await scenario.stack.exportStack();
+  // The engine notes where in the sources a resource was declared, and compares that with nothing.
+  const state = JSON.stringify(deployment, (key, value: unknown) => (key === "sourcePosition" ? undefined : value));
+  expect(state).not.toContain("/checkout-");
 });
 
 test("a release that does not get ready fails the up, and stays no machine's desired release", async () => {
@@ -222,8 +222,7 @@ test("destroy shuts the machine down and keeps the bucket, its history and the v
     "DELETE servers/lifeboat-production",
   ]);
   expect(calls.filter((call) => call.includes("volumes"))).toEqual([]);
-  expect(scenario.hetzner.cloud.servers.size).toBe(0);
-  expect(scenario.hetzner.cloud.volumes.size).toBe(1);
+  expect([scenario.hetzner.cloud.servers.size, scenario.hetzner.cloud.volumes.size]).toEqual([0, 1]);
   expect(await listKeys(scenario, bucket)).toEqual(keys);
 });
 

@@ -208,7 +208,8 @@ test("no secret stands in a command, which a failure would print, nor in its env
     if (stdin !== undefined) expect(Object.values(Object(stdin))).toContain(secretMark);
   }
   const { stdin } = program.the("command:local:Command", "active-activation").inputs;
-  for (const secret of ["secret-of-access-machine-fsn1-1", heartbeatUrl]) expect(JSON.stringify(stdin)).toContain(secret);
+  for (const secret of ["secret-of-access-machine-fsn1-1", heartbeatUrl])
+    expect(JSON.stringify(stdin)).toContain(secret);
 });
 
 test("the machine has an identity of its own in its location, and nobody else has one", () => {

@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
 import { Agent } from "node:https";
 
-import { IAMClient } from "@aws-sdk/client-iam";
+import { CreateAccessKeyCommand, CreateUserCommand, IAMClient, PutUserPolicyCommand } from "@aws-sdk/client-iam";
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 
 import { findFreePorts } from "../../../scripts/drill/free-ports.ts";
 import { startSeaweedStore } from "../../../scripts/drill/seaweed-store.ts";
 import { waitFor } from "../../../scripts/verb/wait-for.ts";
 import { type Certificate, makeCertificate } from "./certificate.ts";
+import { operatorPolicy } from "./rights.ts";
 
 /** An "AWS account": S3 and IAM of a real server that speaks TLS, checks signatures and enforces policies. */
 export type Account = AsyncDisposable &
@@ -18,7 +19,9 @@ export type Account = AsyncDisposable &
     openAs(key: Key, localAddress?: string): S3Client;
     /** The owner's client on the port without TLS. */
     plainS3: S3Client;
-    /** What a shell needs to be logged in to it. */
+    /** The key that may do everything: that of a given store. */
+    owner: Key;
+    /** What a shell needs to be logged in to it, as a user who has the rights of docs/iam-policy.json and no others. */
     environment: Record<string, string>;
     region: string;
     /** Bucket settings that SeaweedFS cannot keep (it answers 501), by "setting bucket". */
@@ -26,6 +29,8 @@ export type Account = AsyncDisposable &
   }>;
 
 type Key = Readonly<{ accessKeyId: string; secretAccessKey: string }>;
+
+const knownActions = /^s3:((Get|Put|Delete)Object(Version)?|AbortMultipartUpload|ListBucket(Versions)?|DeleteBucket)$/;
 
 // As in AWS's own examples.
 export const accountId = "123456789012";
@@ -54,16 +59,36 @@ export async function openAccount(directory: string): Promise<Account> {
     requestHandler: limits,
   });
   await waitFor("SeaweedFS over TLS", () => s3.send(new ListBucketsCommand()), { timeoutMs: 10_000 });
-  const environment = {
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    AWS_ENDPOINT_URL: endpoint,
-    NODE_EXTRA_CA_CERTS: certificate.path,
-  };
   const dispose = () => store[Symbol.asyncDispose]();
   const httpsAgent = new Agent({ ca });
   const iam = new IAMClient({ ...common, endpoint, credentials: owner, requestHandler: { httpsAgent, ...limits } });
-  return { s3, iam, openAs, plainS3, environment, region, settings: new Map(), [Symbol.asyncDispose]: dispose };
+  const operator = await makeOperator(iam);
+  const environment = {
+    AWS_ACCESS_KEY_ID: operator.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: operator.secretAccessKey,
+    AWS_ENDPOINT_URL: endpoint,
+    NODE_EXTRA_CA_CERTS: certificate.path,
+  };
+  return { s3, iam, openAs, plainS3, owner, environment, region, settings: new Map(), [Symbol.asyncDispose]: dispose };
+}
+
+/**
+ * Whoever runs `up`, with those rights of the policy that our scripts use: the server enforces them. It refuses a policy with an action that it does not
+ * know, such as most of those on a bucket's settings; these are held against the policy by the stand-in of the provider (rights.ts).
+ */
+async function makeOperator(iam: IAMClient): Promise<Key> {
+  const UserName = "operator";
+  const Statement = operatorPolicy.Statement.map(({ Action, ...rest }) => ({
+    ...rest,
+    Action: Action.filter((name) => knownActions.test(name)),
+  })).filter(({ Action }) => Action.length > 0);
+  const PolicyDocument = JSON.stringify({ ...operatorPolicy, Statement });
+  await iam.send(new CreateUserCommand({ UserName }));
+  await iam.send(new PutUserPolicyCommand({ UserName, PolicyName: UserName, PolicyDocument }));
+  const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName }));
+  if (AccessKey?.AccessKeyId === undefined || AccessKey.SecretAccessKey === undefined)
+    throw new Error("no key was made");
+  return { accessKeyId: AccessKey.AccessKeyId, secretAccessKey: AccessKey.SecretAccessKey };
 }
 
 function tlsFlags(port: number, { path, keyPath }: Certificate): string[] {

@@ -6,14 +6,15 @@ export type GivenBucket = Readonly<{ bucket: string; createBucket: boolean }>;
 
 /** The settings of a store that speaks S3 and has neither IAM nor a login of its own. */
 export function describeGivenStore({ account }: Project, { bucket, createBucket }: GivenBucket): ConfigMap {
-  const { AWS_ACCESS_KEY_ID = "", AWS_SECRET_ACCESS_KEY = "", AWS_ENDPOINT_URL = "" } = account.environment;
+  const { AWS_ENDPOINT_URL = "" } = account.environment;
+  const { accessKeyId, secretAccessKey } = account.owner;
   return {
     store: { value: "s3" },
     endpoint: { value: AWS_ENDPOINT_URL },
     region: { value: account.region },
     bucket: { value: bucket },
     createBucket: { value: String(createBucket) },
-    accessKeyId: { value: AWS_ACCESS_KEY_ID },
-    secretAccessKey: { value: AWS_SECRET_ACCESS_KEY, secret: true },
+    accessKeyId: { value: accessKeyId },
+    secretAccessKey: { value: secretAccessKey, secret: true },
   };
 }

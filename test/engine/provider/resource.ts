@@ -14,12 +14,12 @@ export type Resource = {
   complain?(inputs: Properties): Complaint[];
   create(inputs: Properties): Promise<Created>;
   /** The state that stands in the cloud, or null when it is gone. Without it a refresh believes the old state. */
-  read?(id: string, state: Properties): Promise<Properties | null>;
+  read?: (id: string, state: Properties) => Promise<Properties | null>;
   /** The inputs that a program would have to give for what is found: an `import` compares them with what it gives. */
   importedInputs?(id: string, state: Properties): Properties;
   /** Inputs that a refresh fills in from what it finds, though the program never gave them. */
   refreshedInputs?(state: Properties): Properties;
-  update?(id: string, inputs: Properties, state: Properties): Promise<Properties>;
+  update?: (id: string, inputs: Properties, state: Properties) => Promise<Properties>;
   delete(id: string, state: Properties): Promise<void>;
 };
 
