@@ -1,13 +1,14 @@
 #!/bin/sh
-# machine-root.sh DIRECTORY INIT...: runs in fresh namespaces; turns them into a machine and becomes its process 1.
+# machine-root.sh DIRECTORY SYSTEM INIT...: runs over the files of a system in fresh namespaces; turns them into a machine and becomes its process 1.
 set -eu
 
 base=$1
-shift
+system=$2
+shift 2
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$base"
 mkdir "$base/upper" "$base/work" "$base/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" "$base/root"
+mount -t overlay overlay -o "lowerdir=$system,upperdir=$base/upper,workdir=$base/work" "$base/root"
 cd "$base/root"
 mount -t proc proc proc
 mount --bind -o ro proc/sys proc/sys

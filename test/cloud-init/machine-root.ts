@@ -23,7 +23,7 @@ if (obstacle !== null) console.warn(`tests of the machine are skipped: they need
 export const machineTest = test.skipIf(obstacle !== null);
 
 /**
- * A Debian of its own that costs a second: this computer's system under an overlay, in namespaces of its own, with /dev, /run, loopback and process 1
+ * A Debian of its own that costs a second: this computer's system, or another one's files, under an overlay, in namespaces of its own, with /dev, /run, loopback and process 1
  * of its own. Whatever runs in it writes into memory, and disposing takes all of it away. No virtual machine: the kernel is this computer's.
  */
 export class MachineRoot implements AsyncDisposable {
@@ -35,8 +35,8 @@ export class MachineRoot implements AsyncDisposable {
     this.#cleanup = cleanup;
   }
 
-  /** `init` becomes process 1. */
-  static async open(init: readonly string[]): Promise<MachineRoot> {
+  /** `init` becomes process 1. `system` is the folder with the files of the machine: this computer's, unless said otherwise. */
+  static async open(init: readonly string[], system = "/"): Promise<MachineRoot> {
     await using made = new AsyncDisposableStack();
     const base = mkdtempSync(join(tmpdir(), "lifeboat-root-"));
     made.defer(() => rmSync(base, { recursive: true, force: true }));
@@ -45,7 +45,7 @@ export class MachineRoot implements AsyncDisposable {
       encoding: "utf8",
     }).stdout.trim();
     const enter = 'echo $$ >"$0/cgroup.procs" && exec setpriv --pdeathsig SIGKILL unshare "$@"';
-    const words = ["-c", enter, group, ...namespaces, "sh", setup, base, ...init];
+    const words = ["-c", enter, group, ...namespaces, "sh", setup, base, system, ...init];
     const child = spawn("sh", words, {
       stdio: ["ignore", "inherit", "inherit"],
       env: { PATH: machinePath, container: "lxc" },

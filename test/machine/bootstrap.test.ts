@@ -6,6 +6,7 @@ import { exitCodes } from "../../app/exit-codes.ts";
 import { machineTest } from "../cloud-init/machine-root.ts";
 import { ReleaseBucket } from "../cloud-init/release-bucket.ts";
 import { VolumeFile } from "../cloud-init/volume-file.ts";
+import { debians, makeDebian } from "./bare-debian.ts";
 import { BuiltRelease } from "./built-release.ts";
 import { SystemdMachine } from "./systemd-machine.ts";
 
@@ -29,21 +30,23 @@ async function openBucket(): Promise<ReleaseBucket> {
   return bucket;
 }
 
-machineTest(
-  "a bare image, user-data and a blank volume become a machine; when both are lost, the next one has the rows",
-  async () => {
+machineTest.each(debians)(
+  "a bare image of %s, user-data and a blank volume become a machine; when both are lost, the next one has the rows",
+  async (image) => {
+    const system = await makeDebian(image);
     await using bucket = await openBucket();
     const customer = { name: "Ada", email: "ada@example.test" };
     const path = await (async () => {
       using volume = new VolumeFile();
-      await using machine = await SystemdMachine.switchOn(bucket, release.sha256, volume);
+      await using machine = await SystemdMachine.switchOn(bucket, release.sha256, volume, { system });
       await machine.waitUntilReady();
       const { status, body } = await machine.ask("POST", "/customers", customer);
       expect(status).toBe(201);
       return `/customers/${String(Object(body).id)}`;
     })();
     using volume = new VolumeFile();
-    await using next = await SystemdMachine.switchOn(bucket, release.sha256, volume);
+    await using next = await SystemdMachine.switchOn(bucket, release.sha256, volume, { system });
+    expect(await next.do("cat", "/etc/os-release")).toContain(image);
     await next.waitUntilReady();
     expect(await next.ask("GET", path)).toMatchObject({ status: 200, body: customer });
   },

@@ -31,15 +31,15 @@ export class SystemdMachine implements AsyncDisposable {
     this.root = root;
   }
 
-  /** Does not wait until it is ready. */
+  /** Does not wait until it is ready. `system` is the folder with its files, if they are not those of this computer. */
   static async switchOn(
     bucket: ReleaseBucket,
     sha256: string,
     volume: VolumeFile,
-    changed: Partial<UserDataInput> = {},
+    { system, ...changed }: Partial<UserDataInput> & { system?: string } = {},
   ): Promise<SystemdMachine> {
     await using made = new AsyncDisposableStack();
-    const root = made.use(await MachineRoot.open(systemd));
+    const root = made.use(await MachineRoot.open(systemd, system));
     await root.openDoor(bucket.port);
     const machine = new SystemdMachine(root);
     await waitFor("systemd", () => root.succeeds(["systemctl", "is-active", "basic.target"]), { timeoutMs: 30_000 });
