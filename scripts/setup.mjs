@@ -2,21 +2,21 @@
 import { spawn } from "node:child_process";
 import crypto from "node:crypto";
 import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { cacheRoot } from "./setup/cache-root.mjs";
-import { withLock } from "./setup/lock.mjs";
+import { fileIdentity } from "./setup/file-identity.mjs";
+import { lock } from "./setup/lock.mjs";
 import { ensurePackages, packagesKey } from "./setup/packages.mjs";
-import { fileIdentity, readStamp, writeStamp } from "./setup/stamp.mjs";
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const script = fileURLToPath(import.meta.url);
+const root = path.dirname(path.dirname(script));
 const ourNode = path.join(root, "node_modules", ".bin", "node");
+/** Lies inside node_modules, so it goes when they go. */
+const stampPath = path.join(root, "node_modules", ".lifeboat-setup.json");
 // package.json "engines": type stripping is stable from here on, and better-sqlite3 13 crashes on Node 20.
 const oldestNode = [24, 12];
-const lockWaitLimitMs = 20 * 60 * 1000;
-
 const alreadyTold = new Error("the child process has told its reason on stderr");
 
 main().catch((/** @type {unknown} */ error) => {
@@ -27,24 +27,20 @@ main().catch((/** @type {unknown} */ error) => {
 
 async function main() {
   if (isReady()) return;
-  process.once("SIGINT", () => setImmediate(() => process.exit(130)));
-  process.once("SIGTERM", () => setImmediate(() => process.exit(143)));
-  process.once("SIGHUP", () => setImmediate(() => process.exit(129)));
-  const lock = { lockPath: lockPath(), waitLimitMs: lockWaitLimitMs, onWait: sayWaiting };
-  await withLock(lock, async () => {
-    if (isReady()) return;
-    await ensurePackages(root);
-    writeStamp(root, { packages: packagesKey(root), binaries: "", files: [] });
-    await requireNode();
-    await ensureBinaries();
-  });
+  for (const [name, code] of Object.entries({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }))
+    process.once(name, () => setImmediate(() => process.exit(code)));
+  await lock(script, () => process.stderr.write("[setup] waiting for another set-up of this folder …\n"));
+  if (isReady()) return;
+  await ensurePackages(root, readStamp().packages === packagesKey(root));
+  writeStamp({ packages: packagesKey(root), binaries: "", files: [] });
+  await requireNode();
+  await ensureBinaries();
 }
 
 /** Reads a few small files and nothing else: this is what every later `npm test` and `npm run drill` pays. */
 function isReady() {
-  const stamp = readStamp(root);
+  const stamp = readStamp();
   return (
-    stamp !== undefined &&
     stamp.packages === packagesKey(root) &&
     stamp.binaries === binariesKey() &&
     (fs.existsSync(ourNode) || isNewEnough(process.version)) &&
@@ -66,7 +62,7 @@ async function ensureBinaries() {
   /** @type {{ complete: boolean, files: string[] }} */
   const found = JSON.parse(answer);
   const files = found.files.map((file) => ({ path: file, identity: fileIdentity(file) || "gone" }));
-  writeStamp(root, { packages: packagesKey(root), binaries: found.complete ? binariesKey() : "", files });
+  writeStamp({ packages: packagesKey(root), binaries: found.complete ? binariesKey() : "", files });
 }
 
 function binariesKey() {
@@ -78,15 +74,26 @@ function binariesKey() {
     .digest("hex");
 }
 
-/** In the temporary folder: inside node_modules it would be removed by npm, and a restart of the computer clears it. */
-function lockPath() {
-  const project = crypto.createHash("sha256").update(fs.realpathSync(root)).digest("hex").slice(0, 16);
-  return path.join(os.tmpdir(), `lifeboat-setup-${process.getuid ? process.getuid() : 0}-${project}.lock`);
+/**
+ * What the last set-up left behind. `files` are the binaries, recognised by size, times and inode:
+ * hashing them again would cost half a second on every start (see binary-cache.ts for what that gives up).
+ * @typedef {{ packages: string, binaries: string, files: { path: string, identity: string }[] }} Stamp
+ * @returns {Stamp}
+ */
+function readStamp() {
+  try {
+    const stamp = JSON.parse(fs.readFileSync(stampPath, "utf8"));
+    if (Array.isArray(stamp.files)) return stamp;
+  } catch (error) {
+    if (!(error instanceof SyntaxError || (error instanceof Error && "code" in error))) throw error;
+  }
+  return { packages: "", binaries: "", files: [] };
 }
 
-/** @param {string} holder */
-function sayWaiting(holder) {
-  process.stderr.write(`[setup] waiting for another set-up (process ${holder}) …\n`);
+/** @param {Stamp} stamp */
+function writeStamp(stamp) {
+  fs.writeFileSync(`${stampPath}.${process.pid}`, JSON.stringify(stamp));
+  fs.renameSync(`${stampPath}.${process.pid}`, stampPath);
 }
 
 /** @param {string} version such as "v24.21.0" */
@@ -107,13 +114,11 @@ function readOutput(command, args) {
     // Node's fetch looks at HTTPS_PROXY, as pip and npm do, only when told to.
     const env = { ...process.env, NODE_USE_ENV_PROXY: "1" };
     const child = spawn(command, args, { cwd: root, env, stdio: ["ignore", "pipe", "inherit"] });
-    const forward = () => child.kill("SIGTERM");
-    process.once("SIGTERM", forward);
+    process.once("exit", () => child.kill("SIGTERM"));
     let output = "";
     child.stdout.on("data", (data) => (output += String(data)));
     child.once("error", (error) => reject(new Error(`${command} could not be started: ${error.message}`)));
     child.once("close", (code, signal) => {
-      process.removeListener("SIGTERM", forward);
       if (code === 0) resolve(output);
       else if (code === 1) reject(alreadyTold);
       else reject(new Error(`"${[command, ...args].join(" ")}" ended with ${signal || `exit code ${code}`}`));

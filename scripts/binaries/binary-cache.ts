@@ -3,7 +3,7 @@ import { constants, existsSync, readFileSync, statSync } from "node:fs";
 import { chmod, copyFile, mkdir, mkdtemp, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-import { fileIdentity } from "../setup/stamp.mjs";
+import { fileIdentity } from "../setup/file-identity.mjs";
 import { hashFile } from "./hash-file.ts";
 
 /** The file is there or was offered, and its SHA-256 is not the pinned one. */

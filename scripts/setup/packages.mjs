@@ -1,11 +1,14 @@
+import { spawn } from "node:child_process";
 import crypto from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 
-import { packagesMatchLockfile } from "./lockfile.mjs";
-import { requireNpm, runNpmCi } from "./npm.mjs";
 import { startProgress } from "./progress.mjs";
-import { readStamp } from "./stamp.mjs";
+
+const stagePrefix = ".setup-";
+const npmLimitMs = 15 * 60 * 1000;
+// npm 7 brought lockfile version 3; 8 is the oldest that was tried.
+const oldestNpm = 8;
 
 /**
  * What an installation depends on: the lockfile and the platform.
@@ -17,86 +20,163 @@ export function packagesKey(root) {
 }
 
 /**
- * Installs what package-lock.json names, unless it is there already, and sees to it that `node` is in node_modules/.bin.
- * Throws one sentence when npm is missing, too old, too slow or fails; node_modules is then as it was.
+ * Installs what package-lock.json names, unless the stamp or npm's own record says that it is there, and sees to it that `node` is in
+ * node_modules/.bin. Throws one sentence when npm is missing, too old, too slow or fails; node_modules is then as it was.
  * @param {string} root
+ * @param {boolean} isStamped
  */
-export async function ensurePackages(root) {
-  const stamp = readStamp(root);
-  const matches = stamp !== undefined && stamp.packages === packagesKey(root);
-  if (!matches && !packagesMatchLockfile(root)) await installPackages(root);
-  linkOurNode(path.join(root, "node_modules"));
+export async function ensurePackages(root, isStamped) {
+  if (!isStamped && !matchesLockfile(root)) await installPackages(root);
+  // npm before version 11 makes this link and removes it again, with the package for the other processor.
+  const ours = path.join(`node-${process.platform}-${process.arch}`, "bin", "node");
+  const link = path.join(root, "node_modules", ".bin", "node");
+  if (!fs.existsSync(link) && fs.existsSync(path.join(root, "node_modules", ours)))
+    fs.symlinkSync(path.join("..", ours), link);
 }
 
-/** @param {string} root */
+/**
+ * Whether an `npm ci` by hand left what package-lock.json asks for. npm's record outlives what was removed beside it; what it leaves out must be for
+ * another platform.
+ * @param {string} root
+ */
+function matchesLockfile(root) {
+  /** @typedef {{ version?: string, integrity?: string, os?: string[], cpu?: string[], libc?: string[] }} Entry */
+  const [wanted, installed] = ["package-lock.json", path.join("node_modules", ".package-lock.json")].map((name) => {
+    const file = path.join(root, name);
+    /** @type {{ packages: Record<string, Entry> }} */
+    const lockfile = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : { packages: {} };
+    return lockfile.packages;
+  });
+  const report = JSON.stringify(process.report ? process.report.getReport() : {});
+  const here = {
+    os: process.platform,
+    cpu: process.arch,
+    libc: report.includes("glibcVersionRuntime") ? "glibc" : "musl",
+  };
+  /** @param {Entry} entry */
+  const isForHere = (entry) =>
+    [
+      [entry.os, here.os],
+      [entry.cpu, here.cpu],
+      [entry.libc, here.libc],
+    ].every(([list, own]) => !list || list.includes(String(own)));
+  if (Object.keys(installed || {}).some((name) => !(wanted || {})[name])) return false;
+  return Object.entries(wanted || {}).every(([name, entry]) => {
+    const found = (installed || {})[name];
+    if (name === "" || !isForHere(entry)) return !found;
+    const isSame = found && found.version === entry.version && found.integrity === entry.integrity;
+    return isSame && fs.existsSync(path.join(root, name, "package.json"));
+  });
+}
+
+/**
+ * npm works in a folder of its own, so that an interrupted set-up leaves the old node_modules alone, and so that what was killed and still writes does
+ * not write into ours.
+ * @param {string} root
+ */
 async function installPackages(root) {
-  removeOldStages(root);
-  // A folder that no earlier set-up has used: what was killed in the middle may still be writing into its own.
+  for (const name of fs.readdirSync(root)) if (name.startsWith(stagePrefix)) removeFolder(path.join(root, name));
   const stage = fs.mkdtempSync(path.join(root, stagePrefix));
-  const clear = () => removeFolder(stage);
-  process.once("exit", clear);
+  process.once("exit", () => removeFolder(stage));
   prepareStage(root, stage);
   const progress = startProgress("installing packages");
   try {
-    await requireNpm(stage);
     await runNpmCi(stage);
-    replaceNodeModules(root, stage);
+    const current = path.join(root, "node_modules");
+    if (fs.existsSync(current)) fs.renameSync(current, path.join(stage, "replaced"));
+    fs.renameSync(path.join(stage, "node_modules"), current);
     progress.done();
   } catch (error) {
     progress.failed();
     throw error;
   } finally {
-    process.removeListener("exit", clear);
     removeFolder(stage);
   }
 }
 
-const stagePrefix = ".setup-";
-
-/** @param {string} root */
-function removeOldStages(root) {
-  for (const name of fs.readdirSync(root)) {
-    if (name.startsWith(stagePrefix)) removeFolder(path.join(root, name));
-  }
-}
-
 /**
- * npm works in a folder of its own, so that an interrupted set-up leaves the old node_modules alone. Its lockfile has no
- * `engines`: npm on an old Node would leave out optional packages, such as the bundler's binary, without a word.
+ * The lockfile of the stage has no `engines`: npm on an old Node would leave out optional packages, such as the bundler's binary, without a word.
  * @param {string} root
  * @param {string} stage
  */
 function prepareStage(root, stage) {
   fs.writeFileSync(path.join(stage, ".gitignore"), "*\n");
-  for (const name of ["package.json", ".npmrc"]) {
+  for (const name of ["package.json", ".npmrc"])
     if (fs.existsSync(path.join(root, name))) fs.copyFileSync(path.join(root, name), path.join(stage, name));
-  }
   const lockfile = JSON.parse(fs.readFileSync(path.join(root, "package-lock.json"), "utf8"));
-  for (const name of Object.keys(lockfile.packages)) {
-    if (name !== "") delete lockfile.packages[name].engines;
-  }
+  for (const name of Object.keys(lockfile.packages)) if (name !== "") delete lockfile.packages[name].engines;
   fs.writeFileSync(path.join(stage, "package-lock.json"), JSON.stringify(lockfile));
 }
 
-/**
- * @param {string} root
- * @param {string} stage
- */
-function replaceNodeModules(root, stage) {
-  const current = path.join(root, "node_modules");
-  if (fs.existsSync(current)) fs.renameSync(current, path.join(stage, "replaced"));
-  fs.renameSync(path.join(stage, "node_modules"), current);
+/** @param {string} folder */
+async function runNpmCi(folder) {
+  const asked = await runNpm(["--version"], folder);
+  if (asked.code !== 0) throw new Error(`npm ${asked.ending}; install Node.js with npm from https://nodejs.org`);
+  const version = (/^\d+\.\d+\.\d+.*$/m.exec(asked.output) || ["0"])[0];
+  if (Number(version.split(".")[0]) < oldestNpm)
+    throw new Error(
+      `npm ${version} is too old, ${oldestNpm} or newer is needed: run "npm install --global npm@${oldestNpm}"`,
+    );
+  const quiet = ["--no-audit", "--no-fund", "--loglevel=error", "--ignore-scripts"];
+  // What somebody's npm configuration, or a flag that npm kept for itself, would leave out or only pretend to do.
+  const complete = [
+    "--include=dev",
+    "--include=optional",
+    "--dry-run=false",
+    "--global=false",
+    "--package-lock-only=false",
+  ];
+  // `npm run` hands its own folder down in the environment; --prefix is stronger.
+  const npm = await runNpm(["ci", "--prefix", folder, ...quiet, ...complete], folder);
+  if (npm.code !== 0) throw new Error(`"npm ci" ${npm.ending}; it said:\n${npm.output.trim()}`);
 }
 
 /**
- * npm before version 11 makes this link and removes it again, with the package for the other processor.
- * @param {string} nodeModules
+ * @param {string[]} args
+ * @param {string} folder
+ * @returns {Promise<{ code: number | null, output: string, ending: string }>}
  */
-function linkOurNode(nodeModules) {
-  const ours = path.join(`node-${process.platform}-${process.arch}`, "bin", "node");
-  const link = path.join(nodeModules, ".bin", "node");
-  if (fs.existsSync(link) || !fs.existsSync(path.join(nodeModules, ours))) return;
-  fs.symlinkSync(path.join("..", ours), link);
+function runNpm(args, folder) {
+  return new Promise((resolve) => {
+    // npm runs on the Node that it came with: Debian's finds its own modules on no other.
+    const entries = (process.env["PATH"] || "").split(path.delimiter);
+    const PATH = entries.filter((entry) => !entry.includes(`node_modules${path.sep}.bin`)).join(path.delimiter);
+    // A group of its own, which we end as a whole: npm outlives Ctrl-C by seconds.
+    const child = spawn("npm", args, {
+      cwd: folder,
+      env: { ...process.env, PATH },
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
+    const end = () => endGroup(child.pid);
+    process.prependOnceListener("exit", end);
+    let output = "";
+    child.stdout.on("data", (data) => (output += String(data)));
+    child.stderr.on("data", (data) => (output += String(data)));
+    const limit = setTimeout(end, npmLimitMs);
+    /** @param {number | null} code @param {string} ending */
+    function finish(code, ending) {
+      clearTimeout(limit);
+      process.removeListener("exit", end);
+      resolve({ code, output, ending });
+    }
+    child.once("error", (error) => finish(null, `could not be started (${error.message})`));
+    child.once("close", (code, signal) =>
+      finish(
+        code,
+        signal ? `was ended by ${signal} (it may take ${npmLimitMs / 1000} s)` : `failed with exit code ${code}`,
+      ),
+    );
+  });
+}
+
+/** @param {number | undefined} pid */
+function endGroup(pid) {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
 }
 
 /**

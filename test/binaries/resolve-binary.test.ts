@@ -14,7 +14,7 @@ import { expect, test } from "vitest";
 
 import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
 import type { ResolveOptions } from "../../scripts/binaries/resolve-binary.ts";
-import { fileIdentity } from "../../scripts/setup/stamp.mjs";
+import { fileIdentity } from "../../scripts/setup/file-identity.mjs";
 import {
   forged,
   genuine,

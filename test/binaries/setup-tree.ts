@@ -21,6 +21,7 @@ const ourNode = `node-${process.platform}-${process.arch}`;
 const fakeNpm = `#!/bin/sh
 [ "$1" = --version ] && { echo "\${FAKE_NPM_VERSION:-10.8.2}"; exit; }
 echo "start $*" >> "$FAKE_LOG"
+echo "$*" > "$FAKE_LOG.words"
 cp package-lock.json "$FAKE_LOG.lockfile"
 mkdir -p "node_modules/.bin" "node_modules/${ourNode}/bin"
 trap '' INT TERM
@@ -133,6 +134,10 @@ export class SetupTree implements Disposable {
   isNpmRunning(): boolean {
     const pid = readFileSync(`${this.#log}.npm-pid`, "utf8").trim();
     return existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "";
+  }
+
+  get npmWords(): string {
+    return readFileSync(`${this.#log}.words`, "utf8");
   }
 
   get lockfileSeenByNpm(): string {

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { findOnPath } from "../../../scripts/binaries/find-on-path.ts";
 import { runCommand } from "../../../scripts/binaries/run-command.ts";
 import { cacheRoot } from "../../../scripts/setup/cache-root.mjs";
-import { withLock } from "../../../scripts/setup/lock.mjs";
+import { lock } from "../../../scripts/setup/lock.mjs";
 import { type Build, builds, goArguments, languageHost, recipeKey } from "./recipe.ts";
 
 // A cold build takes 15 min on two quiet cores; the limit is for a busy machine.
@@ -20,10 +20,12 @@ export async function buildEngine(say: (line: string) => void): Promise<string> 
   const home = join(cache, recipeKey(`${process.platform}-${process.arch}`));
   if (isBuilt(home)) return home;
   await mkdir(cache, { recursive: true });
-  const onWait = (holder: string) => say(`waiting for process ${holder}, which builds the Pulumi engine`);
-  await withLock({ lockPath: `${home}.lock`, waitLimitMs: 2 * buildLimitMs, onWait }, async () => {
+  const unlock = await lock(cache, () => say("waiting for another process, which builds the Pulumi engine"));
+  try {
     if (!isBuilt(home)) await buildInto(home, say);
-  });
+  } finally {
+    unlock();
+  }
   return home;
 }
 
