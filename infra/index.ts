@@ -10,7 +10,7 @@ import { DataVolume } from "./data-volume.ts";
 import { locateStore } from "./locate-store.ts";
 import { machineUserData } from "./machine-user-data.ts";
 import { Machine } from "./machine.ts";
-import { estimateMonthlyCost, renderMonthlyCost } from "./monthly-cost.ts";
+import { summariseMonthlyCost } from "./monthly-cost.ts";
 import { readRelease } from "./read-release.ts";
 import { RecoveryCard, renderRestoreCommand } from "./recovery-card.ts";
 import { keySources, ReplicaAccess } from "./replica-access.ts";
@@ -61,7 +61,8 @@ const { heartbeatUrl, replicationIntervalMs, retentionHours } = config;
 const apiTokensSha256 = config.apiTokens.apply(digestTokens);
 const settings = { apiTokensSha256, heartbeatUrl, replicationIntervalMs, retentionHours };
 const active = new ActiveRelease("active", { machine, volume, release, bucket: replica, key, settings });
-const card = new RecoveryCard("recovery", { config, bucket: replica, after: active });
+// oxlint-disable-next-line no-new -- a resource is made by its constructor, and nothing is read from this one
+new RecoveryCard("recovery", { config, bucket: replica, after: active });
 
 export const url = pulumi.interpolate`http://${machine.ip}`;
 export const ip = machine.ip;
@@ -70,6 +71,6 @@ export const bucket = replica.bucket;
 export const bucketId = replica.bucketId;
 export const runningRelease = active.sha256;
 export const restoreCommand = renderRestoreCommand(store);
-export const recoveryCard = card.text;
-export const monthlyCost = estimateMonthlyCost({ ...config, serverType, store: config.store.kind });
-export const monthlyCostTable = renderMonthlyCost(monthlyCost);
+// A fallback may have been chosen.
+export { serverType };
+export const monthlyCost = summariseMonthlyCost({ ...config, serverType, store: config.store.kind });

@@ -38,6 +38,16 @@ export function estimateMonthlyCost(input: CostInput): MonthlyCost {
   return { lines, totalEur: total(lines, "EUR"), totalUsd: total(lines, "USD") };
 }
 
+/** The bill in one line. */
+export function summariseMonthlyCost(input: CostInput): string {
+  const { totalEur, totalUsd } = estimateMonthlyCost(input);
+  const amounts = [
+    renderAmount({ amount: totalEur, currency: "EUR" }),
+    renderAmount({ amount: totalUsd, currency: "USD" }),
+  ];
+  return `${amounts.join(" and ")}, if every second brings a write`;
+}
+
 /** The bill as a table for people. */
 export function renderMonthlyCost({ lines, totalEur, totalUsd }: MonthlyCost): string {
   const totals: CostLine[] = [
@@ -55,7 +65,7 @@ export function renderMonthlyCost({ lines, totalEur, totalUsd }: MonthlyCost): s
     .join("\n");
 }
 
-function renderAmount({ amount, currency }: CostLine): string {
+function renderAmount({ amount, currency }: Pick<CostLine, "amount" | "currency">): string {
   return amount === null ? `? ${currency}` : `${amount.toFixed(2)} ${currency}`;
 }
 

@@ -1,12 +1,12 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
-import { type DownOptions, readArguments, usage } from "./down/arguments.ts";
+import { downCommand, type DownOptions } from "./down/arguments.ts";
 import { confirmDeletion, deleteData, findData } from "./down/delete-data.ts";
 import { discardVolumes, findDiscarded } from "./down/discard-volumes.ts";
 import { findKept, findServer } from "./stack/find-refusals.ts";
 import { countResources, openStack } from "./stack/open-stack.ts";
 import { announceDeletion, type Plan, type PlanStep, readPlan } from "./stack/plan.ts";
-import { Progress } from "./stack/progress.ts";
+import { PlanProgress, Progress } from "./stack/progress.ts";
 import { renderPlan } from "./stack/render-plan.ts";
 import { runEngine } from "./stack/run-engine.ts";
 import { renderStopped, stopMachine } from "./stack/stop-machine.ts";
@@ -14,12 +14,12 @@ import { confirm } from "./verb/ask.ts";
 import { runVerb } from "./verb/run-verb.ts";
 import type { Transcript } from "./verb/transcript.ts";
 
-await runVerb({ name: "down", usage, readArguments, carryOut: down }, process.argv.slice(2));
+await runVerb(downCommand, process.argv.slice(2), down);
 
 /** Plan, question; a final sync, then the machine goes and the data stays; or goes too, if its name was given. */
 async function down(options: DownOptions, transcript: Transcript): Promise<void> {
   const stack = await openStack(options.stack);
-  const plan = readPlan(await runEngine((engine) => stack.previewDestroy(engine)));
+  const plan = await planDown(stack, transcript);
   const isDown = plan.steps.length === 0;
   transcript.heading(`Plan for stack ${stack.name}`);
   const discarded = options.deleteData ? [] : findDiscarded(plan, options);
@@ -41,6 +41,11 @@ async function down(options: DownOptions, transcript: Transcript): Promise<void>
   transcript.line(`nothing of the stack is left but its settings: pulumi stack rm ${stack.name}`);
 }
 
+async function planDown(stack: Stack, transcript: Transcript): Promise<Plan> {
+  using progress = new PlanProgress(transcript);
+  return readPlan(await runEngine((engine) => stack.previewDestroy(engine), progress.listen));
+}
+
 /** Throws unless nothing is left in the state: only then may what the stack held be deleted too. */
 async function destroy(stack: Stack, stoppedIp: string | undefined, transcript: Transcript): Promise<void> {
   try {
@@ -57,7 +62,7 @@ async function destroy(stack: Stack, stoppedIp: string | undefined, transcript: 
 type Approved = { plan: Plan; discarded: readonly PlanStep[]; options: DownOptions };
 
 async function takeDown(stack: Stack, { plan, discarded, options }: Approved, transcript: Transcript): Promise<void> {
-  const { recoveryCard, bucket } = await stack.outputs();
+  const { bucket } = await stack.outputs();
   const server = findServer(plan);
   const wantsSync = server !== undefined && !options.withoutFinalSync;
   const stoppedIp = wantsSync ? await stopMachine(stack, { plan, server }, transcript) : undefined;
@@ -65,8 +70,8 @@ async function takeDown(stack: Stack, { plan, discarded, options }: Approved, tr
   if (options.deleteData) return;
   // Only now, with everything in the bucket and no machine that holds it.
   if (discarded.length > 0) await discardVolumes(stack, discarded, transcript);
-  if (recoveryCard !== undefined) transcript.heading(String(recoveryCard.value).trimEnd());
   const card = plan.steps.find(({ inputs }) => inputs["key"] === "recovery-card.txt");
-  if (card !== undefined)
-    transcript.line(`\nThis card lies in s3://${bucket?.value}/recovery-card.txt. Back with the data: npm run up`);
+  if (card === undefined) return;
+  transcript.heading(String(card.inputs["content"]).trimEnd());
+  transcript.line(`\nThis card lies in s3://${bucket?.value}/recovery-card.txt. Back with the data: npm run up`);
 }

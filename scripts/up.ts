@@ -1,6 +1,7 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
 import { platformOf } from "../cloud-init/built-release.ts";
+import { estimateMonthlyCost, renderMonthlyCost } from "../infra/monthly-cost.ts";
 import { findDoomedServer, findRefusals } from "./stack/find-refusals.ts";
 import { openStack, settingsFileOf } from "./stack/open-stack.ts";
 import type { Plan } from "./stack/plan.ts";
@@ -8,7 +9,7 @@ import { readProjectName, readSettings } from "./stack/read-settings.ts";
 import { renderPlan } from "./stack/render-plan.ts";
 import { stopMachine } from "./stack/stop-machine.ts";
 import { type Adoption, openAdoption } from "./up/adoption.ts";
-import { readArguments, type UpOptions, usage } from "./up/arguments.ts";
+import { upCommand, type UpOptions } from "./up/arguments.ts";
 import { ensureRelease } from "./up/ensure-release.ts";
 import { findFirstPlace, refuseUnseenType } from "./up/first-place.ts";
 import { recogniseGoneServer } from "./up/gone-server.ts";
@@ -21,7 +22,7 @@ import { confirm } from "./verb/ask.ts";
 import { Refused, runVerb } from "./verb/run-verb.ts";
 import type { Transcript } from "./verb/transcript.ts";
 
-await runVerb({ name: "up", usage, readArguments, carryOut: up }, process.argv.slice(2));
+await runVerb(upCommand, process.argv.slice(2), up);
 
 /** Plan, price, question; then the engine, /ready, URL. */
 async function up(options: UpOptions, transcript: Transcript): Promise<void> {
@@ -43,7 +44,7 @@ async function raise(stack: Stack, { options, adoption, transcript }: Circumstan
   const place = isFree ? await findFirstPlace(stack) : undefined;
   if (place !== undefined) transcript.line(place.words);
   const serverType = place?.serverType ?? (await readSettings(stack)).get("serverType") ?? "";
-  await ensureRelease(platformOf(serverType), transcript);
+  await ensureRelease({ platform: platformOf(serverType), build: options.build }, transcript);
   const chosen = place === undefined ? {} : { serverType: place.serverType, location: place.location };
   const changes = { ...options, ...chosen, project: await readProjectName(stack) };
   await using settings = await ProposedSettings.propose(settingsFileOf(stack.name), changes);
@@ -77,12 +78,26 @@ async function planUp(stack: Stack, configFile: string | undefined, transcript: 
   const plan = await recogniseGoneServer(stack, announced);
   transcript.heading(`Plan for stack ${stack.name}`);
   transcript.line(renderPlan(plan));
-  const cost = plan.outputs["monthlyCostTable"];
-  if (typeof cost === "string") transcript.heading(`Each month, if every second brings a write\n${cost}`);
+  const cost = renderCost(plan, await readSettings(stack));
+  transcript.heading(`Each month, if every second brings a write\n${cost}`);
   const warning = await warnOfSmallVolume(stack, plan);
   if (warning !== null) transcript.line(`\n${warning}`);
   transcript.line("");
   return { plan, refresh };
+}
+
+/** The program tells only the sums, in its outputs. */
+function renderCost({ outputs }: Plan, settings: ReadonlyMap<string, string>): string {
+  const setting = (name: string) => Number(settings.get(name));
+  const cost = estimateMonthlyCost({
+    // What was chosen, which may be a fallback.
+    serverType: String(outputs["serverType"]),
+    volumeSizeGb: setting("volumeSizeGb"),
+    store: settings.get("store") === "aws" ? "aws" : "given",
+    replicationIntervalMs: setting("replicationIntervalMs"),
+    retentionHours: setting("retentionHours"),
+  });
+  return renderMonthlyCost(cost);
 }
 
 function refuse(plan: Plan, { rebuild, location, approveReplacement }: UpOptions): void {

@@ -1,8 +1,7 @@
-import { bucketName, checkText, flag, readWords, stackName, text } from "../verb/read-words.ts";
-import { UsageError } from "../verb/run-verb.ts";
+import { bucketName, checkText, flag, readFlags, stackName, text } from "../verb/flags.ts";
+import { type CommandLine, UsageError, verbExitCodes } from "../verb/run-verb.ts";
 
 export type DownOptions = Readonly<{
-  help: boolean;
   stack: string | undefined;
   yes: boolean;
   dryRun: boolean;
@@ -12,26 +11,32 @@ export type DownOptions = Readonly<{
   bucketName: string | undefined;
 }>;
 
-export const usage =
-  "usage: npm run down -- [--stack NAME] [--yes] [--dry-run] [--without-final-sync] [--delete-data [--bucket-name NAME]]";
+const flags = {
+  stack: text("NAME", "the stack; without it, the one that is selected"),
+  yes: flag("do it without asking"),
+  "dry-run": flag("show the plan, and change nothing"),
+  "without-final-sync": flag("destroy a machine that cannot be stopped: what is not in the bucket yet may be lost"),
+  "delete-data": flag("take bucket and volumes too, for good; asks for the bucket's name"),
+  "bucket-name": text("NAME", "with --delete-data: the name that would be asked for"),
+} as const;
+
+export const downCommand: CommandLine<DownOptions> = {
+  name: "down",
+  about: "Stops the services, checks their final sync, and takes the machine away. Bucket and volume stay.",
+  flags,
+  examples: ["--dry-run", "--delete-data"],
+  exitCodes: verbExitCodes,
+  readArguments,
+};
 
 /** Reads the command line of `down`. Throws UsageError, naming the flag, on anything that is not understood. */
 export function readArguments(words: readonly string[]): DownOptions {
-  const values = readWords(words, {
-    help: flag,
-    stack: text,
-    yes: flag,
-    "dry-run": flag,
-    "without-final-sync": flag,
-    "delete-data": flag,
-    "bucket-name": text,
-  });
+  const values = readFlags(words, flags);
   checkText("stack", values.stack, stackName);
   checkText("bucket-name", values["bucket-name"], bucketName);
   if (values["bucket-name"] !== undefined && !values["delete-data"])
     throw new UsageError("--bucket-name needs --delete-data");
   return Object.freeze({
-    help: values.help,
     stack: values.stack,
     yes: values.yes,
     dryRun: values["dry-run"],

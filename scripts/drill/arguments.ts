@@ -1,8 +1,8 @@
 import { randomInt } from "node:crypto";
 
-import { parseDurationMs, parseLimitMs, parseSizeBytes, parseWholeNumber } from "../verb/quantity.ts";
-import { flag, readWords, text } from "../verb/read-words.ts";
-import { UsageError } from "../verb/run-verb.ts";
+import { flag, readFlags, readValue, text } from "../verb/flags.ts";
+import { parseDurationMs, parseSizeBytes, parseWholeNumber } from "../verb/quantity.ts";
+import { type CommandLine, UsageError, usageExitCode } from "../verb/run-verb.ts";
 
 type GivenStore = Readonly<{
   endpoint: string;
@@ -15,7 +15,6 @@ type GivenStore = Readonly<{
 export type DrillOptions = Readonly<{
   json: boolean;
   keep: boolean;
-  help: boolean;
   seed: number;
   rows: number;
   sizeBytes: number;
@@ -25,55 +24,52 @@ export type DrillOptions = Readonly<{
   store: GivenStore | null;
 }>;
 
-export const usage =
-  "usage: npm run drill -- [--json] [--rows N] [--size 300MB] [--load 60s] [--seed S] [--keep]\n" +
-  "         [--max-rto 3s] [--max-rpo 1500ms] [--store URL [--bucket NAME] [--region NAME]]\n" +
-  "       --store takes its keys from LITESTREAM_ACCESS_KEY_ID and LITESTREAM_SECRET_ACCESS_KEY";
+const flags = {
+  json: flag("the report as one object, the last line of stdout; the transcript goes to stderr"),
+  rows: text("N", "this many more rows before the disaster"),
+  size: text("SIZE", "this much more data before the disaster, such as 300MB"),
+  load: text("TIME", "write for this long before the disaster, such as 60s"),
+  seed: text("N", "contents and durations as in the drill that had this seed"),
+  keep: flag("leave data and logs, and say where"),
+  "max-rto": text("TIME", "fail when the recovery takes longer, such as 3s"),
+  "max-rpo": text("TIME", "fail when `commit` writes of a longer time are lost, such as 1500ms"),
+  store: text("URL", "another S3 store; keys in LITESTREAM_ACCESS_KEY_ID and LITESTREAM_SECRET_ACCESS_KEY"),
+  bucket: text("NAME", "with --store: an empty bucket; without it one is made, and deleted"),
+  region: text("NAME", "with --store: its region; us-east-1 without it"),
+} as const;
+
+export const drillCommand: CommandLine<DrillOptions> = {
+  name: "drill",
+  about:
+    "Rehearses the disaster on this computer: a machine dies with its disk, another one freezes and wakes up again.",
+  flags,
+  examples: ["--size 300MB --max-rto 10s", "--json --seed 7", "--store http://127.0.0.1:9000"],
+  exitCodes: {
+    0: "nothing that was acknowledged at `bucket` is lost, no row differs, no limit is passed",
+    1: "something of that does not hold, or the drill broke down; the last lines say what",
+    [usageExitCode]: "the command line is wrong; nothing was done",
+    130: "interrupted; 143: terminated",
+  },
+  readArguments: (words) => readArguments(words, process.env),
+};
 
 type Environment = Readonly<Record<string, string | undefined>>;
-type Values = ReturnType<typeof parseWords>;
+type Values = ReturnType<typeof readFlags<typeof flags>>;
 
 /** Reads the drill's command line. Throws UsageError, naming the flag, on anything that is not understood. */
 export function readArguments(words: readonly string[], environment: Environment): DrillOptions {
-  const values = parseWords(words);
+  const values = readFlags(words, flags);
   return Object.freeze({
     json: values.json,
     keep: values.keep,
-    help: values.help,
-    seed: readFlag("seed", values.seed, (given) => parseWholeNumber(given, 2 ** 32 - 1)) ?? randomInt(2 ** 32),
-    rows: readFlag("rows", values.rows, (given) => parseWholeNumber(given, 100_000_000)) ?? 0,
-    sizeBytes: readFlag("size", values.size, parseSizeBytes) ?? 0,
-    loadMs: readFlag("load", values.load, parseDurationMs) ?? 0,
-    maxRtoMs: readFlag("max-rto", values["max-rto"], parseLimitMs),
-    maxRpoMs: readFlag("max-rpo", values["max-rpo"], parseLimitMs),
+    seed: readValue("seed", values.seed, (given) => parseWholeNumber(given, 2 ** 32 - 1)) ?? randomInt(2 ** 32),
+    rows: readValue("rows", values.rows, (given) => parseWholeNumber(given, 100_000_000)) ?? 0,
+    sizeBytes: readValue("size", values.size, parseSizeBytes) ?? 0,
+    loadMs: readValue("load", values.load, parseDurationMs) ?? 0,
+    maxRtoMs: readValue("max-rto", values["max-rto"], parseDurationMs),
+    maxRpoMs: readValue("max-rpo", values["max-rpo"], parseDurationMs),
     store: readGivenStore(values, environment),
   });
-}
-
-function parseWords(words: readonly string[]) {
-  return readWords(words, {
-    json: flag,
-    keep: flag,
-    help: flag,
-    seed: text,
-    rows: text,
-    size: text,
-    load: text,
-    "max-rto": text,
-    "max-rpo": text,
-    store: text,
-    bucket: text,
-    region: text,
-  });
-}
-
-function readFlag(name: string, given: string | undefined, parse: (given: string) => number): number | null {
-  if (given === undefined) return null;
-  try {
-    return parse(given);
-  } catch (error) {
-    throw new UsageError(`--${name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-  }
 }
 
 function readGivenStore(values: Values, environment: Environment): GivenStore | null {

@@ -1,6 +1,6 @@
 import { readOptions } from "../verb/run-verb.ts";
 import { type Transcript, openTranscript } from "../verb/transcript.ts";
-import { type DrillOptions, readArguments, usage } from "./arguments.ts";
+import { drillCommand, type DrillOptions } from "./arguments.ts";
 import { Leftovers } from "./leftovers.ts";
 import { type Findings, printReport, reportError, reportFindings } from "./report.ts";
 import { type Stage, openStage, readVersions } from "./stage.ts";
@@ -10,10 +10,7 @@ import { type Stage, openStage, readVersions } from "./stage.ts";
  * 64: the command line is wrong; 130, 143: interrupted.
  */
 export async function runDrill(words: readonly string[], rehearse: (stage: Stage) => Promise<Findings>): Promise<void> {
-  const options = readOptions(
-    { name: "drill", usage, readArguments: (given) => readArguments(given, process.env) },
-    words,
-  );
+  const options = readOptions(drillCommand, words);
   if (options === null) return;
   const leftovers = new Leftovers();
   leftovers.clearOnExit();

@@ -1,4 +1,6 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { Type } from "typebox";
+import { Value } from "typebox/value";
 
 import type { Transcript } from "../verb/transcript.ts";
 import { type Act, actOf, isManaged, kindOf, nameOf } from "./plan.ts";
@@ -14,6 +16,57 @@ const words: Record<Act, string> = {
   keep: "kept, no longer in the stack",
 };
 const noteEveryMs = 10_000;
+
+// The engine's `apitype.ProgressEvent`, which the SDK's types leave out. The id names the plugin.
+const FetchSchema = Type.Object({
+  progressEvent: Type.Object({
+    id: Type.String(),
+    message: Type.String(),
+    received: Type.Number(),
+    total: Type.Number(),
+    done: Type.Boolean(),
+  }),
+});
+
+/** Tells a plan while it is made: which plugins Pulumi fetches for it, which the first time takes minutes, and every ten seconds that it goes on. */
+export class PlanProgress implements Disposable {
+  readonly #transcript: Transcript;
+  readonly #startedAt = performance.now();
+  readonly #fetching = new Map<string, string>();
+  readonly #timer = setInterval(() => this.#note(), noteEveryMs);
+
+  constructor(transcript: Transcript) {
+    this.#transcript = transcript;
+    transcript.line("planning: what stands is looked at, in both clouds");
+  }
+
+  readonly listen = (event: EngineEvent): void => {
+    if (!Value.Check(FetchSchema, event)) return;
+    const { id, message, received, total, done } = event.progressEvent;
+    if (!this.#fetching.has(id))
+      this.#transcript.line(`  ...  ${message}${total > 0 ? `, ${renderMegabytes(total)} MB` : ""}`);
+    if (done) this.#fetching.set(id, "");
+    else
+      this.#fetching.set(
+        id,
+        total > 0 ? `${message}, ${renderMegabytes(received)} of ${renderMegabytes(total)} MB` : message,
+      );
+  };
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #note(): void {
+    const fetching = [...this.#fetching.values()].filter((text) => text !== "");
+    const seconds = Math.round((performance.now() - this.#startedAt) / 1000);
+    this.#transcript.line(`  ...  planning, for ${seconds} s${fetching.map((text) => `; ${text}`).join("")}`);
+  }
+}
+
+function renderMegabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+}
 
 /** Tells an operation of the engine: one line for each resource that is done, and every ten seconds what is still under way. */
 export class Progress implements Disposable {

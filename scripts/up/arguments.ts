@@ -1,5 +1,5 @@
-import { bucketName, checkText, flag, readWords, stackName, text } from "../verb/read-words.ts";
-import { UsageError } from "../verb/run-verb.ts";
+import { bucketName, checkChoice, checkText, flag, readFlags, stackName, text } from "../verb/flags.ts";
+import { type CommandLine, UsageError, verbExitCodes } from "../verb/run-verb.ts";
 
 export type AdoptOptions = Readonly<{
   bucket: string;
@@ -11,64 +11,72 @@ export type AdoptOptions = Readonly<{
 }>;
 
 export type UpOptions = Readonly<{
-  help: boolean;
   stack: string | undefined;
   yes: boolean;
   dryRun: boolean;
   location: string | undefined;
   rebuild: boolean;
+  /** The release is built from what is here; else the one that was built last is taken. */
+  build: boolean;
   approveReplacement: boolean;
   /** A server that goes is not stopped with a checked sync before. */
   withoutFinalSync: boolean;
   adopt: AdoptOptions | undefined;
 }>;
 
-export const usage =
-  "usage: npm run up -- [--stack NAME] [--yes] [--dry-run] [--location fsn1|nbg1|hel1|ash|hil|sin] [--rebuild]\n" +
-  "         [--approve-replacement] [--without-final-sync]\n" +
-  "       npm run up -- --adopt BUCKET [--region NAME] [--endpoint URL] [--ssh-key FILE] [--admin-cidr CIDR] [--yes] [--dry-run]\n" +
-  "       --adopt takes the keys of the clouds from HCLOUD_TOKEN and from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+const locations = ["fsn1", "nbg1", "hel1", "ash", "hil", "sin"];
+
+const flags = {
+  stack: text("NAME", "the stack; without it, the one that is selected"),
+  yes: flag("do it without asking"),
+  "dry-run": flag("show the plan and the cost, and change nothing"),
+  location: text(
+    "NAME",
+    `move to ${locations.slice(0, -1).join(", ")} or ${locations.at(-1)}: new machine, volume and address there, same bucket`,
+  ),
+  rebuild: flag("destroy the machine and make a new one, on purpose; address, volume and bucket stay"),
+  "no-build": flag("deploy the release that was built last, not what is here"),
+  "approve-replacement": flag("allow the replacement of the machine that another change makes necessary"),
+  "without-final-sync": flag("replace a machine that cannot be stopped: what is not in the bucket yet may be lost"),
+  adopt: text("BUCKET", "the computer with the state is lost: take over what this bucket belongs to"),
+  region: text("NAME", "with --adopt: the bucket's region; else AWS_REGION"),
+  endpoint: text("URL", "with --adopt: the store, when it is not AWS"),
+  "ssh-key": text("FILE", "with --adopt: the public key that may log in from now on"),
+  "admin-cidr": text("CIDR", "with --adopt: the network that may log in from now on"),
+} as const;
 
 const adoptFlags = ["region", "endpoint", "ssh-key", "admin-cidr"] as const;
-const locations = { pattern: /^(fsn1|nbg1|hel1|ash|hil|sin)$/, like: "one of fsn1, nbg1, hel1, ash, hil, sin" };
+
+export const upCommand: CommandLine<UpOptions> = {
+  name: "up",
+  about:
+    "Builds the release from what is here, shows plan and monthly cost, asks, carries it out, and ends with a URL that answers /ready.\n" +
+    "--adopt takes its keys from HCLOUD_TOKEN and from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+  flags,
+  examples: ["--dry-run", "--location hel1", "--adopt my-bucket --region eu-central-1 --ssh-key ~/.ssh/id_ed25519.pub"],
+  exitCodes: verbExitCodes,
+  readArguments,
+};
 
 /** Reads the command line of `up`. Throws UsageError, naming the flag, on anything that is not understood. */
 export function readArguments(words: readonly string[]): UpOptions {
-  const values = parseWords(words);
+  const values = readFlags(words, flags);
   checkText("stack", values.stack, stackName);
-  checkText("location", values.location, locations);
+  checkChoice("location", values.location, locations);
   return Object.freeze({
-    help: values.help,
     stack: values.stack,
     yes: values.yes,
     dryRun: values["dry-run"],
     location: values.location,
     rebuild: values.rebuild,
+    build: !values["no-build"],
     approveReplacement: values["approve-replacement"],
     withoutFinalSync: values["without-final-sync"],
     adopt: readAdoption(values),
   });
 }
 
-function parseWords(words: readonly string[]) {
-  return readWords(words, {
-    help: flag,
-    stack: text,
-    yes: flag,
-    "dry-run": flag,
-    location: text,
-    rebuild: flag,
-    "approve-replacement": flag,
-    "without-final-sync": flag,
-    adopt: text,
-    region: text,
-    endpoint: text,
-    "ssh-key": text,
-    "admin-cidr": text,
-  });
-}
-
-function readAdoption(values: ReturnType<typeof parseWords>): AdoptOptions | undefined {
+function readAdoption(values: ReturnType<typeof readFlags<typeof flags>>): AdoptOptions | undefined {
   const { adopt: bucket, region, endpoint } = values;
   if (bucket === undefined) {
     const given = adoptFlags.find((name) => values[name] !== undefined);

@@ -1,6 +1,7 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
 import { type Plan, readPlan } from "../stack/plan.ts";
+import { PlanProgress } from "../stack/progress.ts";
 import { EngineFailure, runEngine } from "../stack/run-engine.ts";
 import type { Transcript } from "../verb/transcript.ts";
 
@@ -19,8 +20,9 @@ export async function previewRefreshed(
   file: { configFile?: string },
   transcript: Transcript,
 ): Promise<RefreshedPlan> {
+  using progress = new PlanProgress(transcript);
   const preview = async (refresh: boolean) => {
-    return readPlan(await runEngine((options) => stack.preview({ ...options, ...file, refresh })));
+    return readPlan(await runEngine((options) => stack.preview({ ...options, ...file, refresh }), progress.listen));
   };
   try {
     return { plan: await preview(true), refresh: true };

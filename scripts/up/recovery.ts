@@ -62,7 +62,7 @@ export type AdoptedSecrets = { settings: ConfigMap; secrets: Record<string, stri
 
 /**
  * The secrets of the stack: Hetzner's token and a given store's key from the environment, and a fresh API token, since the old ones are nowhere but with their
- * users. Throws Refused when one is missing.
+ * users. Throws Refused when one is missing, or would not last.
  */
 export function adoptedSecrets({ owner, config }: Recovery, environment: NodeJS.ProcessEnv): AdoptedSecrets {
   const [project] = owner.split("/");
@@ -70,6 +70,10 @@ export function adoptedSecrets({ owner, config }: Recovery, environment: NodeJS.
   const secrets = { "hcloud:token": demand(environment, "HCLOUD_TOKEN"), [`${project}:apiTokens`]: apiToken };
   const store = config[`${project}:store`] ?? "aws";
   if (store === "aws") return { settings: {}, secrets, apiToken };
+  if ((environment["AWS_SESSION_TOKEN"] ?? "") !== "")
+    throw new Refused(
+      "AWS_SESSION_TOKEN is set, and a machine cannot live on keys that expire: give --adopt lasting ones of the store; nothing was changed",
+    );
   const settings = { [`${project}:accessKeyId`]: { value: demand(environment, "AWS_ACCESS_KEY_ID") } };
   const secretAccessKey = demand(environment, "AWS_SECRET_ACCESS_KEY");
   return { settings, secrets: { ...secrets, [`${project}:secretAccessKey`]: secretAccessKey }, apiToken };

@@ -1,3 +1,5 @@
+import { type Help, renderHelp, renderHint } from "./help.ts";
+import { refuseSwallowedFlags } from "./swallowed-flags.ts";
 import { openTranscript, type Transcript } from "./transcript.ts";
 
 /** The command line cannot be obeyed; nothing was started. */
@@ -6,31 +8,33 @@ export class UsageError extends Error {}
 /** What was asked for is not done, on purpose; the message says what would allow it. */
 export class Refused extends Error {}
 
-export type CommandLine<Options> = {
-  name: string;
-  usage: string;
+export type CommandLine<Options> = Help & {
   /** Throws UsageError. */
   readArguments(words: readonly string[]): Options;
 };
 
-export type Verb<Options> = CommandLine<Options> & {
-  carryOut(options: Options, transcript: Transcript): Promise<void>;
-};
-
 export const usageExitCode = 64; // EX_USAGE of sysexits.h
 
-/** Runs a verb as a program. Exit 0: done; 1: refused, declined or failed; 64: the command line is wrong. */
-export async function runVerb<Options extends { help: boolean }>(
-  verb: Verb<Options>,
+/** The exit codes of a verb that runVerb runs. */
+export const verbExitCodes = {
+  0: "done",
+  1: "refused, declined or failed; the last lines say why",
+  [usageExitCode]: "the command line is wrong; nothing was done",
+} as const;
+
+/** Runs a verb as a program, with the exit codes above. */
+export async function runVerb<Options>(
+  command: CommandLine<Options>,
   words: readonly string[],
+  carryOut: (options: Options, transcript: Transcript) => Promise<void>,
 ): Promise<void> {
-  const options = readOptions(verb, words);
+  const options = readOptions(command, words);
   if (options === null) return;
   const transcript = openTranscript({ json: false });
   try {
-    await verb.carryOut(options, transcript);
+    await carryOut(options, transcript);
   } catch (error) {
-    process.stderr.write(`${verb.name}: ${renderError(error)}\n`);
+    process.stderr.write(`${command.name}: ${renderError(error)}\n`);
     process.exitCode = 1;
   }
 }
@@ -42,18 +46,18 @@ function renderError(error: unknown): string {
   return error.cause === undefined ? own : `${own}\n  ${renderError(error.cause)}`;
 }
 
-/** Reads a command line; null when everything is said already: the usage that was asked for, or what is wrong, with exit code 64. */
-export function readOptions<Options extends { help: boolean }>(
-  verb: CommandLine<Options>,
-  words: readonly string[],
-): Options | null {
+/** Reads a command line; null when everything is said already: the help that was asked for, or what is wrong, with exit code 64. */
+export function readOptions<Options>(command: CommandLine<Options>, words: readonly string[]): Options | null {
+  if (words.includes("--help") || words.includes("-h")) {
+    process.stdout.write(`${renderHelp(command)}\n`);
+    return null;
+  }
   try {
-    const options = verb.readArguments(words);
-    if (!options.help) return options;
-    process.stdout.write(`${verb.usage}\n`);
+    refuseSwallowedFlags({ ...command, words }, process.env);
+    return command.readArguments(words);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`${verb.name}: ${error.message}\n${verb.usage}\n`);
+    process.stderr.write(`${command.name}: ${error.message}\n${renderHint(command)}\n`);
     process.exitCode = usageExitCode;
   }
   return null;

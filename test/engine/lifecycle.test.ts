@@ -70,7 +70,7 @@ test("the first up leaves no head behind: it belongs to the machines", async () 
 
 test("the way back lies in the bucket, and holds no secret", async () => {
   const outputs = await scenario.stack.outputs();
-  expect(await readText(scenario, bucket, "recovery-card.txt")).toBe(outputs["recoveryCard"]?.value);
+  expect(await readText(scenario, bucket, "recovery-card.txt")).toContain(String(outputs["bucketId"]?.value));
   const recovery = await readObject(scenario, bucket, "recovery.json");
   expect(recovery).toMatchObject({
     format: 1,

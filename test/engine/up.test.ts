@@ -34,6 +34,17 @@ test("a dry run shows the plan and the monthly cost, and makes nothing", async (
   expect(takeHetznerCalls(scenario)).toEqual([]);
 });
 
+test("an up deploys what is here: it builds, and plans with that release", async () => {
+  const { scenario: project, checkout } = { scenario, checkout: scenario.checkout };
+  const { code, stdout } = await runVerb({ project, checkout }, ["up", "--dry-run"], { buildsRelease: true });
+  await checkout.build("release one");
+  const built = /^\[PASS\] build the release for linux-x64 +[0-9.]+ s {2}([0-9a-f]{12}), [0-9.]+ MB$/m.exec(
+    stdout,
+  )?.[1];
+  expect(stdout).toMatch(new RegExp(`^make +release-${built} `, "m"));
+  expect(code).toBe(0);
+});
+
 test("without a terminal and without --yes nothing is made", async () => {
   const { code, stderr } = await up();
   expect(stderr).toContain("--yes");
@@ -167,9 +178,9 @@ test("a replacement that fails tells that the services were stopped before, and 
   scenario.hetzner.cloud.faults = { ...noFaults, soldOutMeanwhile: ["cx33"] };
   const { code, stdout } = await up("--rebuild", "--yes");
   scenario.hetzner.cloud.faults = noFaults;
-  expect(stdout).toMatch(/services .* were stopped\. To go on: npm run up -- --approve-replacement/);
+  const goOn = /services .* were stopped\. To go on: npm run up -- (--approve-replacement);/.exec(stdout)?.[1];
   expect(code).toBe(1);
-  expect((await up("--yes")).code).toBe(0);
+  expect((await up("--yes", goOn ?? "")).code).toBe(0);
   expect(onlyServer(scenario).volumes).toEqual(volumes);
   scenario.machines.serviceCalls.length = 0;
 });

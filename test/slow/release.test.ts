@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
@@ -40,12 +40,22 @@ test("two builds give one hash, wherever they are started", { timeout }, async (
   expect(said.trim()).toBe(release.sha256);
 });
 
+test("a release that is there is not packed again, unless something has happened to it", { timeout }, async () => {
+  const packedAt = statSync(release.path).mtimeMs;
+  expect(await buildRelease(platform, directory)).toEqual(release);
+  expect(statSync(release.path).mtimeMs).toBe(packedAt);
+  truncateSync(release.path, release.bytes - 1);
+  expect(await buildRelease(platform, directory)).toEqual(release);
+  expect(await hashFile(release.path)).toBe(release.sha256);
+});
+
 test("the note names the archive, its size and its place", async () => {
   const note: unknown = JSON.parse(readFileSync(join(directory, `latest-${platform}.json`), "utf8"));
   expect(note).toEqual({
     sha256: release.sha256,
     bytes: release.bytes,
     path: expect.stringContaining(`${release.sha256}.tar.gz`),
+    content: expect.stringMatching(/^[0-9a-f]{64}$/),
   });
   expect(await hashFile(release.path)).toBe(release.sha256);
 });

@@ -12,7 +12,7 @@ export type Checkout = Readonly<{
 }>;
 
 const repository = dirname(dirname(dirname(import.meta.dirname)));
-const shipped = ["Pulumi.yaml", "package.json", "infra", "cloud-init", "scripts", "app"];
+const shipped = ["Pulumi.yaml", "package.json", "package-lock.json", "infra", "cloud-init", "scripts", "app"];
 
 export async function checkOut(project: Project): Promise<Checkout> {
   const directory = await mkdtemp(join(project.directory, "checkout-"));

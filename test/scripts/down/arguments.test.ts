@@ -10,7 +10,6 @@ test("without words the sync is wanted and the data is kept", () => {
 test("every flag is read", () => {
   const words = "--stack staging --yes --dry-run --without-final-sync --delete-data --bucket-name a-bucket";
   expect(readArguments(words.split(" "))).toEqual({
-    help: false,
     stack: "staging",
     yes: true,
     dryRun: true,

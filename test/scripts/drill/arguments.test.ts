@@ -13,7 +13,7 @@ test("without words the drill is small, unlimited, against its own store and has
 });
 
 test("every flag is read with its unit", () => {
-  const words = "--json --keep --rows 200000 --size 300MB --load 60s --seed 7 --max-rto 3s --max-rpo 1500";
+  const words = "--json --keep --rows 200000 --size 300MB --load 60s --seed 7 --max-rto 3s --max-rpo 1500ms";
   expect(readArguments(words.split(" "), {})).toMatchObject({
     json: true,
     keep: true,
@@ -46,7 +46,11 @@ test.each([
   [["--rows", "1.5"], "--rows"],
   [["--size", "300mb"], "--size"],
   [["--size", "300 MB"], "--size"],
+  [["--size", "300"], "--size"],
+  [["--size", "99999999999GB"], "--size"],
   [["--load", "60"], "--load"],
+  [["--max-rto", "3"], "--max-rto"],
+  [["--max-rpo", "1500"], "--max-rpo"],
   [["--load", "sixty"], "--load"],
   [["--seed", "4294967296"], "--seed"],
   [["--max-rto", "3 s"], "--max-rto"],

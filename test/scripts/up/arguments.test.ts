@@ -24,6 +24,14 @@ test("every flag is read", () => {
   });
 });
 
+test("an up builds what is here, unless it is told not to", () => {
+  expect([readArguments([]).build, readArguments(["--no-build"]).build]).toEqual([true, false]);
+});
+
+test("a location that does not exist is answered with those that do", () => {
+  expect(() => readArguments(["--location", "mars"])).toThrow("fsn1, nbg1, hel1, ash, hil, sin");
+});
+
 test("an adoption is read with all that it may be given", () => {
   const words =
     "--adopt a-bucket --region auto --endpoint https://s3.example.test --ssh-key id.pub --admin-cidr ::1/128";

@@ -41,6 +41,9 @@ test("a given store's key is taken from the environment", () => {
     secrets: { "lifeboat:secretAccessKey": "key" },
   });
   expect(() => adoptedSecrets(given, { HCLOUD_TOKEN: "hetzner" })).toThrow("AWS_ACCESS_KEY_ID");
+  // Amazon's are only for whoever runs this; these would become the machine's.
+  expect(() => adoptedSecrets(given, { ...environment, AWS_SESSION_TOKEN: "t" })).toThrow("expire");
+  expect(adoptedSecrets(recovery, { ...environment, AWS_SESSION_TOKEN: "t" }).settings).toEqual({});
 });
 
 test("without Hetzner's token nothing is begun", () => {

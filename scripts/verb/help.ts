@@ -1,0 +1,53 @@
+import type { Flags } from "./flags.ts";
+
+export type Help = {
+  name: string;
+  /** What the verb does. */
+  about: string;
+  flags: Flags;
+  /** What may stand behind `npm run <name>`. */
+  examples: readonly string[];
+  exitCodes: Readonly<Record<number, string>>;
+};
+
+const help = "--help";
+
+/** The help of a verb: one flag a line, examples, exit codes. */
+export function renderHelp({ name, about, flags, examples, exitCodes }: Help): string {
+  const rows = [
+    ...Object.entries(flags).map(([flag, spec]) => [
+      spec.type === "string" ? `--${flag} ${spec.value}` : `--${flag}`,
+      spec.about,
+    ]),
+    [help, "this text; nothing is done"],
+  ];
+  const codes = Object.entries(exitCodes);
+  return [
+    `usage: npm run ${name} -- [FLAGS]`,
+    about,
+    "",
+    "FLAGS (behind the two hyphens, or npm keeps them for itself)",
+    ...alignRows(rows),
+    "",
+    "EXAMPLES",
+    ...examples.map((words) => `  ${renderCommand(name, words)}`),
+    "",
+    "EXIT CODES",
+    ...alignRows(codes),
+  ].join("\n");
+}
+
+/** What is said below a complaint about a command line. */
+export function renderHint({ name }: Help): string {
+  return `usage: npm run ${name} -- [FLAGS]; every flag: ${renderCommand(name, help)}`;
+}
+
+/** A verb as it is typed. */
+export function renderCommand(name: string, words: string): string {
+  return words === "" ? `npm run ${name}` : `npm run ${name} -- ${words}`;
+}
+
+function alignRows(rows: readonly (readonly string[])[]): string[] {
+  const width = Math.max(...rows.map(([first = ""]) => first.length));
+  return rows.map(([first = "", second = ""]) => `  ${first.padEnd(width)}  ${second}`);
+}

@@ -1,0 +1,8 @@
+import { benchCommand } from "../../../scripts/bench/arguments.ts";
+import { buildCommand } from "../../../scripts/build/arguments.ts";
+import { downCommand } from "../../../scripts/down/arguments.ts";
+import { drillCommand } from "../../../scripts/drill/arguments.ts";
+import { upCommand } from "../../../scripts/up/arguments.ts";
+
+/** Every verb that reads a command line of its own. */
+export const commands = [upCommand, downCommand, drillCommand, buildCommand, benchCommand] as const;
