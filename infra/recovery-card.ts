@@ -15,8 +15,6 @@ export type RecoveryCardArgs = {
 
 /** The way back after everything but the bucket is lost, kept in the bucket: a text for people, and the same for `npm run up -- --adopt`. */
 export class RecoveryCard extends pulumi.ComponentResource {
-  readonly text: pulumi.Output<string>;
-
   constructor(
     name: string,
     { config, bucket, after }: RecoveryCardArgs,
@@ -27,33 +25,46 @@ export class RecoveryCard extends pulumi.ComponentResource {
     const kept = { parent: this, retainOnDelete: true, dependsOn: after, ...optionsFor(store) };
     const put = (part: string, object: Pick<aws.s3.BucketObjectv2Args, "key" | "content" | "contentType">) =>
       new aws.s3.BucketObjectv2(`${name}-${part}`, { bucket: bucket.bucket, ...object }, kept);
-    this.text = bucketId.apply((id) => renderRecoveryCard({ config, store, bucketId: id }));
+    const text = bucketId.apply((id) => renderRecoveryCard({ config, store, bucketId: id }));
     const settings = bucketId.apply((id) => renderRecoverySettings({ config, store, bucketId: id }));
-    put("card", { key: "recovery-card.txt", content: this.text, contentType: "text/plain; charset=utf-8" });
+    put("card", { key: "recovery-card.txt", content: text, contentType: "text/plain; charset=utf-8" });
     put("settings", { key: "recovery.json", content: settings, contentType: "application/json" });
-    this.registerOutputs({ text: this.text });
+    this.registerOutputs();
   }
 }
 
 type Place = Pick<Store, "bucket" | "region" | "endpoint">;
 
+// SHA-256 of nothing, the body of a GET. Amazon answers 400 without it, and curl before 8 does not send it by itself.
+const emptySha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /**
  * One command that brings the database out of the bucket on any computer with curl and Litestream: it asks head for the living epoch and restores it.
- * Keys are expected in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+ * Keys are expected in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; temporary ones have an AWS_SESSION_TOKEN besides.
  */
 export function renderRestoreCommand(store: Place): string {
   const { bucket, region, endpoint } = store;
-  const base =
-    endpoint === undefined
-      ? `https://${bucket}.s3.${region}.amazonaws.com`
-      : `${endpoint.replace(/\/$/, "")}/${bucket}`;
   const query = new URLSearchParams({
     region,
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: "true" }),
   });
-  const readHead = `curl -fsS --aws-sigv4 aws:amz:${region}:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" ${base}/head.json`;
+  const headers = [
+    `-H "x-amz-content-sha256: ${emptySha256}"`,
+    // One word without a blank before the quote, so that zsh, which splits nothing, hands curl the same.
+    '${AWS_SESSION_TOKEN:+-H"x-amz-security-token: $AWS_SESSION_TOKEN"}',
+  ];
+  const key = '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"';
+  const readHead = `curl -fsS --aws-sigv4 aws:amz:${region}:s3 ${key} ${headers.join(" ")} ${renderBucketUrl(store)}/head.json`;
   const epoch = `$(${readHead} | sed -n 's/.*"epoch": *"\\([^"]*\\)".*/\\1/p' | head -n 1)`;
-  return `litestream restore -integrity-check quick -o app.db "s3://${bucket}/epochs/${epoch}?${query.toString()}"`;
+  const replica = `s3://${bucket}/epochs/\${epoch:?head.json could not be read}?${query.toString()}`;
+  return `epoch=${epoch} && litestream restore -integrity-check quick -o app.db "${replica}"`;
+}
+
+function renderBucketUrl({ bucket, region, endpoint }: Place): string {
+  if (endpoint !== undefined) return `${endpoint.replace(/\/$/, "")}/${bucket}`;
+  const domain = region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
+  // A certificate of *.s3.… is not valid for a name with a dot.
+  return bucket.includes(".") ? `https://s3.${region}.${domain}/${bucket}` : `https://${bucket}.s3.${region}.${domain}`;
 }
 
 type CardInput = { config: InfraConfig; store: Place; bucketId: string };
@@ -71,16 +82,18 @@ function renderRecoveryCard({ config, store, bucketId }: CardInput): string {
     `  region    ${store.region}`,
     ...(store.endpoint === undefined ? [] : [`  endpoint  ${store.endpoint}`]),
     "",
-    "A new machine, from any computer with this repository and the keys of both clouds:",
-    `  HCLOUD_TOKEN=... npm run up -- --adopt ${store.bucket} --region ${store.region}${renderEndpoint(store)}`,
+    `Everything below wants ${listVariables(config)}.`,
     "",
-    "The same with Pulumi alone:",
+    "A new machine, from any computer with this repository; --ssh-key FILE and --admin-cidr CIDR if yours have changed:",
+    `  ${renderAdopt(store)}`,
+    "",
+    "The same with Pulumi alone, after `pulumi login`:",
     `  pulumi stack init ${stack}`,
     ...settings.map(([path, value]) => `  pulumi config set --path ${quote(path)} ${quote(value)}`),
-    `  (and as secrets ${listSecrets(config)})`,
+    ...listSecrets(config).map(([name, value]) => `  pulumi config set --secret ${name} "${value}"`),
     "  npm run build && pulumi up",
     "",
-    "Only the database, as a file:",
+    "Only the database, as a file, with curl and Litestream:",
     `  ${renderRestoreCommand(store)}`,
     "",
   ].join("\n");
@@ -100,14 +113,21 @@ function listSettings({ config, store, bucketId }: CardInput): Record<string, st
   return { ...config.settings, ...region, ...place };
 }
 
-function listSecrets({ store, heartbeatUrl }: InfraConfig): string {
-  const given = store.kind === "given" ? ["secretAccessKey"] : [];
-  const watched = heartbeatUrl === undefined ? [] : ["heartbeatUrl"];
-  return ["hcloud:token", "apiTokens", ...given, ...watched].join(", ");
+/** By the name of the setting, what a shell takes it from. */
+function listSecrets({ store, heartbeatUrl }: InfraConfig): [string, string][] {
+  const given: [string, string][] = store.kind === "given" ? [["secretAccessKey", "$AWS_SECRET_ACCESS_KEY"]] : [];
+  const watched: [string, string][] = heartbeatUrl === undefined ? [] : [["heartbeatUrl", "$HEARTBEAT_URL"]];
+  return [["hcloud:token", "$HCLOUD_TOKEN"], ["apiTokens", "$(openssl rand -hex 32)"], ...given, ...watched];
 }
 
-function renderEndpoint({ endpoint }: Place): string {
-  return endpoint === undefined ? "" : ` --endpoint ${endpoint}`;
+function listVariables({ store, heartbeatUrl }: InfraConfig): string {
+  const temporary = store.kind === "aws" ? "; AWS_SESSION_TOKEN too, if the keys are temporary" : "";
+  const watched = heartbeatUrl === undefined ? "" : "; HEARTBEAT_URL, which you alone know";
+  return `HCLOUD_TOKEN, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY${temporary}${watched}`;
+}
+
+function renderAdopt({ bucket, region, endpoint }: Place): string {
+  return `npm run up -- --adopt ${bucket} --region ${region}${endpoint === undefined ? "" : ` --endpoint ${endpoint}`}`;
 }
 
 function quote(text: string): string {

@@ -1,5 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -9,11 +11,12 @@ import {
   onlyServer,
   openScenario,
   readObject,
+  readText,
   type Scenario,
   takeHetznerCalls,
   productionBucket as bucket,
 } from "./project/open-scenario.ts";
-import { runVerb } from "./project/run-verb.ts";
+import { runVerb, shellOf } from "./project/run-verb.ts";
 
 // A laptop is lost, and its state with it; on another one there are a fresh clone and the keys of both clouds.
 let scenario: Scenario;
@@ -97,7 +100,12 @@ test("an old machine that is off already is only deleted", async () => {
   old.status = "off";
   await scenario.stack.workspace.removeStack("production", { force: true });
   checkout = await checkOut(scenario);
-  expect((await up(["--adopt", bucket, "--yes"])).code).toBe(0);
+  const [, words = ""] =
+    /^ {2}npm run up -- (--adopt .*)$/m.exec(await readText(scenario, bucket, "recovery-card.txt")) ?? [];
+  const sshKey = join(checkout.directory, "id.pub");
+  writeFileSync(sshKey, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3n4ZUmYl2V2S0c0lNbN7M8cC0o7YQ3dXr8QbHqk9bN new\n");
+  const given = ["--ssh-key", sshKey, "--admin-cidr", "198.51.100.4/32"];
+  expect(await up([...words.split(" "), ...given, "--yes"])).toMatchObject({ code: 0, stderr: "" });
   expect(takeHetznerCalls(scenario).filter((call) => call.includes("shutdown"))).toEqual([]);
   expect(onlyServer(scenario).volumes).toEqual(old.volumes);
 });
@@ -107,4 +115,22 @@ test("a stack that has its state is not adopted again", async () => {
   expect(stderr).toContain("use npm run up");
   expect(code).toBe(1);
   expect(takeHetznerCalls(scenario)).toEqual([]);
+});
+
+test("with Pulumi alone the card's commands bring a machine back, after everything but the bucket is lost", async () => {
+  const card = await readText(scenario, bucket, "recovery-card.txt");
+  const { cloud } = scenario.hetzner;
+  for (const found of [cloud.servers, cloud.volumes, cloud.primary_ips, cloud.firewalls, cloud.ssh_keys]) found.clear();
+  await scenario.stack.workspace.removeStack("production", { force: true });
+  checkout = await checkOut(scenario);
+  const commands = card.split("\n").filter((line) => line.startsWith("  pulumi "));
+  expect(commands.length).toBeGreaterThan(10);
+  expect(card).toContain("\n  npm run build && pulumi up\n");
+  // The checkout has a release; nobody is there to be asked.
+  const script = [...commands, "pulumi up --yes --skip-preview --non-interactive"].join("\n");
+  const { token, endpoint } = scenario.hetzner;
+  const env = { ...process.env, ...shellOf(scenario), HCLOUD_TOKEN: token, HCLOUD_ENDPOINT: endpoint };
+  await promisify(execFile)("/bin/sh", ["-eu", "-c", script], { cwd: checkout.directory, env });
+  expect(onlyServer(scenario).status).toBe("running");
+  expect(await readObject(scenario, bucket, "recovery.json")).toMatchObject({ owner: "lifeboat/production" });
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { type Checkout, checkOut } from "./project/check-out.ts";
 import { describeGivenStore } from "./project/given-store.ts";
-import { listKeys, onlyServer, openScenario, type Scenario } from "./project/open-scenario.ts";
+import { listKeys, onlyServer, openScenario, readText, type Scenario } from "./project/open-scenario.ts";
 import { runVerb } from "./project/run-verb.ts";
 
 // A stack on a bucket that somebody else made at a store without IAM.
@@ -41,9 +41,12 @@ test("an up takes the bucket as it is", async () => {
 
 test("a lost laptop's stack comes back, the store's key taken from the environment", async () => {
   const old = onlyServer(scenario);
+  const [, card = ""] =
+    /^ {2}npm run up -- (--adopt .*)$/m.exec(await readText(scenario, bucket, "recovery-card.txt")) ?? [];
+  expect(card).toContain(`--endpoint ${endpoint}`);
   await scenario.stack.workspace.removeStack("production", { force: true });
   checkout = await checkOut(scenario);
-  const { code, stderr } = await run("up", "--adopt", bucket, "--endpoint", endpoint, "--yes");
+  const { code, stderr } = await run("up", ...card.split(" "), "--yes");
   expect(stderr).toBe("");
   expect(code).toBe(0);
   expect(onlyServer(scenario).volumes).toEqual(old.volumes);

@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 
 import { ListObjectVersionsCommand, type S3Client } from "@aws-sdk/client-s3";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { openDatabase } from "../../app/database/open-database.ts";
 import { openBucket } from "../../app/replica/bucket.ts";
@@ -21,6 +21,8 @@ import { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { Machine, type Site } from "../../scripts/drill/machine.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
 import { waitFor } from "../../scripts/verb/wait-for.ts";
+import { StoreProxy } from "../replica/store-proxy.ts";
+import { demandLikeAmazon } from "./demand-like-amazon.ts";
 import { makeBucket, makeLimitedKey, openS3, type Key } from "./limited-key.ts";
 
 const bucket = "boats";
@@ -139,24 +141,41 @@ test(
   },
 );
 
-test(
-  "the command on the recovery card brings the database back with nothing but curl, Litestream and the machine's key, from an administrator's network",
-  { timeout: 60_000 },
-  async () => {
-    const bin = join(directory, "bin");
-    mkdirSync(bin);
-    symlinkSync(site.litestream, join(bin, "litestream"));
-    const command = renderRestoreCommand({ bucket, region: store.access.region, endpoint: store.access.endpoint });
-    await promisify(execFile)("/bin/sh", ["-euc", command], {
-      cwd: directory,
-      env: {
-        PATH: `${bin}:/usr/bin:/bin`,
-        AWS_ACCESS_KEY_ID: machineKey.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: machineKey.secretAccessKey,
-      },
-    });
-    const database = openDatabase(join(directory, "app.db"), "reader");
-    expect(database.prepare("SELECT count(*) AS count FROM customers").get()).toEqual({ count: 2 });
-    database.close();
-  },
-);
+describe("the command on the recovery card, with nothing but curl and Litestream, at a store that demands what Amazon demands", () => {
+  test("brings the database back with the machine's key, from an administrator's network", { timeout: 60_000 }, async () => {
+    const { accessKeyId, secretAccessKey } = machineKey;
+    await restoreByCard({ AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey });
+  });
+
+  test("brings it back with temporary keys, and not with half of them", { timeout: 60_000 }, async () => {
+    const { AWS_SESSION_TOKEN, ...half } = await askTemporaryKey(store.access);
+    await restoreByCard({ ...half, AWS_SESSION_TOKEN });
+    await expect(restoreByCard(half)).rejects.toThrow("head.json could not be read");
+  });
+});
+
+/** Runs the command as sh would in an empty folder, and looks at what it brings. */
+async function restoreByCard(keys: Record<string, string>): Promise<void> {
+  const home = mkdtempSync(join(directory, "laptop-"));
+  symlinkSync(site.litestream, join(home, "litestream"));
+  await using demanding = await StoreProxy.start(store.access.endpoint, demandLikeAmazon);
+  const command = renderRestoreCommand({ bucket, region: store.access.region, endpoint: demanding.endpoint });
+  const env = { PATH: `${home}:/usr/bin:/bin`, HOME: home, ...keys };
+  await promisify(execFile)("/bin/sh", ["-euc", command], { cwd: home, env });
+  const database = openDatabase(join(home, "app.db"), "reader");
+  expect(database.prepare("SELECT count(*) AS count FROM customers").get()).toEqual({ count: 2 });
+  database.close();
+}
+
+/** Real temporary keys, of the store's own STS: it answers 403 to them without their token. */
+async function askTemporaryKey({ endpoint, region, accessKeyId, secretAccessKey }: SeaweedStore["access"]) {
+  const signed = ["--aws-sigv4", `aws:amz:${region}:sts`, "--user", `${accessKeyId}:${secretAccessKey}`];
+  const wish = "Action=AssumeRole&Version=2011-06-15&RoleSessionName=laptop";
+  const { stdout } = await promisify(execFile)("curl", ["-fsS", ...signed, "--data", wish, `${endpoint}/`]);
+  const read = (name: string) => new RegExp(`<${name}>(.*?)</${name}>`).exec(stdout)?.[1] ?? "";
+  return {
+    AWS_ACCESS_KEY_ID: read("AccessKeyId"),
+    AWS_SECRET_ACCESS_KEY: read("SecretAccessKey"),
+    AWS_SESSION_TOKEN: read("SessionToken"),
+  };
+}
