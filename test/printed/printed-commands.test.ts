@@ -1,0 +1,99 @@
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import { expect, test } from "vitest";
+
+import { findPrintedCommands, readCommands } from "./find-commands.ts";
+import { judge } from "./judge-command.ts";
+
+const root = dirname(dirname(import.meta.dirname));
+
+/** Where each command that is printed is executed: a file, and the text in it that does so. A new one has no place here yet. */
+const executed: Record<string, readonly [file: string, text: string]> = {
+  test: [".ci/run", "run_tests test "],
+  types: [".ci/run", "types"],
+  "test:slow": [".ci/run", "run_tests test:slow"],
+  "test:engine": [".ci/run", "run_tests test:engine"],
+  // All of its steps are.
+  check: [".ci/run", "for part in format:check lint types unused"],
+  drill: [".ci/run", "run_step drill"],
+  "drill --help": ["test/scripts/verb/help.test.ts", '"--help"'],
+  "drill --seed": ["test/drill/drill.test.ts", '"--seed", "7"'],
+  "drill --store": ["test/drill/drill.test.ts", '["--store", endpoint]'],
+  bench: ["test/slow/printed.test.ts", '"bench"'],
+  build: ["test/slow/printed.test.ts", 'run("build"'],
+  "build --platform": ["test/slow/printed.test.ts", '"--platform", "linux-x64"'],
+  doubles: ["test/engine/readme.test.ts", "run-with-doubles.ts"],
+  up: ["test/engine/up.test.ts", 'await up("--yes")'],
+  "up --dry-run": ["test/engine/up.test.ts", 'await up("--dry-run")'],
+  "up --no-build": ["test/engine/project/run-verb.ts", '["--no-build"]'],
+  "up --rebuild": ["test/engine/up.test.ts", 'up("--rebuild", "--yes")'],
+  "up --location": ["test/engine/up.test.ts", 'up("--location", "hel1", "--yes")'],
+  "up --approve-replacement": ["test/engine/up.test.ts", "To go on: npm run up -- (--approve-replacement)"],
+  "up --adopt": ["test/engine/adopt.test.ts", 'up(["--adopt", bucket, "--yes"'],
+  "up --adopt --region": ["test/engine/adopt.test.ts", "npm run up -- (--adopt .*)"],
+  "up --admin-cidr --adopt --ssh-key": ["test/engine/adopt.test.ts", '"--ssh-key", sshKey, "--admin-cidr"'],
+  down: ["test/engine/down.test.ts", 'run("down", "--yes")'],
+  "down --delete-data": ["test/engine/down.test.ts", 'run("down", "--yes", "--delete-data"'],
+  "pulumi login": ["test/engine/readme.test.ts", 'readBlock("npm run up")'],
+  "pulumi stack init": ["test/engine/readme.test.ts", 'readBlock("npm run up")'],
+  "pulumi config set": ["test/engine/readme.test.ts", 'readBlock("npm run up")'],
+  "pulumi stack output": ["test/engine/readme.test.ts", "pulumi stack output url"],
+  "pulumi stack rm": ["test/engine/readme.test.ts", "pulumi stack rm"],
+  "pulumi preview": ["test/engine/readme.test.ts", "pulumi preview"],
+  "pulumi up": ["test/engine/adopt.test.ts", "pulumi up --yes"],
+  "pulumi destroy": ["test/engine/readme.test.ts", "pulumi destroy"],
+  "systemctl start lifeboat.target": ["test/machine/stop-services.test.ts", "lifeboat.target"],
+  "systemctl restart lifeboat-bootstrap.service": [
+    "test/machine/bootstrap.test.ts",
+    '"restart", "lifeboat-bootstrap.service"',
+  ],
+};
+
+test("every command that is printed can be typed as it stands", () => {
+  const printed = findPrintedCommands();
+  expect(printed.length).toBeGreaterThan(60);
+  const faults = printed.flatMap((command) => {
+    const judged = judge(command);
+    return judged !== null && "fault" in judged ? [`${command.at}: ${judged.fault}`] : [];
+  });
+  expect(faults).toEqual([]);
+});
+
+test("every command that is printed is executed by a test", () => {
+  const keys = new Set(
+    findPrintedCommands()
+      .filter(({ at }) => !isRun(at))
+      .flatMap((command) => {
+        const judged = judge(command);
+        return judged !== null && "key" in judged ? [judged.key] : [];
+      }),
+  );
+  const missing = [...keys].filter((key) => {
+    const [file, text] = executed[key] ?? [];
+    return file === undefined || text === undefined || !readFileSync(join(root, file), "utf8").includes(text);
+  });
+  expect(missing.toSorted()).toEqual([]);
+  expect(Object.keys(executed).filter((key) => !keys.has(key))).toEqual([]);
+});
+
+test.each([
+  ["`npm run up --dry-run`", "npm keeps --dry-run"],
+  ["go on: npm run up -- --aprove-replacement", "no flag --aprove-replacement"],
+  ["npm run up -- --location mars", "mars"],
+  ["npm run drill -- --max-rto 3, and", "not a duration"],
+  ["`npm run raise`", "no script raise"],
+  ["npm run doubles -- up --dri-run", "no flag --dri-run"],
+  ["pulumi config set volumeSize ${gigabytes} && npm run up", "no setting volumeSize"],
+  ["pulumi config set --path 'admincidrs[0]' \"$(curl -4s ifconfig.me)/32\"", "no setting admincidrs"],
+  ["pulumi stack output recoveryCard", "no output recoveryCard"],
+  ["systemctl restart lifeboat-bootstap", "no unit lifeboat-bootstap.service"],
+])("%s would be found out", (text, fault) => {
+  const judged = readCommands("a text", text).map(judge);
+  expect(JSON.stringify(judged)).toContain(fault);
+});
+
+/** Units and scripts of the machine print nothing: what stands in them is run by test/machine. */
+function isRun(at: string): boolean {
+  return at.startsWith("cloud-init/") || /\.sh:\d+$/.test(at);
+}
