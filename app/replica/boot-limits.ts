@@ -1,3 +1,5 @@
+import type { BucketLimits } from "./bucket.ts";
+
 /** How long a boot waits for what. Tests shorten them. */
 export type BootLimits = {
   /** For a Litestream of an earlier life to end. */
@@ -11,10 +13,12 @@ export type BootLimits = {
   /** Longest pause between two tries while the store does not answer. */
   maxBackoffMs: number;
   /**
-   * For a key that the store does not know: AWS needs seconds until a new one is known everywhere; after this long it
-   * is simply wrong.
+   * For a key that the store does not know, or whose rights it does not know: AWS needs seconds until a new key and its
+   * policy are known everywhere; after this long they are simply wrong.
    */
   unknownKeyMs: number;
+  /** What replaces the limits of single requests. */
+  store: Partial<BucketLimits>;
 };
 
 /** The limits of a real boot. */
@@ -28,4 +32,5 @@ export const bootLimits: BootLimits = {
   storeWaitMs: 120_000,
   maxBackoffMs: 10_000,
   unknownKeyMs: 60_000,
+  store: {},
 };

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Log } from "../log.ts";
 import { type BootLimits, bootLimits } from "./boot-limits.ts";
+import { isKeyFault } from "./bucket-error.ts";
 import { type Bucket, openBucket } from "./bucket.ts";
 import { carryOutClaim } from "./carry-out-claim.ts";
 import { ClaimLost, ClaimUnsettled, takeUpEpoch } from "./claim.ts";
@@ -44,7 +45,11 @@ export async function bootMachine(machine: Machine, options: BootOptions): Promi
   mkdirSync(machine.files.runDirectory, { recursive: true, mode: 0o700 });
   using _lock = await step("lock", () => lockDirectory(machine.files.lock));
   await using _litestream = await holdLitestreamLock(machine.files.litestreamLock, limits.litestreamWaitSeconds);
-  const bucket = openBucket(machine.bucket);
+  const bucket = openBucket(machine.bucket, {
+    ...limits.store,
+    onSlowListing: (listing) =>
+      options.log.warn({ ...listing }, "the store takes long to list, as over many delete markers"),
+  });
   try {
     Object.assign(report, await settleBoot({ bucket, machine, step, limits, log: options.log }));
   } catch (error) {
@@ -70,9 +75,13 @@ const emptyReport = {
 
 type Settling = { bucket: Bucket; machine: Machine; step: Step; limits: BootLimits; log: Log };
 
-/** Surveys, decides and carries out. A claim that nobody won is judged anew here: head may say something else by now. */
+/**
+ * Surveys, decides and carries out. A claim that nobody won is judged anew here: head may say something else by now. So
+ * is one that the store denied while the key's policy may still be on its way: what is denied has written nothing.
+ */
 async function settleBoot({ step, ...asking }: Settling): Promise<Partial<BootReport>> {
   const { bucket, machine, limits, log } = asking;
+  const keyDeadline = performance.now() + limits.unknownKeyMs;
   for (let backoffMs = firstBackoffMs; ; backoffMs = Math.min(backoffMs * 2, limits.maxBackoffMs)) {
     const [{ survey, plan, roomy }] = await step("survey", () =>
       Promise.all([surveyAndDecide(asking), assertLitestream(machine.litestreamPath)]),
@@ -82,8 +91,9 @@ async function settleBoot({ step, ...asking }: Settling): Promise<Partial<BootRe
       if (plan.act === "resume") return await step("resume", () => resume(bucket, machine, survey));
       return await carryOutClaim({ ...asking, machine: roomy, survey, plan, step });
     } catch (error) {
-      if (!(error instanceof ClaimUnsettled)) throw error;
-      log.warn({ row: 1, cause: error.message, backoffMs }, "the claim is not settled, surveying again");
+      const mayBeGranted = isKeyFault(error) && performance.now() < keyDeadline;
+      if (!(error instanceof ClaimUnsettled) && !mayBeGranted) throw error;
+      log.warn({ row: 1, cause: String(error), backoffMs }, "the claim is not settled, surveying again");
       await sleep(backoffMs);
     }
   }

@@ -29,11 +29,25 @@ export class BucketError extends Error {
     this.kind = kind;
     this.status = options.status;
   }
+
+  /** What answered is no S3 server. */
+  static notAStore(doing: string, detail: string): BucketError {
+    return new BucketError("not-a-store", doing, { detail });
+  }
 }
 
 /** Faults that may pass by themselves; everything else is final. */
 export function mayPass(error: unknown): boolean {
   return error instanceof BucketError && passing.has(error.kind);
+}
+
+/**
+ * Faults of a key that is new: its store does not know it yet, or not yet what it may do. They pass within seconds, or
+ * never; a wrong secret is none of them.
+ */
+export function isKeyFault(error: unknown): boolean {
+  if (!(error instanceof BucketError)) return false;
+  return error.kind === "key-unknown" || (error.kind === "key-refused" && /\bAccessDenied\b/.test(error.message));
 }
 
 /**

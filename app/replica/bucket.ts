@@ -1,14 +1,10 @@
-import {
-  GetObjectCommand,
-  ListObjectsV2Command,
-  type ListObjectsV2CommandOutput,
-  PutObjectCommand,
-  type S3Client,
-} from "@aws-sdk/client-s3";
+import { GetObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 
 import { BucketError, toBucketError } from "./bucket-error.ts";
 import { swapInKnownForm } from "./conditional-writes.ts";
+import { Lister } from "./lister.ts";
 import { openS3Client, readThrough } from "./s3-client.ts";
+import { sentinelKey } from "./sentinel.ts";
 
 export type BucketConfig = {
   bucket: string;
@@ -44,6 +40,8 @@ export type Bucket = {
   listTop(): Promise<string[]>;
   /** How far this machine's clock is ahead of the store's, by its latest answer; null before the first. */
   clockAheadMs(): number | null;
+  /** The longest that a page of a listing has taken so far: Litestream's own listings take as long. */
+  longestListMs(): number;
 };
 
 /** Longest times in milliseconds. Tests shorten them. */
@@ -52,14 +50,27 @@ export type BucketLimits = {
   callMs: number;
   /** For one try of it. */
   answerMs: number;
+  /** For one page of a listing, as long as the store answers other requests meanwhile. */
+  listMs: number;
 };
 
+/** Is told of a listing that takes its time: what is listed, and for how long its page has been waited for. */
+export type OnSlowListing = (listing: { doing: string; waitedMs: number }) => void;
+
+type BucketOptions = Partial<BucketLimits> & { onSlowListing?: OnSlowListing };
+
 const readAttempts = 3;
-// Contended conditional PUTs on SeaweedFS take seconds (measured: 6.1 s, 16 at once), and a PUT has only one try.
-const bucketLimits: BucketLimits = { callMs: 15_000, answerMs: 5_000 };
+const bucketLimits: BucketLimits = {
+  // Contended conditional PUTs on SeaweedFS take seconds (measured: 6.1 s, 16 at once), and a PUT has only one try.
+  callMs: 15_000,
+  answerMs: 5_000,
+  // A store steps over every delete marker that lies before the first live key (docs/decisions/0022).
+  listMs: 600_000,
+};
 
 /** Opens the bucket. No request is made. */
-export function openBucket(config: BucketConfig, limits: BucketLimits = bucketLimits): Bucket {
+export function openBucket(config: BucketConfig, { onSlowListing, ...shortened }: BucketOptions = {}): Bucket {
+  const limits = { ...bucketLimits, ...shortened };
   let aheadMs: number | null = null;
   const onDate = (date: string) => {
     const storeMs = Date.parse(date);
@@ -73,7 +84,7 @@ export function openBucket(config: BucketConfig, limits: BucketLimits = bucketLi
   const get = (Key: string) =>
     limited(`GET ${Key} (${where})`, async (abortSignal) => {
       const answer = await reads.send(new GetObjectCommand({ Bucket, Key }), { abortSignal });
-      if (answer.ETag === undefined || answer.Body === undefined) throw notAStore(`GET ${Key} (${where})`, "no ETag");
+      if (answer.ETag === undefined || answer.Body === undefined) throw noEtag(`GET ${Key} (${where})`);
       return { text: await answer.Body.transformToString(), etag: answer.ETag };
     });
   const getStart = (Key: string, bytes: number) =>
@@ -84,9 +95,11 @@ export function openBucket(config: BucketConfig, limits: BucketLimits = bucketLi
     limited(`PUT ${Key} (${where})`, async (abortSignal) => {
       const command = new PutObjectCommand({ Bucket, Key, Body, ContentType: "application/json", ...condition });
       const answer = await writes.send(command, { abortSignal });
-      if (answer.ETag === undefined) throw notAStore(`PUT ${Key} (${where})`, "no ETag");
+      if (answer.ETag === undefined) throw noEtag(`PUT ${Key} (${where})`);
       return answer.ETag;
     });
+  const asking = () => isAnswering(get(sentinelKey));
+  const lister = new Lister(config, { where, limits, onDate, onSlowListing, isAnswering: asking });
   const swap = swapInKnownForm({ put: (key, text, IfMatch) => put(key, text, { IfMatch }), get, where });
 
   return {
@@ -99,22 +112,10 @@ export function openBucket(config: BucketConfig, limits: BucketLimits = bucketLi
     },
     clockAheadMs: () => aheadMs,
     readThrough: (key, stallMs) => readThrough(reads, { Bucket, Key: key, doing: `GET ${key} (${where})`, stallMs }),
-    async *list(prefix) {
-      for await (const page of pages(reads, { Bucket, Prefix: prefix }, { where, limited })) {
-        for (const object of page.Contents ?? []) if (object.Key !== undefined) yield object.Key;
-      }
-    },
-    listTop: () => nameAll(pages(reads, { Bucket, Delimiter: "/" }, { where, limited })),
+    list: (prefix) => lister.list(prefix),
+    listTop: () => lister.listTop(),
+    longestListMs: () => lister.longestMs,
   };
-}
-
-async function nameAll(listing: AsyncIterable<ListObjectsV2CommandOutput>): Promise<string[]> {
-  const names: string[] = [];
-  for await (const page of listing) {
-    names.push(...(page.Contents ?? []).flatMap((object) => object.Key ?? []));
-    names.push(...(page.CommonPrefixes ?? []).flatMap((folder) => folder.Prefix ?? []));
-  }
-  return names;
 }
 
 async function readStart(stream: ReadableStream<Uint8Array>, bytes: number): Promise<Uint8Array> {
@@ -133,33 +134,25 @@ type Start = { Bucket: string; Key: string; bytes: number; abortSignal: AbortSig
 async function fetchStart(client: S3Client, { Bucket, Key, bytes, abortSignal }: Start): Promise<Uint8Array> {
   const range = new GetObjectCommand({ Bucket, Key, Range: `bytes=0-${bytes - 1}` });
   const { Body } = await client.send(range, { abortSignal });
-  if (Body === undefined) throw notAStore(`GET ${Key}`, "no body");
+  if (Body === undefined) throw BucketError.notAStore(`GET ${Key}`, "no body");
   // A store that knows no ranges sends all of it.
   return readStart(Body.transformToWebStream(), bytes);
 }
 
+function noEtag(doing: string): BucketError {
+  return BucketError.notAStore(doing, "no ETag");
+}
+
 type Limited = <Result>(doing: string, call: (signal: AbortSignal) => Promise<Result>) => Promise<Result>;
 
-async function* pages(
-  client: S3Client,
-  input: { Bucket: string; Prefix?: string; Delimiter?: string },
-  { where, limited }: { where: string; limited: Limited },
-): AsyncGenerator<ListObjectsV2CommandOutput> {
-  const doing = `LIST ${input.Prefix ?? "/"} (${where})`;
-  let token: string | undefined;
-  do {
-    const command = new ListObjectsV2Command({
-      ...input,
-      ...(token === undefined ? {} : { ContinuationToken: token }),
-    });
-    const page = await limited(doing, (abortSignal) => client.send(command, { abortSignal }));
-    // An HTML page answered with 200 parses as a listing without anything in it; a real one always counts its keys.
-    if (page.KeyCount === undefined) throw notAStore(doing, "the answer does not count its keys");
-    yield page;
-    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-    if (page.IsTruncated === true && token === undefined)
-      throw notAStore(doing, "a truncated page without a continuation");
-  } while (token !== undefined);
+/** Any answer of the store will do, also one that there is no such object. */
+async function isAnswering(call: Promise<unknown>): Promise<boolean> {
+  try {
+    await call;
+    return true;
+  } catch (error) {
+    return error instanceof BucketError && error.status !== undefined;
+  }
 }
 
 async function endWithin<Result>(
@@ -172,8 +165,4 @@ async function endWithin<Result>(
   } catch (error) {
     throw toBucketError(error, doing);
   }
-}
-
-function notAStore(doing: string, detail: string): BucketError {
-  return new BucketError("not-a-store", doing, { detail });
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Log } from "../log.ts";
 import type { BootLimits } from "./boot-limits.ts";
-import { BucketError, mayPass } from "./bucket-error.ts";
+import { BucketError, isKeyFault, mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
 import { epochPrefix } from "./chain.ts";
 import { claimHead, putEpochNote, takeOverEpoch } from "./claim.ts";
@@ -34,7 +34,8 @@ type ClaimContext = {
  */
 export async function carryOutClaim(context: ClaimContext): Promise<Partial<BootReport>> {
   const { bucket, machine, survey, plan, step, limits, log } = context;
-  const probing = () => waitForStore(() => probeConditionalWrites(bucket, machine.machineId), limits.storeWaitMs);
+  const patiently = patienceOf(limits);
+  const probing = () => patiently(() => probeConditionalWrites(bucket, machine.machineId));
   // The first claim proves nothing about If-Match, and no restore hides the probe's time: a store that cannot be used is
   // told before anything is claimed. A later claim is a proof itself.
   const probed = survey.seen === null ? await step("probe", probing) : null;
@@ -50,7 +51,7 @@ export async function carryOutClaim(context: ClaimContext): Promise<Partial<Boot
   const fence = probe.status === "rejected" ? await probing() : probe.value;
   const { content, restoredTxid, sequence } = installed;
   const note = { epoch: head.epoch, parent, content, restoredTxid, commitSequence: sequence };
-  await step("epoch", () => waitForStore(() => putEpochNote(bucket, note), limits.storeWaitMs));
+  await step("epoch", () => patiently(() => putEpochNote(bucket, note)));
   await step("mark", () => takeOverEpoch(machine, head));
   return {
     outcome: "claimed",
@@ -65,6 +66,16 @@ export async function carryOutClaim(context: ClaimContext): Promise<Partial<Boot
   };
 }
 
+/** Waits for what may pass by itself; a right that a new key does not have yet, for a shorter time. */
+function patienceOf({
+  unknownKeyMs,
+  storeWaitMs,
+}: BootLimits): <Result>(call: () => Promise<Result>) => Promise<Result> {
+  const keyDeadline = performance.now() + unknownKeyMs;
+  const isPassing = (error: unknown) => mayPass(error) || (isKeyFault(error) && performance.now() < keyDeadline);
+  return (call) => waitForStore(call, storeWaitMs, undefined, isPassing);
+}
+
 /**
  * The dead machine's Litestream may still compact under our restore (a file is gone when it is opened): the next try
  * lists anew. While the store is what fails, boot waits, as in row 1. It refuses only when the last restore failed
@@ -76,7 +87,7 @@ async function installWithRetry(context: ClaimContext): Promise<Installed> {
   let backoffMs = limits.restorePausesMs[0] ?? 0;
   for (let attempt = 1; ; attempt++) {
     try {
-      return await installDatabase({ machine, facts: survey.facts, plan, step, limits });
+      return await installDatabase({ machine, facts: survey.facts, plan, step, limits: patientLimits(context) });
     } catch (error) {
       if (!(error instanceof RestoreFailed)) throw error;
       log.warn({ attempt, cause: error.message }, "restore failed");
@@ -98,6 +109,14 @@ async function installWithRetry(context: ClaimContext): Promise<Installed> {
       attempt = 0;
     }
   }
+}
+
+/**
+ * Litestream lists the replica too, level by level, and shows no progress meanwhile: a store that needs its time for a
+ * listing is no restore that hangs.
+ */
+function patientLimits({ bucket, limits }: ClaimContext): BootLimits {
+  return { ...limits, restoreStallMs: Math.max(limits.restoreStallMs, 3 * bucket.longestListMs()) };
 }
 
 /** What the store refuses for good while we read the replica ourselves is told beside Litestream's words. */

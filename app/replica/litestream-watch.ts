@@ -14,12 +14,18 @@ export const watchLimits: WatchLimits = { silentMs: 60_000, pausesMs: [60_000, 3
 
 type WatchOptions = {
   limits: WatchLimits;
-  /** Rejects when the store itself fails: Litestream is not to blame then. */
+  /**
+   * Rejects when the store itself fails: Litestream is not to blame then. Asks what Litestream asks when it begins, a
+   * listing of the epoch: the time that takes is what Litestream must have, too.
+   */
   askStore: () => Promise<unknown>;
   /** Returns the pids. */
   kill: () => Promise<readonly number[]>;
   log: Log;
 };
+
+/** A Litestream that has been silent for as long as so many of the store's listings take is more than slow. */
+const slowListings = 3;
 
 /**
  * Looks at each sync. When none has succeeded for long it says so once, and kills a Litestream that hangs or errs while
@@ -70,11 +76,14 @@ export class LitestreamWatch {
     const blame = findBlame(cause);
     // No restart of Litestream cures the store.
     if (!this.#mayKill() || blame === "store-fails" || blame === "store-refuses") return;
+    const askedAt = performance.now();
     try {
       await this.#options.askStore();
     } catch {
       return;
     }
+    // One that is killed while it lists would begin anew, and never come to an end.
+    if (silentMs < slowListings * (performance.now() - askedAt)) return;
     this.#kills += 1;
     this.#killedAt = performance.now();
     const killedPids = await this.#options.kill();

@@ -38,7 +38,7 @@ export type Blame = "store-fails" | "store-refuses" | "late" | "machine";
 const blames: readonly (readonly [Blame, RegExp])[] = [
   [
     "store-fails",
-    /StatusCode: (?:0|408|429|5\d\d)\b|SlowDown|Throttl|TooManyRequests|InternalError|ServiceUnavailable|RequestTimeout|RequestTimeTooSkewed|InvalidAccessKeyId/i,
+    /StatusCode: (?:0|408|429|5(?!01)\d\d)\b|SlowDown|Throttl|TooManyRequests|InternalError|ServiceUnavailable|RequestTimeout|RequestTimeTooSkewed|InvalidAccessKeyId/i,
   ],
   // Go's network.
   [

@@ -1,5 +1,6 @@
 import { BucketError } from "./bucket-error.ts";
-import { type Bucket, openBucket } from "./bucket.ts";
+import { type Bucket, type OnSlowListing, openBucket } from "./bucket.ts";
+import { fetchChain } from "./chain.ts";
 import { probeConditionalWrites } from "./conditional-writes.ts";
 import { sizeOf } from "./durable-file.ts";
 import { fetchHead, runOf } from "./head.ts";
@@ -40,12 +41,17 @@ type Opening = Pick<ReplicationOptions, "log" | "onFenced"> & {
 export async function openReplication(opening: Opening): Promise<Replication> {
   const { machine, mark, log, onFenced, onStoreFault = () => undefined } = opening;
   const { inspections = inspectReplica, limits = watchLimits } = opening;
-  const bucket = openBucket(machine.bucket);
+  const onSlowListing: OnSlowListing = (listing) =>
+    log.warn({ ...listing }, "the store takes long to list, as over many delete markers");
+  const bucket = openBucket(machine.bucket, { onSlowListing });
   const fence = await confirmAndProbe(bucket, { machine, mark, onStoreFault });
   const { database, litestreamSocket, litestreamLock } = machine.files;
   const watch = new LitestreamWatch({
     limits,
-    askStore: () => fetchHead(bucket),
+    askStore: async () => {
+      await fetchHead(bucket);
+      await fetchChain(bucket, replication.epoch);
+    },
     // Its supervisor starts it again.
     kill: () => killLitestream(litestreamSocket, litestreamLock),
     log,

@@ -37,7 +37,8 @@ export function rehearsalLimits({ files }: Machine): RehearsalLimits {
   return {
     pauseMs: 2_000,
     readMs: 20_000,
-    restoreStallMs: 60_000,
+    // Longer than boot's: nobody waits for it, and a store with many delete markers takes minutes for a listing.
+    restoreStallMs: 600_000,
     reserveBytes: 512 * mebibyte,
     // The system disk first: what fills up there does not stop the writes.
     directories: ["/var/tmp", files.dataDirectory],

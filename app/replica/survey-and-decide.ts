@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Log } from "../log.ts";
 import type { BootLimits } from "./boot-limits.ts";
-import { BucketError, mayPass } from "./bucket-error.ts";
+import { BucketError, isKeyFault, mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
 import { type BootPlan, BootRefused, type Refusal, decideBoot } from "./decide-boot.ts";
 import { assertClock, diagnoseEndpoint } from "./diagnose-store.ts";
@@ -42,8 +42,8 @@ export async function surveyAndDecide({ bucket, machine, limits, log }: Asking):
       if (!(await headMoved(bucket, survey))) throw new BootRefused(plan);
       log.info({ row: plan.row }, "head moved while it was judged, surveying again");
     } catch (error) {
-      const isOverdue = error instanceof BucketError && error.kind === "key-unknown" && performance.now() > keyDeadline;
-      if (!mayPass(error) || isOverdue) throw error;
+      const passes = isKeyFault(error) ? performance.now() < keyDeadline : mayPass(error);
+      if (!passes) throw error;
       log.warn({ row: 1, cause: String(error), backoffMs }, "the store does not answer, waiting");
       await sleep(backoffMs);
       backoffMs = Math.min(backoffMs * 2, limits.maxBackoffMs);

@@ -8,6 +8,8 @@ import { StoreProxy, type Fate } from "./store-proxy.ts";
 import type { TestMachine } from "./test-machine.ts";
 import { World } from "./world.ts";
 
+type Request = Parameters<StoreProxy["decide"]>[0];
+
 let world: World;
 beforeAll(async () => {
   world = await World.open();
@@ -181,4 +183,65 @@ test.concurrent("a web page in place of the replica, shown to Litestream only, d
     cause: expect.stringContaining("no matching backup files"),
   });
   expect([existsSync(b.files.database), existsSync(b.files.mark)]).toEqual([false, false]);
+});
+
+/** Our own listing of the epoch, and Litestream's of its level 0: the two that step over what retention has deleted. */
+const listsLevelZero = (path: string) => /[?&]prefix=epochs%2F[^%&]+%2F(?:0000%2F)?(?:&|$)/.test(path);
+
+test.concurrent(
+  "a listing that takes longer than any call may is waited for while the store answers, ours and Litestream's",
+  { timeout: 120_000 },
+  async () => {
+    const listed: string[] = [];
+    const { b, proxy: opened } = await makeNext(async ({ method, path }): Promise<Fate> => {
+      if (method !== "GET" || !listsLevelZero(path)) return "pass";
+      listed.push(path);
+      await sleep(6_000);
+      return "pass";
+    });
+    await using _proxy = opened;
+    const report = await b.boot({ limits: { store: { callMs: 2_500, answerMs: 1_000 }, restoreStallMs: 2_000 } });
+    expect(report).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
+    expect(listed.length).toBeGreaterThan(1);
+    const told = b.events.filter(({ event }) => event.startsWith("the store takes long to list"));
+    expect(told[0]?.details).toMatchObject({ doing: expect.stringContaining("LIST epochs/") });
+    const events = b.events.map(({ event }) => event);
+    expect(events).not.toContain("restore failed");
+    expect(events).not.toContain("the store does not answer, waiting");
+  },
+);
+
+/** What a new key may not do yet: to list, to write the probe, head or the epoch's note. */
+test.concurrent.each([
+  ["to list", ({ method, path }: Request) => method === "GET" && path.includes("list-type")],
+  ["to read", ({ method, path }: Request) => method === "GET" && path.includes("lifeboat.json")],
+  ["to claim", ({ method, path }: Request) => method === "PUT" && path.includes("/head.json")],
+  ["to be probed", ({ method, path }: Request) => method === "PUT" && path.includes("/reports/")],
+  ["to note the epoch", ({ method, path }: Request) => method === "PUT" && path.includes("/epoch.json")],
+])("a right %s that arrives late is asked for again, within a limit", { timeout: 120_000 }, async (_, isDenied) => {
+  let denials = 0;
+  const site = await world.makeSite();
+  await using proxy = await StoreProxy.start(world.store.access.endpoint, (request) =>
+    isDenied(request) && (denials += 1) <= 3 ? { status: 403, body: xml("AccessDenied") } : "pass",
+  );
+  const first = world.newMachine(site);
+  first.reconnect({ endpoint: proxy.endpoint });
+  expect(await first.boot()).toMatchObject({ outcome: "claimed" });
+  expect(denials).toBeGreaterThan(3);
+});
+
+test.concurrent.each([
+  ["AccessDenied", "GET", 1_500],
+  ["AccessDenied", "PUT", 1_500],
+  ["SignatureDoesNotMatch", "GET", 600_000],
+])("a store that says %s to every %s refuses in the end, with the cause", async (code, denied, unknownKeyMs) => {
+  const site = await world.makeSite();
+  await using proxy = await StoreProxy.start(world.store.access.endpoint, ({ method }) =>
+    method === denied ? { status: 403, body: xml(code) } : "pass",
+  );
+  const machine = world.newMachine(site);
+  machine.reconnect({ endpoint: proxy.endpoint });
+  const report = await machine.boot({ limits: { unknownKeyMs, maxBackoffMs: 200 } });
+  expect(report).toMatchObject({ outcome: "refused", row: 2, cause: expect.stringContaining(code) });
+  expect([existsSync(machine.files.database), await site.keys("head.json")]).toEqual([false, []]);
 });

@@ -6,16 +6,18 @@ import { join } from "node:path";
 import { machineFiles, type Machine } from "../../app/replica/machine.ts";
 import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
 import { Leftovers } from "../../scripts/drill/leftovers.ts";
-import { startSeaweedStore, type SeaweedStore } from "../../scripts/drill/seaweed-store.ts";
+import { startSeaweedStore, type StoreAccess } from "../../scripts/drill/seaweed-store.ts";
 import { Site } from "./site.ts";
 import { TestMachine } from "./test-machine.ts";
+
+type Store = AsyncDisposable & Readonly<{ access: StoreAccess }>;
 
 /** A real store, and a directory for the disks of all the machines of one test file. */
 export class World implements AsyncDisposable {
   readonly directory: string;
   readonly leftovers: Leftovers;
   readonly litestream: string;
-  readonly store: SeaweedStore;
+  readonly store: Store;
   readonly #clearOnExit: () => void;
   #nextSite: Promise<Site>;
 
@@ -29,12 +31,16 @@ export class World implements AsyncDisposable {
     process.once("exit", this.#clearOnExit);
   }
 
-  static async open(): Promise<World> {
+  /** With a store of its own, or with one that runs already. */
+  static async open(running?: Store): Promise<World> {
     const leftovers = new Leftovers();
     // Short names: a socket's path has room for 107 bytes.
     const directory = mkdtempSync(join(tmpdir(), "lb-boot-"));
     leftovers.addPath(directory);
-    const [litestream, store] = await Promise.all([resolveBinary("litestream"), startSeaweedStore({ leftovers })]);
+    const [litestream, store] = await Promise.all([
+      resolveBinary("litestream"),
+      running ?? startSeaweedStore({ leftovers }),
+    ]);
     return new World({ directory, leftovers, litestream, store });
   }
 

@@ -1,0 +1,88 @@
+import { ListObjectsV2Command, type ListObjectsV2CommandOutput, type S3Client } from "@aws-sdk/client-s3";
+
+import { BucketError, toBucketError } from "./bucket-error.ts";
+import type { BucketConfig, BucketLimits, OnSlowListing } from "./bucket.ts";
+import { openS3Client } from "./s3-client.ts";
+
+type ListerOptions = {
+  /** Names the store in an error. */
+  where: string;
+  limits: Pick<BucketLimits, "callMs" | "listMs">;
+  onDate: (date: string) => void;
+  /** Whether the store answers a small request within the limit of one. */
+  isAnswering: () => Promise<boolean>;
+  onSlowListing: OnSlowListing | undefined;
+};
+
+const attempts = 3;
+
+/**
+ * Lists a bucket page by page, with a patience of its own: a versioned store steps over every delete marker that lies
+ * before the first live key, which takes minutes where there are millions. So a page may take long as long as the store
+ * answers other requests; a store that has fallen silent is told from it by a small request beside it, again and again.
+ */
+export class Lister {
+  readonly #client: S3Client;
+  readonly #bucket: string;
+  readonly #options: ListerOptions;
+  /** The longest that a page has taken so far. */
+  longestMs = 0;
+
+  constructor(config: BucketConfig, options: ListerOptions) {
+    const { limits, onDate } = options;
+    this.#client = openS3Client(config, { answerMs: limits.listMs, maxAttempts: attempts, onDate });
+    this.#bucket = config.bucket;
+    this.#options = options;
+  }
+
+  /** Every key under a prefix. Throws BucketError. */
+  async *list(prefix: string): AsyncGenerator<string> {
+    for await (const page of this.#pages({ Prefix: prefix })) {
+      for (const object of page.Contents ?? []) if (object.Key !== undefined) yield object.Key;
+    }
+  }
+
+  /** The keys and the folders (ending in "/") at the top. Throws BucketError. */
+  async listTop(): Promise<string[]> {
+    const names: string[] = [];
+    for await (const page of this.#pages({ Delimiter: "/" })) {
+      names.push(...(page.Contents ?? []).flatMap((object) => object.Key ?? []));
+      names.push(...(page.CommonPrefixes ?? []).flatMap((folder) => folder.Prefix ?? []));
+    }
+    return names;
+  }
+
+  async *#pages(input: { Prefix?: string; Delimiter?: string }): AsyncGenerator<ListObjectsV2CommandOutput> {
+    const doing = `LIST ${input.Prefix ?? "/"} (${this.#options.where})`;
+    let token: string | undefined;
+    do {
+      const next = token === undefined ? {} : { ContinuationToken: token };
+      const page = await this.#ask(doing, new ListObjectsV2Command({ Bucket: this.#bucket, ...input, ...next }));
+      // An HTML page answered with 200 parses as a listing without anything in it; a real one always counts its keys.
+      if (page.KeyCount === undefined) throw BucketError.notAStore(doing, "the answer does not count its keys");
+      yield page;
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+      if (page.IsTruncated === true && token === undefined)
+        throw BucketError.notAStore(doing, "a truncated page without a continuation");
+    } while (token !== undefined);
+  }
+
+  async #ask(doing: string, command: ListObjectsV2Command): Promise<ListObjectsV2CommandOutput> {
+    const { limits, isAnswering, onSlowListing } = this.#options;
+    const startedAt = performance.now();
+    const giveUp = new AbortController();
+    const abortSignal = AbortSignal.any([giveUp.signal, AbortSignal.timeout(limits.listMs)]);
+    const watch = setInterval(() => {
+      onSlowListing?.({ doing, waitedMs: Math.round(performance.now() - startedAt) });
+      void isAnswering().then((answers) => answers || giveUp.abort());
+    }, limits.callMs);
+    try {
+      return await this.#client.send(command, { abortSignal });
+    } catch (error) {
+      throw toBucketError(error, doing);
+    } finally {
+      clearInterval(watch);
+      this.longestMs = Math.max(this.longestMs, performance.now() - startedAt);
+    }
+  }
+}
