@@ -32,7 +32,7 @@ export class ActiveRelease extends pulumi.ComponentResource {
 
   constructor(name: string, args: ActiveReleaseArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("lifeboat:index:ActiveRelease", name, {}, options);
-    const { machine, release, bucket, key } = args;
+    const { machine, volume, release, bucket, key } = args;
     const activation = runScript(
       `${name}-activation`,
       {
@@ -42,12 +42,14 @@ export class ActiveRelease extends pulumi.ComponentResource {
           LIFEBOAT_IP: machine.ip,
           LIFEBOAT_SERVER: pulumi.interpolate`${machine.serverId}`,
           LIFEBOAT_RELEASE: release.sha256,
+          // Hetzner makes the device larger, and nobody but the machine the filesystem on it.
+          LIFEBOAT_VOLUME_GB: String(volume.sizeGb),
         },
         stdin: pulumi.jsonStringify({ ...key, ...args.settings }),
         // A new server has to answer for itself, whatever it was made from.
         triggers: [machine.serverId],
       },
-      { parent: this, dependsOn: args.volume, customTimeouts: { create: "24h", update: "24h" } },
+      { parent: this, dependsOn: volume, customTimeouts: { create: "24h", update: "24h" } },
     );
     const desired = runScript(
       `${name}-desired`,

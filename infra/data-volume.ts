@@ -23,6 +23,7 @@ export type DataVolumeArgs = {
  */
 export class DataVolume extends pulumi.ComponentResource {
   readonly volumeId: pulumi.Output<string>;
+  readonly sizeGb: number;
 
   constructor(name: string, args: DataVolumeArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("lifeboat:index:DataVolume", name, {}, options);
@@ -51,6 +52,7 @@ export class DataVolume extends pulumi.ComponentResource {
       },
     );
     this.volumeId = volume.id;
+    this.sizeGb = args.sizeGb;
     this.registerOutputs({ volumeId: this.volumeId });
   }
 }

@@ -15,6 +15,8 @@ const machine = {
   ip: requireVariable(environment, "LIFEBOAT_IP"),
   server: requireVariable(environment, "LIFEBOAT_SERVER"),
 };
+const volumeGb = requireVariable(environment, "LIFEBOAT_VOLUME_GB");
+if (!/^[1-9][0-9]{0,5}$/.test(volumeGb)) throw new Error(`LIFEBOAT_VOLUME_GB must be a whole number (got ${volumeGb})`);
 if (!/^[0-9a-f]{64}$/.test(release)) throw new Error(`LIFEBOAT_RELEASE must be a SHA-256 (got ${release})`);
 
 const settings = readMachineSettings(await text(process.stdin));
@@ -24,7 +26,7 @@ await waitForSsh(machine);
 const bringUp = readFileSync(join(import.meta.dirname, "bring-up.sh"), "utf8");
 // The last line proves that all of them arrived.
 const stdin = `${renderSettings(settings)}# complete`;
-await runOverSsh(await recognise(machine), { script: `set -- ${release}\n${bringUp}`, stdin }).catch(
+await runOverSsh(await recognise(machine), { script: `set -- ${release} ${volumeGb}\n${bringUp}`, stdin }).catch(
   (cause: unknown) => {
     // The connection may have been lost after the machine took a new key: to go back now would revoke it under its feet.
     throw new Error(`${String(cause)}\nrun up again with the same configuration, before anything is taken back`, {

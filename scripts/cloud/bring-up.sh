@@ -1,7 +1,7 @@
 #!/bin/sh
-# bring-up SHA256: runs on the machine, as root, sent by `pulumi up`. Brings it to a release and to the settings on stdin: lines
-# as in /etc/lifeboat/environment, after "# tokens" those of /etc/lifeboat/tokens, the last one "# complete". What does not get
-# ready is taken back. A second run changes nothing; tokens alone restart nothing.
+# bring-up SHA256 [GB]: runs on the machine, as root, sent by `pulumi up`. Brings it to a release, to the size of its volume and to
+# the settings on stdin: lines as in /etc/lifeboat/environment, after "# tokens" those of /etc/lifeboat/tokens, the last one
+# "# complete". What does not get ready is taken back. A second run changes nothing; tokens alone restart nothing.
 set -eu
 umask 077
 environment=/etc/lifeboat/environment
@@ -18,6 +18,8 @@ main() {
   given=$(cat)
   case $given in *"# complete") ;; *) echo "lifeboat: the settings were cut off on their way" >&2 && exit 1 ;; esac
   wait_for_birth
+  # Read by bin/grow-volume of the release.
+  export LIFEBOAT_VOLUME_GB="${2-0}"
   write_settings
   if /usr/local/lib/lifeboat/install-release "$1" && /opt/lifeboat/current/bin/serve; then
     rm -f "$environment.before" "$tokens.before"

@@ -102,8 +102,11 @@ export class MachineRoot implements AsyncDisposable {
 
   /** Gives a block device to the machine. */
   async addDevice(device: string, names: readonly string[]): Promise<void> {
-    const script = `mknod "$0" b $((0x$(stat -c %t "$1"))) $((0x$(stat -c %T "$1")))`;
-    const made = spawnSync("sh", ["-c", script, this.path(device), device], { encoding: "utf8" });
+    // As udev does it: also by number, where systemd looks for it.
+    const script =
+      'major=$((0x$(stat -c %t "$1"))) minor=$((0x$(stat -c %T "$1"))) && mknod "$0$1" b $major $minor &&' +
+      ' mkdir -p "$0/dev/block" && ln -sfn "$1" "$0/dev/block/$major:$minor"';
+    const made = spawnSync("sh", ["-c", script, this.path(""), device], { encoding: "utf8" });
     if (made.status !== 0) throw new Error(`mknod ${device}: ${made.stderr}`);
     for (const name of names) await this.run(["ln", "-s", device, `/dev/disk/by-id/${name}`]);
   }

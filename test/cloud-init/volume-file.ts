@@ -29,6 +29,12 @@ export class VolumeFile implements Disposable {
     return next;
   }
 
+  /** Makes the device larger under whoever has mounted it, as `volumes/actions/resize` does at Hetzner. */
+  grow(bytes: number): void {
+    truncateSync(this.#file, bytes);
+    execFileSync("losetup", ["--set-capacity", this.device]);
+  }
+
   [Symbol.dispose](): void {
     execFileSync("losetup", ["--detach", this.device]);
     rmSync(this.#directory, { recursive: true });

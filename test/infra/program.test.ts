@@ -163,7 +163,7 @@ test("a release becomes the desired one only after it was activated on the machi
   const desired = program.the("command:local:Command", "active-desired");
   expect(activation.dependencies.some((urn) => urn.includes("volume:Volume"))).toBe(true);
   expect(desired.dependencies.some((urn) => urn.endsWith("active-activation"))).toBe(true);
-  expect(Object(activation.inputs["environment"]).LIFEBOAT_RELEASE).toBe(sha256);
+  expect(activation.inputs["environment"]).toMatchObject({ LIFEBOAT_RELEASE: sha256, LIFEBOAT_VOLUME_GB: "10" });
 });
 
 test("the way back is written into the bucket once the machine answered, with every setting and no secret", () => {

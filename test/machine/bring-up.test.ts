@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,6 +19,8 @@ import { hostKey, serverNumber, SystemdMachine } from "./systemd-machine.ts";
 import { Traffic } from "./traffic.ts";
 
 const timeout = 300_000;
+const gibibyte = 1024 ** 3;
+const isBtrfsThere = spawnSync("which", ["mkfs.btrfs"]).status === 0;
 const script = readFileSync(join(import.meta.dirname, "../../scripts/cloud/bring-up.sh"), "utf8");
 const second = "a-second-token";
 const secondToken = createHash("sha256").update(second).digest("hex");
@@ -32,22 +35,26 @@ afterAll(() => release[Symbol.dispose]());
 
 let cleanup: AsyncDisposableStack;
 let machine: SystemdMachine;
+let volume: VolumeFile;
 beforeEach(async () => {
   cleanup = new AsyncDisposableStack();
   bucket = cleanup.use(await ReleaseBucket.open({ iamApi: true }));
   await release.upload(bucket);
   firstKey = await makeMachineKey(bucket, "first");
-  const volume = cleanup.use(new VolumeFile());
-  machine = cleanup.use(await SystemdMachine.switchOn(bucket, release.sha256, volume, { key: firstKey }));
+  volume = cleanup.use(new VolumeFile());
+  // The larger size of systemd's least for btrfs; ext4 grows only where this computer lets it (test/cloud-init/grow-volume.test.ts).
+  volume.grow(300 * 1024 ** 2);
+  const filesystem = isBtrfsThere ? "btrfs" : "ext4";
+  machine = cleanup.use(await SystemdMachine.switchOn(bucket, release.sha256, volume, { key: firstKey, filesystem }));
   // It has done its work, as writeUserData did it.
   await stubCommand(machine.root, "cloud-init", "");
 }, timeout);
 afterEach(() => cleanup.disposeAsync(), timeout);
 
 /** What is sent by `pulumi up` over SSH. */
-function bringUp(sha256: string, changed: Partial<MachineSettings> = {}): Promise<Ran> {
+function bringUp(sha256: string, changed: Partial<MachineSettings> = {}, volumeGb = 0): Promise<Ran> {
   return machine.root.run(
-    ["sh", "-c", `set -- ${sha256}\n${script}`],
+    ["sh", "-c", `set -- ${sha256} ${volumeGb}\n${script}`],
     `${renderSettings(settings(changed))}# complete`,
   );
 }
@@ -86,6 +93,34 @@ machineTest("a machine is brought up at its birth, and a second run changes noth
   expect([await readEnvironment(), await readProcess()]).toEqual([environment, process]);
   expect(await machine.do("ls", "/etc/lifeboat")).toBe("environment\ntokens\n");
 });
+
+machineTest(
+  "a larger volume serves with its new size, without a restart; one that cannot grow serves on",
+  { timeout },
+  async ({ skip }) => {
+    skip(!isBtrfsThere, "mkfs.btrfs is not installed");
+    expect(await bringUp(release.sha256)).toMatchObject({ code: 0 });
+    const process = await readProcess();
+    volume.grow(gibibyte);
+    expect(await bringUp(release.sha256, {}, 1)).toEqual({
+      code: 0,
+      stdout: "",
+      stderr: expect.stringMatching(/^lifeboat: the filesystem at \/data has grown from \d+ to 1073741824 bytes\n$/),
+    });
+    expect(await bringUp(release.sha256, {}, 1)).toEqual({ code: 0, stdout: "", stderr: "" });
+    const missed = await bringUp(release.sha256, {}, 2);
+    expect([missed.code, missed.stderr]).toEqual([0, expect.stringContaining("has not heard of 2 GB")]);
+    expect(await readProcess()).toBe(process);
+    expect(await machine.ask("POST", "/customers", { name: "Ada", email: "ada@example.test" })).toMatchObject({
+      status: 201,
+    });
+
+    volume.grow(2 * gibibyte);
+    await machine.do("systemctl", "restart", "lifeboat-bootstrap.service");
+    await machine.waitUntilReady();
+    expect(await machine.do("stat", "-f", "-c", "%b", "/data")).toBe(`${(2 * gibibyte) / 4096}\n`);
+  },
+);
 
 machineTest(
   "a rotated key serves after one restart; the old one can be revoked, and writes go on",

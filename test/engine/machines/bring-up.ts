@@ -11,7 +11,7 @@ type BringUp = Readonly<{ server: Server; script: string; settings: string }>;
 
 /** What scripts/cloud/bring-up.sh does on a machine, as far as the cloud can tell. Throws what it would write to stderr. */
 export async function bringUp({ server, script, settings }: BringUp, account: Account): Promise<Machine> {
-  const release = /^set -- ([0-9a-f]{64})$/m.exec(script)?.[1];
+  const release = /^set -- ([0-9a-f]{64}) [0-9]+$/m.exec(script)?.[1];
   if (release === undefined) throw new Error(`the script names no release: ${script.slice(0, 100)}`);
   if (!server.user_data.startsWith("#cloud-config\n")) throw new Error("the machine was born without cloud-config");
   if (server.volumes.length === 0) throw new Error("/data: no volume");
