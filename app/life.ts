@@ -8,6 +8,7 @@ import type { MigrationNote } from "./database/migration.ts";
 import { openReader } from "./database/reader.ts";
 import { startWriter } from "./database/writer.ts";
 import type { Endings } from "./endings.ts";
+import { chooseHost } from "./http/choose-host.ts";
 import { buildServer } from "./http/server.ts";
 import { StartingParts } from "./http/starting-parts.ts";
 import { BucketError } from "./replica/bucket-error.ts";
@@ -41,7 +42,8 @@ type Birth = { config: AppConfig; mark: Mark; log: Logger; endings: Endings };
  * What goes wrong later goes to `endings`.
  */
 export async function beginLife({ config, mark, log, endings }: Birth): Promise<Life> {
-  const { machine, tokenDigests, tokensFile, heartbeatUrl, host, port } = config;
+  const { machine, tokenDigests, tokensFile, heartbeatUrl, port } = config;
+  const host = await chooseHost(config.host);
   const parts = new StartingParts<Replication>(mark.epoch);
   const starting = startParts({ machine, mark, log, endings, parts });
   const server = buildServer({

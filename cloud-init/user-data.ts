@@ -28,8 +28,9 @@ function describeMachine(input: UserDataInput) {
   return {
     hostname: input.hostname,
     ssh_pwauth: false,
-    // Everything else that the bootstrap calls is in a bare Debian image.
-    ...(input.filesystem === "btrfs" && { packages: ["btrfs-progs"] }),
+    // What cloud-init itself closes at each start, for root too: IPv4 alone. The rest: lifeboat-metadata.service.
+    disable_ec2_metadata: true,
+    // No packages: all that the bootstrap calls is in a bare Debian image, but mkfs.btrfs (install-btrfs).
     write_files: [
       ...readRootfs().map(({ path, mode, text }) => ({ path, permissions: mode, content: text })),
       { path: "/etc/lifeboat/environment", permissions: "0600", content: renderEnvironment(input) },
@@ -38,7 +39,7 @@ function describeMachine(input: UserDataInput) {
     ],
     runcmd: [
       ["systemctl", "daemon-reload"],
-      ["systemctl", "enable", "--now", "--no-block", "lifeboat-bootstrap.service"],
+      ["systemctl", "enable", "--now", "--no-block", "lifeboat-metadata.service", "lifeboat-bootstrap.service"],
     ],
   };
 }

@@ -32,7 +32,8 @@ afterEach(async () => {
   volume[Symbol.dispose]();
 });
 
-const grow = (volumeGb = 0) => root.run(["sh", "-c", `exec 9>>/data/app.db; LIFEBOAT_VOLUME_GB=${volumeGb} grow-volume`]);
+const grow = (volumeGb = 0) =>
+  root.run(["sh", "-c", `exec 9>>/data/app.db; LIFEBOAT_VOLUME_GB=${volumeGb} grow-volume`]);
 const readBytes = async () => Number((await root.run(["sh", "-c", "stat -f -c '%b * %S' /data | xargs expr"])).stdout);
 
 async function mount(kind: string, ...words: string[]): Promise<number> {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect } from "vitest";
 
 import type { UserDataInput } from "../../cloud-init/user-data.ts";
 import { releaseFiles } from "../../scripts/build/release-files.ts";
+import { findRefusedBoot } from "../../scripts/up/boot-reports.ts";
 import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { MachineRoot, machineTest } from "./machine-root.ts";
 import { ReleaseBucket } from "./release-bucket.ts";
@@ -102,12 +103,29 @@ machineTest("an archive of another hash is refused and not unpacked", async () =
   expect(readdirSync(root.path("/opt/lifeboat/releases"))).toEqual([]);
 });
 
-machineTest("a bucket that is not ours says nothing about what is desired", async () => {
-  await using root = await openMachine({ bucket: { ...bucket.place, bucketId: "of-another-bucket" } });
-  expect(await root.run([install])).toMatchObject({
-    code: refused,
-    stderr: expect.stringContaining("lifeboat.json is not of bucket"),
-  });
+machineTest(
+  "a bucket that is not ours says nothing about what is desired; a report says so where `up` looks",
+  async () => {
+    const since = new Date();
+    await using root = await openMachine({ bucket: { ...bucket.place, bucketId: "of-another-bucket" } });
+    await root.run(["sh", "-c", "mkdir -p /var/lib/cloud/data && echo 4711 >/var/lib/cloud/data/instance-id"]);
+    const { code, stderr } = await root.run([install]);
+    expect([code, stderr]).toEqual([refused, expect.stringContaining("lifeboat.json is not of bucket")]);
+    const report = await findRefusedBoot(bucket.store, since);
+    // What the bucket holds stands in it as it is, with its quotes.
+    expect(report).toMatchObject({ machine: "4711", cause: expect.stringMatching(/: \{ ?"format"/) });
+    expect(report?.next).toMatch(/pulumi config.*systemctl restart lifeboat-bootstrap/);
+    expect(stderr).toContain(report?.next);
+  },
+);
+
+machineTest("a refusal that the bucket does not take is told all the same", async () => {
+  await using root = await openMachine({ key: { ...bucket.key, secretAccessKey: "wrong-secret" } });
+  const { code, stderr } = await root.run(["/usr/local/lib/lifeboat/refuse", 'a "cause"', "a command"]);
+  expect([code, stderr]).toEqual([
+    refused,
+    expect.stringMatching(/refused: a "cause"; next: a command[^]*nor does the bucket/),
+  ]);
 });
 
 machineTest.each(["../../etc", "", "latest", `${"a".repeat(64)}\nb`])(

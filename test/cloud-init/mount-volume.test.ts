@@ -19,7 +19,8 @@ let root: MachineRoot;
 let volume: VolumeFile;
 beforeAll(async () => {
   root = await MachineRoot.open(["sleep", "infinity"]);
-  writeUserData(root, renderUserData(exampleInput));
+  const nobodyListens = { ...exampleInput.bucket, endpoint: "http://127.0.0.1:9", pathStyle: true };
+  writeUserData(root, renderUserData({ ...exampleInput, bucket: nobodyListens }));
   await root.run(["systemd-sysusers", "/etc/sysusers.d/lifeboat.conf"]);
 }, 60_000);
 afterAll(() => root[Symbol.asyncDispose]());
@@ -122,6 +123,35 @@ machineTest("on btrfs, new files are not copied on write", async ({ skip }) => {
   expect((await root.run(["lsattr", "/data/app.db"])).stdout).toMatch(/^-*C-* /);
 });
 
+machineTest("a blank btrfs volume waits for a mirror, and a kept one for nothing but the kernel", async ({ skip }) => {
+  skip(spawnSync("which", ["mkfs.btrfs"]).status !== 0, "btrfs-progs is not installed");
+  await root.addDevice(volume.device, [name]);
+  await root.run(["sed", "-i", "s/'ext4'/'btrfs'/", "/etc/lifeboat/environment"]);
+  // As on a bare image; apt-get is a stub, for no mirror is needed to see who asks one, and when.
+  await root.run([
+    "sh",
+    "-c",
+    "cd /sbin; for tool in mkfs.btrfs btrfs; do mv $tool /run/$tool || mv /bin/$tool /run/$tool; done",
+  ]);
+  await stubCommand(root, "dpkg", "true");
+  await stubCommand(root, "apt-get", "echo Temporary failure resolving deb.debian.org >&2; exit 100");
+  const { code, stderr } = await root.run([mount]);
+  expect([code, stderr]).toEqual([
+    1,
+    expect.stringMatching(/resolving[^]*no mirror of Debian gives btrfs-progs; trying again/),
+  ]);
+  await stubCommand(root, "apt-get", "case $* in *install*btrfs-progs*) cp /run/mkfs.btrfs /usr/local/sbin/ ;; esac");
+  expect(await root.run([mount])).toMatchObject({ code: 0 });
+
+  await root.run(["sh", "-c", "umount /data; rm /usr/local/sbin/mkfs.btrfs"]);
+  await stubCommand(root, "apt-get", "touch /run/asked; exit 100");
+  expect(await root.run([mount])).toMatchObject({ code: 0, stderr: "" });
+  expect((await root.run(["findmnt", "-no", "FSTYPE", "/data"])).stdout).toBe("btrfs\n");
+  expect(await root.run(["test", "-e", "/run/asked"])).toMatchObject({ code: 1 });
+  await root.run(["sh", "-c", "mv /run/mkfs.btrfs /run/btrfs /sbin; rm /usr/local/sbin/*"]);
+  await root.run(["sed", "-i", "s/'btrfs'/'ext4'/", "/etc/lifeboat/environment"]);
+});
+
 machineTest.each([
   ["bytes without a filesystem", (device: string) => writeBytes(device)],
   ["somebody's filesystem", (device: string) => execFileSync("mkfs.ext4", ["-q", "-L", "photos", device])],
@@ -131,7 +161,10 @@ machineTest.each([
   spoil(volume.device);
   await root.addDevice(volume.device, [name]);
   const before = hash(volume.device);
-  expect(await root.run([mount])).toMatchObject({ code: refused, stderr: expect.stringContaining("refused") });
+  expect(await root.run([mount])).toMatchObject({
+    code: refused,
+    stderr: expect.stringMatching(/refused: .*; next: .*systemctl restart lifeboat-bootstrap\n/),
+  });
   expect(hash(volume.device)).toBe(before);
   expect((await root.run(["mountpoint", "-q", "/data"])).code).not.toBe(0);
 });
@@ -140,7 +173,7 @@ machineTest("two volumes, or a partition: refused, for nobody knows which one is
   await root.addDevice(volume.device, [name, `${name}-part1`]);
   expect(await root.run([mount])).toMatchObject({
     code: refused,
-    stderr: expect.stringContaining("attach one volume"),
+    stderr: expect.stringContaining("leave one volume attached"),
   });
 });
 

@@ -6,6 +6,7 @@ import { DeleteObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client
 
 import { renderUserData, type UserDataInput } from "../../cloud-init/user-data.ts";
 import { type ArchiveFile, writeArchive } from "../../scripts/build/write-archive.ts";
+import type { CloudStore } from "../../scripts/cloud/open-client.ts";
 import { prepareBucket } from "../../scripts/drill/bucket-preparation.ts";
 import { startSeaweedStore, type StoreAccess } from "../../scripts/drill/seaweed-store.ts";
 import { exampleInput } from "./example-input.ts";
@@ -51,6 +52,11 @@ export class ReleaseBucket implements AsyncDisposable {
 
   get place(): UserDataInput["bucket"] {
     return this.#input.bucket;
+  }
+
+  /** As its owner sees it; it is closed with this. */
+  get store(): CloudStore {
+    return { client: this.#client, bucket: this.#input.bucket.bucket, [Symbol.dispose]: () => {} };
   }
 
   async put(key: string, body: string | Buffer): Promise<void> {

@@ -31,8 +31,8 @@ test.each([
 test("it is cloud-config, says nothing that we do not use, and has room to grow", () => {
   const text = renderUserData(compatible);
   expect(text.startsWith("#cloud-config\n")).toBe(true);
-  expect(parseUserData(text)).toMatchObject({ hostname: "lifeboat", ssh_pwauth: false, packages: ["btrfs-progs"] });
-  expect(Buffer.byteLength(text)).toBeLessThan(userDataLimitBytes / 2);
+  expect(parseUserData(text)).toMatchObject({ hostname: "lifeboat", ssh_pwauth: false, disable_ec2_metadata: true });
+  expect(Buffer.byteLength(text)).toBeLessThan((userDataLimitBytes * 3) / 4);
 });
 
 test("the secret stands in one file, which only root reads", () => {

@@ -10,7 +10,7 @@ import type { MachineRoot } from "./machine-root.ts";
 const schema = Type.Object({
   hostname: Type.String(),
   ssh_pwauth: Type.Boolean(),
-  packages: Type.Optional(Type.Array(Type.String())),
+  disable_ec2_metadata: Type.Boolean(),
   write_files: Type.Array(Type.Object({ path: Type.String(), permissions: Type.String(), content: Type.String() })),
   runcmd: Type.Array(Type.Array(Type.String())),
 });
