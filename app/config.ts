@@ -32,8 +32,10 @@ export function readConfig(environment: NodeJS.ProcessEnv): AppConfig {
   const endpoint = read.httpUrl("LIFEBOAT_ENDPOINT");
   const heartbeatUrl = read.httpUrl("LIFEBOAT_HEARTBEAT_URL");
   const scratch = read.optional("LIFEBOAT_SCRATCH_DIR");
+  const formerMachineId = read.optional("LIFEBOAT_FORMER_MACHINE_ID");
   const machine: Machine = {
     machineId: read.optional("LIFEBOAT_MACHINE_ID") ?? read.file("/etc/machine-id", "LIFEBOAT_MACHINE_ID"),
+    ...(formerMachineId === undefined ? {} : { formerMachineId }),
     bootId: read.optional("LIFEBOAT_BOOT_ID") ?? read.file("/proc/sys/kernel/random/boot_id", "LIFEBOAT_BOOT_ID"),
     files: machineFiles(resolve(read.required("LIFEBOAT_DATA_DIR")), resolve(read.required("LIFEBOAT_RUN_DIR"))),
     bucket: {

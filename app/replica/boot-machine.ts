@@ -120,12 +120,12 @@ function noteInterruptedClaim(machine: Machine, { facts }: Survey, log: Log): vo
  * ClaimUnsettled, BucketError.
  */
 async function resume(bucket: Bucket, machine: Machine, { facts, seen }: Survey): Promise<Partial<BootReport>> {
-  const { mark } = facts;
-  if (mark === null || seen === null) throw new Error("a resume without mark or head was planned");
+  if (facts.mark === null || seen === null) throw new Error("a resume without mark or head was planned");
   const { head } = seen;
+  const mark = { ...facts.mark, machine: machine.machineId };
   const run = randomUUID();
   writeMark(machine.files.mark, { ...mark, runs: [...(mark.runs ?? [mark.nonce]), run], cleanStop: null });
-  await takeUpEpoch(bucket, seen, run);
+  await takeUpEpoch(bucket, seen, { run, machine: machine.machineId });
   writeMark(machine.files.mark, { ...mark, runs: [run], bootId: machine.bootId, cleanStop: null });
   removeIntent(machine.files.intent);
   rmSync(machine.files.replicated, { force: true });

@@ -84,8 +84,12 @@ export function takeOverEpoch(machine: Machine, { epoch, nonce }: Head): void {
  * Writes into head that this start takes its epoch up, so that a copy of this disk from before can never take it up
  * too. Throws ClaimUnsettled when head has moved, or the PUT has not reached the store (survey again), BucketError.
  */
-export async function takeUpEpoch(bucket: Bucket, seen: StoredHead, run: string): Promise<void> {
-  if ((await swapOrDoubt(bucket, { ...seen.head, run }, seen.etag)) !== null) return;
+export async function takeUpEpoch(
+  bucket: Bucket,
+  seen: StoredHead,
+  { run, machine }: { run: string; machine: string },
+): Promise<void> {
+  if ((await swapOrDoubt(bucket, { ...seen.head, machine, run }, seen.etag)) !== null) return;
   const stored = await waitForStore(() => fetchHeadOrNull(bucket), rereadLimitMs);
   if (stored?.head.run === run) return;
   throw new ClaimUnsettled(`epoch ${seen.head.epoch} could not be taken up: head changed, or the store did not answer`);

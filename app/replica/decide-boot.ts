@@ -6,6 +6,8 @@ import { type Mark, isStoppedAt, sawRun } from "./mark.ts";
 /** What boot knows once the store has answered and the sentinel was right. */
 export type BootFacts = {
   machine: string;
+  /** What this machine was called by older releases, and wrote into its mark and into head. */
+  formerMachine?: string;
   bootId: string;
   head: Head | null;
   /** Anything at all under `epochs/`. */
@@ -40,7 +42,7 @@ export function decideBoot(facts: BootFacts): BootPlan {
   const { head, mark } = facts;
   if (head === null) return decideWithoutHead(facts);
   if (mayResume(facts, head)) return { act: "resume", row: 3 };
-  if (mark?.machine === facts.machine && head.machine !== facts.machine) return refuseSuperseded(head);
+  if (mark !== null && isNameOf(facts, mark.machine) && !isNameOf(facts, head.machine)) return refuseSuperseded(head);
   if (head.state === "living" || facts.chain.state === "whole" || facts.chain.state === "broken") {
     return decideWithBase(facts, head);
   }
@@ -78,10 +80,18 @@ function refuseForeign(row: number): Refusal {
   };
 }
 
+/**
+ * Whether a name stands for this machine. Its former one too: a machine that learns its provider's id is no other, so
+ * it goes on where it was, and when it was replaced in between it stays down.
+ */
+function isNameOf({ machine, formerMachine }: Pick<BootFacts, "machine" | "formerMachine">, name: string): boolean {
+  return name === machine || name === formerMachine;
+}
+
 function mayResume(facts: BootFacts, head: Head): boolean {
   const { mark } = facts;
   if (mark === null || facts.database !== "present") return false;
-  if (head.machine !== facts.machine || mark.nonce !== head.nonce || !sawRun(mark, runOf(head))) return false;
+  if (!isNameOf(facts, head.machine) || mark.nonce !== head.nonce || !sawRun(mark, runOf(head))) return false;
   if (mark.cleanStop !== null) return isAsStopped(facts, facts.position);
   return mark.bootId === facts.bootId && isUpToDate(facts, head);
 }

@@ -7,7 +7,10 @@ export type MachineFiles = ReturnType<typeof machineFiles>;
 
 /** One machine as boot and the app see it. Times in milliseconds. */
 export type Machine = {
+  /** The provider's id of the server where it has one: what the disk says, a server made from its image says too. */
   machineId: string;
+  /** What older releases called it. */
+  formerMachineId?: string;
   /** Changes with every start of the operating system: tells a process crash from a power loss. */
   bootId: string;
   files: MachineFiles;

@@ -30,7 +30,7 @@ export async function surveyBoot(bucket: Bucket, machine: Machine): Promise<Surv
   const fallsBack = seen?.head.state === "opening" && (chain.state === "empty" || chain.state === "no-base");
   const parentChain = await surveyChain(bucket, fallsBack ? seen.head.parent?.epoch : undefined, false);
   const facts: BootFacts = {
-    machine: machine.machineId,
+    ...namesOf(machine),
     bootId: machine.bootId,
     head: seen?.head ?? null,
     epochsExist: top.includes("epochs/"),
@@ -60,6 +60,10 @@ export function isDatabase(path: string): boolean {
   } finally {
     closeSync(file);
   }
+}
+
+function namesOf({ machineId, formerMachineId }: Machine): Pick<BootFacts, "machine" | "formerMachine"> {
+  return { machine: machineId, ...(formerMachineId !== undefined && { formerMachine: formerMachineId }) };
 }
 
 type VolumeFacts = Pick<BootFacts, "database" | "mark" | "stagedTxid" | "position">;

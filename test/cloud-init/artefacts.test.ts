@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
 import { exitCodes } from "../../app/exit-codes.ts";
 import { renderUserData } from "../../cloud-init/user-data.ts";
 import { exampleInput } from "./example-input.ts";
-import { readUnit, releaseUnits } from "./read-unit.ts";
+import { readUnit } from "./read-unit.ts";
 
 const folder = join(import.meta.dirname, "../../cloud-init");
 const files = listFiles();

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The folder of the units that a release brings. */
-export const releaseUnits = join(import.meta.dirname, "../../cloud-init/release/systemd");
+const releaseUnits = join(import.meta.dirname, "../../cloud-init/release/systemd");
 
 /** Every value that a unit of the release gives to a setting, in order. */
 export function readUnit(unit: string, setting: string): string[] {

@@ -49,6 +49,9 @@ machineTest(
     const [, wipe, restart] = /: (dd .*), then on the machine: (systemctl .*)$/.exec(report?.next ?? "") ?? [];
     await machine.do("sh", "-c", `${wipe} && ${restart}`);
     await machine.waitUntilReady();
+    expect(JSON.parse(await machine.do("cat", "/run/lifeboat/boot-report.json"))).toMatchObject({
+      machine: serverNumber,
+    });
     const journal = await machine.do("journalctl", "--no-pager", "--output=cat", "--unit=lifeboat-bootstrap");
     const summary = `lifeboat: release ${release.sha256} was there, volume ${volume.device} ext4 \\S+ is formatted`;
     expect(journal).toMatch(new RegExp(summary));

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { readMark } from "../../app/replica/mark.ts";
 import { Superseded } from "../../app/replica/open-replication.ts";
+import type { Site } from "./site.ts";
 import type { TestMachine } from "./test-machine.ts";
 import { World } from "./world.ts";
 
@@ -110,10 +112,7 @@ test.concurrent("an undisturbed disk still resumes after a clean stop, again and
 
 test.concurrent("of two copies of one server one resumes, and the other takes over and keeps every write", async () => {
   const { site, a } = await makeStopped();
-  const clone = world.newMachine(site);
-  clone.machine = { ...clone.machine, machineId: a.machine.machineId };
-  rmSync(clone.files.dataDirectory, { recursive: true });
-  cpSync(a.files.dataDirectory, clone.files.dataDirectory, { recursive: true });
+  const clone = copyServer(site, a);
   expect(await clone.boot()).toMatchObject({ outcome: "resumed" });
   const life = await clone.live();
   life.write("written by the clone");
@@ -123,6 +122,32 @@ test.concurrent("of two copies of one server one resumes, and the other takes ov
   expect(a.texts()).toEqual(["one", "written by the clone"]);
   expect(await life.fenced).toContain("has taken over");
   await life.crash();
+});
+
+test.concurrent("a machine that learns its provider's id goes on in its epoch, and says so in head and mark", async () => {
+  const { site, a } = await makeStopped();
+  const { epoch } = await site.head();
+  learnId(a, "4711");
+  expect(await a.boot()).toMatchObject({ outcome: "resumed", row: 3, epoch, machine: "4711" });
+  expect(await site.head()).toMatchObject({ epoch, machine: "4711" });
+  expect(readMark(a.files.mark)).toMatchObject({ machine: "4711" });
+});
+
+test.concurrent("of a server and its copy with ids of their own, the one that was replaced stays down", async () => {
+  const { site, a } = await makeStopped();
+  learnId(a, "4711");
+  const clone = copyServer(site, a);
+  learnId(clone, "4712");
+  expect(await a.boot()).toMatchObject({ outcome: "resumed" });
+  clone.losePower();
+  // Its disk says what the disk of the other said before it learned its id.
+  expect(await clone.boot()).toMatchObject({ outcome: "refused", row: 4, cause: expect.stringContaining("4711") });
+
+  const later = copyServer(site, a);
+  learnId(later, "4713");
+  expect(await later.boot()).toMatchObject({ outcome: "claimed", row: 11 });
+  a.losePower();
+  expect(await a.boot()).toMatchObject({ outcome: "refused", row: 4, cause: expect.stringContaining("4713") });
 });
 
 test.concurrent("an app that starts on a disk from before the last start is not let in without boot", async () => {
@@ -165,3 +190,20 @@ test.concurrent.each<[what: string, make: (path: string) => void]>([
   const [folder = ""] = a.quarantined();
   expect(existsSync(join(a.files.quarantine, folder, "app.db"))).toBe(true);
 });
+
+/** A server that was made from an image of another one, as it is now: it has its name too. */
+function copyServer(site: Site, original: TestMachine): TestMachine {
+  const copy = world.newMachine(site);
+  const { machineId, formerMachineId } = original.machine;
+  copy.machine = { ...copy.machine, machineId, ...(formerMachineId !== undefined && { formerMachineId }) };
+  rmSync(copy.files.dataDirectory, { recursive: true });
+  cpSync(original.files.dataDirectory, copy.files.dataDirectory, { recursive: true });
+  return copy;
+}
+
+/** Starts anew with a release that asks the provider; what the disk says is the former name. */
+function learnId(machine: TestMachine, machineId: string): void {
+  const { formerMachineId = machine.machine.machineId } = machine.machine;
+  machine.losePower();
+  machine.machine = { ...machine.machine, machineId, formerMachineId };
+}

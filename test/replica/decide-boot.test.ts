@@ -15,6 +15,7 @@ const sameParent = { epoch: "0001-aaaaaaaa", nonce: "nonce-of-the-parent" };
 const laterBoot = makeMark({ bootId: "boot-before" });
 const stoppedBefore = makeMark({ bootId: "boot-before", cleanStop: { txid: "0000000000000005" } });
 const nothing = { head: null, epochsExist: false, chain: empty, parentChain: empty } as const;
+const renamed = { machine: "4711", formerMachine: "machine-a" };
 const replaced = ["nonce-that-was-replaced", "nonce-of-the-head"];
 
 const cases: Case[] = [
@@ -52,6 +53,27 @@ const cases: Case[] = [
     { row: 11, content: "compare" },
   ],
   ["11 not 3: Litestream's own files are gone", makeFacts({ stagedTxid: null }), { row: 11, content: "compare" }],
+  ["3: a machine that learns its provider's id goes on where it was", makeFacts({ ...renamed }), { act: "resume" }],
+  [
+    "3: also when the crash came between the mark and head",
+    makeFacts({ ...renamed, mark: makeMark({ machine: renamed.machine }) }),
+    { act: "resume" },
+  ],
+  [
+    "4: nor does it take over when it was replaced before it learned that",
+    makeFacts({ ...renamed, head: headOfOther, mark: stoppedBefore }),
+    { row: 4 },
+  ],
+  [
+    "11: a server made from its image is another machine",
+    makeFacts({
+      machine: "4712",
+      formerMachine: "id-on-the-disk",
+      head: headOfOther,
+      mark: makeMark({ machine: other }),
+    }),
+    { row: 11, content: "compare" },
+  ],
   [
     "11 not 3: a later start, or a clone, took the epoch up",
     makeFacts({ head: makeHead({ run: "run-of-now" }), mark: stoppedBefore }),
