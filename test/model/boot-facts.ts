@@ -16,6 +16,7 @@ export function gatherFacts(turn: Turn, seen: Head | null): BootFacts {
   const parent = seen?.parent ?? null;
   return {
     machine: machineName(machine.identity),
+    ...(machine.former !== null && { formerMachine: machineName(machine.former) }),
     bootId: thisBootId,
     head: seen === null ? null : storedHead(seen),
     epochsExist: state.epochs.some((files) => files.length > 0),

@@ -83,18 +83,20 @@ function prepareResume(turn: Turn, seen: Head | null): Step[] {
   const number = Number.parseInt(seen.run, 10) + 1;
   if (number > turn.rules.bounds.resumes) return [];
   const run = `${number}${machineName(turn.index)}`;
-  const mark = { ...volume.mark, runs: [seen.run, run], cleanTxid: keepClean(turn, volume.mark) };
+  const { identity, body } = turn.machine;
+  const cleanTxid = keepClean(turn, volume.mark);
+  const mark = { ...volume.mark, machine: identity, by: body, runs: [seen.run, run], cleanTxid };
   const phase = { at: "resuming", seen, run } as const;
   return [move(turn, `row 3: will resume epoch ${seen.epoch}`, { volume: { ...volume, mark }, phase })];
 }
 
 function takeUp(turn: Turn, { seen, run }: PhaseAt<"resuming">): Step {
-  const { state, index } = turn;
+  const { state, index, machine } = turn;
   if (!isSameHead(seen, state.head))
     return move(turn, "head moved while its epoch was taken up, starts over", { phase: { at: "off" } });
   const machines = forgetOwed(state.machines, index);
   return move(turn, `takes epoch ${seen.epoch} up as run ${run}`, {
-    state: { ...state, head: { ...seen, run }, machines },
+    state: { ...state, head: { ...seen, machine: machine.identity, by: machine.body, run }, machines },
     phase: { at: "taking up", epoch: seen.epoch, run },
   });
 }
@@ -155,6 +157,7 @@ function swapHead({ state, index, machine }: Turn, { seen, claim: wanted }: Phas
     epoch: state.epochs.length,
     state: "opening",
     machine: machine.identity,
+    by: machine.body,
     run: firstRun,
     parent: wanted.parent,
     parentRun: wanted.parentRun,

@@ -2,7 +2,7 @@
 // exhaustively. It knows head with compare-and-swap, epochs as files by TXID, volumes (page cache, fsynced part, mark,
 // staged files), every step of boot, the three durabilities, "sync, then check", the fence, clean stops; and as faults
 // what `hazards` in turn.ts lists. Not modelled: sentinel, keys, time-outs, compaction, quarantine, torn files,
-// epoch.json, partial page-cache loss, clocks, cloned machine ids.
+// epoch.json, partial page-cache loss, clocks.
 //
 // `npm test` runs small bounds. Larger ones:
 //   node test/model/check.ts --machines=2 --commits=1 --epochs=3 --faults=1 [--levels=disk,bucket] [--without="clean

@@ -11,13 +11,19 @@ import {
   type Volume,
   withFiles,
 } from "./state.ts";
-import { countFault, isFaultPossible, move, type Rules, type Turn } from "./turn.ts";
+import { countFault, type Hazard, isFaultPossible, move, type Rules, type Turn } from "./turn.ts";
 
 /** What may happen to one machine, wherever it is. */
 export function machineFaults(turn: Turn): Step[] {
   const { phase } = turn.machine;
   if (phase.at === "new" || phase.at === "gone") return [];
-  const steps = [...stopFaults(turn), ...moveVolume(turn), ...snapshotFaults(turn), ...cloneMachine(turn)];
+  const steps = [
+    ...stopFaults(turn),
+    ...moveVolume(turn),
+    ...snapshotFaults(turn),
+    ...cloneMachine(turn),
+    ...learnId(turn),
+  ];
   const where = phase.at === "serving" ? "" : ` (while ${phase.at})`;
   return steps.map(({ label, next }) => ({ label: `${label}${where}`, next }));
 }
@@ -101,14 +107,36 @@ function snapshotFaults(turn: Turn): Step[] {
   ];
 }
 
-/** A new server is made from an image of this one: the same identity, a copy of the disk, another start of the system. */
+/**
+ * A new server is made from an image of this one: a copy of the disk, another start of the system. Where no provider
+ * tells them apart, it shares the identity too.
+ */
 function cloneMachine(turn: Turn): Step[] {
-  const { state, machine } = turn;
+  const { state, machine, rules } = turn;
   const target = state.machines.findIndex((other) => other.phase.at === "new");
-  if (target <= 0 || machine.volume.database === null || !isFaultPossible(turn, "cloned")) return [];
-  const clone = newMachine(machine.identity, "off");
-  const machines = state.machines.with(target, { ...clone, volume: { ...losePageCache(machine.volume), owed: "" } });
-  return [countFault(move(turn, `is cloned as ${machineName(target)}`, { state: { ...state, machines } }))];
+  if (target <= 0 || machine.volume.database === null) return [];
+  const { identity, former, body } = machine;
+  const named = rules.stepError === "clone-shares-id" ? identity : target;
+  const clones: [hazard: Hazard, names: Partial<Machine>][] = [
+    ["cloned", { identity, former, body }],
+    ["cloned, with an id of its own", { identity: named, former, body: target }],
+  ];
+  return clones.flatMap(([hazard, names]) => {
+    if (!isFaultPossible(turn, hazard)) return [];
+    const clone = { ...newMachine(target, "off"), ...names, volume: { ...losePageCache(machine.volume), owed: "" } };
+    const machines = state.machines.with(target, clone);
+    return [countFault(move(turn, `is ${hazard} as ${machineName(target)}`, { state: { ...state, machines } }))];
+  });
+}
+
+/** A release that asks the provider starts on a machine that is down; until then the disk told its name. */
+function learnId(turn: Turn): Step[] {
+  const { machine, index, rules } = turn;
+  const { identity, former } = machine;
+  const isAsked = former === null && !isRunning(machine) && rules.bounds.hazards.includes("learns its id");
+  if (!isAsked) return [];
+  const learned = { identity: rules.bounds.machines + index, former: identity, phase: { at: "off" } } as const;
+  return [move(turn, `learns its id, ${machineName(learned.identity)}, starts anew`, learned)];
 }
 
 /** The volume is attached to a new machine. A serving machine does not notice and goes on in its page cache. */

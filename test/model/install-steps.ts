@@ -43,7 +43,8 @@ export function install(turn: Turn, { epoch, claim, restored }: PhaseAt<"install
 }
 
 export function writeMark(turn: Turn, { epoch }: PhaseAt<"marking">): Step {
-  const mark = { epoch, machine: turn.machine.identity, runs: [firstRun], thisBoot: true, cleanTxid: null };
+  const { identity, body } = turn.machine;
+  const mark = { epoch, machine: identity, by: body, runs: [firstRun], thisBoot: true, cleanTxid: null };
   return move(turn, `writes the mark of epoch ${epoch}`, startLitestream(turn, mark, { epoch, run: firstRun }));
 }
 

@@ -19,6 +19,7 @@ export const invariants = {
   I3: "one history is served, never a splice of two",
   I4: "no machine serves less than the last living epoch held",
   I5: "nobody needs a human, unless the bucket was damaged or a superseded machine came back",
+  I6: "a server that another one has replaced does not take over again by itself",
 } as const;
 
 export type Invariant = keyof typeof invariants;
@@ -64,8 +65,10 @@ function judgeMachines(state: State): Violation | null {
   return null;
 }
 
-function judgeMachine(state: State, { phase, volume }: Machine): Violation | null {
-  if (phase.at === "refused") return judgeRefusal(state, phase);
+function judgeMachine(state: State, machine: Machine): Violation | null {
+  const { phase, volume } = machine;
+  if (phase.at === "refused") return judgeRefusal(state, machine, phase);
+  if (phase.at === "claiming") return judgeClaim(machine, phase);
   if (phase.at !== "serving" || !isHead(state.head, phase)) return null;
   const content = volume.database ?? "";
   const found = judgeContent(state, content);
@@ -87,10 +90,23 @@ function judgeContent({ head, histories, replicated }: State, content: string): 
   return null;
 }
 
-// Row 4 is right without damage: another machine has taken over.
-function judgeRefusal({ damaged }: State, { row, cause }: PhaseAt<"refused">): Violation | null {
+/** Its own mark tells that it served; head, that another one did so after it. */
+function judgeClaim({ body, volume }: Machine, { seen }: PhaseAt<"claiming">): Violation | null {
+  if (seen === null || seen.by === body || volume.mark?.by !== body) return null;
+  return { invariant: "I6", text: `will take over from ${machineName(seen.by)}, which had replaced it` };
+}
+
+// Row 4 is right without damage when another server has taken over. Of two that nobody can tell apart, either may.
+function judgeRefusal(
+  { damaged, head, machines }: State,
+  { body }: Machine,
+  { row, cause }: PhaseAt<"refused">,
+): Violation | null {
   if (cause === "diverged") return { invariant: "I5", text: "refuses: equal sequence, unequal token" };
-  return damaged || row === 4 ? null : { invariant: "I5", text: `refuses by row ${row} although nothing was damaged` };
+  const isReplaced = head?.by !== body || machines.filter((machine) => machine.body === body).length > 1;
+  return damaged || (row === 4 && isReplaced)
+    ? null
+    : { invariant: "I5", text: `refuses by row ${row} although nothing was damaged` };
 }
 
 function judgeRescue(state: State, outcome: Rescue): Violation | null {

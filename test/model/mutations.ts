@@ -17,6 +17,9 @@ export const mutations = {
   "no-reread": stepMutant("no-reread"),
   "new-base-no-parent": stepMutant("new-base-no-parent"),
   "new-base-old-mark": stepMutant("new-base-old-mark"),
+  "clone-shares-id": stepMutant("clone-shares-id"),
+  "no-former-name": factsMutant(forgetFormerName),
+  "no-former-head": factsMutant(takeFormerHeadForOthers),
   "fall-back": factsMutant(fallBackFromLiving),
   renonce: factsMutant(renewNonceWhenLiving),
   "resume-power": factsMutant(ignoreBootId),
@@ -62,6 +65,19 @@ function fallBackFromLiving(facts: BootFacts): BootFacts {
 function renewNonceWhenLiving(facts: BootFacts): BootFacts {
   if (facts.head?.state !== "living") return facts;
   return { ...facts, head: { ...facts.head, nonce: `renewed ${facts.head.nonce}` } };
+}
+
+/** A machine that learns its provider's id knows its mark and head no more. */
+function forgetFormerName(facts: BootFacts): BootFacts {
+  const { formerMachine, ...others } = facts;
+  return formerMachine === undefined ? facts : others;
+}
+
+/** It knows its mark, and takes head under the former name for somebody else's. */
+function takeFormerHeadForOthers(facts: BootFacts): BootFacts {
+  const { head, formerMachine } = facts;
+  if (head === null || formerMachine === undefined || head.machine !== formerMachine) return facts;
+  return { ...facts, head: { ...head, machine: `not ${formerMachine}` } };
 }
 
 /** A power loss is taken for a process crash. */

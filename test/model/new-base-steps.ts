@@ -32,6 +32,7 @@ function claimForItself(turn: Turn, serving: Serving): Step[] {
     epoch,
     state: "opening",
     machine: machine.identity,
+    by: machine.body,
     run: firstRun,
     parent: rules.stepError === "new-base-no-parent" ? null : seen.epoch,
     parentRun: seen.run,
@@ -51,7 +52,8 @@ function clearStaged(turn: Turn, phase: PhaseAt<"rebasing">): Step {
 /** What was not yet acknowledged waits for a sync of the new epoch. */
 function goOn(turn: Turn, { epoch, serving }: PhaseAt<"rebasing">): Step {
   const old = turn.machine.volume.mark;
-  const mark = { epoch, machine: turn.machine.identity, runs: [firstRun], thisBoot: true, cleanTxid: null };
+  const { identity, body } = turn.machine;
+  const mark = { epoch, machine: identity, by: body, runs: [firstRun], thisBoot: true, cleanTxid: null };
   const kept = turn.rules.stepError === "new-base-old-mark" && old !== null ? old : mark;
   const { volume } = startLitestream(turn, kept, { epoch, run: firstRun });
   const waiting = addCommits(serving.waiting, serving.synced + serving.checked);

@@ -1,9 +1,10 @@
-import { type Bounds, hazards, levels } from "./turn.ts";
+import { type Bounds, type Hazard, hazards, levels } from "./turn.ts";
 
 type Scene = { lives: number; leastStates: number; bounds: Bounds };
 
-// Snapshots and clones multiply the states; they have scenes of their own.
-const usual = hazards.filter((hazard) => hazard !== "snapshot put back" && hazard !== "cloned");
+// Snapshots, clones and names multiply the states; they have scenes of their own.
+const special = new Set<Hazard>(["snapshot put back", "cloned", "cloned, with an id of its own", "learns its id"]);
+const usual = hazards.filter((hazard) => !special.has(hazard));
 
 // `leastStates` keeps a scene from becoming empty unnoticed.
 /** The worlds that `npm test` searches; larger bounds: see check.ts. */
@@ -156,6 +157,32 @@ export const scenes = {
       resumes: 1,
       levels: ["disk", "bucket"],
       hazards: ["snapshot put back", "crash", "power loss"],
+    },
+  },
+  "a server is cloned, and both have ids of their own": {
+    lives: 1,
+    leastStates: 10_000,
+    bounds: {
+      machines: 2,
+      commits: 1,
+      epochs: 2,
+      faults: 1,
+      resumes: 1,
+      levels: ["bucket"],
+      hazards: ["cloned, with an id of its own", "clean stop"],
+    },
+  },
+  "a machine learns its id, perhaps after it was replaced": {
+    lives: 1,
+    leastStates: 20_000,
+    bounds: {
+      machines: 2,
+      commits: 1,
+      epochs: 2,
+      faults: 1,
+      resumes: 1,
+      levels: ["bucket"],
+      hazards: ["learns its id", "clean stop"],
     },
   },
   "a server is cloned": {

@@ -6,8 +6,10 @@ import type { Content, Files } from "./replica.ts";
 export type Head = {
   epoch: number;
   state: "opening" | "living";
-  /** The identity that machines of one image share. */
+  /** What the machine called itself that claimed it, or took it up last. */
   machine: number;
+  /** Ghost: the server that did so. */
+  by: number;
   /** Who took the epoch up last. */
   run: string;
   parent: number | null;
@@ -20,6 +22,8 @@ export type Head = {
 export type Mark = {
   epoch: number;
   machine: number;
+  /** Ghost: the server that wrote it. */
+  by: number;
   runs: readonly string[];
   thisBoot: boolean;
   cleanTxid: number | null;
@@ -79,10 +83,18 @@ type Phase =
 export type PhaseAt<At extends Phase["at"]> = Extract<Phase, { at: At }>;
 
 /**
- * `identity` is what it calls itself: a clone shares its original's. `snapshot` is a copy of its volume that somebody
- * keeps.
+ * `identity` is what it calls itself, `former` what it did before it knew its provider's id: a clone shares the latter.
+ * `snapshot` is a copy of its volume that somebody keeps. Ghost: `body` is the server. Two that nobody can tell apart,
+ * for they share their identity, are one.
  */
-export type Machine = { identity: number; volume: Volume; snapshot: Volume | null; phase: Phase };
+export type Machine = {
+  identity: number;
+  former: number | null;
+  body: number;
+  volume: Volume;
+  snapshot: Volume | null;
+  phase: Phase;
+};
 
 /** One state of the whole world. A value: steps make a new one and share what did not change. */
 export type State = {
@@ -108,7 +120,7 @@ export function holdsSomething(volume: Volume): boolean {
 }
 
 export function newMachine(identity: number, at: "new" | "off"): Machine {
-  return { identity, volume: blankVolume(), snapshot: null, phase: { at } };
+  return { identity, former: null, body: identity, volume: blankVolume(), snapshot: null, phase: { at } };
 }
 
 /** What the first run of an epoch is called: the claim's own. */

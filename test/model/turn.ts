@@ -14,11 +14,13 @@ export const hazards = [
   "head deleted",
   "snapshot put back",
   "cloned",
+  "cloned, with an id of its own",
+  "learns its id",
 ] as const;
 
 export type Level = (typeof levels)[number];
 /**
- * What may happen to a machine or the bucket. All but the clean stop count as faults; at most one of the three
+ * What may happen to a machine or the bucket. All but the clean stop and the new name count as faults; at most one of the three
  * deletions happens.
  */
 export type Hazard = (typeof hazards)[number];
@@ -43,7 +45,8 @@ export type StepError =
   | "keep-clean"
   | "no-reread"
   | "new-base-no-parent"
-  | "new-base-old-mark";
+  | "new-base-old-mark"
+  | "clone-shares-id";
 
 export type Rules = { bounds: Bounds; decide: (facts: BootFacts) => BootPlan; stepError: StepError | null };
 
