@@ -142,10 +142,14 @@ test(
 );
 
 describe("the command on the recovery card, with nothing but curl and Litestream, at a store that demands what Amazon demands", () => {
-  test("brings the database back with the machine's key, from an administrator's network", { timeout: 60_000 }, async () => {
-    const { accessKeyId, secretAccessKey } = machineKey;
-    await restoreByCard({ AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey });
-  });
+  test(
+    "brings the database back with the machine's key, from an administrator's network",
+    { timeout: 60_000 },
+    async () => {
+      const { accessKeyId, secretAccessKey } = machineKey;
+      await restoreByCard({ AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey });
+    },
+  );
 
   test("brings it back with temporary keys, and not with half of them", { timeout: 60_000 }, async () => {
     const { AWS_SESSION_TOKEN, ...half } = await askTemporaryKey(store.access);
