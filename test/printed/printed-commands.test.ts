@@ -38,7 +38,6 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "pulumi login": ["test/engine/readme.test.ts", 'readBlock("npm run up")'],
   "pulumi stack init": ["test/engine/readme.test.ts", 'readBlock("npm run up")'],
   "pulumi config set": ["test/engine/readme.test.ts", 'readBlock("npm run up")'],
-  "pulumi stack output": ["test/engine/readme.test.ts", "pulumi stack output url"],
   "pulumi stack rm": ["test/engine/readme.test.ts", "pulumi stack rm"],
   "pulumi preview": ["test/engine/readme.test.ts", "pulumi preview"],
   "pulumi up": ["test/engine/adopt.test.ts", "pulumi up --yes"],
