@@ -89,10 +89,10 @@ function makeSettings(
   { kept, after }: Place,
 ): pulumi.CustomResource[] {
   const { bucket } = made;
-  const makers = [
-    (options: pulumi.CustomResourceOptions) =>
+  const makers: SettingMaker[] = [
+    (options) =>
       new aws.s3.BucketVersioning(name, { bucket, versioningConfiguration: { status: "Enabled" } }, options),
-    ...(store.keys === undefined ? closeBucket(name, made) : []),
+    ...(store.keys === undefined ? closeBucket(name, made) : [expireHistoryByScript(name, store)]),
   ];
   const settings: pulumi.CustomResource[] = [];
   for (const make of makers) settings.push(make({ ...kept, dependsOn: settings.at(-1) ?? after }));
@@ -127,14 +127,34 @@ function expireHistory(
   { bucket }: aws.s3.Bucket,
   options: pulumi.CustomResourceOptions,
 ): pulumi.CustomResource {
-  const rule = {
-    id: "history",
+  const rule = (id: string, days: number, prefix?: string) => ({
+    id,
     status: "Enabled",
-    filter: {},
-    noncurrentVersionExpiration: { noncurrentDays },
+    filter: prefix === undefined ? {} : { prefix },
+    noncurrentVersionExpiration: { noncurrentDays: days },
     // Only markers with nothing left behind them. Replication leaves about 86,000 of them a day, and every listing has to step over them.
     expiration: { expiredObjectDeleteMarker: true },
     abortIncompleteMultipartUpload: { daysAfterInitiation: 7 },
+  });
+  // Of two rules that apply S3 obeys the shorter; a store that obeys the first finds it first.
+  const rules = [rule("epochs", noncurrentDays.epochs, "epochs/"), rule("history", noncurrentDays.others)];
+  return new aws.s3.BucketLifecycleConfiguration(name, { bucket, rules }, options);
+}
+
+// The provider's resource reads the rules back until they stand as Amazon words them, which other stores do not do.
+function expireHistoryByScript(name: string, store: Store): SettingMaker {
+  const args = {
+    script: "scripts/cloud/set-lifecycle.ts",
+    environment: {
+      ...storeEnvironment(store),
+      LIFEBOAT_EPOCHS_DAYS: String(noncurrentDays.epochs),
+      LIFEBOAT_OTHERS_DAYS: String(noncurrentDays.others),
+    },
+    ...storeLogin(store),
   };
-  return new aws.s3.BucketLifecycleConfiguration(name, { bucket, rules: [rule] }, options);
+  return ({ parent, dependsOn }) =>
+    runScript(`${name}-lifecycle`, args, {
+      ...(parent !== undefined && { parent }),
+      ...(dependsOn !== undefined && { dependsOn }),
+    });
 }

@@ -27,18 +27,21 @@ export type GivenStoreConfig = {
   keys: StoreKeys;
 };
 
-/** The days that an overwritten or deleted object can still be brought back. */
-export const noncurrentDays = 30;
+/**
+ * The days that an overwritten or deleted object can still be brought back. Under epochs/ few: replication deletes some
+ * 86,000 files a day there, each leaves a version and a marker, and every listing steps over them.
+ */
+export const noncurrentDays = { epochs: 3, others: 30 };
 
-type GivenStore = "s3" | "b2" | "minio" | "hetzner" | "r2";
-const stores = ["aws", "s3", "b2", "minio", "hetzner", "r2"] as const;
+type GivenStore = "s3" | "minio" | "hetzner" | "r2";
+const stores = ["aws", "s3", "minio", "hetzner", "r2"] as const;
 
 // S3's own rule, without the dots, which break TLS to <bucket>.s3.<region>.
 const bucketPattern = /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/;
 
 /** Reads where the bucket is. A preset only fills in what follows from the store: its endpoint and its usual region. */
 export function readStore(read: ConfigReading): StoreConfig {
-  const store = read.choice("store", stores);
+  const store = readKind(read);
   const bucket = read.optional("bucket");
   if (bucket !== undefined && !bucketPattern.test(bucket)) {
     read.fault(`bucket must hold 3 to 63 lower-case letters, digits and hyphens (got ${bucket})`);
@@ -46,12 +49,15 @@ export function readStore(read: ConfigReading): StoreConfig {
   if (store === "aws") return readAwsStore(read, bucket);
   if (bucket === undefined) read.fault(`bucket is missing: store ${store} needs the name of a bucket`);
   const region = readRegion(read, store);
+  const createBucket = read.flag("createBucket", false);
+  if (createBucket && store === "r2")
+    read.fault("createBucket: R2 has no PutBucketVersioning; make the bucket in Cloudflare's dashboard, and leave createBucket away");
   return {
     kind: "given",
     region,
     endpoint: readEndpoint(read, store, region),
     bucket: bucket ?? "",
-    createBucket: read.flag("createBucket", false),
+    createBucket,
     keys: {
       accessKeyId: read.required("accessKeyId", `store ${store} needs an access key`),
       secretAccessKey: read.secret(
@@ -61,6 +67,16 @@ export function readStore(read: ConfigReading): StoreConfig {
       ),
     },
   };
+}
+
+const noB2 =
+  "Backblaze B2 answers 501 (NotImplemented) to conditional writes (PUT with If-Match or If-None-Match), without which no machine can claim the bucket; " +
+  "take aws, hetzner, r2, minio, or s3 for any other store that honours them";
+
+function readKind(read: ConfigReading): (typeof stores)[number] {
+  if (read.optional("store") !== "b2") return read.choice("store", stores);
+  read.fault(`store b2 is refused: ${noB2}`);
+  return "s3";
 }
 
 function readAwsStore(read: ConfigReading, bucket: string | undefined): AwsStoreConfig {
@@ -88,7 +104,6 @@ function readAwsStore(read: ConfigReading, bucket: string | undefined): AwsStore
 function readRegion(read: ConfigReading, store: GivenStore): string {
   const usual: Record<GivenStore, string | undefined> = {
     s3: undefined,
-    b2: undefined,
     hetzner: undefined,
     minio: "us-east-1",
     r2: "auto",
@@ -102,7 +117,6 @@ function readRegion(read: ConfigReading, store: GivenStore): string {
 
 function readEndpoint(read: ConfigReading, store: GivenStore, region: string): string {
   const usual: Record<GivenStore, string | undefined> = {
-    b2: `https://s3.${region}.backblazeb2.com`,
     hetzner: `https://${region}.your-objectstorage.com`,
     s3: undefined,
     minio: undefined,
@@ -110,6 +124,7 @@ function readEndpoint(read: ConfigReading, store: GivenStore, region: string): s
   };
   const endpoint = read.optional("endpoint") ?? usual[store];
   if (endpoint === undefined) read.fault(`endpoint is missing: store ${store} needs its URL`);
+  else if (/\.backblazeb2\.com(:\d+)?$/.test(endpoint)) read.fault(`endpoint ${endpoint} is refused: ${noB2}`);
   else if (!isOrigin(endpoint)) read.fault(`endpoint must be https://host[:port] without a path (got ${endpoint})`);
   return endpoint ?? "";
 }

@@ -17,9 +17,9 @@ const good = {
 };
 const given = {
   ...good,
-  "lifeboat:store": "b2",
+  "lifeboat:store": "hetzner",
   "lifeboat:bucket": "boats",
-  "lifeboat:region": "eu-central-003",
+  "lifeboat:region": "fsn1",
   "lifeboat:accessKeyId": "key",
   "lifeboat:secretAccessKey": "secret",
 };
@@ -162,14 +162,27 @@ test("the heartbeat URL is secret, may be left out, and a wrong one is told with
 });
 
 test("a preset fills in the endpoint of its store", () => {
-  expect(read(given).store).toMatchObject({ kind: "given", endpoint: "https://s3.eu-central-003.backblazeb2.com" });
-  const hetzner = { ...given, "lifeboat:store": "hetzner", "lifeboat:region": "fsn1" };
-  expect(read(hetzner).store).toMatchObject({ endpoint: "https://fsn1.your-objectstorage.com", region: "fsn1" });
+  expect(read(given).store).toMatchObject({
+    kind: "given",
+    endpoint: "https://fsn1.your-objectstorage.com",
+    region: "fsn1",
+  });
   const r2 = { ...given, "lifeboat:store": "r2", "lifeboat:region": "" };
   expect(faultsOf(r2)).toContain("endpoint is missing");
   expect(read({ ...r2, "lifeboat:endpoint": "https://abc.r2.cloudflarestorage.com" }).store).toMatchObject({
     region: "auto",
   });
+});
+
+test("Backblaze B2 is refused by name, for no claim could be won there, and so is a bucket to be made at R2", () => {
+  const b2 = faultsOf({ ...given, "lifeboat:store": "b2" });
+  expect(b2).toContain("store b2 is refused: Backblaze B2 answers 501 (NotImplemented) to conditional writes");
+  expect(b2).not.toContain("must be one of");
+  const endpoint = "https://s3.eu-central-003.backblazeb2.com";
+  expect(faultsOf({ ...given, "lifeboat:store": "s3", "lifeboat:endpoint": endpoint })).toContain("Backblaze B2 answers");
+  const r2 = { ...given, "lifeboat:store": "r2", "lifeboat:endpoint": "https://abc.r2.cloudflarestorage.com" };
+  expect(faultsOf(r2)).toBe("");
+  expect(faultsOf({ ...r2, "lifeboat:createBucket": "true" })).toContain("R2 has no PutBucketVersioning");
 });
 
 test("a given store without its key, secret or bucket is refused", () => {

@@ -77,15 +77,14 @@ test("the bucket is private, versioned, encrypted, for TLS only, and expires not
   });
   expect(JSON.stringify(program.the("aws:s3/bucketPolicy:BucketPolicy").inputs)).toContain("aws:SecureTransport");
   const { rules } = program.the("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration").inputs;
+  const shared = {
+    status: "Enabled",
+    expiration: { expiredObjectDeleteMarker: true },
+    abortIncompleteMultipartUpload: { daysAfterInitiation: 7 },
+  };
   expect(rules).toEqual([
-    {
-      id: "history",
-      status: "Enabled",
-      filter: {},
-      noncurrentVersionExpiration: { noncurrentDays: 30 },
-      expiration: { expiredObjectDeleteMarker: true },
-      abortIncompleteMultipartUpload: { daysAfterInitiation: 7 },
-    },
+    { ...shared, id: "epochs", filter: { prefix: "epochs/" }, noncurrentVersionExpiration: { noncurrentDays: 3 } },
+    { ...shared, id: "history", filter: {}, noncurrentVersionExpiration: { noncurrentDays: 30 } },
   ]);
 });
 
