@@ -51,7 +51,9 @@ export function readStore(read: ConfigReading): StoreConfig {
   const region = readRegion(read, store);
   const createBucket = read.flag("createBucket", false);
   if (createBucket && store === "r2")
-    read.fault("createBucket: R2 has no PutBucketVersioning; make the bucket in Cloudflare's dashboard, and leave createBucket away");
+    read.fault(
+      "createBucket: R2 has no PutBucketVersioning; make the bucket in Cloudflare's dashboard, and leave createBucket away",
+    );
   return {
     kind: "given",
     region,

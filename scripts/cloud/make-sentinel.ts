@@ -1,7 +1,8 @@
 import { openCloudStore, requireVariable } from "./open-client.ts";
+import { probeStore } from "./probe-store.ts";
 import { makeOrAdoptSentinel } from "./sentinel.ts";
 
-// Run by `pulumi up` (infra/replica-bucket.ts). Prints the bucket's id.
+// Run by `pulumi up` (infra/replica-bucket.ts) before a machine is bought. Prints the bucket's id.
 const environment = process.env;
 using store = await openCloudStore(environment);
 const bucketId = await makeOrAdoptSentinel(store, {
@@ -10,4 +11,7 @@ const bucketId = await makeOrAdoptSentinel(store, {
   // What this script printed the last time, by the command provider's addPreviousOutputInEnv.
   rememberedId: environment["PULUMI_COMMAND_STDOUT"]?.trim() || undefined,
 });
+// Not sooner: into a bucket that is not ours nothing is written.
+const warning = await probeStore(store, environment);
+if (warning !== null) console.error(warning);
 console.log(bucketId);

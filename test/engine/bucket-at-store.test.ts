@@ -1,6 +1,12 @@
-import { CreateBucketCommand, GetBucketVersioningCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import {
+  CreateBucketCommand,
+  GetBucketLifecycleConfigurationCommand,
+  GetBucketVersioningCommand,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
 import { expect, test } from "vitest";
 
+import { StoreProxy } from "../replica/store-proxy.ts";
 import { describeGivenStore } from "./project/given-store.ts";
 import { failureOf, listKeys, onlyServer, openScenario, readObject, settingOf } from "./project/open-scenario.ts";
 
@@ -11,6 +17,8 @@ test("at a given store the bucket is made, used with the given key, kept, and ad
   await scenario.stack.setAllConfig(describeGivenStore(scenario, { bucket: Bucket, createBucket: true }));
   await scenario.stack.up();
   expect((await scenario.account.s3.send(new GetBucketVersioningCommand({ Bucket }))).Status).toBe("Enabled");
+  const { Rules = [] } = await scenario.account.s3.send(new GetBucketLifecycleConfigurationCommand({ Bucket }));
+  expect(Rules.map(({ NoncurrentVersionExpiration: old }) => old?.NoncurrentDays)).toEqual([3, 30]);
   expect(scenario.calls.filter(({ type }) => type.startsWith("aws:iam"))).toEqual([]);
   const server = onlyServer(scenario);
   expect(settingOf(server, "LITESTREAM_ACCESS_KEY_ID")).toBe(scenario.account.owner.accessKeyId);
@@ -55,4 +63,23 @@ test("a bucket that has become another one under the same name is refused by the
   const endpoint = { value: `${scenario.account.environment["AWS_ENDPOINT_URL"]}/` };
   await scenario.stack.setAllConfig({ endpoint });
   expect(await failureOf(scenario.stack.up())).toContain("has id another-bucket, but this stack remembers");
+});
+
+test("a store that answers NotImplemented to conditional writes is told in a whole sentence, before a machine or a volume is bought", async () => {
+  await using scenario = await openScenario();
+  await scenario.account.s3.send(new CreateBucketCommand({ Bucket }));
+  const body = "<Error><Code>NotImplemented</Code><Message>A header you provided</Message></Error>";
+  const store = scenario.account.environment["AWS_ENDPOINT_URL"] ?? "";
+  await using proxy = await StoreProxy.start(store, ({ method, headers }) =>
+    method === "PUT" && (headers["if-match"] ?? headers["if-none-match"]) !== undefined
+      ? { status: 501, body }
+      : "pass",
+  );
+  await scenario.stack.setAllConfig(describeGivenStore(scenario, { bucket: Bucket, createBucket: false }));
+  await scenario.stack.setAllConfig({ endpoint: { value: proxy.endpoint } });
+  expect(await failureOf(scenario.stack.up())).toContain(
+    "this store refuses conditional writes (PUT with If-Match or If-None-Match), without which no claim can be won",
+  );
+  const { servers, volumes } = scenario.hetzner.cloud;
+  expect([servers.size, volumes.size]).toEqual([0, 0]);
 });

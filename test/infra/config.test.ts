@@ -179,7 +179,9 @@ test("Backblaze B2 is refused by name, for no claim could be won there, and so i
   expect(b2).toContain("store b2 is refused: Backblaze B2 answers 501 (NotImplemented) to conditional writes");
   expect(b2).not.toContain("must be one of");
   const endpoint = "https://s3.eu-central-003.backblazeb2.com";
-  expect(faultsOf({ ...given, "lifeboat:store": "s3", "lifeboat:endpoint": endpoint })).toContain("Backblaze B2 answers");
+  expect(faultsOf({ ...given, "lifeboat:store": "s3", "lifeboat:endpoint": endpoint })).toContain(
+    "Backblaze B2 answers",
+  );
   const r2 = { ...given, "lifeboat:store": "r2", "lifeboat:endpoint": "https://abc.r2.cloudflarestorage.com" };
   expect(faultsOf(r2)).toBe("");
   expect(faultsOf({ ...r2, "lifeboat:createBucket": "true" })).toContain("R2 has no PutBucketVersioning");

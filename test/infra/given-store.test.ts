@@ -49,7 +49,12 @@ test("the given key goes to the machine, and to no command in clear", () => {
     expect(JSON.stringify(shown)).not.toContain("given-secret");
   }
   const told = commands.filter(({ inputs }) => JSON.stringify(inputs["stdin"] ?? "").includes("given-secret"));
-  expect(told.map(({ name }) => name)).toEqual(["replica-sentinel", "replica-lifecycle", "active-activation", "active-desired"]);
+  expect(told.map(({ name }) => name)).toEqual([
+    "replica-sentinel",
+    "replica-lifecycle",
+    "active-activation",
+    "active-desired",
+  ]);
 });
 
 test("the way back names the endpoint", async () => {

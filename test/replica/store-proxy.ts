@@ -12,7 +12,12 @@ import type { AddressInfo } from "node:net";
  * What becomes of one request: it passes; it passes but its answer is lost; it never arrives; nobody answers as long as
  * the fault lasts; or something else than a store answers.
  */
-export type Fate = "pass" | "lose-answer" | "drop" | "hang" | { status: number; body: string };
+export type Fate =
+  | "pass"
+  | "lose-answer"
+  | "drop"
+  | "hang"
+  | { status: number; body: string; headers?: Record<string, string> };
 export type Decide = (request: { method: string; path: string; headers: IncomingHttpHeaders }) => Fate | Promise<Fate>;
 
 /**
@@ -69,7 +74,8 @@ export class StoreProxy implements AsyncDisposable {
     const fate = await this.decide({ method, path, headers });
     if (fate === "drop") response.destroy();
     else if (fate === "hang") this.#hung.add(response);
-    else if (typeof fate === "object") response.writeHead(fate.status, { "content-type": "text/html" }).end(fate.body);
+    else if (typeof fate === "object")
+      response.writeHead(fate.status, { "content-type": "text/html", ...fate.headers }).end(fate.body);
     else this.#forward(request, { body, response, loseAnswer: fate === "lose-answer" });
   }
 

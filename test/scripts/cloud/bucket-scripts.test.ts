@@ -4,13 +4,20 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
-import { GetObjectCommand, ListObjectVersionsCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import {
+  GetBucketLifecycleConfigurationCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  ListObjectVersionsCommand,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { openBucket } from "../../../app/replica/bucket.ts";
 import { fetchSentinel } from "../../../app/replica/sentinel.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../../scripts/drill/seaweed-store.ts";
 import { makeBucket, openS3 } from "../../infra/limited-key.ts";
+import { StoreProxy } from "../../replica/store-proxy.ts";
 
 const scripts = join(import.meta.dirname, "../../../scripts/cloud");
 const [first, second] = ["1".repeat(64), "2".repeat(64)];
@@ -154,4 +161,68 @@ test("a wrong secret is refused, and the secret is not in what is said about it"
   });
   expect(refused.code).toBe(1);
   expect(refused.stderr + refused.stdout).not.toContain(store.access.secretAccessKey);
+});
+
+const notImplemented = {
+  status: 501,
+  body: "<Error><Code>NotImplemented</Code><Message>A header you provided</Message></Error>",
+};
+
+test("a store that knows no conditional writes and no tags is refused with both named, before a machine is bought, and keeps no probe", async () => {
+  const bucket = await newBucket();
+  await using proxy = await StoreProxy.start(store.access.endpoint, ({ method, path, headers }) => {
+    const isConditional = headers["if-match"] !== undefined || headers["if-none-match"] !== undefined;
+    return (method === "PUT" && isConditional) || path.includes("?tagging") ? notImplemented : "pass";
+  });
+  const there = { LIFEBOAT_OWNER: "boat/one", LIFEBOAT_ENDPOINT: proxy.endpoint };
+  const { code, stdout, stderr } = await run("make-sentinel.ts", bucket, there);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toContain("this store refuses conditional writes (PUT with If-Match or If-None-Match)");
+  expect(stderr).toContain("GetObjectTagging, which the aws provider calls");
+  const { Contents = [] } = await openS3(store.access, store.access).send(new ListObjectsV2Command({ Bucket: bucket }));
+  expect(Contents.map(({ Key }) => Key)).toEqual(["lifeboat.json"]);
+  proxy.heal();
+  expect(await run("make-sentinel.ts", bucket, there)).toMatchObject({ code: 0, stderr: "" });
+});
+
+test("a store that ignores If-None-Match is taken with a warning that the fence is advisory", async () => {
+  const bucket = await newBucket();
+  // An ignored condition is a PUT that succeeds: answered here, for SeaweedFS itself would refuse.
+  await using proxy = await StoreProxy.start(store.access.endpoint, ({ method, path, headers }) =>
+    method === "PUT" && path.includes("conditional-writes") && headers["if-none-match"] === "*"
+      ? { status: 200, body: "", headers: { etag: '"ignored"' } }
+      : "pass",
+  );
+  const there = { LIFEBOAT_OWNER: "boat/one", LIFEBOAT_ENDPOINT: proxy.endpoint };
+  const { code, stderr } = await run("make-sentinel.ts", bucket, there);
+  expect(stderr).toContain("its store ignores conditional writes, so the fence is only advisory");
+  expect(code).toBe(0);
+});
+
+test("a bucket that we make gets a lifecycle: three days under epochs/, thirty elsewhere, orphaned markers removed, nothing current", async () => {
+  const bucket = await newBucket();
+  const days = { LIFEBOAT_EPOCHS_DAYS: "3", LIFEBOAT_OTHERS_DAYS: "30" };
+  expect(await run("set-lifecycle.ts", bucket, days)).toMatchObject({ code: 0, stderr: "" });
+  const asked = new GetBucketLifecycleConfigurationCommand({ Bucket: bucket });
+  const { Rules = [] } = await openS3(store.access, store.access).send(asked);
+  const seen = Rules.map(({ Filter, NoncurrentVersionExpiration, Expiration }) => [
+    Filter?.Prefix ?? "",
+    NoncurrentVersionExpiration?.NoncurrentDays,
+    Expiration,
+  ]);
+  expect(seen).toEqual([
+    ["epochs/", 3, { ExpiredObjectDeleteMarker: true }],
+    ["", 30, { ExpiredObjectDeleteMarker: true }],
+  ]);
+});
+
+test("a store that knows no lifecycle is refused with the call named", async () => {
+  const bucket = await newBucket();
+  await using proxy = await StoreProxy.start(store.access.endpoint, ({ path }) =>
+    path.includes("?lifecycle") ? notImplemented : "pass",
+  );
+  const days = { LIFEBOAT_EPOCHS_DAYS: "3", LIFEBOAT_OTHERS_DAYS: "30", LIFEBOAT_ENDPOINT: proxy.endpoint };
+  const { code, stderr } = await run("set-lifecycle.ts", bucket, days);
+  expect(code).toBe(1);
+  expect(stderr).toContain("the store refuses PutBucketLifecycleConfiguration");
 });
