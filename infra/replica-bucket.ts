@@ -90,8 +90,7 @@ function makeSettings(
 ): pulumi.CustomResource[] {
   const { bucket } = made;
   const makers: SettingMaker[] = [
-    (options) =>
-      new aws.s3.BucketVersioning(name, { bucket, versioningConfiguration: { status: "Enabled" } }, options),
+    (options) => new aws.s3.BucketVersioning(name, { bucket, versioningConfiguration: { status: "Enabled" } }, options),
     ...(store.keys === undefined ? closeBucket(name, made) : [expireHistoryByScript(name, store)]),
   ];
   const settings: pulumi.CustomResource[] = [];
@@ -127,7 +126,13 @@ function expireHistory(
   { bucket }: aws.s3.Bucket,
   options: pulumi.CustomResourceOptions,
 ): pulumi.CustomResource {
-  const rule = (id: string, days: number, prefix?: string) => ({
+  // Of two rules that apply S3 obeys the shorter; a store that obeys the first finds it first.
+  const rules = [expireOld("epochs", noncurrentDays.epochs, "epochs/"), expireOld("history", noncurrentDays.others)];
+  return new aws.s3.BucketLifecycleConfiguration(name, { bucket, rules }, options);
+}
+
+function expireOld(id: string, days: number, prefix?: string) {
+  return {
     id,
     status: "Enabled",
     filter: prefix === undefined ? {} : { prefix },
@@ -135,10 +140,7 @@ function expireHistory(
     // Only markers with nothing left behind them. Replication leaves about 86,000 of them a day, and every listing has to step over them.
     expiration: { expiredObjectDeleteMarker: true },
     abortIncompleteMultipartUpload: { daysAfterInitiation: 7 },
-  });
-  // Of two rules that apply S3 obeys the shorter; a store that obeys the first finds it first.
-  const rules = [rule("epochs", noncurrentDays.epochs, "epochs/"), rule("history", noncurrentDays.others)];
-  return new aws.s3.BucketLifecycleConfiguration(name, { bucket, rules }, options);
+  };
 }
 
 // The provider's resource reads the rules back until they stand as Amazon words them, which other stores do not do.

@@ -14,11 +14,11 @@ const call = "PutBucketLifecycleConfiguration";
 try {
   const Rules = [expireHistory("epochs", "epochs/", days.epochs), expireHistory("history", "", days.others)];
   await client.send(new PutBucketLifecycleConfigurationCommand({ Bucket, LifecycleConfiguration: { Rules } }));
-} catch (cause) {
+} catch (error) {
   throw new Error(
     `bucket ${Bucket} gets no lifecycle, so its old versions and delete markers would pile up without end: the store refuses ${call}. ` +
-      "Make the bucket yourself, without versioning or with such rules, and leave createBucket away",
-    { cause: toBucketError(cause, call) },
+      `Make the bucket yourself, without versioning or with such rules, and leave createBucket away. ${String(toBucketError(error, call))}`,
+    { cause: error },
   );
 }
 console.log(`old versions: ${days.epochs} days under epochs/, ${days.others} elsewhere`);

@@ -69,8 +69,8 @@ test("a store that answers NotImplemented to conditional writes is told in a who
   await using scenario = await openScenario();
   await scenario.account.s3.send(new CreateBucketCommand({ Bucket }));
   const body = "<Error><Code>NotImplemented</Code><Message>A header you provided</Message></Error>";
-  const store = scenario.account.environment["AWS_ENDPOINT_URL"] ?? "";
-  await using proxy = await StoreProxy.start(store, ({ method, headers }) =>
+  const plain = await scenario.account.plainS3.config.endpoint?.();
+  await using proxy = await StoreProxy.start(`http://${plain?.hostname}:${plain?.port}`, ({ method, headers }) =>
     method === "PUT" && (headers["if-match"] ?? headers["if-none-match"]) !== undefined
       ? { status: 501, body }
       : "pass",
