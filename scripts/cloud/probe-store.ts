@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+
 import { DeleteObjectCommand, GetObjectTaggingCommand } from "@aws-sdk/client-s3";
 
 import { BucketError, toBucketError } from "../../app/replica/bucket-error.ts";
@@ -8,7 +10,8 @@ import { type CloudStore, requireVariable } from "./open-client.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const machineId = "before-the-machine";
+// Two that probe at once must not spoil each other's conditions.
+const machineId = `before-${randomUUID()}`;
 const key = `reports/conditional-writes/${machineId}.json`;
 
 /**

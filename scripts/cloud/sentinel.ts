@@ -93,12 +93,11 @@ async function assertUnused(
     );
   }
   const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket, MaxKeys: 2 }));
-  for (const { Key } of Contents) {
-    // Somebody else has just made it: ours will not be written over it.
-    if (Key === sentinelKey) continue;
-    throw new Error(
-      `bucket ${bucket} has no ${sentinelKey}, yet it holds ${Key}: it is somebody else's, or a machine's that lost its sentinel. ` +
-        "Name an empty bucket, or one that does not exist; or bring the sentinel back from its old versions",
-    );
-  }
+  const [first] = Contents;
+  // Somebody else has just made it, and may be probing the store beside it: ours will not be written over it.
+  if (first === undefined || Contents.some(({ Key }) => Key === sentinelKey)) return;
+  throw new Error(
+    `bucket ${bucket} has no ${sentinelKey}, yet it holds ${first.Key}: it is somebody else's, or a machine's that lost its sentinel. ` +
+      "Name an empty bucket, or one that does not exist; or bring the sentinel back from its old versions",
+  );
 }
