@@ -12,12 +12,15 @@ const granted = operatorPolicy.Statement.flatMap(({ Action }) => Action);
 const neededFor: Readonly<Record<string, readonly string[]>> = {
   AbortMultipartUploadCommand: ["s3:AbortMultipartUpload"],
   DeleteBucketCommand: ["s3:DeleteBucket"],
+  DeleteObjectCommand: ["s3:DeleteObject"],
   DeleteObjectsCommand: ["s3:DeleteObject", "s3:DeleteObjectVersion"],
   GetObjectCommand: ["s3:GetObject"],
+  GetObjectTaggingCommand: ["s3:GetObjectTagging"],
   HeadBucketCommand: ["s3:ListBucket"],
   ListMultipartUploadsCommand: ["s3:ListBucketMultipartUploads"],
   ListObjectVersionsCommand: ["s3:ListBucketVersions"],
   ListObjectsV2Command: ["s3:ListBucket"],
+  PutBucketLifecycleConfigurationCommand: ["s3:PutLifecycleConfiguration"],
   PutObjectCommand: ["s3:PutObject"],
 };
 /** Only read, and only of our own users: a later provider that asks for one of them must not stop half-way through a `down`. */
