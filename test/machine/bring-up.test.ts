@@ -15,7 +15,7 @@ import { VolumeFile } from "../cloud-init/volume-file.ts";
 import type { Key } from "../infra/limited-key.ts";
 import { makeMachineKey, revokeKey } from "./bucket-key.ts";
 import { BuiltRelease } from "./built-release.ts";
-import { hostKey, serverNumber, SystemdMachine } from "./systemd-machine.ts";
+import { hostKey, SystemdMachine } from "./systemd-machine.ts";
 import { Traffic } from "./traffic.ts";
 
 const timeout = 300_000;
@@ -87,7 +87,7 @@ machineTest("a machine is brought up at its birth, and a second run changes noth
     },
     settings({}),
   );
-  expect(await place.waitForHostKeys(serverNumber)).toEqual([hostKey]);
+  expect(await place.waitForHostKeys(machine.serverNumber)).toEqual([hostKey]);
   const [environment, process] = [await readEnvironment(), await readProcess()];
   expect(await bringUp(release.sha256)).toEqual({ code: 0, stdout: "", stderr: "" });
   expect([await readEnvironment(), await readProcess()]).toEqual([environment, process]);

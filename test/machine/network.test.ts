@@ -10,7 +10,7 @@ import { findReadable, metadataUrls, startMetadataService } from "../cloud-init/
 import { ReleaseBucket } from "../cloud-init/release-bucket.ts";
 import { VolumeFile } from "../cloud-init/volume-file.ts";
 import { BuiltRelease } from "./built-release.ts";
-import { serverNumber, SystemdMachine } from "./systemd-machine.ts";
+import { SystemdMachine } from "./systemd-machine.ts";
 
 const timeout = 300_000;
 
@@ -45,12 +45,12 @@ machineTest(
     await machine.waitForState("lifeboat-bootstrap.service", "failed");
     expect(await machine.show("lifeboat-bootstrap.service", "ExecMainStatus")).toBe("100");
     const report = await findRefusedBoot(bucket.store, since);
-    expect(report).toMatchObject({ machine: serverNumber, cause: expect.stringContaining("is not blank") });
+    expect(report).toMatchObject({ machine: machine.serverNumber, cause: expect.stringContaining("is not blank") });
     const [, wipe, restart] = /: (dd .*), then on the machine: (systemctl .*)$/.exec(report?.next ?? "") ?? [];
     await machine.do("sh", "-c", `${wipe} && ${restart}`);
     await machine.waitUntilReady();
     expect(JSON.parse(await machine.do("cat", "/run/lifeboat/boot-report.json"))).toMatchObject({
-      machine: serverNumber,
+      machine: machine.serverNumber,
     });
     const journal = await machine.do("journalctl", "--no-pager", "--output=cat", "--unit=lifeboat-bootstrap");
     const summary = `lifeboat: release ${release.sha256} was there, volume ${volume.device} ext4 \\S+ is formatted`;

@@ -13,8 +13,7 @@ import { writeUserData } from "../cloud-init/write-user-data.ts";
 const token = "a-token";
 
 const systemd = ["/lib/systemd/systemd", "--system", "--unit=basic.target", "--show-status=no", "--log-target=journal"];
-/** What cloud-init finds and makes on a server of Hetzner's. */
-export const serverNumber = "4711";
+/** What cloud-init makes on a server of Hetzner's. */
 export const hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHostKeyOfTheTest";
 
 const readyLimitMs = 90_000;
@@ -23,7 +22,10 @@ const answerSchema = Type.Object({ status: Type.String(), body: Type.Unknown() }
 
 /** A machine with a real systemd that was given user-data and a volume, as cloud-init and Hetzner would. */
 export class SystemdMachine implements AsyncDisposable {
+  static #switchedOn = 0;
   readonly root: MachineRoot;
+  /** What Hetzner calls it, and no other. */
+  readonly serverNumber = String(4711 + SystemdMachine.#switchedOn++);
   /** Of the token that `ask` sends. */
   readonly tokenSha256 = createHash("sha256").update(token).digest("hex");
 
@@ -49,7 +51,7 @@ export class SystemdMachine implements AsyncDisposable {
     await machine.do(
       "sh",
       "-c",
-      `mkdir -p /var/lib/cloud/data && echo ${serverNumber} >/var/lib/cloud/data/instance-id`,
+      `mkdir -p /var/lib/cloud/data && echo ${machine.serverNumber} >/var/lib/cloud/data/instance-id`,
     );
     const apiTokensSha256 = [machine.tokenSha256];
     const runcmd = writeUserData(root, bucket.renderUserData(sha256, { apiTokensSha256, ...changed }));
