@@ -26,7 +26,7 @@ test("a drill passes, reports one object on stdout and leaves nothing behind", {
 });
 
 test("a drill over its limits exits with 1 and says which", { timeout }, async () => {
-  using drill = new DrillProcess(["--max-rto", "1ms", "--max-rpo", "1"]);
+  using drill = new DrillProcess(["--max-rto", "1ms", "--max-rpo", "1ms"]);
   expect(await drill.exited).toBe(1);
   expect(drill.stdout).toMatch(/\[FAIL\] RTO \d+ ms is over the limit of 1 ms/);
   expect(drill.listLeftovers()).toEqual([]);
