@@ -47,7 +47,12 @@ machineTest(
     const added = await bucket.putRelease(release.change(migrating([adds])));
     expect(await bringUp(added)).toMatchObject({ code: 0, stderr: expect.stringContaining("pending: additive") });
     const back = await bringUp(release.sha256);
-    expect(back).toEqual({ code: 0, stdout: "", stderr: "" });
+    // Where the tests lack CAP_SYS_RESOURCE, the kernel refuses to look whether ext4 has grown.
+    const stderr = back.stderr.replaceAll(
+      /^lifeboat: (?:\/data stays at .*not permitted.*|going on with the volume as it is)\n/gm,
+      "",
+    );
+    expect({ ...back, stderr }).toEqual({ code: 0, stdout: "", stderr: "" });
     expect((await machine.ask("GET", "/ready")).status).toBe(200);
 
     const drops: Step = { kind: "plain", sql: "drop table extra" };
