@@ -98,7 +98,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "takes a listing that does not count its keys for an empty one",
-    file: "app/replica/bucket.ts",
+    file: "app/replica/lister.ts",
     edits: [["if (page.KeyCount === undefined)", "if (page.KeyCount === null)"]],
     test: "test/replica/bucket-faults.test.ts",
     claim: "200 with a web page",
