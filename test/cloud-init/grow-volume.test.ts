@@ -1,10 +1,11 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { copyFileSync, readFileSync } from "node:fs";
+import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 
+import { mayGrowExt4 } from "./capability.ts";
 import { MachineRoot, machineTest } from "./machine-root.ts";
 import { stubCommand } from "./stub-command.ts";
 import { VolumeFile } from "./volume-file.ts";
@@ -12,8 +13,6 @@ import { VolumeFile } from "./volume-file.ts";
 // A real device that grows under a real filesystem; what the activation makes of it: test/machine/bring-up.test.ts.
 const source = join(import.meta.dirname, "../../cloud-init/release/bin/grow-volume");
 const mebibyte = 1024 ** 2;
-const capSysResource = 24;
-const mayGrowExt4 = hasCapability(capSysResource);
 
 let root: MachineRoot;
 let volume: VolumeFile;
@@ -48,7 +47,10 @@ machineTest.for(["ext4", "btrfs"])(
   "%s grows with its device while it is used, once, and keeps what it holds",
   async (kind, { skip }) => {
     skip(spawnSync("which", [`mkfs.${kind}`]).status !== 0, `mkfs.${kind} is not installed`);
-    skip(kind === "ext4" && !mayGrowExt4, "the kernel lets only who has CAP_SYS_RESOURCE grow ext4");
+    skip(
+      kind === "ext4" && !mayGrowExt4,
+      "no CAP_SYS_RESOURCE, so in a virtual machine: test/machine/grow-ext4.test.ts",
+    );
     const before = await mount(kind);
     await root.run(["sh", "-c", "echo rows >/data/app.db"]);
     expect(await grow()).toEqual({ code: 0, stdout: "", stderr: "" });
@@ -92,8 +94,3 @@ machineTest("a filesystem that cannot grow is told by name, and serves on", asyn
 machineTest("a machine without its volume has nothing to grow", async () => {
   expect(await grow(10)).toEqual({ code: 0, stdout: "", stderr: "" });
 });
-
-function hasCapability(number: number): boolean {
-  const bits = /^CapEff:\t([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
-  return ((BigInt(`0x${bits}`) >> BigInt(number)) & 1n) === 1n;
-}
