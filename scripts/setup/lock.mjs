@@ -3,8 +3,8 @@ import fs from "node:fs";
 
 /**
  * Waits until this process alone has the lock of an existing file, and returns what lets go of it. The kernel holds it for the file that we have open,
- * so it ends with us, however we end. Where there is no `flock` nobody is waited for: whoever calls this works in folders of its own, and two at once
- * only do the work twice.
+ * so it ends with us, however we end. Where there is no `flock` nobody is waited for: whoever calls this works in a folder of its own, leaves those of
+ * others alone, and accepts what another has put into place first.
  * @param {string} file
  * @param {() => void} onWait
  * @returns {Promise<() => void>}

@@ -9,6 +9,9 @@ const stagePrefix = ".setup-";
 const npmLimitMs = 15 * 60 * 1000;
 // npm 7 brought lockfile version 3; 8 is the oldest that was tried.
 const oldestNpm = 8;
+const swapAttempts = 10;
+/** @type {string | undefined} */
+let foundLibc;
 
 /**
  * What an installation depends on: the lockfile and the platform.
@@ -31,7 +34,7 @@ export async function ensurePackages(root, isStamped) {
   const ours = path.join(`node-${process.platform}-${process.arch}`, "bin", "node");
   const link = path.join(root, "node_modules", ".bin", "node");
   if (!fs.existsSync(link) && fs.existsSync(path.join(root, "node_modules", ours)))
-    fs.symlinkSync(path.join("..", ours), link);
+    succeeds(() => fs.symlinkSync(path.join("..", ours), link), ["EEXIST"]);
 }
 
 /**
@@ -47,18 +50,13 @@ function matchesLockfile(root) {
     const lockfile = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : { packages: {} };
     return lockfile.packages;
   });
-  const report = JSON.stringify(process.report ? process.report.getReport() : {});
-  const here = {
-    os: process.platform,
-    cpu: process.arch,
-    libc: report.includes("glibcVersionRuntime") ? "glibc" : "musl",
-  };
+  const libc = findLibc();
   /** @param {Entry} entry */
   const isForHere = (entry) =>
     [
-      [entry.os, here.os],
-      [entry.cpu, here.cpu],
-      [entry.libc, here.libc],
+      [entry.os, process.platform],
+      [entry.cpu, process.arch],
+      [entry.libc, libc],
     ].every(([list, own]) => !list || list.includes(String(own)));
   if (Object.keys(installed || {}).some((name) => !(wanted || {})[name])) return false;
   return Object.entries(wanted || {}).every(([name, entry]) => {
@@ -69,22 +67,29 @@ function matchesLockfile(root) {
   });
 }
 
+/** "glibc" or "musl"; asked once, since the report takes 20 ms, in which another set-up could swap node_modules. */
+function findLibc() {
+  if (!foundLibc) {
+    const report = JSON.stringify(process.report ? process.report.getReport() : {});
+    foundLibc = report.includes("glibcVersionRuntime") ? "glibc" : "musl";
+  }
+  return foundLibc;
+}
+
 /**
  * npm works in a folder of its own, so that an interrupted set-up leaves the old node_modules alone, and so that what was killed and still writes does
- * not write into ours.
+ * not write into ours. Its name has our process id: where there is no lock, the npm of another set-up may be at work beside ours.
  * @param {string} root
  */
 async function installPackages(root) {
-  for (const name of fs.readdirSync(root)) if (name.startsWith(stagePrefix)) removeFolder(path.join(root, name));
-  const stage = fs.mkdtempSync(path.join(root, stagePrefix));
+  for (const name of fs.readdirSync(root)) if (isLeftOver(name)) removeFolder(path.join(root, name));
+  const stage = fs.mkdtempSync(path.join(root, `${stagePrefix}${process.pid}-`));
   process.once("exit", () => removeFolder(stage));
   prepareStage(root, stage);
   const progress = startProgress("installing packages");
   try {
     await runNpmCi(stage);
-    const current = path.join(root, "node_modules");
-    if (fs.existsSync(current)) fs.renameSync(current, path.join(stage, "replaced"));
-    fs.renameSync(path.join(stage, "node_modules"), current);
+    putIntoPlace(root, stage);
     progress.done();
   } catch (error) {
     progress.failed();
@@ -92,6 +97,38 @@ async function installPackages(root) {
   } finally {
     removeFolder(stage);
   }
+}
+
+/**
+ * Whether this is the name of a stage whose set-up has ended.
+ * @param {string} name
+ */
+function isLeftOver(name) {
+  if (!name.startsWith(stagePrefix)) return false;
+  const owner = Number((/^(\d+)-/.exec(name.slice(stagePrefix.length)) || [])[1]);
+  // We have made none yet, so one with our own id is older than we are.
+  if (!owner || owner === process.pid) return true;
+  let isDead = false;
+  // EPERM: it lives, and is somebody else's.
+  succeeds(() => (isDead = !succeeds(() => process.kill(owner, 0), ["ESRCH"])), ["EPERM"]);
+  return isDead;
+}
+
+/**
+ * Another set-up may be at the same two steps; whoever finds the right packages in place leaves them there.
+ * @param {string} root
+ * @param {string} stage
+ */
+function putIntoPlace(root, stage) {
+  const current = path.join(root, "node_modules");
+  function swap() {
+    if (matchesLockfile(root)) return;
+    if (fs.existsSync(current)) fs.renameSync(current, fs.mkdtempSync(path.join(stage, "replaced-")));
+    fs.renameSync(path.join(stage, "node_modules"), current);
+  }
+  const takenByAnother = ["ENOENT", "ENOTEMPTY", "EEXIST"];
+  for (let attempt = 1; attempt < swapAttempts; attempt += 1) if (succeeds(swap, takenByAnother)) return;
+  swap();
 }
 
 /**
@@ -172,10 +209,21 @@ function runNpm(args, folder) {
 
 /** @param {number | undefined} pid */
 function endGroup(pid) {
+  if (pid !== undefined) succeeds(() => process.kill(-pid, "SIGKILL"), ["ESRCH"]);
+}
+
+/**
+ * Whether an act goes well. One that fails with one of these codes does not; with any other it throws.
+ * @param {() => void} act
+ * @param {string[]} codes
+ */
+function succeeds(act, codes) {
   try {
-    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+    act();
+    return true;
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+    if (!(error instanceof Error && "code" in error && codes.includes(String(error.code)))) throw error;
+    return false;
   }
 }
 

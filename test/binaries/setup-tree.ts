@@ -8,6 +8,7 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,18 +18,20 @@ import { writeExecutable } from "./fake-binary.ts";
 
 const ourNode = `node-${process.platform}-${process.arch}`;
 
-/** An `npm` that installs nothing but our Node, outlives Ctrl-C as the real one does, and writes down when it started and ended and what lockfile it saw. */
+/** An `npm` that installs nothing but our Node, records what it installed as the real one does, outlives Ctrl-C as the real one does, and writes down when it started and ended and what lockfile it saw. */
 const fakeNpm = `#!/bin/sh
 [ "$1" = --version ] && { echo "\${FAKE_NPM_VERSION:-10.8.2}"; exit; }
+echo "$$" > "$FAKE_LOG.npm-pid"
 echo "start $*" >> "$FAKE_LOG"
 echo "$*" > "$FAKE_LOG.words"
 cp package-lock.json "$FAKE_LOG.lockfile"
 mkdir -p "node_modules/.bin" "node_modules/${ourNode}/bin"
 trap '' INT TERM
-echo "$$" > "$FAKE_LOG.npm-pid"
 sleep "\${FAKE_NPM_SECONDS:-0}"
 [ -z "$FAKE_NPM_FAILS" ] || { echo "npm error E418"; exit 1; }
 cp "$FAKE_NODE" "node_modules/${ourNode}/bin/node"
+for name in tool ${ourNode}; do mkdir -p "node_modules/$name"; echo {} > "node_modules/$name/package.json"; done
+sed 's/"":{},//' package-lock.json > node_modules/.package-lock.json
 echo end >> "$FAKE_LOG"
 `;
 
@@ -72,6 +75,15 @@ export class SetupTree implements Disposable {
 
   [Symbol.dispose](): void {
     rmSync(dirname(this.path), { recursive: true, force: true });
+  }
+
+  /** A PATH on which everything is that set-up and npm need, and no `flock`. */
+  get pathWithoutFlock(): string {
+    const tools = join(dirname(this.path), "tools");
+    mkdirSync(tools, { recursive: true });
+    for (const name of ["cp", "mkdir", "sed", "sleep"])
+      if (!existsSync(join(tools, name))) symlinkSync(join("/usr/bin", name), join(tools, name));
+    return `${join(dirname(this.path), "bin")}:${tools}`;
   }
 
   /** Runs set-up to its end. */

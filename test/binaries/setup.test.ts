@@ -131,6 +131,37 @@ test("several set-ups at once install once, and all succeed", async () => {
   expect(outcomes.filter(({ stderr }) => stderr.includes("waiting for another set-up"))).toHaveLength(3);
 });
 
+test.each([false, true])(
+  "without flock, several set-ups at once only do the work twice (old packages: %s)",
+  async (old) => {
+    using tree = new SetupTree();
+    if (old) {
+      tree.installByHand();
+      tree.writeLockfile("2.0.0");
+    }
+    const env = { PATH: tree.pathWithoutFlock, FAKE_NPM_SECONDS: "1" };
+    const outcomes = await Promise.all(Array.from({ length: 3 }, () => tree.run(env)));
+    expect(outcomes.map(({ code, stderr }) => [code, stderr])).toEqual(
+      outcomes.map(() => [0, expect.stringMatching(/^\[setup\] installing packages … \d+\.\d s\n$/)]),
+    );
+    expect(tree.takeLog().toSorted()).toEqual(["binaries", "end", "start ci"].flatMap((line) => [line, line, line]));
+    expect(tree.listStages()).toEqual([]);
+    expect(await tree.run(env)).toEqual({ code: 0, stdout: "", stderr: "" });
+  },
+);
+
+test("without flock, a set-up that was killed leaves no folder behind for good", async () => {
+  using tree = new SetupTree();
+  const killed = tree.start({ PATH: tree.pathWithoutFlock, FAKE_NPM_SECONDS: "20" });
+  const ended = new Promise((resolve) => killed.once("close", resolve));
+  await expect.poll(() => tree.takeLog(), { timeout: 10_000 }).toEqual(["start ci"]);
+  process.kill(-(killed.pid ?? Number.NaN), "SIGKILL");
+  await ended;
+  expect(tree.listStages()).toHaveLength(1);
+  expect((await tree.run({ PATH: tree.pathWithoutFlock })).code).toBe(0);
+  expect(tree.listStages()).toEqual([]);
+});
+
 test("a set-up that was killed in the middle of npm leaves nothing that stops the next one", async () => {
   using tree = new SetupTree();
   const kept = join(tree.path, "node_modules", "kept");

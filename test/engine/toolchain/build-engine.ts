@@ -47,7 +47,8 @@ async function buildInto(home: string, say: (line: string) => void): Promise<voi
     }
     await copyFile(languageHost.source, join(unfinished, languageHost.output));
     await writeFile(join(unfinished, "BUILD"), await runCommand(go, ["version"], { timeoutMs: 10_000 }));
-    await rename(unfinished, home);
+    // Without `flock` another process may have been quicker.
+    if (!isBuilt(home)) await rename(unfinished, home);
   } finally {
     await rm(unfinished, { recursive: true, force: true });
   }
