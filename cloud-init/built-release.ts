@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-import { Type } from "typebox";
+import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 
 /** What a machine can be. */
@@ -11,10 +11,20 @@ export type ReleasePlatform = (typeof releasePlatforms)[number];
 /** Where `npm run build` leaves its archives. */
 export const releaseFolder = resolve(import.meta.dirname, "../.release");
 
+const hash = Type.String({ pattern: "^[0-9a-f]{64}$" });
 const NoteSchema = Type.Object({
-  sha256: Type.String({ pattern: "^[0-9a-f]{64}$" }),
+  sha256: hash,
+  bytes: Type.Optional(Type.Number()),
+  /** From the root of the repository. */
   path: Type.String({ minLength: 1 }),
+  /** The hash of what was packed. */
+  content: Type.Optional(hash),
 });
+export type ReleaseNote = Static<typeof NoteSchema>;
+
+/** The note of a build is there and says nothing: it was cut off, or something else wrote over it. */
+export class UnreadableNote extends Error {}
+
 const root = resolve(import.meta.dirname, "..");
 
 /** Hetzner's ARM types are those of the cax line. */
@@ -33,10 +43,44 @@ export type BuiltRelease = {
   path: string;
 };
 
-/** Finds the release that was built last for a platform; undefined when none was. Throws when the note is no such note. */
+/** Reads the note of the last build; undefined when there is none. Throws UnreadableNote, which says what to do. */
+export function readReleaseNote(platform: ReleasePlatform, folder?: string): ReleaseNote | undefined {
+  const file = releaseNote(platform, folder);
+  if (!existsSync(file)) return undefined;
+  try {
+    return Value.Parse(NoteSchema, JSON.parse(readFileSync(file, "utf8")));
+  } catch (error) {
+    throw new UnreadableNote(
+      `${file} does not say which release was built; write it anew: npm run build -- --platform ${platform}`,
+      { cause: error },
+    );
+  }
+}
+
+/** The same for who builds anyway: a note that cannot be read is as good as none. */
+export function findReadableNote(platform: ReleasePlatform, folder?: string): ReleaseNote | undefined {
+  try {
+    return readReleaseNote(platform, folder);
+  } catch (error) {
+    if (error instanceof UnreadableNote) return undefined;
+    throw error;
+  }
+}
+
+/** Writes the note of a build: all of it or nothing, wherever the build is cut off. */
+export function writeReleaseNote(platform: ReleasePlatform, folder: string, note: ReleaseNote): void {
+  const file = releaseNote(platform, folder);
+  const unfinished = `${file}.${process.pid}`;
+  try {
+    writeFileSync(unfinished, `${JSON.stringify(note, null, 2)}\n`, { flush: true });
+    renameSync(unfinished, file);
+  } finally {
+    rmSync(unfinished, { force: true });
+  }
+}
+
+/** Finds the release that was built last for a platform; undefined when none was. Throws UnreadableNote. */
 export function findBuiltRelease(platform: ReleasePlatform, folder?: string): BuiltRelease | undefined {
-  const note = releaseNote(platform, folder);
-  if (!existsSync(note)) return undefined;
-  const { sha256, path } = Value.Parse(NoteSchema, JSON.parse(readFileSync(note, "utf8")));
-  return { sha256, path: resolve(root, path) };
+  const note = readReleaseNote(platform, folder);
+  return note === undefined ? undefined : { sha256: note.sha256, path: resolve(root, note.path) };
 }

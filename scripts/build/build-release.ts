@@ -1,12 +1,12 @@
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { existsSync, mkdtempSync, readFileSync, statSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
-import { releaseNote, type ReleasePlatform } from "../../cloud-init/built-release.ts";
+import { findReadableNote, type ReleasePlatform, writeReleaseNote } from "../../cloud-init/built-release.ts";
 import { hashFile } from "../binaries/hash-file.ts";
 import { manifest } from "../binaries/manifest.ts";
 import { resolveBinary } from "../binaries/resolve-binary.ts";
@@ -26,33 +26,29 @@ export async function buildRelease(platform: ReleasePlatform, directory: string)
   const workshop = mkdtempSync(join(tmpdir(), "lifeboat-build-"));
   try {
     const files = await gatherFiles(platform, workshop);
-    const note = releaseNote(platform, directory);
     const content = await digestContent(files);
-    const last = await findArchive(note, content);
+    const last = await findArchive(platform, directory, content);
     if (last !== undefined) return last;
     const archive = await writeArchive(directory, files);
-    const told = { sha256: archive.sha256, bytes: archive.bytes, path: relative(root, archive.path), content };
-    await writeFile(note, `${JSON.stringify(told, null, 2)}\n`);
+    const { sha256, bytes, path } = archive;
+    writeReleaseNote(platform, directory, { sha256, bytes, path: relative(root, path), content });
     return archive;
   } finally {
     await rm(workshop, { recursive: true, force: true });
   }
 }
 
-const NoteSchema = Type.Object({
-  sha256: Type.String(),
-  bytes: Type.Number(),
-  path: Type.String(),
-  content: Type.String(),
-});
-
-/** The archive of a note, if it was made from that content and nothing has happened to it since. */
-async function findArchive(note: string, content: string): Promise<Archive | undefined> {
-  const told: unknown = existsSync(note) ? JSON.parse(readFileSync(note, "utf8")) : undefined;
-  if (!Value.Check(NoteSchema, told) || told.content !== content) return undefined;
-  const path = resolve(root, told.path);
-  if (!existsSync(path) || (await hashFile(path)) !== told.sha256) return undefined;
-  return { sha256: told.sha256, bytes: told.bytes, path };
+/** The archive that was built last, if it was made from that content and nothing has happened to it or to its note since. */
+async function findArchive(
+  platform: ReleasePlatform,
+  directory: string,
+  content: string,
+): Promise<Archive | undefined> {
+  const note = findReadableNote(platform, directory);
+  if (note === undefined || note.content !== content) return undefined;
+  const path = resolve(root, note.path);
+  if (!existsSync(path) || (await hashFile(path)) !== note.sha256) return undefined;
+  return { sha256: note.sha256, bytes: statSync(path).size, path };
 }
 
 async function gatherFiles(platform: ReleasePlatform, workshop: string): Promise<ArchiveFile[]> {

@@ -1,10 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { releaseNote } from "../../cloud-init/built-release.ts";
 import { hashFile } from "../../scripts/binaries/hash-file.ts";
 import { manifest } from "../../scripts/binaries/manifest.ts";
 import { runCommand } from "../../scripts/binaries/run-command.ts";
@@ -26,6 +27,7 @@ let directory: string;
 let release: Archive;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "lifeboat-release-"));
+  writeFileSync(releaseNote(platform, directory), '{ "sha256": "cut off he');
   release = await buildRelease(platform, directory);
 }, timeout);
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -49,7 +51,7 @@ test("a release that is there is not packed again, unless something has happened
   expect(await hashFile(release.path)).toBe(release.sha256);
 });
 
-test("the note names the archive, its size and its place", async () => {
+test("the note, which was cut off before, names the archive, its size and its place", async () => {
   const note: unknown = JSON.parse(readFileSync(join(directory, `latest-${platform}.json`), "utf8"));
   expect(note).toEqual({
     sha256: release.sha256,
