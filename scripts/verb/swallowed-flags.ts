@@ -22,14 +22,37 @@ export function refuseSwallowedFlags(
   const given = new Set(words.map((word) => word.split("=")[0]));
   const swallowed = Object.entries(flags)
     .filter(([flag]) => !given.has(`--${flag}`))
-    .filter(([flag]) => findSettings(flag, environment).some((setting) => !isInNpmrc(setting, environment)))
-    .map(([flag, spec]) => (spec.type === "string" ? `--${flag} ${spec.value}` : `--${flag}`));
+    .flatMap(([flag, spec]) => {
+      const [setting] = findSettings(flag, environment).filter((found) => !isInNpmrc(found, environment));
+      return setting === undefined ? [] : [{ flag, spec, setting }];
+    });
   if (swallowed.length === 0) return;
+  const kept = swallowed.map(({ flag, spec }) => (spec.type === "string" ? `--${flag} ${spec.value}` : `--${flag}`));
+  const meant = swallowed.map(({ flag, spec, setting: { value } }) => {
+    if (spec.type === "boolean") return `--${flag}`;
+    // npm says "true" where it has lost the value.
+    return `--${flag} ${value === "true" ? spec.value : quote(value)}`;
+  });
   throw new UsageError(
-    `npm kept ${swallowed.join(" ")} for itself, and nothing was done. Flags stand behind two hyphens: ` +
-      renderCommand(name, [...words.filter((word) => word.startsWith("--")), ...swallowed].join(" ")) +
+    `npm kept ${kept.join(" ")} for itself, and nothing was done. Flags stand behind two hyphens: ` +
+      renderCommand(name, [...keepFlags(words, flags), ...meant].join(" ")) +
       ` (if your environment sets ${prefix}*, unset it)`,
   );
+}
+
+/** The flags among the words, with their values, as they are typed. Any other word is a value whose flag npm has kept. */
+function keepFlags(words: readonly string[], flags: Flags): string[] {
+  return words
+    .filter((word, index) => {
+      const before = words[index - 1] ?? "";
+      return word.startsWith("--") || (before.startsWith("--") && flags[before.slice(2)]?.type === "string");
+    })
+    .map(quote);
+}
+
+/** A word as a shell reads it as one. */
+function quote(word: string): string {
+  return /^[\w./:@%+=,~-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 type Setting = { key: string; value: string };

@@ -24,6 +24,25 @@ test.each(flagsOf)("%s refuses --%s that npm has kept", (name, flag, type) => {
   expect(read([`--${flag}`])).not.toThrow();
 });
 
+test.each([
+  [["--location", "hel1"], { yes: "true" }, "--location hel1 --yes"],
+  [["--location=hel1"], { yes: "true" }, "--location=hel1 --yes"],
+  [["--dry-run", "--stack", "me/production"], { yes: "true" }, "--dry-run --stack me/production --yes"],
+  [
+    ["--adopt", "b", "--ssh-key", "it's my key.pub"],
+    { dry: "true" },
+    "--adopt b --ssh-key 'it'\\''s my key.pub' --dry-run",
+  ],
+  [["--yes"], { stack: "production" }, "--yes --stack production"],
+  [["a-bucket", "--yes"], { adopt: "true" }, "--yes --adopt BUCKET"],
+])("the command that is advised keeps the values of %j", (words, settings, advised) => {
+  const environment = Object.fromEntries(Object.entries(settings).map(([key, value]) => [`npm_config_${key}`, value]));
+  const { name, flags } = upCommand;
+  expect(() => refuseSwallowedFlags({ name, flags, words }, environment)).toThrow(
+    `two hyphens: npm run up -- ${advised} (if`,
+  );
+});
+
 test("what npm sets by itself, and what says no, is no flag", () => {
   const environment = {
     npm_config_user_agent: "npm/11.19.1",
@@ -79,6 +98,12 @@ test.each([
   const { code, stdout, stderr } = await npmRunUp(...words);
   expect(stderr).toContain(`npm kept ${named} for itself`);
   expect([code, stdout.trim()]).toEqual([64, "null"]);
+});
+
+test("through a real npm, what stood behind the two hyphens is advised with its values", async () => {
+  const { code, stderr } = await npmRunUp("--yes", "--", "--location", "hel1");
+  expect(stderr).toContain("npm run up -- --location hel1 --yes (");
+  expect(code).toBe(64);
 });
 
 test("through a real npm, flags behind two hyphens are read, and an .npmrc is nobody's flag", async () => {
