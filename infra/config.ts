@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { platformOf } from "../cloud-init/built-release.ts";
+import { locations } from "../cloud-init/locations.ts";
 import { isPlainUrl, nameOfStack, plainUrlRule } from "../cloud-init/user-data-input.ts";
 import { machinePolicy, userPolicyLimit } from "./access-policy.ts";
 import { findTokensFault } from "./api-tokens.ts";
@@ -40,7 +41,6 @@ export type InfraConfig = {
   settings: Readonly<Record<string, string>>;
 };
 
-const locations = ["fsn1", "nbg1", "hel1", "ash", "hil", "sin"] as const;
 const images = ["debian-13", "debian-12"] as const;
 const filesystems = ["ext4", "btrfs"] as const;
 

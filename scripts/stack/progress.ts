@@ -116,7 +116,7 @@ function keyOf({ op, urn }: Metadata): string {
 /** What is said when the operation is done; null for what nobody waits for. */
 function wordOf(metadata: Metadata): string | null {
   const { op } = metadata;
-  // The engine's own bracket around the two that follow.
+  // For a replacement the engine reports three steps: "replace", which does nothing, and the creation and the deletion, which have a word each.
   if (!isManaged(metadata) || op === "replace") return null;
   if (op === "create-replacement") return "made anew";
   if (op === "delete-replaced")

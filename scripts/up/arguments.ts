@@ -1,3 +1,4 @@
+import { locations } from "../../cloud-init/locations.ts";
 import { bucketName, checkChoice, checkText, flag, readFlags, stackName, text } from "../verb/flags.ts";
 import { type CommandLine, UsageError, verbExitCodes } from "../verb/run-verb.ts";
 
@@ -23,8 +24,6 @@ export type UpOptions = Readonly<{
   withoutFinalSync: boolean;
   adopt: AdoptOptions | undefined;
 }>;
-
-const locations = ["fsn1", "nbg1", "hel1", "ash", "hil", "sin"];
 
 const flags = {
   stack: text("NAME", "the stack; without it, the one that is selected"),
