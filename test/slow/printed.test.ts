@@ -25,7 +25,17 @@ test("a bench measures all that it names, and tells it as JSON too", async () =>
   );
   rmSync(directory, { recursive: true });
   expect(stderr).toContain("writes, 64 clients");
-  expect(JSON.parse(stdout)).toMatchObject({ rounds: 1, roundMs: 20, comparisons: expect.arrayContaining([]) });
+  const titles = [
+    ...[1, 8, 64].map((clients) => `writes, ${clients} clients (create-customer through the writer thread)`),
+    "point reads, one thread, 100,000 rows",
+    "read and update in one transaction, one thread",
+  ];
+  const rows = expect.arrayContaining([expect.objectContaining({ perSecond: expect.any(Number) })]);
+  expect(JSON.parse(stdout)).toMatchObject({
+    rounds: 1,
+    roundMs: 20,
+    comparisons: titles.map((title) => ({ title, rows })),
+  });
 });
 
 test("a build for a platform ends with the path of its archive", async () => {
