@@ -23,7 +23,7 @@ export function refuseSwallowedFlags(
   const swallowed = Object.entries(flags)
     .filter(([flag]) => !given.has(`--${flag}`))
     .flatMap(([flag, spec]) => {
-      const [setting] = findSettings(flag, environment).filter((found) => !isInNpmrc(found, environment));
+      const setting = findSettings(flag, environment).find((found) => !isInNpmrc(found, environment));
       return setting === undefined ? [] : [{ flag, spec, setting }];
     });
   if (swallowed.length === 0) return;

@@ -41,6 +41,9 @@ machineTest(
       cleanStop: { txid: expect.any(String) },
     });
     expect(await stopServices(machine)).toEqual({ code: 0, stdout: "", stderr: "" });
+    // What `down` and `up` print for whoever wants it to serve again.
+    await machine.do(..."systemctl start lifeboat.target".split(" "));
+    await machine.waitUntilReady();
   },
 );
 

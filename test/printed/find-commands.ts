@@ -50,6 +50,6 @@ function listFiles(): string[] {
       ? [place]
       : readdirSync(join(root, place), { recursive: true, encoding: "utf8" })
           .map((name) => join(place, name))
-          .filter((path) => statSync(join(root, path)).isFile() && !path.startsWith("docs/decisions")),
+          .filter((path) => statSync(join(root, path)).isFile()),
   );
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 import { parse } from "yaml";
@@ -69,7 +69,10 @@ function split([verb = "", ...flags]: readonly string[]): string[] {
 
 function judgeVerb(script: string, words: readonly string[]): ReturnType<typeof judge> {
   const verb = commands.find(({ name }) => name === script);
-  if (verb === undefined) return { key: script };
+  if (verb === undefined) {
+    const missing = words.find((word) => word.startsWith("test/") && !existsSync(join(root, word)));
+    return missing === undefined ? { key: script } : { fault: `there is no ${missing}` };
+  }
   const given: string[] = [];
   const flags: string[] = [];
   for (let index = 0; words[index]?.startsWith("-") === true; index += 1) {
@@ -96,9 +99,10 @@ function judgeVerb(script: string, words: readonly string[]): ReturnType<typeof 
 
 function judgePulumi([first = "", second = "", ...rest]: readonly string[]): ReturnType<typeof judge> {
   const name = rest.find((word) => !word.startsWith("--")) ?? "";
-  if (first === "config" && second === "set") {
+  if (first === "config" && ["set", "get", "rm"].includes(second)) {
     const setting = name.replace(/^lifeboat:/, "").replace(/\[(\d+|INSERT)\]$/, "");
-    if (setting === "" || /INSERT|KEY/.test(setting) || settings.has(setting)) return { key: "pulumi config set" };
+    if (setting === "" || /INSERT|KEY/.test(setting) || settings.has(setting))
+      return { key: `pulumi config ${second}` };
     return { fault: `Pulumi.yaml has no setting ${name}` };
   }
   if (first === "stack" && second === "output")

@@ -38,15 +38,22 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "pulumi login": ["test/engine/readme.test.ts", 'readBlock("npm run up")'],
   "pulumi stack init": ["test/engine/readme.test.ts", 'readBlock("npm run up")'],
   "pulumi config set": ["test/engine/readme.test.ts", 'readBlock("npm run up")'],
+  "pulumi config get": ["test/engine/readme.test.ts", "pulumi config get apiTokens"],
+  "pulumi config rm": ["test/engine/readme.test.ts", "pulumi config rm heartbeatUrl"],
   "pulumi stack rm": ["test/engine/readme.test.ts", "pulumi stack rm"],
   "pulumi preview": ["test/engine/readme.test.ts", "pulumi preview"],
   "pulumi up": ["test/engine/adopt.test.ts", "pulumi up --yes"],
   "pulumi destroy": ["test/engine/readme.test.ts", "pulumi destroy"],
-  "systemctl start lifeboat.target": ["test/machine/stop-services.test.ts", "lifeboat.target"],
+  "systemctl start lifeboat.target": ["test/machine/stop-services.test.ts", '"systemctl start lifeboat.target"'],
   "systemctl restart lifeboat-bootstrap.service": [
     "test/machine/bootstrap.test.ts",
     '"restart", "lifeboat-bootstrap.service"',
   ],
+};
+
+/** What no test executes, and why. */
+const unexecuted: Record<string, string> = {
+  "bench --long-reader": "takes minutes; test/replica/long-reader.test.ts runs its parts",
 };
 
 test("every command that is printed can be typed as it stands", () => {
@@ -69,11 +76,12 @@ test("every command that is printed is executed by a test", () => {
       }),
   );
   const missing = [...keys].filter((key) => {
+    if (Object.hasOwn(unexecuted, key)) return false;
     const [file, text] = executed[key] ?? [];
     return file === undefined || text === undefined || !readFileSync(join(root, file), "utf8").includes(text);
   });
   expect(missing.toSorted()).toEqual([]);
-  expect(Object.keys(executed).filter((key) => !keys.has(key))).toEqual([]);
+  expect(Object.keys({ ...executed, ...unexecuted }).filter((key) => !keys.has(key))).toEqual([]);
 });
 
 test.each([
@@ -85,6 +93,10 @@ test.each([
   ["npm run doubles -- up --dri-run", "no flag --dri-run"],
   ["pulumi config set volumeSize ${gigabytes} && npm run up", "no setting volumeSize"],
   ["pulumi config set --path 'admincidrs[0]' \"$(curl -4s ifconfig.me)/32\"", "no setting admincidrs"],
+  ["`pulumi config get apiToken`", "no setting apiToken"],
+  ["pulumi config rm lifeboat:bucketIdd, and", "no setting lifeboat:bucketIdd"],
+  ["`LIFEBOAT_DELETE_MARKERS=200000 npm run test:slow -- test/slow/gone.test.ts`", "no test/slow/gone.test.ts"],
+  ["`A=1 npm run test:slw -- test/slow/release.test.ts`", "no script test:slw"],
   ["pulumi stack output recoveryCard", "no output recoveryCard"],
   ["systemctl restart lifeboat-bootstap", "no unit lifeboat-bootstap.service"],
 ])("%s would be found out", (text, fault) => {
