@@ -44,7 +44,7 @@ export type BuiltRelease = {
 };
 
 /** Reads the note of the last build; undefined when there is none. Throws UnreadableNote, which says what to do. */
-export function readReleaseNote(platform: ReleasePlatform, folder?: string): ReleaseNote | undefined {
+function readReleaseNote(platform: ReleasePlatform, folder?: string): ReleaseNote | undefined {
   const file = releaseNote(platform, folder);
   if (!existsSync(file)) return undefined;
   try {
