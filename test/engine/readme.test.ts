@@ -28,9 +28,16 @@ beforeAll(async () => {
   const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3n4ZUmYl2V2S0c0lNbN7M8cC0o7YQ3dXr8QbHqk9bM test";
   writeFileSync(join(home, ".ssh", "id_ed25519.pub"), `${key}\n`);
   moveTo("203.0.113.7");
-  // What npm would start; set-up has its own tests, and the release is one of the doubles'.
-  const npm =
-    '#!/bin/sh\n[ "$1" = run ] || exit 1\nverb=$2; shift 2; [ "$1" != -- ] || shift\nexec node "scripts/$verb.ts" "$@" --yes $NO_BUILD\n';
+  // Starts what npm would start, and refuses what npm would keep for itself. It proves neither the set-up nor that a release is built ($NO_BUILD: it is
+  // one of the doubles'), both of which have tests of their own, and it says yes where a newcomer is asked.
+  const npm = [
+    "#!/bin/sh",
+    '[ "$1" = run ] || exit 1',
+    "verb=$2; shift 2",
+    '[ "${1:---}" = -- ] || { echo "npm would keep $1 for itself" >&2; exit 1; }',
+    "[ $# = 0 ] || shift",
+    'exec node "scripts/$verb.ts" "$@" --yes $NO_BUILD\n',
+  ].join("\n");
   writeFileSync(join(home, "bin", "npm"), npm, { mode: 0o755 });
 });
 afterAll(() => project[Symbol.asyncDispose]());
@@ -84,6 +91,17 @@ test("a home address that changed opens the firewall again", async () => {
   expect(JSON.stringify(firewall)).toContain("198.51.100.9/32");
   expect(JSON.stringify(firewall)).not.toContain("203.0.113.7/32");
   expect(onlyServer(project).id).toBe(id);
+});
+
+test("a setting that is removed is gone, and a flag before the two hyphens is refused", async () => {
+  const url = "https://alarm.example.test/1";
+  const get = "pulumi config get heartbeatUrl";
+  const { code, stdout } = await type(
+    `${passphrase}\npulumi config set --secret heartbeatUrl ${url}\n${get}\npulumi config rm heartbeatUrl\n${get}`,
+  );
+  expect([code, stdout.trim()]).toEqual([0, url]);
+  const kept = await type("npm run up --dry-run");
+  expect(kept).toMatchObject({ code: 1, stderr: "npm would keep --dry-run for itself\n" });
 });
 
 test("plain Pulumi previews nothing, and the clean-up leaves the data", async () => {
