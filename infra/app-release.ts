@@ -1,10 +1,7 @@
-import { relative } from "node:path";
-
-import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { BuiltRelease } from "../cloud-init/built-release.ts";
-import { optionsFor } from "./locate-store.ts";
+import { putObject } from "./bucket-object.ts";
 import type { ReplicaBucket } from "./replica-bucket.ts";
 
 export type AppReleaseArgs = { bucket: ReplicaBucket; release: BuiltRelease };
@@ -17,18 +14,12 @@ export class AppRelease extends pulumi.ComponentResource {
   constructor(name: string, { bucket, release }: AppReleaseArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("lifeboat:index:AppRelease", name, {}, options);
     // Every release is a resource of its own, and kept: the way back leads to the one before.
-    const object = new aws.s3.BucketObjectv2(
+    const key = putObject(
       `${name}-${release.sha256.slice(0, 12)}`,
-      {
-        bucket: bucket.bucket,
-        key: `releases/${release.sha256}.tar.gz`,
-        // From the program's folder, where engine and provider run: a path of this computer would be a change in every other clone.
-        source: new pulumi.asset.FileAsset(relative(import.meta.dirname, release.path)),
-        contentType: "application/gzip",
-      },
-      { parent: this, retainOnDelete: true, dependsOn: bucket, ...optionsFor(bucket.store) },
+      { bucket, key: `releases/${release.sha256}.tar.gz`, contentType: "application/gzip", body: { release } },
+      { parent: this, dependsOn: bucket },
     );
-    this.sha256 = object.key.apply(() => release.sha256);
+    this.sha256 = key.apply(() => release.sha256);
     this.registerOutputs({ sha256: this.sha256 });
   }
 }

@@ -1,9 +1,9 @@
-import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { ActiveRelease } from "./active-release.ts";
+import { type BucketObjectArgs, putObject } from "./bucket-object.ts";
 import type { InfraConfig } from "./config.ts";
-import { optionsFor, type Store } from "./locate-store.ts";
+import type { Store } from "./locate-store.ts";
 import type { ReplicaBucket } from "./replica-bucket.ts";
 
 export type RecoveryCardArgs = {
@@ -22,13 +22,12 @@ export class RecoveryCard extends pulumi.ComponentResource {
   ) {
     super("lifeboat:index:RecoveryCard", name, {}, options);
     const { store, bucketId } = bucket;
-    const kept = { parent: this, retainOnDelete: true, dependsOn: after, ...optionsFor(store) };
-    const put = (part: string, object: Pick<aws.s3.BucketObjectv2Args, "key" | "content" | "contentType">) =>
-      new aws.s3.BucketObjectv2(`${name}-${part}`, { bucket: bucket.bucket, ...object }, kept);
+    const put = (part: string, object: Omit<BucketObjectArgs, "bucket">) =>
+      putObject(`${name}-${part}`, { bucket, ...object }, { parent: this, dependsOn: after });
     const text = bucketId.apply((id) => renderRecoveryCard({ config, store, bucketId: id }));
     const settings = bucketId.apply((id) => renderRecoverySettings({ config, store, bucketId: id }));
-    put("card", { key: "recovery-card.txt", content: text, contentType: "text/plain; charset=utf-8" });
-    put("settings", { key: "recovery.json", content: settings, contentType: "application/json" });
+    put("card", { key: "recovery-card.txt", body: { text }, contentType: "text/plain; charset=utf-8" });
+    put("settings", { key: "recovery.json", body: { text: settings }, contentType: "application/json" });
     this.registerOutputs();
   }
 }

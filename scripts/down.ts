@@ -5,7 +5,7 @@ import { confirmDeletion, deleteData, findData } from "./down/delete-data.ts";
 import { discardVolumes, findDiscarded } from "./down/discard-volumes.ts";
 import { findKept, findServer } from "./stack/find-refusals.ts";
 import { countResources, openStack } from "./stack/open-stack.ts";
-import { announceDeletion, type Plan, type PlanStep, readPlan } from "./stack/plan.ts";
+import { announceDeletion, findCard, type Plan, type PlanStep, readPlan } from "./stack/plan.ts";
 import { PlanProgress, Progress } from "./stack/progress.ts";
 import { renderPlan } from "./stack/render-plan.ts";
 import { runEngine } from "./stack/run-engine.ts";
@@ -70,8 +70,8 @@ async function takeDown(stack: Stack, { plan, discarded, options }: Approved, tr
   if (options.deleteData) return;
   // Only now, with everything in the bucket and no machine that holds it.
   if (discarded.length > 0) await discardVolumes(stack, discarded, transcript);
-  const card = plan.steps.find(({ inputs }) => inputs["key"] === "recovery-card.txt");
+  const card = findCard(plan);
   if (card === undefined) return;
-  transcript.heading(String(card.inputs["content"]).trimEnd());
+  transcript.heading(card.trimEnd());
   transcript.line(`\nThis card lies in s3://${bucket?.value}/recovery-card.txt. Back with the data: npm run up`);
 }

@@ -26,10 +26,17 @@ export async function openPatientStore(
   return openStore(environment, readSecret, {});
 }
 
+/** The same as the patient one, for large objects: an upload may last as long as it moves. The secret key is read from stdin. */
+export async function openUploadStore(environment: Environment): Promise<CloudStore> {
+  return openStore(environment, readSecretFromStdin, { limits: { requestTimeout: 0, socketTimeout: 60_000 } });
+}
+
+type Manner = { maxAttempts?: number; limits?: { requestTimeout: number; socketTimeout: number } };
+
 async function openStore(
   environment: Environment,
   readSecret: () => Promise<string>,
-  repetition: { maxAttempts?: number },
+  { limits, ...repetition }: Manner,
 ): Promise<CloudStore> {
   const bucket = requireVariable(environment, "LIFEBOAT_BUCKET");
   const endpoint = environment["LIFEBOAT_ENDPOINT"] ?? "";
@@ -44,7 +51,7 @@ async function openStore(
     ...repetition,
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
-    requestHandler: { connectionTimeout: 5_000, requestTimeout: 15_000, throwOnRequestTimeout: true },
+    requestHandler: { connectionTimeout: 5_000, requestTimeout: 15_000, throwOnRequestTimeout: true, ...limits },
   });
   return { client, bucket, [Symbol.dispose]: () => client.destroy() };
 }

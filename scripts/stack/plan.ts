@@ -67,6 +67,21 @@ export function activates({ steps }: Plan): boolean {
   return steps.some(({ act, inputs }) => act !== "delete" && Value.Check(ActivationSchema, inputs));
 }
 
+const cardKey = Type.Literal("recovery-card.txt");
+const CardObjectSchema = Type.Object({ key: cardKey, content: Type.String() });
+const CardUploadSchema = Type.Object({
+  environment: Type.Object({ LIFEBOAT_KEY: cardKey, LIFEBOAT_TEXT: Type.String() }),
+});
+
+/** The recovery card that the plan puts into the bucket or leaves there: the provider's object or, at a given store, our own upload. */
+export function findCard({ steps }: Plan): string | undefined {
+  for (const { inputs } of steps) {
+    if (Value.Check(CardObjectSchema, inputs)) return inputs.content;
+    if (Value.Check(CardUploadSchema, inputs)) return inputs.environment.LIFEBOAT_TEXT;
+  }
+  return undefined;
+}
+
 /** The plan, with steps that the engine only lets go of as what becomes of them afterwards: deleted. */
 export function announceDeletion(plan: Plan, deleted: readonly PlanStep[], when: string): Plan {
   const announce = (step: PlanStep): PlanStep =>

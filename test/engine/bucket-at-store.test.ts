@@ -4,13 +4,34 @@ import {
   GetBucketVersioningCommand,
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
+import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { expect, test } from "vitest";
 
-import { StoreProxy } from "../replica/store-proxy.ts";
+import { findCard, readPlan } from "../../scripts/stack/plan.ts";
+import { type Decide, StoreProxy } from "../replica/store-proxy.ts";
 import { describeGivenStore } from "./project/given-store.ts";
-import { failureOf, listKeys, onlyServer, openScenario, readObject, settingOf } from "./project/open-scenario.ts";
+import {
+  failureOf,
+  listKeys,
+  onlyServer,
+  openScenario,
+  readObject,
+  readText,
+  type Scenario,
+  settingOf,
+} from "./project/open-scenario.ts";
 
 const Bucket = "boats";
+const notImplemented = {
+  status: 501,
+  body: "<Error><Code>NotImplemented</Code><Message>A header you provided</Message></Error>",
+};
+
+/** A store that is SeaweedFS but for what is decided. Our scripts and the machine go through it. */
+async function openProxy({ account }: Scenario, decide: Decide): Promise<StoreProxy> {
+  const plain = await account.plainS3.config.endpoint?.();
+  return StoreProxy.start(`http://${plain?.hostname}:${plain?.port}`, decide);
+}
 
 test("at a given store the bucket is made, used with the given key, kept, and adopted again", async () => {
   await using scenario = await openScenario();
@@ -27,17 +48,24 @@ test("at a given store the bucket is made, used with the given key, kept, and ad
   expect(recovery).toMatchObject({ config: { "lifeboat:store": "s3", "lifeboat:bucket": Bucket } });
   expect(JSON.stringify(recovery)).not.toContain(scenario.account.owner.secretAccessKey);
   const keys = await listKeys(scenario, Bucket);
+  const events: EngineEvent[] = [];
+  await scenario.stack.previewDestroy({ onEvent: (event) => void events.push(event) });
+  expect(findCard(readPlan(events))).toBe(await readText(scenario, Bucket, "recovery-card.txt"));
   await scenario.stack.destroy();
   expect(await listKeys(scenario, Bucket)).toEqual(expect.arrayContaining(keys));
   await scenario.stack.up();
   expect(onlyServer(scenario).volumes).toEqual(server.volumes);
 });
 
-test("an empty bucket that was made by hand at a given store gets our objects, and none of its settings is touched", async () => {
+test("an empty bucket that was made by hand at a store without object tags gets our objects, by our own hand, and none of its settings is touched", async () => {
   await using scenario = await openScenario();
   await scenario.account.s3.send(new CreateBucketCommand({ Bucket }));
+  await using proxy = await openProxy(scenario, ({ path }) => (path.includes("tagging") ? notImplemented : "pass"));
   await scenario.stack.setAllConfig(describeGivenStore(scenario, { bucket: Bucket, createBucket: false }));
+  await scenario.stack.setAllConfig({ endpoint: { value: proxy.endpoint } });
   await scenario.stack.up();
+  expect(scenario.calls.filter(({ type }) => type.startsWith("aws:"))).toEqual([]);
+  expect(await listKeys(scenario, Bucket)).toEqual(expect.arrayContaining(["recovery-card.txt", "recovery.json"]));
   expect((await scenario.account.s3.send(new GetBucketVersioningCommand({ Bucket }))).Status).toBeUndefined();
   expect(await listKeys(scenario, Bucket)).toContain("lifeboat.json");
 });
@@ -68,12 +96,8 @@ test("a bucket that has become another one under the same name is refused by the
 test("a store that answers NotImplemented to conditional writes is told in a whole sentence, before a machine or a volume is bought", async () => {
   await using scenario = await openScenario();
   await scenario.account.s3.send(new CreateBucketCommand({ Bucket }));
-  const body = "<Error><Code>NotImplemented</Code><Message>A header you provided</Message></Error>";
-  const plain = await scenario.account.plainS3.config.endpoint?.();
-  await using proxy = await StoreProxy.start(`http://${plain?.hostname}:${plain?.port}`, ({ method, headers }) =>
-    method === "PUT" && (headers["if-match"] ?? headers["if-none-match"]) !== undefined
-      ? { status: 501, body }
-      : "pass",
+  await using proxy = await openProxy(scenario, ({ method, headers }) =>
+    method === "PUT" && (headers["if-match"] ?? headers["if-none-match"]) !== undefined ? notImplemented : "pass",
   );
   await scenario.stack.setAllConfig(describeGivenStore(scenario, { bucket: Bucket, createBucket: false }));
   await scenario.stack.setAllConfig({ endpoint: { value: proxy.endpoint } });

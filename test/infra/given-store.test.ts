@@ -21,13 +21,7 @@ beforeAll(async () => {
 
 test("at a given store the bucket is made with versions, and nothing is asked of it that only AWS knows", () => {
   const types = program.resources.map(({ type }) => type).filter((type) => type.startsWith("aws:"));
-  expect(new Set(types)).toEqual(
-    new Set([
-      "aws:s3/bucket:Bucket",
-      "aws:s3/bucketVersioning:BucketVersioning",
-      "aws:s3/bucketObjectv2:BucketObjectv2",
-    ]),
-  );
+  expect(new Set(types)).toEqual(new Set(["aws:s3/bucket:Bucket", "aws:s3/bucketVersioning:BucketVersioning"]));
 });
 
 test("everything in the bucket goes through the given endpoint", () => {
@@ -52,14 +46,41 @@ test("the given key goes to the machine, and to no command in clear", () => {
   expect(told.map(({ name }) => name)).toEqual([
     "replica-sentinel",
     "replica-lifecycle",
+    `release-${"ab".repeat(6)}`,
     "active-activation",
     "active-desired",
+    "recovery-card",
+    "recovery-settings",
   ]);
+});
+
+test("our own script puts release, card and settings there, each in its turn, and nothing takes them away", () => {
+  const upload = (name: string) => program.the("command:local:Command", name);
+  const named = [`release-${"ab".repeat(6)}`, "recovery-card", "recovery-settings"].map(upload);
+  for (const { inputs, retainOnDelete } of named) {
+    expect(inputs).toMatchObject({ create: "node ../scripts/cloud/upload-object.ts" });
+    expect([inputs["delete"], retainOnDelete]).toEqual([undefined, true]);
+  }
+  const [release, card, recovery] = named.map(({ inputs }) => Object(inputs["environment"]));
+  // No path of this computer: it would be a change in every other clone.
+  expect(release).toMatchObject({
+    LIFEBOAT_KEY: `releases/${"ab".repeat(32)}.tar.gz`,
+    LIFEBOAT_SHA256: "ab".repeat(32),
+    LIFEBOAT_FILE: "../test/infra/given-store.test.ts",
+    LIFEBOAT_BUCKET_ID: "printed-by-replica-sentinel",
+  });
+  expect(JSON.parse(recovery.LIFEBOAT_TEXT)).toMatchObject({ format: 1, config: { "lifeboat:bucket": "boats" } });
+  expect([card.LIFEBOAT_KEY, recovery.LIFEBOAT_KEY]).toEqual(["recovery-card.txt", "recovery.json"]);
+  const waits = (name: string, type: string) =>
+    expect(program.the(type, name).dependencies.some((urn) => urn.includes("::release-"))).toBe(true);
+  waits("active-activation", "command:local:Command");
+  waits("machine", "hcloud:index/server:Server");
+  expect(upload("recovery-card").dependencies.some((urn) => urn.endsWith("active-activation"))).toBe(true);
 });
 
 test("the way back names the endpoint", async () => {
   expect(program.outputs.restoreCommand).toContain("https://minio.example.com/boats/head.json");
-  const card = program.the("aws:s3/bucketObjectv2:BucketObjectv2", "recovery-card").inputs["content"];
+  const card = Object(program.the("command:local:Command", "recovery-card").inputs["environment"]).LIFEBOAT_TEXT;
   expect(card).toContain("pulumi config set --path lifeboat:endpoint https://minio.example.com");
   expect(card).toContain("--adopt boats --region us-east-1 --endpoint https://minio.example.com");
   expect(card).toContain("secretAccessKey");

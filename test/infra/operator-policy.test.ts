@@ -15,7 +15,6 @@ const neededFor: Readonly<Record<string, readonly string[]>> = {
   DeleteObjectCommand: ["s3:DeleteObject"],
   DeleteObjectsCommand: ["s3:DeleteObject", "s3:DeleteObjectVersion"],
   GetObjectCommand: ["s3:GetObject"],
-  GetObjectTaggingCommand: ["s3:GetObjectTagging"],
   HeadBucketCommand: ["s3:ListBucket"],
   ListMultipartUploadsCommand: ["s3:ListBucketMultipartUploads"],
   ListObjectVersionsCommand: ["s3:ListBucketVersions"],

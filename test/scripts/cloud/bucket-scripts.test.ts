@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
@@ -17,7 +18,7 @@ import { openBucket } from "../../../app/replica/bucket.ts";
 import { fetchSentinel } from "../../../app/replica/sentinel.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../../scripts/drill/seaweed-store.ts";
 import { makeBucket, openS3 } from "../../infra/limited-key.ts";
-import { StoreProxy } from "../../replica/store-proxy.ts";
+import { type Decide, StoreProxy } from "../../replica/store-proxy.ts";
 
 const scripts = join(import.meta.dirname, "../../../scripts/cloud");
 const [first, second] = ["1".repeat(64), "2".repeat(64)];
@@ -30,6 +31,7 @@ afterAll(async () => {
   await store[Symbol.asyncDispose]();
 });
 
+type Request = Parameters<Decide>[0];
 type Run = { code: unknown; stdout: string; stderr: string };
 
 async function run(script: string, bucket: string, environment: Record<string, string>): Promise<Run> {
@@ -168,21 +170,87 @@ const notImplemented = {
   body: "<Error><Code>NotImplemented</Code><Message>A header you provided</Message></Error>",
 };
 
-test("a store that knows no conditional writes and no tags is refused with both named, before a machine is bought, and keeps no probe", async () => {
+const denied = { status: 403, body: "<Error><Code>AccessDenied</Code><Message>Not with this key</Message></Error>" };
+
+function isConditional({ method, headers }: Request): boolean {
+  return method === "PUT" && (headers["if-match"] !== undefined || headers["if-none-match"] !== undefined);
+}
+
+async function listKeys(Bucket: string): Promise<unknown[]> {
+  const { Contents = [] } = await openS3(store.access, store.access).send(new ListObjectsV2Command({ Bucket }));
+  return Contents.map(({ Key }) => Key);
+}
+
+test("a store that knows no conditional writes is refused before a machine is bought, and keeps no probe", async () => {
   const bucket = await newBucket();
-  await using proxy = await StoreProxy.start(store.access.endpoint, ({ method, path, headers }) => {
-    const isConditional = headers["if-match"] !== undefined || headers["if-none-match"] !== undefined;
-    return (method === "PUT" && isConditional) || path.includes("?tagging") ? notImplemented : "pass";
-  });
+  await using proxy = await StoreProxy.start(store.access.endpoint, (request) =>
+    isConditional(request) ? notImplemented : "pass",
+  );
   const there = { LIFEBOAT_OWNER: "boat/one", LIFEBOAT_ENDPOINT: proxy.endpoint };
   const { code, stdout, stderr } = await run("make-sentinel.ts", bucket, there);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toContain("this store refuses conditional writes (PUT with If-Match or If-None-Match)");
-  expect(stderr).toContain("GetObjectTagging, which the aws provider calls");
-  const { Contents = [] } = await openS3(store.access, store.access).send(new ListObjectsV2Command({ Bucket: bucket }));
-  expect(Contents.map(({ Key }) => Key)).toEqual(["lifeboat.json"]);
+  expect(await listKeys(bucket)).toEqual(["lifeboat.json"]);
   proxy.heal();
   expect(await run("make-sentinel.ts", bucket, there)).toMatchObject({ code: 0, stderr: "" });
+});
+
+test("what the probe found is told, also when the probe cannot be removed", async () => {
+  const bucket = await newBucket();
+  await using proxy = await StoreProxy.start(store.access.endpoint, (request) => {
+    if (request.method === "DELETE") return denied;
+    return isConditional(request) ? notImplemented : "pass";
+  });
+  const there = { LIFEBOAT_OWNER: "boat/one", LIFEBOAT_ENDPOINT: proxy.endpoint };
+  expect((await run("make-sentinel.ts", bucket, there)).stderr).toContain("this store refuses conditional writes");
+});
+
+test("a fault in the midst of the probe is no proof that a store ignores conditions", async () => {
+  const bucket = await newBucket();
+  let asked = 0;
+  await using proxy = await StoreProxy.start(store.access.endpoint, (request) => {
+    if (!request.path.includes("conditional-writes") || request.headers["if-none-match"] !== "*") return "pass";
+    asked += 1;
+    return asked === 1 ? { status: 200, body: "", headers: { etag: '"ignored"' } } : denied;
+  });
+  const there = { LIFEBOAT_OWNER: "boat/one", LIFEBOAT_ENDPOINT: proxy.endpoint };
+  const { code, stderr } = await run("make-sentinel.ts", bucket, there);
+  expect([asked, code]).toEqual([2, 1]);
+  expect(stderr).toContain("AccessDenied");
+  expect(stderr).not.toContain("cannot be used");
+});
+
+test("a store without object tags is taken, and gets a text and a release by our own script", async () => {
+  const bucket = await newBucket();
+  await using proxy = await StoreProxy.start(store.access.endpoint, ({ path }) =>
+    path.includes("tagging") ? notImplemented : "pass",
+  );
+  const there = { LIFEBOAT_OWNER: "boat/one", LIFEBOAT_ENDPOINT: proxy.endpoint };
+  const made = await run("make-sentinel.ts", bucket, there);
+  expect(made).toMatchObject({ code: 0, stderr: "" });
+  const upload = (environment: Record<string, string>) =>
+    run("upload-object.ts", bucket, { ...there, LIFEBOAT_BUCKET_ID: made.stdout, ...environment });
+  const text = { LIFEBOAT_KEY: "card.txt", LIFEBOAT_CONTENT_TYPE: "text/plain", LIFEBOAT_TEXT: "one\ntwo\n" };
+  expect(await upload(text)).toMatchObject({ code: 0, stderr: "", stdout: "card.txt" });
+  const bytes = readFileSync(import.meta.filename);
+  const release = {
+    LIFEBOAT_KEY: "releases/x.tar.gz",
+    LIFEBOAT_CONTENT_TYPE: "application/gzip",
+    LIFEBOAT_FILE: import.meta.filename,
+    LIFEBOAT_SHA256: createHash("sha256").update(bytes).digest("hex"),
+  };
+  expect(await upload(release)).toMatchObject({ code: 0, stderr: "" });
+  const s3 = openS3(store.access, store.access);
+  const found = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: "releases/x.tar.gz" }));
+  expect(found.ContentType).toBe("application/gzip");
+  expect(await found.Body?.transformToString()).toBe(bytes.toString());
+  const card = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: "card.txt" }));
+  expect(await card.Body?.transformToString()).toBe("one\ntwo\n");
+  const keys = await listKeys(bucket);
+  const changed = await upload({ ...release, LIFEBOAT_KEY: "releases/y.tar.gz", LIFEBOAT_SHA256: first });
+  expect([changed.code, changed.stderr]).toEqual([1, expect.stringContaining(`but ${first} was built`)]);
+  expect((await upload({ ...text, LIFEBOAT_KEY: "z", LIFEBOAT_BUCKET_ID: "of-another-bucket" })).code).toBe(1);
+  expect(await listKeys(bucket)).toEqual(keys);
 });
 
 test("a store that ignores If-None-Match is taken with a warning that the fence is advisory", async () => {
