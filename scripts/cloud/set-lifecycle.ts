@@ -1,6 +1,6 @@
 import { type LifecycleRule, PutBucketLifecycleConfigurationCommand } from "@aws-sdk/client-s3";
 
-import { toBucketError } from "../../app/replica/bucket-error.ts";
+import { BucketError, toBucketError } from "../../app/replica/bucket-error.ts";
 import { openCloudStore, requireVariable } from "./open-client.ts";
 
 // Run by `pulumi up` (infra/replica-bucket.ts) at a given store whose bucket the stack makes. Prints what it has set.
@@ -15,13 +15,20 @@ try {
   const Rules = [expireHistory("epochs", "epochs/", days.epochs), expireHistory("history", "", days.others)];
   await client.send(new PutBucketLifecycleConfigurationCommand({ Bucket, LifecycleConfiguration: { Rules } }));
 } catch (error) {
+  const fault = toBucketError(error, `${call} (bucket ${Bucket})`);
+  if (!(fault instanceof BucketError) || !refusesCall(fault)) throw fault;
   throw new Error(
     `bucket ${Bucket} gets no lifecycle, so its old versions and delete markers would pile up without end: the store refuses ${call}. ` +
-      `Make the bucket yourself, without versioning or with such rules, and leave createBucket away. ${String(toBucketError(error, call))}`,
+      `Make the bucket yourself, without versioning or with such rules, and leave createBucket away. ${fault.message}`,
     { cause: error },
   );
 }
 console.log(`old versions: ${days.epochs} days under epochs/, ${days.others} elsewhere`);
+
+/** Whether it is the call that the store does not want; a key, a wait or a wrong place is mended in another way. */
+function refusesCall({ kind, status }: BucketError): boolean {
+  return kind === "unsupported" || (kind === "not-a-store" && status !== undefined);
+}
 
 // Never a rule for current objects, as in infra/replica-bucket.ts.
 function expireHistory(ID: string, Prefix: string, NoncurrentDays: number): LifecycleRule {

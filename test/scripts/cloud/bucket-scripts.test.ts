@@ -284,13 +284,24 @@ test("a bucket that we make gets a lifecycle: three days under epochs/, thirty e
   ]);
 });
 
-test("a store that knows no lifecycle is refused with the call named", async () => {
-  const bucket = await newBucket();
-  await using proxy = await StoreProxy.start(store.access.endpoint, ({ path }) =>
-    path.includes("?lifecycle") ? notImplemented : "pass",
-  );
-  const days = { LIFEBOAT_EPOCHS_DAYS: "3", LIFEBOAT_OTHERS_DAYS: "30", LIFEBOAT_ENDPOINT: proxy.endpoint };
-  const { code, stderr } = await run("set-lifecycle.ts", bucket, days);
-  expect(code).toBe(1);
-  expect(stderr).toContain("the store refuses PutBucketLifecycleConfiguration");
-});
+test.each([
+  ["501", notImplemented, true],
+  ["400", { status: 400, body: "<Error><Code>MalformedXML</Code><Message>no such rule</Message></Error>" }, true],
+  ["403", denied, false],
+  ["503", { status: 503, body: "" }, false],
+  ["nothing", "drop", false],
+] as const)(
+  "a store that answers %s to a lifecycle: the store is blamed for a refusal of the call only",
+  async (_what, fate, isBlamed) => {
+    const bucket = await newBucket();
+    await using proxy = await StoreProxy.start(store.access.endpoint, ({ path }) =>
+      path.includes("?lifecycle") ? fate : "pass",
+    );
+    const days = { LIFEBOAT_EPOCHS_DAYS: "3", LIFEBOAT_OTHERS_DAYS: "30", LIFEBOAT_ENDPOINT: proxy.endpoint };
+    const { code, stderr } = await run("set-lifecycle.ts", bucket, days);
+    expect(code).toBe(1);
+    expect(stderr).toContain("PutBucketLifecycleConfiguration");
+    expect(stderr.includes("the store refuses PutBucketLifecycleConfiguration")).toBe(isBlamed);
+    expect(stderr.includes("Make the bucket yourself")).toBe(isBlamed);
+  },
+);
