@@ -41,7 +41,8 @@ const bucketPattern = /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/;
 
 /** Reads where the bucket is. A preset only fills in what follows from the store: its endpoint and its usual region. */
 export function readStore(read: ConfigReading): StoreConfig {
-  const store = readKind(read);
+  if (read.optional("store") === "b2") return refuseB2(read);
+  const store = read.choice("store", stores);
   const bucket = read.optional("bucket");
   if (bucket !== undefined && !bucketPattern.test(bucket)) {
     read.fault(`bucket must hold 3 to 63 lower-case letters, digits and hyphens (got ${bucket})`);
@@ -75,10 +76,10 @@ const noB2 =
   "Backblaze B2 answers 501 (NotImplemented) to conditional writes (PUT with If-Match or If-None-Match), without which no machine can claim the bucket; " +
   "take aws, hetzner, r2, minio, or s3 for any other store that honours them";
 
-function readKind(read: ConfigReading): (typeof stores)[number] {
-  if (read.optional("store") !== "b2") return read.choice("store", stores);
+/** One fault, and none of what follows from it: nobody should look for the region of a store that cannot be used. */
+function refuseB2(read: ConfigReading): StoreConfig {
   read.fault(`store b2 is refused: ${noB2}`);
-  return "s3";
+  return { kind: "aws", region: "" };
 }
 
 function readAwsStore(read: ConfigReading, bucket: string | undefined): AwsStoreConfig {
@@ -126,7 +127,7 @@ function readEndpoint(read: ConfigReading, store: GivenStore, region: string): s
   };
   const endpoint = read.optional("endpoint") ?? usual[store];
   if (endpoint === undefined) read.fault(`endpoint is missing: store ${store} needs its URL`);
-  else if (/\.backblazeb2\.com(:\d+)?$/.test(endpoint)) read.fault(`endpoint ${endpoint} is refused: ${noB2}`);
+  else if (/[./]backblazeb2\.com(?=[:/]|$)/i.test(endpoint)) read.fault(`endpoint ${endpoint} is refused: ${noB2}`);
   else if (!isOrigin(endpoint)) read.fault(`endpoint must be https://host[:port] without a path (got ${endpoint})`);
   return endpoint ?? "";
 }

@@ -175,13 +175,16 @@ test("a preset fills in the endpoint of its store", () => {
 });
 
 test("Backblaze B2 is refused by name, for no claim could be won there, and so is a bucket to be made at R2", () => {
-  const b2 = faultsOf({ ...given, "lifeboat:store": "b2" });
+  const b2 = faultsOf({ ...good, "lifeboat:store": "b2" });
   expect(b2).toContain("store b2 is refused: Backblaze B2 answers 501 (NotImplemented) to conditional writes");
-  expect(b2).not.toContain("must be one of");
-  const endpoint = "https://s3.eu-central-003.backblazeb2.com";
-  expect(faultsOf({ ...given, "lifeboat:store": "s3", "lifeboat:endpoint": endpoint })).toContain(
-    "Backblaze B2 answers",
-  );
+  for (const other of ["must be one of", "is missing", "aws:region"]) expect(b2).not.toContain(other);
+  const host = "https://s3.eu-central-003.backblazeb2.com";
+  for (const endpoint of [host, `${host}/`, `${host}:443`, `${host}:443/`, `${host}/boats`, host.toUpperCase()])
+    expect(faultsOf({ ...given, "lifeboat:store": "s3", "lifeboat:endpoint": endpoint })).toContain(
+      `endpoint ${endpoint} is refused: Backblaze B2 answers`,
+    );
+  const another = "https://backblazeb2.com.example.org";
+  expect(faultsOf({ ...given, "lifeboat:store": "s3", "lifeboat:endpoint": another })).toBe("");
   const r2 = { ...given, "lifeboat:store": "r2", "lifeboat:endpoint": "https://abc.r2.cloudflarestorage.com" };
   expect(faultsOf(r2)).toBe("");
   expect(faultsOf({ ...r2, "lifeboat:createBucket": "true" })).toContain("R2 has no PutBucketVersioning");
