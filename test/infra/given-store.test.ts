@@ -1,6 +1,7 @@
 import { beforeAll, expect, test, vi } from "vitest";
 
 import { type LoadedProgram, loadProgram, settings } from "./load-program.ts";
+import type { RecordedResource } from "./recorded-stack.ts";
 
 vi.mock("../../infra/read-release.ts", () => ({
   readRelease: () => ({ sha256: "ab".repeat(32), path: import.meta.filename }),
@@ -18,6 +19,10 @@ beforeAll(async () => {
   };
   program = await loadProgram({ config: { ...settings, ...store } });
 });
+
+function command(name: string): RecordedResource {
+  return program.the("command:local:Command", name);
+}
 
 test("at a given store the bucket is made with versions, and nothing is asked of it that only AWS knows", () => {
   const types = program.resources.map(({ type }) => type).filter((type) => type.startsWith("aws:"));
@@ -55,8 +60,7 @@ test("the given key goes to the machine, and to no command in clear", () => {
 });
 
 test("our own script puts release, card and settings there, each in its turn, and nothing takes them away", () => {
-  const upload = (name: string) => program.the("command:local:Command", name);
-  const named = [`release-${"ab".repeat(6)}`, "recovery-card", "recovery-settings"].map(upload);
+  const named = [`release-${"ab".repeat(6)}`, "recovery-card", "recovery-settings"].map(command);
   for (const { inputs, retainOnDelete } of named) {
     expect(inputs).toMatchObject({ create: "node ../scripts/cloud/upload-object.ts" });
     expect([inputs["delete"], retainOnDelete]).toEqual([undefined, true]);
@@ -71,16 +75,14 @@ test("our own script puts release, card and settings there, each in its turn, an
   });
   expect(JSON.parse(recovery.LIFEBOAT_TEXT)).toMatchObject({ format: 1, config: { "lifeboat:bucket": "boats" } });
   expect([card.LIFEBOAT_KEY, recovery.LIFEBOAT_KEY]).toEqual(["recovery-card.txt", "recovery.json"]);
-  const waits = (name: string, type: string) =>
-    expect(program.the(type, name).dependencies.some((urn) => urn.includes("::release-"))).toBe(true);
-  waits("active-activation", "command:local:Command");
-  waits("machine", "hcloud:index/server:Server");
-  expect(upload("recovery-card").dependencies.some((urn) => urn.endsWith("active-activation"))).toBe(true);
+  for (const waiting of [command("active-activation"), program.the("hcloud:index/server:Server")])
+    expect(waiting.dependencies.some((urn) => urn.includes("::release-"))).toBe(true);
+  expect(command("recovery-card").dependencies.some((urn) => urn.endsWith("active-activation"))).toBe(true);
 });
 
 test("the way back names the endpoint", async () => {
   expect(program.outputs.restoreCommand).toContain("https://minio.example.com/boats/head.json");
-  const card = Object(program.the("command:local:Command", "recovery-card").inputs["environment"]).LIFEBOAT_TEXT;
+  const card = Object(command("recovery-card").inputs["environment"]).LIFEBOAT_TEXT;
   expect(card).toContain("pulumi config set --path lifeboat:endpoint https://minio.example.com");
   expect(card).toContain("--adopt boats --region us-east-1 --endpoint https://minio.example.com");
   expect(card).toContain("secretAccessKey");
