@@ -41,7 +41,7 @@ type Circumstances = { options: UpOptions; adoption: Adoption | null; transcript
 
 async function raise(stack: Stack, { options, adoption, transcript }: Circumstances): Promise<void> {
   const isFree = adoption === null && options.location === undefined;
-  const place = isFree ? await findFirstPlace(stack) : undefined;
+  const place = isFree ? await findFirstPlace(stack, settingsFileOf(stack.name)) : undefined;
   if (place !== undefined) transcript.line(place.words);
   const serverType = place?.serverType ?? (await readSettings(stack)).get("serverType") ?? "";
   await ensureRelease({ platform: platformOf(serverType), build: options.build }, transcript);

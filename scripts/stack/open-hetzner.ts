@@ -1,17 +1,24 @@
-import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
 import { HetznerProject, type Labels } from "../cloud/hetzner-project.ts";
 import type { Plan } from "./plan.ts";
+import type { StackSettings } from "./read-settings.ts";
 
 const LabelsSchema = Type.Object({ lifeboat: Type.String(), bucket: Type.String() });
 
 /** Opens the Hetzner project of a stack with what its provider uses: config before environment. */
-export async function openHetzner(stack: Stack): Promise<HetznerProject> {
+export async function openHetzner(stack: Pick<StackSettings, "getAllConfig">): Promise<HetznerProject> {
+  const hetzner = await findHetzner(stack);
+  if (hetzner === undefined) throw new Error("hcloud:token is missing: pulumi config set --secret hcloud:token");
+  return hetzner;
+}
+
+/** The same; undefined when there is no token. */
+export async function findHetzner(stack: Pick<StackSettings, "getAllConfig">): Promise<HetznerProject | undefined> {
   const config = await stack.getAllConfig();
-  const token = config["hcloud:token"]?.value ?? process.env["HCLOUD_TOKEN"];
-  if (token === undefined) throw new Error("hcloud:token is missing: pulumi config set --secret hcloud:token");
+  const token = config["hcloud:token"]?.value ?? process.env["HCLOUD_TOKEN"] ?? "";
+  if (token === "") return undefined;
   return new HetznerProject({ token, endpoint: config["hcloud:endpoint"]?.value ?? process.env["HCLOUD_ENDPOINT"] });
 }
 

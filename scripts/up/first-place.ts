@@ -1,13 +1,11 @@
 import { readFile } from "node:fs/promises";
 
-import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { parseDocument } from "yaml";
 
 import { nameOfStack } from "../../cloud-init/user-data-input.ts";
 import type { Offer } from "../cloud/hetzner-project.ts";
-import { openHetzner } from "../stack/open-hetzner.ts";
-import { settingsFileOf } from "../stack/open-stack.ts";
-import { readProjectName, readSettings } from "../stack/read-settings.ts";
+import { findHetzner } from "../stack/open-hetzner.ts";
+import { readProjectName, readSettings, type StackSettings } from "../stack/read-settings.ts";
 import { Refused } from "../verb/run-verb.ts";
 
 /** What a machine is bought as, and where. */
@@ -21,14 +19,16 @@ const leastCores = 4;
 
 /**
  * Where the first machine of a stack goes when the defaults are sold out. Undefined: where the configuration says. Only a stack that has chosen neither type
- * nor location, and that has neither server nor volume at Hetzner, is free to go elsewhere.
+ * nor location, and that has neither server nor volume at Hetzner, is free to go elsewhere. Without settings or a token nobody is asked: the program says
+ * what is missing, with all other faults.
  */
-export async function findFirstPlace(stack: Stack): Promise<FirstPlace | undefined> {
+export async function findFirstPlace(stack: StackSettings, settingsFile: string): Promise<FirstPlace | undefined> {
   const project = await readProjectName(stack);
   const settings = await readSettings(stack);
   const [serverType, location] = [settings.get("serverType"), settings.get("location")];
-  if (serverType === undefined || location === undefined || (await hasChosen(stack, project))) return undefined;
-  const hetzner = await openHetzner(stack);
+  if (serverType === undefined || location === undefined || !(await mayChoose(settingsFile, project))) return undefined;
+  const hetzner = await findHetzner(stack);
+  if (hetzner === undefined) return undefined;
   const labels = { lifeboat: nameOfStack(project, stack.name.split("/").at(-1) ?? "") };
   const standing = [...(await hetzner.listServers(labels)), ...(await hetzner.listVolumes(labels))];
   return standing.length > 0 ? undefined : choosePlace(await hetzner.listOffers(), { serverType, location });
@@ -95,9 +95,12 @@ function renderChoice({ serverType, location }: Place): string {
   return `pulumi config set serverType ${serverType} && pulumi config set location ${location} && npm run up`;
 }
 
-async function hasChosen({ name }: Stack, project: string): Promise<boolean> {
-  const document = parseDocument(await readFile(settingsFileOf(name), "utf8").catch(() => ""));
-  return ["serverType", "serverTypeFallbacks", "location"].some((key) =>
+// A stack without a settings file has chosen nothing, and is not asked for a place either.
+async function mayChoose(settingsFile: string, project: string): Promise<boolean> {
+  const yaml = await readFile(settingsFile, "utf8").catch(() => null);
+  if (yaml === null) return false;
+  const document = parseDocument(yaml);
+  return !["serverType", "serverTypeFallbacks", "location"].some((key) =>
     document.hasIn(["config", `${project}:${key}`]),
   );
 }

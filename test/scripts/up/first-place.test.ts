@@ -1,7 +1,11 @@
-import { expect, test } from "vitest";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { expect, test, vi } from "vitest";
 
 import type { Offer } from "../../../scripts/cloud/hetzner-project.ts";
-import { choosePlace, refuseUnseenType } from "../../../scripts/up/first-place.ts";
+import { choosePlace, findFirstPlace, refuseUnseenType } from "../../../scripts/up/first-place.ts";
 
 const wanted = { serverType: "cx33", location: "fsn1" };
 
@@ -57,3 +61,27 @@ test("--yes takes no type that nobody saw, and says how to choose it", () => {
   expect(() => answer(true, true)).not.toThrow();
   expect(() => refuseUnseenType(choose({ cx33: ["nbg1"] }), { yes: true, dryRun: false })).not.toThrow();
 });
+
+test.each([
+  ["no settings file", false, "t".repeat(64)],
+  ["no token", true, ""],
+])(
+  "with %s nobody is asked for a place, so that the program tells all faults together",
+  async (_what, hasFile, token) => {
+    const directory = await mkdtemp(join(tmpdir(), "lifeboat-place-"));
+    const settingsFile = join(directory, "Pulumi.production.yaml");
+    if (hasFile) await writeFile(settingsFile, "config: {}\n");
+    vi.stubEnv("HCLOUD_TOKEN", token);
+    // Nothing listens there: whoever asks does so until the test fails.
+    vi.stubEnv("HCLOUD_ENDPOINT", "http://127.0.0.1:1");
+    const defaults = { "lifeboat:serverType": { value: "cx33" }, "lifeboat:location": { value: "fsn1" } };
+    const stack = {
+      name: "production",
+      getAllConfig: async () => defaults,
+      workspace: { projectSettings: async () => ({ name: "lifeboat" }) },
+    };
+    expect(await findFirstPlace(stack, settingsFile)).toBeUndefined();
+    vi.unstubAllEnvs();
+    await rm(directory, { recursive: true });
+  },
+);
