@@ -26,7 +26,7 @@ export function chooseServerType({ config, survey }: ServerTypeChoice): string {
   if (chosen !== undefined) return chosen;
   throw new pulumi.RunError(
     `${describeAbsence(wanted, survey.offers)} in ${location}; nothing was changed. ${suggestOthers(wanted, offered)}` +
-      suggestPlaces(wanted, survey.offers),
+      suggestPlaces(wanted, survey),
   );
 }
 
@@ -46,7 +46,7 @@ function suggestOthers([first]: readonly string[], offered: readonly ServerTypeO
   return `To be had there: ${others.join(", ")}; pulumi config set serverType ${others[0]}, `;
 }
 
-function suggestPlaces(wanted: readonly string[], offers: readonly ServerTypeOffer[]): string {
+function suggestPlaces(wanted: readonly string[], { offers, servers }: ServerTypeChoice["survey"]): string {
   const places = wanted.flatMap((type) => {
     const { availableIn = [] } = offers.find(({ name }) => name === type) ?? {};
     return availableIn.length === 0 ? [] : [{ type, availableIn }];
@@ -54,5 +54,11 @@ function suggestPlaces(wanted: readonly string[], offers: readonly ServerTypeOff
   const [first] = places;
   if (first === undefined) return "and no other location has one either";
   const list = places.map(({ type, availableIn }) => `${type} in ${availableIn.join(", ")}`).join("; ");
-  return `or another location, which has one (${list}): pulumi config set location ${first.availableIn[0]}. Then npm run up`;
+  const [location] = first.availableIn;
+  // A machine that stands is moved only by whoever says so.
+  const commands =
+    servers.length > 0
+      ? `npm run up -- --location ${location}`
+      : `pulumi config set location ${location}. Then npm run up`;
+  return `or another location, which has one (${list}): ${commands}`;
 }

@@ -51,7 +51,9 @@ test("when no wanted type can be had, it is told what can be, and that nothing w
   expect(refusal).toContain(
     "which has one (cx33 in hel1; cpx32 in hel1): pulumi config set location hel1. Then npm run up",
   );
-  expect(refusalOf(() => choose([], [{ ...standing, rebuild: "2" }]))).toContain("wait for cx33");
+  const moved = refusalOf(() => choose([], [{ ...standing, rebuild: "2" }]));
+  expect(moved).toContain("wait for cx33");
+  expect(moved).toMatch(/: npm run up -- --location hel1$/);
 });
 
 test("when no location has one, no location is named", () => {
