@@ -11,7 +11,7 @@ import { stopMachine } from "./stack/stop-machine.ts";
 import { type Adoption, openAdoption } from "./up/adoption.ts";
 import { upCommand, type UpOptions } from "./up/arguments.ts";
 import { ensureRelease } from "./up/ensure-release.ts";
-import { findFirstPlace, refuseUnseenType } from "./up/first-place.ts";
+import { findFirstPlace, refuseUnseenType, renderFreeing } from "./up/first-place.ts";
 import { recogniseGoneServer } from "./up/gone-server.ts";
 import { findOldMachine, retireMachine } from "./up/old-machine.ts";
 import { previewRefreshed, type RefreshedPlan } from "./up/preview-refreshed.ts";
@@ -66,7 +66,11 @@ async function raise(stack: Stack, { options, adoption, transcript }: Circumstan
   await settings.accept();
   adoption?.keep();
   if (old !== null) await retireMachine(old, transcript);
-  const { url, state } = await raiseStack(stack, { plan, refresh, stoppedIp }, transcript);
+  const raised = raiseStack(stack, { plan, refresh, stoppedIp }, transcript);
+  const { url, state } = await raised.catch((error: unknown) => {
+    if (place !== undefined) transcript.line(renderFreeing(place));
+    throw error;
+  });
   if (adoption !== null) transcript.line(`the API's new token, and the only one it accepts: ${adoption.apiToken}`);
   transcript.line(`ready, the replica is ${state}`);
   transcript.line(url);

@@ -75,6 +75,14 @@ export function refuseUnseenType(
   );
 }
 
+/** What to do when the place could not be had after all: it stands in the settings by then, and would count as chosen by a person. */
+export function renderFreeing({ serverType, location }: Place): string {
+  return (
+    `the settings now say ${serverType} in ${location}. If it sold out meanwhile, and no machine was made, take another: ` +
+    "pulumi config rm serverType; pulumi config rm location; npm run up"
+  );
+}
+
 type Candidate = { offer: Offer; location: string };
 
 function priceOf({ offer, location }: Candidate): number {

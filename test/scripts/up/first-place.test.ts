@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 
 import type { Offer } from "../../../scripts/cloud/hetzner-project.ts";
-import { choosePlace, findFirstPlace, refuseUnseenType } from "../../../scripts/up/first-place.ts";
+import { choosePlace, findFirstPlace, refuseUnseenType, renderFreeing } from "../../../scripts/up/first-place.ts";
 
 const wanted = { serverType: "cx33", location: "fsn1" };
 
@@ -85,3 +85,9 @@ test.each([
     await rm(directory, { recursive: true });
   },
 );
+
+test("a place that sold out after it was approved is freed by commands that are named", () => {
+  const words = renderFreeing({ serverType: "cx33", location: "nbg1" });
+  expect(words).toContain("cx33 in nbg1");
+  expect(words).toMatch(/pulumi config rm serverType; pulumi config rm location; npm run up$/);
+});
