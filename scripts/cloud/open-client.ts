@@ -22,8 +22,9 @@ export async function openCloudStore(
 export async function openPatientStore(
   environment: Environment,
   readSecret: () => Promise<string>,
+  requestLimitMs?: number,
 ): Promise<CloudStore> {
-  return openStore(environment, readSecret, {});
+  return openStore(environment, readSecret, requestLimitMs === undefined ? {} : { limits: { requestTimeout: requestLimitMs } });
 }
 
 /** The same as the patient one, for large objects: an upload may last as long as it moves. The secret key is read from stdin. */
@@ -31,7 +32,7 @@ export async function openUploadStore(environment: Environment): Promise<CloudSt
   return openStore(environment, readSecretFromStdin, { limits: { requestTimeout: 0, socketTimeout: 60_000 } });
 }
 
-type Manner = { maxAttempts?: number; limits?: { requestTimeout: number; socketTimeout: number } };
+type Manner = { maxAttempts?: number; limits?: { requestTimeout: number; socketTimeout?: number } };
 
 async function openStore(
   environment: Environment,

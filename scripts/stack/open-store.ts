@@ -7,7 +7,15 @@ import type { Plan } from "./plan.ts";
  * Opens the bucket of a plan as its program's own scripts would, a given store with the key of the stack's config. Undefined when the plan does not
  * tell where the bucket is.
  */
-export async function openStoreOf(stack: Stack, { storeEnvironment }: Plan): Promise<CloudStore | undefined> {
+export async function openStoreOf(
+  stack: Stack,
+  { storeEnvironment }: Plan,
+  requestLimitMs?: number,
+): Promise<CloudStore | undefined> {
   if (storeEnvironment === undefined) return undefined;
-  return openPatientStore(storeEnvironment, async () => (await stack.getConfig("secretAccessKey")).value);
+  return openPatientStore(
+    storeEnvironment,
+    async () => (await stack.getConfig("secretAccessKey")).value,
+    requestLimitMs,
+  );
 }

@@ -17,6 +17,8 @@ const gibibyte = 1024 ** 3;
 const copies = 3;
 /** The default of Pulumi.yaml. */
 const defaultSizeGb = 10;
+// A listing steps over every delete marker (ADR 22): with 350,000 of them one page may take longer than other requests may.
+const listLimitMs = 180_000;
 const HeadSchema = Type.Object({
   epoch: Type.String(),
   parent: Type.Union([Type.Object({ epoch: Type.String() }), Type.Null()]),
@@ -25,7 +27,7 @@ const HeadSchema = Type.Object({
 /** Warns of a volume that is too small for the database that lies in the bucket; null when there is nothing to say. */
 export async function warnOfSmallVolume(stack: Stack, plan: Plan): Promise<string | null> {
   const sizeGb = Number((await readSettings(stack)).get("volumeSizeGb") ?? defaultSizeGb);
-  using store = await openStoreOf(stack, plan);
+  using store = await openStoreOf(stack, plan, listLimitMs);
   if (store === undefined) return null;
   try {
     const bytes = await fetchDatabaseSize(store);
