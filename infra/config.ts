@@ -74,7 +74,10 @@ export function readConfig(): InfraConfig {
     ),
     heartbeatUrl: read.optionalSecret("heartbeatUrl", (url) => (isPlainUrl(url) ? null : plainUrlRule)),
   };
-  if (config.store.kind === "aws" && !config.keyFromAnywhere) demandShortPolicy(read, config.adminCidrs);
+  if (config.store.kind === "aws" && !config.keyFromAnywhere) {
+    // The account's number, which the default name ends with, has twelve digits.
+    demandShortPolicy(read, config.store.bucket ?? `${config.name}-123456789012`, config.adminCidrs);
+  }
   // It is a host name and the value of a label.
   if (!/^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$/.test(config.name)) {
     read.fault(
@@ -115,8 +118,8 @@ function readAdminCidrs(read: ConfigReading): string[] {
 }
 
 // They stand in the policy of the machine's key, four times.
-function demandShortPolicy(read: ConfigReading, adminCidrs: readonly string[]): void {
-  const longest = machinePolicy("b".repeat(63), ["255.255.255.255/32", ...adminCidrs]);
+function demandShortPolicy(read: ConfigReading, bucket: string, adminCidrs: readonly string[]): void {
+  const longest = machinePolicy(bucket, ["255.255.255.255/32", ...adminCidrs]);
   if (JSON.stringify(longest).length <= userPolicyLimit) return;
   read.fault(
     `adminCidrs: ${adminCidrs.length} networks are too many for the policy of the machine's key, which AWS limits to ${userPolicyLimit} characters: ` +

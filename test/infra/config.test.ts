@@ -102,7 +102,9 @@ test("Debian 12 can still be chosen, and nothing else", () => {
 
 test("more networks than fit into the policy of the machine's key are refused, unless it works from everywhere", () => {
   const many = Array.from({ length: 12 }, (_item, index) => `203.0.113.${100 + index}/32`);
-  const settings = { ...good, "lifeboat:adminCidrs": JSON.stringify(many) };
+  const here = { ...good, "lifeboat:adminCidrs": JSON.stringify(many) };
+  const settings = { ...here, "lifeboat:bucket": "b".repeat(63) };
+  expect(read(here).adminCidrs).toHaveLength(12);
   expect(faultsOf(settings)).toContain("set keyFromAnywhere to true");
   expect(read({ ...settings, "lifeboat:keyFromAnywhere": "true" }).adminCidrs).toHaveLength(12);
   expect(read({ ...given, "lifeboat:adminCidrs": JSON.stringify(many) }).adminCidrs).toHaveLength(12);
