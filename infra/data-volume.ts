@@ -47,7 +47,7 @@ export class DataVolume extends pulumi.ComponentResource {
         parent: this,
         // Always: it depends on the server, so a destroy that took it would take it first, out of the running machine.
         retainOnDelete: true,
-        // What was written on an adopted volume is told by its marks, never by its name.
+        // An adopted volume keeps its name: it is found by its labels, and boot checks its contents by the marker files on it.
         ...(adopted === undefined ? {} : { import: String(adopted.id), ignoreChanges: ["name"] }),
       },
     );
