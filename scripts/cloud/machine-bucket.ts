@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { GetObjectCommand } from "@aws-sdk/client-s3";
+import { GetObjectCommand, S3ServiceException } from "@aws-sdk/client-s3";
 
 import { sentinelKey } from "../../app/replica/sentinel.ts";
 import { hostKeysObject, parseHostKeys } from "./host-keys.ts";
@@ -12,23 +12,30 @@ const pollMs = 2_000;
 // AWS makes new keys known everywhere within seconds; one answer may come from a place that knows it early.
 const neededAnswers = 3;
 
+const placeHint =
+  "at AWS the machine's key works from the machine and from adminCidrs only: is this computer's address in adminCidrs? " +
+  'If not: pulumi config set --path "adminCidrs[0]" "$(curl -4s ifconfig.me)/32", or pulumi config set keyFromAnywhere true';
+
 /** The bucket, as a machine with these settings sees it. */
 export class MachineBucket implements Disposable {
   readonly #store: CloudStore;
   readonly #accessKeyId: string;
+  readonly #limitMs: number;
 
-  private constructor(store: CloudStore, accessKeyId: string) {
+  private constructor(store: CloudStore, { accessKeyId, limitMs }: { accessKeyId: string; limitMs: number }) {
     this.#store = store;
     this.#accessKeyId = accessKeyId;
+    this.#limitMs = limitMs;
   }
 
   /** Opens it where the environment says, with the machine's key instead of whoever runs this. */
   static async open(
     environment: NodeJS.ProcessEnv,
-    { accessKeyId, secretAccessKey }: MachineSettings,
+    { accessKeyId, secretAccessKey }: Pick<MachineSettings, "accessKeyId" | "secretAccessKey">,
+    limitMs = waitLimitMs,
   ): Promise<MachineBucket> {
     const place = { ...environment, AWS_PROFILE: "", LIFEBOAT_ACCESS_KEY_ID: accessKeyId };
-    return new MachineBucket(await openPatientStore(place, async () => secretAccessKey), accessKeyId);
+    return new MachineBucket(await openPatientStore(place, async () => secretAccessKey), { accessKeyId, limitMs });
   }
 
   /** Waits until the bucket accepts the key. A machine that got it sooner would take the refusal for a wrong bucket. Throws after two minutes. */
@@ -50,12 +57,12 @@ export class MachineBucket implements Disposable {
 
   async #waitForObject(key: string, failure: string): Promise<string> {
     const { client, bucket } = this.#store;
-    for (const endAt = Date.now() + waitLimitMs; ;) {
+    for (const endAt = Date.now() + this.#limitMs; ;) {
       try {
         const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
         return (await Body?.transformToString()) ?? "";
       } catch (cause) {
-        if (Date.now() > endAt) throw new Error(failure, { cause });
+        if (Date.now() > endAt) throw new Error(isForbidden(cause) ? `${failure}; ${placeHint}` : failure, { cause });
         await sleep(pollMs);
       }
     }
@@ -64,4 +71,8 @@ export class MachineBucket implements Disposable {
   [Symbol.dispose](): void {
     this.#store[Symbol.dispose]();
   }
+}
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof S3ServiceException && error.$metadata.httpStatusCode === 403;
 }

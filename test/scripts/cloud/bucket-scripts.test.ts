@@ -16,6 +16,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { openBucket } from "../../../app/replica/bucket.ts";
 import { fetchSentinel } from "../../../app/replica/sentinel.ts";
+import { MachineBucket } from "../../../scripts/cloud/machine-bucket.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../../scripts/drill/seaweed-store.ts";
 import { makeBucket, openS3 } from "../../infra/limited-key.ts";
 import { type Decide, StoreProxy } from "../../replica/store-proxy.ts";
@@ -309,3 +310,19 @@ test.each([
     expect(stderr.includes("Make the bucket yourself")).toBe(isBlamed);
   },
 );
+
+test("a machine's key that is refused here is told with the places from which it works, and one without an answer is not", async () => {
+  const { endpoint, region, accessKeyId, secretAccessKey } = store.access;
+  const environment = {
+    LIFEBOAT_BUCKET: await newBucket(),
+    LIFEBOAT_REGION: region,
+    LIFEBOAT_ENDPOINT: endpoint,
+    LIFEBOAT_PATH_STYLE: "true",
+  };
+  using refused = await MachineBucket.open(environment, { accessKeyId, secretAccessKey: "wrong" }, 0);
+  await expect(refused.waitUntilKeyWorks()).rejects.toThrow(
+    /does not accept key .*adminCidrs only.*pulumi config set --path "adminCidrs\[0\]".*keyFromAnywhere true$/,
+  );
+  using empty = await MachineBucket.open(environment, { accessKeyId, secretAccessKey }, 0);
+  await expect(empty.waitUntilKeyWorks()).rejects.toThrow(/does not accept key \S+$/);
+});
