@@ -37,6 +37,7 @@ export class LitestreamWatch {
   #reported = false;
   #kills = 0;
   #killedAt = Number.NEGATIVE_INFINITY;
+  #isJudging = false;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -51,7 +52,7 @@ export class LitestreamWatch {
       return answer;
     } catch (error) {
       this.#failingSince ??= startedAt;
-      await this.#noteFailure(error instanceof Error ? error.message : String(error), this.#failingSince);
+      this.#noteFailure(error instanceof Error ? error.message : String(error), this.#failingSince);
       throw error;
     }
   }
@@ -67,7 +68,7 @@ export class LitestreamWatch {
     this.#kills = 0;
   }
 
-  async #noteFailure(cause: string, since: number): Promise<void> {
+  #noteFailure(cause: string, since: number): void {
     const { limits, log } = this.#options;
     const silentMs = Math.round(performance.now() - since);
     if (silentMs < limits.silentMs) return;
@@ -75,18 +76,29 @@ export class LitestreamWatch {
     this.#reported = true;
     const blame = findBlame(cause);
     // No restart of Litestream cures the store.
-    if (!this.#mayKill() || blame === "store-fails" || blame === "store-refuses") return;
+    if (this.#isJudging || !this.#mayKill() || blame === "store-fails" || blame === "store-refuses") return;
+    this.#isJudging = true;
+    // Beside the syncs: the store's listing may take minutes, and whoever waits for a sync must not wait for it.
+    this.#judge(cause, since)
+      .catch((err: unknown) => log.warn({ err }, "a Litestream that does not upload cannot be killed"))
+      .finally(() => (this.#isJudging = false));
+  }
+
+  async #judge(cause: string, since: number): Promise<void> {
+    const { askStore, kill, log } = this.#options;
     const askedAt = performance.now();
     try {
-      await this.#options.askStore();
+      await askStore();
     } catch {
       return;
     }
+    // A sync has succeeded meanwhile.
+    if (this.#failingSince !== since) return;
     // One that is killed while it lists would begin anew, and never come to an end.
-    if (silentMs < slowListings * (performance.now() - askedAt)) return;
+    if (askedAt - since < slowListings * (performance.now() - askedAt)) return;
     this.#kills += 1;
     this.#killedAt = performance.now();
-    const killedPids = await this.#options.kill();
+    const killedPids = await kill();
     log.warn({ killedPids, cause }, "Litestream does not upload though the store answers, and is killed");
   }
 

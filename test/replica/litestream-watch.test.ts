@@ -130,3 +130,42 @@ test("a Litestream is left alone while the store itself fails, and killed once a
     ["info", "Litestream uploads again"],
   ]);
 });
+
+test("no sync waits for the store's listing: its fault is told at once, and Litestream is judged beside it", async () => {
+  const { log, logged } = recordLog();
+  const asked: PromiseWithResolvers<void>[] = [];
+  let kills = 0;
+  const watch = new LitestreamWatch({
+    limits: { silentMs: 0, pausesMs: [0] },
+    askStore: () => {
+      const answer = Promise.withResolvers<void>();
+      asked.push(answer);
+      return answer.promise;
+    },
+    kill: async () => {
+      kills += 1;
+      throw new Error("no such process");
+    },
+    log,
+  });
+  const fail = () => expect(watch.observe(() => Promise.reject(new Error("late")))).rejects.toThrow("late");
+  await fail();
+  await fail();
+  expect([asked.length, kills]).toEqual([1, 0]);
+  // What works again is not killed by a judgement that was under way.
+  await watch.observe(() => Promise.resolve());
+  await sleep(50);
+  asked[0]?.resolve();
+  await sleep(50);
+  expect(kills).toBe(0);
+  // The silence has to be longer than the listing.
+  await fail();
+  await sleep(50);
+  asked[1]?.reject(new Error("down"));
+  await sleep(0);
+  await fail();
+  asked[2]?.resolve();
+  await sleep(0);
+  expect([asked.length, kills]).toEqual([3, 1]);
+  expect(logged.map(({ event }) => event)).toContain("a Litestream that does not upload cannot be killed");
+});
