@@ -35,7 +35,7 @@ export type ReplicationOptions = {
  * After this long the replica is synced and head is read though nobody asks: the age that /ready shows must not be a
  * guess.
  */
-export const heartbeatMs = 10_000;
+export const idleSyncMs = 10_000;
 /** A base above this size takes longer to upload than a request should wait. */
 export const quickBaseBytes = 32 * 1024 * 1024;
 export const unanswered = "the sync has not been answered yet";

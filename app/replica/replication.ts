@@ -9,7 +9,7 @@ import { ReplicaWatch } from "./replica-watch.ts";
 import {
   NotReplicated,
   type ReplicationOptions,
-  heartbeatMs,
+  idleSyncMs,
   quickBaseBytes,
   retryAfterMs,
   unanswered,
@@ -211,7 +211,7 @@ export class Replication {
 
   #lookAtHead(): void {
     void this.#pollHead();
-    if ((this.replicatedAgeMs ?? 0) > heartbeatMs) this.#rounds.request();
+    if ((this.replicatedAgeMs ?? 0) > idleSyncMs) this.#rounds.request();
   }
 
   /**
