@@ -37,6 +37,12 @@ test("a first up whose type is sold out makes nothing and says what can be had, 
 test("a first `npm run up` of a stack that has chosen neither type nor location goes where its type can be had, and stays there", async () => {
   breakCloud({ soldOut: ["cx33@fsn1"] });
   const up = () => runVerb({ project: scenario, checkout: scenario.checkout }, ["up", "--yes"]);
+  await scenario.stack.removeConfig("hcloud:token");
+  await set({ volumeSizeGb: "5" });
+  const faulty = await up();
+  for (const fault of ["hcloud:token is missing", "volumeSizeGb"]) expect(faulty.stderr).toContain(fault);
+  await scenario.stack.removeConfig("volumeSizeGb");
+  await scenario.stack.setConfig("hcloud:token", { value: scenario.hetzner.token, secret: true });
   const { code, stdout, stderr } = await up();
   expect([code, stderr]).toEqual([0, ""]);
   expect(stdout).toContain("server type cx33 is sold out in fsn1: this plan takes it in nbg1");
