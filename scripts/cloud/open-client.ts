@@ -24,7 +24,11 @@ export async function openPatientStore(
   readSecret: () => Promise<string>,
   requestLimitMs?: number,
 ): Promise<CloudStore> {
-  return openStore(environment, readSecret, requestLimitMs === undefined ? {} : { limits: { requestTimeout: requestLimitMs } });
+  return openStore(
+    environment,
+    readSecret,
+    requestLimitMs === undefined ? {} : { limits: { requestTimeout: requestLimitMs } },
+  );
 }
 
 /** The same as the patient one, for large objects: an upload may last as long as it moves. The secret key is read from stdin. */
