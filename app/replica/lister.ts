@@ -14,18 +14,22 @@ type ListerOptions = {
   onSlowListing: OnSlowListing | undefined;
 };
 
+/** Of one try, for faults that are told at once. */
 const attempts = 3;
+/** What the first tries have, as parts of `listMs`, which the last one has: a lost request costs 30 s, not all of it. */
+const firstParts = [1 / 20, 1 / 5] as const;
 
 /**
  * Lists a bucket page by page, with a patience of its own: a versioned store steps over every delete marker that lies
  * before the first live key, which takes minutes where there are millions. So a page may take long as long as the store
  * answers other requests; a store that has fallen silent is told from it by a small request beside it, again and again.
+ * A single request that is lost, as with its connection, looks like a slow one: so it is sent anew, and given longer.
  */
 export class Lister {
   readonly #client: S3Client;
   readonly #bucket: string;
   readonly #options: ListerOptions;
-  /** The longest that a page has taken so far. */
+  /** The longest that a page has taken so far, by the try that brought it. */
   longestMs = 0;
 
   constructor(config: BucketConfig, options: ListerOptions) {
@@ -71,18 +75,38 @@ export class Lister {
     const { limits, isAnswering, onSlowListing } = this.#options;
     const startedAt = performance.now();
     const giveUp = new AbortController();
-    const abortSignal = AbortSignal.any([giveUp.signal, AbortSignal.timeout(limits.listMs)]);
     const watch = setInterval(() => {
       onSlowListing?.({ doing, waitedMs: Math.round(performance.now() - startedAt) });
       void isAnswering().then((answers) => answers || giveUp.abort());
     }, limits.callMs);
     try {
-      return await this.#client.send(command, { abortSignal });
+      return await this.#tryLonger(command, giveUp.signal);
     } catch (error) {
       throw toBucketError(error, doing);
     } finally {
       clearInterval(watch);
-      this.longestMs = Math.max(this.longestMs, performance.now() - startedAt);
     }
+  }
+
+  async #tryLonger(command: ListObjectsV2Command, givenUp: AbortSignal): Promise<ListObjectsV2CommandOutput> {
+    const { listMs } = this.#options.limits;
+    for (const part of firstParts) {
+      // A store that took long for one page takes long for the next.
+      const limitMs = Math.ceil(Math.min(listMs, Math.max(part * listMs, 2 * this.longestMs)));
+      const tooLong = AbortSignal.timeout(limitMs);
+      try {
+        return await this.#send(command, AbortSignal.any([givenUp, tooLong]));
+      } catch (error) {
+        if (givenUp.aborted || !tooLong.aborted) throw error;
+      }
+    }
+    return this.#send(command, AbortSignal.any([givenUp, AbortSignal.timeout(listMs)]));
+  }
+
+  async #send(command: ListObjectsV2Command, abortSignal: AbortSignal): Promise<ListObjectsV2CommandOutput> {
+    const startedAt = performance.now();
+    const page = await this.#client.send(command, { abortSignal });
+    this.longestMs = Math.max(this.longestMs, performance.now() - startedAt);
+    return page;
   }
 }
