@@ -8,7 +8,7 @@ import { isKeyFault } from "./bucket-error.ts";
 import { type Bucket, openBucket } from "./bucket.ts";
 import { carryOutClaim } from "./carry-out-claim.ts";
 import { ClaimLost, ClaimUnsettled, takeUpEpoch } from "./claim.ts";
-import { BootRefused, type Refusal } from "./decide-boot.ts";
+import { BootRefused, bootAgain, type Refusal } from "./decide-boot.ts";
 import { adviseOnStore } from "./diagnose-store.ts";
 import type { Step } from "./install.ts";
 import { renderLitestreamConfig } from "./litestream-config.ts";
@@ -140,9 +140,10 @@ function toOutcome(machine: Machine, error: unknown): Partial<BootReport> {
   // A full disk is no sick store, and a restart would end the same way.
   if (error instanceof Error && isOutOfSpace(error))
     return { outcome: "refused", ...tellFullDisk(machine, error.message) };
-  const next = adviseOnStore(error);
-  if (next === null) throw error;
-  return { outcome: "refused", row: 2, cause: error instanceof Error ? error.message : String(error), next };
+  const advice = adviseOnStore(error);
+  if (advice === null) throw error;
+  const cause = error instanceof Error ? error.message : String(error);
+  return { outcome: "refused", row: 2, cause, next: `${advice}; then ${bootAgain}` };
 }
 
 function pick({ row, cause, next }: Refusal): Partial<BootReport> {

@@ -7,7 +7,7 @@ import type { Bucket } from "./bucket.ts";
 import { epochPrefix } from "./chain.ts";
 import { claimHead, putEpochNote, takeOverEpoch } from "./claim.ts";
 import { probeConditionalWrites } from "./conditional-writes.ts";
-import { BootRefused, type Claim } from "./decide-boot.ts";
+import { BootRefused, bootAgain, type Claim } from "./decide-boot.ts";
 import { type Installed, type Step, installDatabase } from "./install.ts";
 import { findBlame } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
@@ -157,7 +157,7 @@ function refuseReplica({ plan, machine }: ClaimContext, cause: string): BootRefu
     act: "refuse",
     row: plan.row,
     cause,
-    next: `check epochs/${plan.parent?.epoch ?? ""}/ and the free space${quarantineHint(machine)}, then boot again`,
+    next: `check epochs/${plan.parent?.epoch ?? ""}/ and the free space${quarantineHint(machine)}, then ${bootAgain}`,
   });
 }
 

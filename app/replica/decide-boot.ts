@@ -28,6 +28,9 @@ export type BootFacts = {
   position: CommitSequence | null;
 };
 
+/** How a refused boot is run again: what every refusal ends with. By hand it has no unit. */
+export const bootAgain = "boot again (on the machine: systemctl restart lifeboat-bootstrap; by hand: docs/by-hand.md)";
+
 export type Content = "fresh" | "volume" | "restore" | "compare";
 export type Refusal = { act: "refuse"; row: number; cause: string; next: string };
 export type Claim = { act: "claim"; row: number; parent: Parent | null; content: Content; replaces: readonly string[] };
@@ -55,7 +58,7 @@ function decideWithoutHead(facts: BootFacts): BootPlan {
       act: "refuse",
       row: 6,
       cause: "head.json is gone, but epochs exist in the bucket",
-      next: "restore an older version of head.json in the bucket, then boot again",
+      next: `restore an older version of head.json in the bucket, then ${bootAgain}`,
     };
   }
   if (facts.mark !== null && facts.database === "present") {
@@ -63,7 +66,7 @@ function decideWithoutHead(facts: BootFacts): BootPlan {
       act: "refuse",
       row: 5,
       cause: `the bucket is empty, but this volume holds a database of epoch ${facts.mark.epoch}: it may be the last copy`,
-      next: "check the bucket's name and contents; to start from nothing, move the data directory away first",
+      next: `check the bucket's name and contents; to start from nothing, move the data directory away; then ${bootAgain}`,
     };
   }
   if (facts.database === "foreign") return refuseForeign(5);
@@ -76,7 +79,7 @@ function refuseForeign(row: number): Refusal {
     act: "refuse",
     row,
     cause: "nothing is in the bucket yet, but a database that Lifeboat did not make lies on this volume",
-    next: "move it out of the data directory to start with an empty one, then boot again; nothing here was touched",
+    next: `nothing here was touched; to start with an empty one, move it out of the data directory, then ${bootAgain}`,
   };
 }
 
@@ -120,7 +123,7 @@ function refuseSuperseded(head: Head): Refusal {
     act: "refuse",
     row: 4,
     cause: `machine ${head.machine} has taken over with epoch ${head.epoch}; this machine's life ended before it`,
-    next: "delete this machine, or empty its data directory if it shall take over on purpose",
+    next: `delete this machine; or, if it shall take over on purpose, empty its data directory, then ${bootAgain}`,
   };
 }
 
@@ -132,7 +135,7 @@ function decideWithBase(facts: BootFacts, head: Head): BootPlan {
       act: "refuse",
       row: 7,
       cause: `the replica of the ${head.state} epoch ${head.epoch} cannot be restored: ${missing}`,
-      next: `bring the deleted versions under epochs/${head.epoch}/ back in the bucket, then boot again`,
+      next: `bring the deleted versions under epochs/${head.epoch}/ back in the bucket, then ${bootAgain}`,
     };
   }
   const parent = parentOf(head);
@@ -159,7 +162,7 @@ function decideWithoutBase(facts: BootFacts, head: Head): BootPlan {
       act: "refuse",
       row: 9,
       cause: `epoch ${head.epoch} never got a base, and its parent ${parent.epoch} cannot be restored: ${missing}`,
-      next: `bring the deleted versions under epochs/${parent.epoch}/ back in the bucket, then boot again`,
+      next: `bring the deleted versions under epochs/${parent.epoch}/ back in the bucket, then ${bootAgain}`,
     };
   }
   return { act: "claim", row: 10, parent, content: isOf(facts, parent) ? "compare" : "restore", replaces };

@@ -91,7 +91,7 @@ const advices: Partial<Record<BucketFault, string>> = {
   "never-matches":
     "this store takes no conditional write (PUT with If-Match), without which no claim can be won; use one that honours them, or a newer version of this one",
   "object-locked":
-    "this bucket keeps objects by Object Lock, which wants a checksum with each PUT; Litestream 0.5.17 does not support that. Use a bucket without Object Lock or without a default retention (versioning does what Lifeboat needs), then boot again",
+    "this bucket keeps objects by Object Lock, which wants a checksum with each PUT; Litestream 0.5.17 does not support that. Use a bucket without Object Lock or without a default retention (versioning does what Lifeboat needs)",
   "tls-refused":
     "check the endpoint: https:// or http://, the port, the name in its certificate, who signed that and until when it is valid, and this machine's clock; `openssl s_client -connect <host>:<port>` shows it",
 };

@@ -15,7 +15,7 @@ import type { Inspection } from "./replica-watch.ts";
 import type { ReplicationOptions } from "./replication-options.ts";
 import { Replication } from "./replication.ts";
 import type { Fence } from "./report.ts";
-import { newestRunOf, noteReplicated } from "./take-up-disk.ts";
+import { newestRunOf, noteReplicated, startBoot } from "./take-up-disk.ts";
 import { waitForStore } from "./wait-for-store.ts";
 
 /** Every shared sync makes one file, and a restore reads each that is not yet compacted: at most ten a second. */
@@ -124,7 +124,7 @@ async function confirmOwnHead(bucket: Bucket, mark: Mark, onFault: OnStoreFault)
     throw new Superseded(`machine ${head.machine} has taken over with epoch ${head.epoch}`);
   if (!sawRun(mark, runOf(head)))
     throw new Superseded(
-      `epoch ${head.epoch} was taken up after this disk was last used: a copy of this machine serves, or the disk was put back; start boot, which judges it`,
+      `epoch ${head.epoch} was taken up after this disk was last used: a copy of this machine serves, or the disk was put back; start boot, which judges it (${startBoot})`,
     );
 }
 

@@ -9,6 +9,9 @@ import { readMark, writeMark, type Mark } from "./mark.ts";
 import { parseJson } from "./parse-json.ts";
 import { isDatabase, readStagedTxid } from "./survey.ts";
 
+/** Boot and what follows it. The bootstrap alone would leave a boot that has once succeeded as it is. */
+export const startBoot = "on the machine: systemctl restart lifeboat.target; by hand: docs/by-hand.md";
+
 const ReplicatedSchema = Type.Object({ run: Type.String(), txid: Type.String() });
 
 /** How far a run of the epoch has come in the bucket. */
@@ -23,8 +26,11 @@ export function takeUpDisk(machine: Machine): Mark {
   const { files } = machine;
   const mark = readMark(files.mark);
   if (mark?.bootId !== machine.bootId)
-    throw new Error(`boot has not prepared ${files.dataDirectory} since the system started; start boot first`);
-  if (!isDatabase(files.database)) throw new Error(`${files.database} is gone or empty; start boot, which restores it`);
+    throw new Error(
+      `boot has not prepared ${files.dataDirectory} since the system started; start boot first (${startBoot})`,
+    );
+  if (!isDatabase(files.database))
+    throw new Error(`${files.database} is gone or empty; start boot, which restores it (${startBoot})`);
   assertNotPutBack(files, mark);
   if (mark.cleanStop === null) return mark;
   const living = { ...mark, cleanStop: null };
@@ -52,7 +58,7 @@ function assertNotPutBack(files: MachineFiles, mark: Mark): void {
   if (staged !== null && staged >= txid) return;
   throw new Error(
     `TXID ${txid} was replicated from ${files.dataDirectory}, but Litestream's files there end at ${staged ?? "nothing"}: ` +
-      "the disk was put back, or they were deleted; start boot first, which compares it with the bucket",
+      `the disk was put back, or they were deleted; start boot first, which compares it with the bucket (${startBoot})`,
   );
 }
 

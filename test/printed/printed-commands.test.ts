@@ -45,6 +45,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "pulumi up": ["test/engine/adopt.test.ts", "pulumi up --yes"],
   "pulumi destroy": ["test/engine/readme.test.ts", "pulumi destroy"],
   "systemctl start lifeboat.target": ["test/machine/stop-services.test.ts", '"systemctl start lifeboat.target"'],
+  "systemctl restart lifeboat.target": ["test/machine/bootstrap.test.ts", '"restart", "lifeboat.target"'],
   "systemctl restart lifeboat-bootstrap.service": [
     "test/machine/bootstrap.test.ts",
     '"restart", "lifeboat-bootstrap.service"',

@@ -18,6 +18,13 @@ test("each row from 3 to 11 decides something", () => {
   ]);
 });
 
+test("every refusal ends with the command that runs boot again", () => {
+  const command = "(on the machine: systemctl restart lifeboat-bootstrap; by hand: docs/by-hand.md)";
+  expectAlways(
+    (_facts: BootFacts, plan: BootPlan) => plan.act !== "refuse" || plan.next.endsWith(`then boot again ${command}`),
+  );
+});
+
 test("only the machine that head names, with the database that head's claim marked, resumes", () => {
   expectAlways(
     ({ head, machine, mark, database, bootId }: BootFacts, plan: BootPlan) =>

@@ -1,5 +1,4 @@
 import { createServer } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect, test } from "vitest";
 
@@ -16,14 +15,15 @@ type Fate = number | "lost" | "refused";
 /** Stands for a store that answers each GET at once; its LISTs meet these fates, one after the other. */
 async function openStore(fates: Fate[]) {
   const lists: string[] = [];
-  const http = createServer(async (request, response) => {
-    if (request.url?.includes("list-type") !== true) return void response.writeHead(404).end();
+  const http = createServer((request, response) => {
+    if (request.url?.includes("list-type") !== true) {
+      response.writeHead(404).end();
+      return;
+    }
     const fate = fates[lists.length] ?? 0;
     lists.push(request.url);
-    if (fate === "lost") return;
-    if (fate === "refused") return void response.writeHead(403).end();
-    await sleep(fate);
-    response.end(listing);
+    if (fate === "refused") response.writeHead(403).end();
+    else if (fate !== "lost") setTimeout(() => response.end(listing), fate);
   });
   const listener = await listenOnLoopback(http);
   const key = { accessKeyId: "id", secretAccessKey: "secret" };
