@@ -87,7 +87,8 @@ test("the bucket is versioned, takes nothing without TLS, and expires no current
   expect((await s3.send(new GetBucketVersioningCommand(asked))).Status).toBe("Enabled");
   await expect(plainS3.send(new ListObjectsV2Command(asked))).rejects.toThrow("Access Denied");
   const { Rules = [] } = await s3.send(new GetBucketLifecycleConfigurationCommand(asked));
-  expect(Rules.flatMap(({ NoncurrentVersionExpiration }) => NoncurrentVersionExpiration ?? [])).toHaveLength(1);
+  const days = Rules.map(({ NoncurrentVersionExpiration }) => NoncurrentVersionExpiration?.NoncurrentDays);
+  expect(days).toEqual([3, 30]);
   expect(Rules.flatMap(({ Expiration }) => Expiration?.Days ?? Expiration?.Date ?? [])).toEqual([]);
 });
 
