@@ -30,7 +30,10 @@ export type Account = AsyncDisposable &
 
 type Key = Readonly<{ accessKeyId: string; secretAccessKey: string }>;
 
-const knownActions = /^s3:((Get|Put|Delete)Object(Version)?|AbortMultipartUpload|ListBucket(Versions)?|DeleteBucket)$/;
+const knownActions =
+  /^s3:((Get|Put|Delete)Object(Version)?|AbortMultipartUpload|List(Bucket|BucketVersions|\*)|DeleteBucket)$/;
+/** What SeaweedFS demands for a call, but knows in a policy only as a part of more. */
+const coarserActions: Readonly<Record<string, string>> = { "s3:ListBucketMultipartUploads": "s3:List*" };
 
 // As in AWS's own examples.
 export const accountId = "123456789012";
@@ -80,7 +83,7 @@ async function makeOperator(iam: IAMClient): Promise<Key> {
   const UserName = "operator";
   const Statement = operatorPolicy.Statement.map(({ Action, ...rest }) => ({
     ...rest,
-    Action: Action.filter((name) => knownActions.test(name)),
+    Action: Action.map((name) => coarserActions[name] ?? name).filter((name) => knownActions.test(name)),
   })).filter(({ Action }) => Action.length > 0);
   const PolicyDocument = JSON.stringify({ ...operatorPolicy, Statement });
   await iam.send(new CreateUserCommand({ UserName }));
