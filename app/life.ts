@@ -61,7 +61,7 @@ export async function beginLife({ config, mark, log, endings }: Birth): Promise<
     },
     log,
   });
-  // Only now: until the server listens, nobody waits for the endings.
+  // Before the first await: a start that fails must not be an unhandled rejection.
   starting.then(
     () => log.info({ host, port, epoch: mark.epoch }, "serving"),
     (error: unknown) => endings.noteFailure(error),

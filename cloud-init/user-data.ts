@@ -5,8 +5,6 @@ import { readRootfs } from "./rootfs.ts";
 import { renderTokensFile, tokensFile } from "./tokens-file.ts";
 import { listFaults, type UserDataInput } from "./user-data-input.ts";
 
-export type { UserDataInput } from "./user-data-input.ts";
-
 /** What Hetzner accepts as user-data (docs.hetzner.cloud, create a server). */
 export const userDataLimitBytes = 32 * 1024;
 

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { type UserDataInput, renderUserData } from "../cloud-init/user-data.ts";
+import type { UserDataInput } from "../cloud-init/user-data-input.ts";
+import { renderUserData } from "../cloud-init/user-data.ts";
 import { digestTokens } from "./api-tokens.ts";
 import type { AppRelease } from "./app-release.ts";
 import type { InfraConfig } from "./config.ts";

@@ -17,17 +17,22 @@ export type BucketFault =
   | "tls-refused"
   | "not-a-store";
 
+type FaultDetails = { detail: string; cause?: unknown; status?: number; isConditional?: boolean };
+
 /** A call to the store that failed: what was asked, which kind of fault, the store's own words. */
 export class BucketError extends Error {
   override readonly name = "BucketError";
   readonly kind: BucketFault;
   /** The HTTP status; undefined when the store did not answer. */
   readonly status: number | undefined;
+  /** Whether it was a write with a condition. */
+  readonly isConditional: boolean;
 
-  constructor(kind: BucketFault, doing: string, options: { detail: string; cause?: unknown; status?: number }) {
-    super(`${doing}: ${kind} (${options.detail})`, { cause: options.cause });
+  constructor(kind: BucketFault, doing: string, { detail, cause, status, isConditional = false }: FaultDetails) {
+    super(`${doing}: ${kind} (${detail})`, { cause });
     this.kind = kind;
-    this.status = options.status;
+    this.status = status;
+    this.isConditional = isConditional;
   }
 
   /** What answered is no S3 server. */
@@ -54,11 +59,16 @@ export function isKeyFault(error: unknown): boolean {
  * Sorts whatever the AWS SDK threw into one of our kinds. The names are those of Amazon S3's error responses reference.
  * A mistake in the program stays what it is: waiting does not cure it.
  */
-export function toBucketError(error: unknown, doing: string): unknown {
+export function toBucketError(error: unknown, doing: string, { isConditional = false } = {}): unknown {
   if (error instanceof BucketError || isMistake(error)) return error;
   const { name, status, detail } = describe(error);
   const kind = findTlsFault(error) ?? findLock(name, detail) ?? classify(name, status);
-  return new BucketError(kind, doing, { detail, cause: error, ...(status === undefined ? {} : { status }) });
+  return new BucketError(kind, doing, {
+    detail,
+    cause: error,
+    isConditional,
+    ...(status === undefined ? {} : { status }),
+  });
 }
 
 const passing: ReadonlySet<BucketFault> = new Set(["unreachable", "throttled", "clock-skewed", "key-unknown"]);

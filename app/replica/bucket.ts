@@ -80,7 +80,7 @@ export function openBucket(config: BucketConfig, { onSlowListing, ...shortened }
   const writes = openS3Client(config, { answerMs: limits.callMs, maxAttempts: 1, onDate });
   const Bucket = config.bucket;
   const where = `${config.endpoint ?? "AWS S3"}, bucket ${Bucket}`;
-  const limited: Limited = (doing, call) => endWithin(limits.callMs, doing, call);
+  const limited: Limited = (doing, call, options) => endWithin(limits.callMs, doing, call, options);
   const get = (Key: string) =>
     limited(`GET ${Key} (${where})`, async (abortSignal) => {
       const answer = await reads.send(new GetObjectCommand({ Bucket, Key }), { abortSignal });
@@ -92,12 +92,16 @@ export function openBucket(config: BucketConfig, { onSlowListing, ...shortened }
       fetchStart(reads, { Bucket, Key, bytes, abortSignal }),
     );
   const put = (Key: string, Body: string, condition: { IfMatch?: string; IfNoneMatch?: string }) =>
-    limited(`PUT ${Key} (${where})`, async (abortSignal) => {
-      const command = new PutObjectCommand({ Bucket, Key, Body, ContentType: "application/json", ...condition });
-      const answer = await writes.send(command, { abortSignal });
-      if (answer.ETag === undefined) throw noEtag(`PUT ${Key} (${where})`);
-      return answer.ETag;
-    });
+    limited(
+      `PUT ${Key} (${where})`,
+      async (abortSignal) => {
+        const command = new PutObjectCommand({ Bucket, Key, Body, ContentType: "application/json", ...condition });
+        const answer = await writes.send(command, { abortSignal });
+        if (answer.ETag === undefined) throw noEtag(`PUT ${Key} (${where})`);
+        return answer.ETag;
+      },
+      { isConditional: Object.keys(condition).length > 0 },
+    );
   const asking = () => isAnswering(get(sentinelKey));
   const lister = new Lister(config, { where, limits, onDate, onSlowListing, isAnswering: asking });
   const swap = swapInKnownForm({ put: (key, text, IfMatch) => put(key, text, { IfMatch }), get, where });
@@ -143,7 +147,12 @@ function noEtag(doing: string): BucketError {
   return BucketError.notAStore(doing, "no ETag");
 }
 
-type Limited = <Result>(doing: string, call: (signal: AbortSignal) => Promise<Result>) => Promise<Result>;
+type CallOptions = { isConditional?: boolean };
+type Limited = <Result>(
+  doing: string,
+  call: (signal: AbortSignal) => Promise<Result>,
+  options?: CallOptions,
+) => Promise<Result>;
 
 /** Any answer of the store will do, also one that there is no such object. */
 async function isAnswering(call: Promise<unknown>): Promise<boolean> {
@@ -159,10 +168,11 @@ async function endWithin<Result>(
   limitMs: number,
   doing: string,
   call: (signal: AbortSignal) => Promise<Result>,
+  options?: CallOptions,
 ): Promise<Result> {
   try {
     return await call(AbortSignal.timeout(limitMs));
   } catch (error) {
-    throw toBucketError(error, doing);
+    throw toBucketError(error, doing, options);
   }
 }

@@ -87,7 +87,7 @@ const check = "check endpoint, bucket, region and key of the store";
 
 const advices: Partial<Record<BucketFault, string>> = {
   unsupported:
-    "this store refuses conditional writes (PUT with If-Match or If-None-Match), without which no claim can be won; use one that honours them",
+    "this store does not know a call that Lifeboat needs; use one that does (docs/cloud.md names those that were tried)",
   "never-matches":
     "this store takes no conditional write (PUT with If-Match), without which no claim can be won; use one that honours them, or a newer version of this one",
   "object-locked":
@@ -95,6 +95,9 @@ const advices: Partial<Record<BucketFault, string>> = {
   "tls-refused":
     "check the endpoint: https:// or http://, the port, the name in its certificate, who signed that and until when it is valid, and this machine's clock; `openssl s_client -connect <host>:<port>` shows it",
 };
+
+const refusesConditions =
+  "this store refuses conditional writes (PUT with If-Match or If-None-Match), without which no claim can be won; use one that honours them";
 
 /** What the store's own words mean, where the kind of the fault alone would send people to the wrong place. */
 const advicesByWord: readonly (readonly [words: RegExp, next: string])[] = [
@@ -118,6 +121,7 @@ export function adviseOnStore(error: unknown): string | null {
     return `bring an earlier version of ${error.source} back in the bucket, or check the endpoint, if something else answers there`;
   if (!(error instanceof BucketError)) return null;
   if (error.kind !== "key-unknown" && mayPass(error)) return null;
+  if (error.kind === "unsupported" && error.isConditional) return refusesConditions;
   const known = advicesByWord.find(([words]) => words.test(error.message));
   return advices[error.kind] ?? known?.[1] ?? check;
 }

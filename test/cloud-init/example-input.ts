@@ -1,4 +1,4 @@
-import type { UserDataInput } from "../../cloud-init/user-data.ts";
+import type { UserDataInput } from "../../cloud-init/user-data-input.ts";
 
 /** A machine on Amazon. */
 export const exampleInput: UserDataInput = {

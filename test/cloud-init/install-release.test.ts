@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 import { afterAll, beforeAll, expect } from "vitest";
 
-import type { UserDataInput } from "../../cloud-init/user-data.ts";
+import type { UserDataInput } from "../../cloud-init/user-data-input.ts";
 import { releaseFiles } from "../../scripts/build/release-files.ts";
 import { findRefusedBoot } from "../../scripts/up/boot-reports.ts";
 import { waitFor } from "../../scripts/verb/wait-for.ts";
@@ -100,6 +100,18 @@ machineTest("an archive of another hash is refused and not unpacked", async () =
     code: refused,
     stderr: expect.stringContaining("another SHA-256"),
   });
+  expect(readdirSync(root.path("/opt/lifeboat/releases"))).toEqual([]);
+});
+
+machineTest("a release that the bucket has lost is refused with what brings it back, and reported", async () => {
+  const since = new Date();
+  await using root = await openMachine();
+  const { code, stderr } = await root.run([install, "10".repeat(32)]);
+  expect([code, stderr]).toEqual([refused, expect.stringContaining(`the bucket has no releases/${"10".repeat(32)}`)]);
+  const report = await findRefusedBoot(bucket.store, since);
+  // Without a provider, machines go by what the disk says.
+  const machine = readFileSync(root.path("/etc/machine-id"), "utf8").trim();
+  expect(report).toMatchObject({ machine, next: expect.stringContaining("npm run up") });
   expect(readdirSync(root.path("/opt/lifeboat/releases"))).toEqual([]);
 });
 

@@ -4,7 +4,8 @@ import { join } from "node:path";
 
 import { DeleteObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 
-import { renderUserData, type UserDataInput } from "../../cloud-init/user-data.ts";
+import type { UserDataInput } from "../../cloud-init/user-data-input.ts";
+import { renderUserData } from "../../cloud-init/user-data.ts";
 import { type ArchiveFile, writeArchive } from "../../scripts/build/write-archive.ts";
 import type { CloudStore } from "../../scripts/cloud/open-client.ts";
 import { prepareBucket } from "../../scripts/drill/bucket-preparation.ts";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
-import type { UserDataInput } from "../../cloud-init/user-data.ts";
+import type { UserDataInput } from "../../cloud-init/user-data-input.ts";
 import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { MachineRoot } from "../cloud-init/machine-root.ts";
 import type { ReleaseBucket } from "../cloud-init/release-bucket.ts";

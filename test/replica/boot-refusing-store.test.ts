@@ -51,6 +51,18 @@ test.concurrent.each(cases)(
   },
 );
 
+test.concurrent("a store that does not know another call is not told to be without conditional writes", async () => {
+  const site = await world.makeSite();
+  await world.newMachine(site).liveAndCrash({ replicated: ["one"] });
+  const unlisted: Decide = ({ path }) => (path.includes("list-type") ? error(501, "NotImplemented", "no") : "pass");
+  await using proxy = await StoreProxy.start(world.store.access.endpoint, unlisted);
+  const b = world.newMachine(site);
+  b.reconnect({ endpoint: proxy.endpoint });
+  const report = await b.boot();
+  expect(report).toMatchObject({ outcome: "refused", cause: expect.stringContaining("LIST") });
+  expect(report.next).toContain("does not know a call that Lifeboat needs");
+});
+
 test.concurrent("a first boot on a locked bucket claims nothing either", async () => {
   const site = await world.makeSite();
   const fate = error(400, "InvalidRequest", `Content-MD5 ${locked}`);
