@@ -1,4 +1,4 @@
-import { GetObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand, PutObjectCommand, type PutObjectCommandInput, type S3Client } from "@aws-sdk/client-s3";
 
 import { BucketError, toBucketError } from "./bucket-error.ts";
 import { swapInKnownForm } from "./conditional-writes.ts";
@@ -94,13 +94,10 @@ export function openBucket(config: BucketConfig, { onSlowListing, ...shortened }
   const put = (Key: string, Body: string, condition: { IfMatch?: string; IfNoneMatch?: string }) =>
     limited(
       `PUT ${Key} (${where})`,
-      async (abortSignal) => {
-        const command = new PutObjectCommand({ Bucket, Key, Body, ContentType: "application/json", ...condition });
-        const answer = await writes.send(command, { abortSignal });
-        if (answer.ETag === undefined) throw noEtag(`PUT ${Key} (${where})`);
-        return answer.ETag;
+      (abortSignal) => sendObject(writes, { Bucket, Key, Body, condition, abortSignal }),
+      {
+        isConditional: Object.keys(condition).length > 0,
       },
-      { isConditional: Object.keys(condition).length > 0 },
     );
   const asking = () => isAnswering(get(sentinelKey));
   const lister = new Lister(config, { where, limits, onDate, onSlowListing, isAnswering: asking });
@@ -131,6 +128,18 @@ async function readStart(stream: ReadableStream<Uint8Array>, bytes: number): Pro
     if (length >= bytes) break;
   }
   return Buffer.concat(chunks).subarray(0, bytes);
+}
+
+type Sending = Pick<PutObjectCommandInput, "Bucket" | "Key" | "Body"> & {
+  condition: { IfMatch?: string; IfNoneMatch?: string };
+  abortSignal: AbortSignal;
+};
+
+async function sendObject(client: S3Client, { condition, abortSignal, ...object }: Sending): Promise<string> {
+  const put = new PutObjectCommand({ ...object, ContentType: "application/json", ...condition });
+  const { ETag } = await client.send(put, { abortSignal });
+  if (ETag === undefined) throw noEtag(`PUT ${object.Key}`);
+  return ETag;
 }
 
 type Start = { Bucket: string; Key: string; bytes: number; abortSignal: AbortSignal };

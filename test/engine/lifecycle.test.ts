@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -203,8 +203,11 @@ test("a new key, other tokens and a heartbeat URL reach the running machine befo
   await scenario.stack.up();
   const after = scenario.machines.running.get(server.id);
   expect(after?.accessKeyId).not.toBe(before?.accessKeyId);
-  expect(before).toMatchObject({ tokens: `${digestOf(apiToken)}\n`, heartbeatUrl: "" });
-  expect(after).toMatchObject({ tokens: `${digestOf(apiToken)}\nshop:${digestOf(another)}\n`, heartbeatUrl });
+  expect(before).toMatchObject({ tokens: `${hash("sha256", apiToken)}\n`, heartbeatUrl: "" });
+  expect(after).toMatchObject({
+    tokens: `${hash("sha256", apiToken)}\nshop:${hash("sha256", another)}\n`,
+    heartbeatUrl,
+  });
   const steps = scenario.calls.map(({ verb, name }) => `${verb} ${name}`);
   expect(steps.filter((step) => !step.startsWith("update recovery-"))).toEqual([
     "create access-machine-fsn1-2",
@@ -244,8 +247,4 @@ function listStateFiles(directory: string): string[] {
   const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
   const own = names.filter((name) => directory === scenario.stateDirectory || /^Pulumi\..*yaml$/.test(name));
   return own.map((name) => join(directory, name)).filter((path) => statSync(path).isFile());
-}
-
-function digestOf(token: string): string {
-  return createHash("sha256").update(token).digest("hex");
 }

@@ -23,6 +23,8 @@ const onPut =
   ({ method }) =>
     method === "PUT" ? fate : "pass";
 
+const unlisted: Decide = ({ path }) => (path.includes("list-type") ? error(501, "NotImplemented", "no") : "pass");
+
 const locked = "HTTP header is required for Put Object requests with Object Lock parameters";
 const cases: [string, ReturnType<typeof error>, string][] = [
   ["wants Content-MD5 (AWS)", error(400, "InvalidRequest", `Content-MD5 OR x-amz-checksum- ${locked}`), "Object Lock"],
@@ -54,7 +56,6 @@ test.concurrent.each(cases)(
 test.concurrent("a store that does not know another call is not told to be without conditional writes", async () => {
   const site = await world.makeSite();
   await world.newMachine(site).liveAndCrash({ replicated: ["one"] });
-  const unlisted: Decide = ({ path }) => (path.includes("list-type") ? error(501, "NotImplemented", "no") : "pass");
   await using proxy = await StoreProxy.start(world.store.access.endpoint, unlisted);
   const b = world.newMachine(site);
   b.reconnect({ endpoint: proxy.endpoint });
