@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { platformOf } from "../cloud-init/built-release.ts";
 import type { ActiveRelease } from "./active-release.ts";
 import { type BucketObjectArgs, putObject } from "./bucket-object.ts";
 import type { InfraConfig } from "./config.ts";
@@ -90,7 +91,7 @@ function renderRecoveryCard({ config, store, bucketId }: CardInput): string {
     `  pulumi stack init ${stack}`,
     ...settings.map(([path, value]) => `  pulumi config set --path ${quote(path)} ${quote(value)}`),
     ...listSecrets(config).map(([name, value]) => `  pulumi config set --secret ${name} "${value}"`),
-    "  npm run build && pulumi up",
+    `  npm run build -- --platform ${platformOf(config.serverType)} && pulumi up`,
     "",
     "Only the database, as a file, with curl and Litestream:",
     `  ${renderRestoreCommand(store)}`,

@@ -27,7 +27,8 @@ console.log(`old versions: ${days.epochs} days under epochs/, ${days.others} els
 
 /** Whether it is the call that the store does not want; a key, a wait or a wrong place is mended in another way. */
 function refusesCall({ kind, status }: BucketError): boolean {
-  return kind === "unsupported" || (kind === "not-a-store" && status !== undefined);
+  // A checksum that is wanted here is no Object Lock.
+  return kind === "unsupported" || kind === "object-locked" || (kind === "not-a-store" && status !== undefined);
 }
 
 // Never a rule for current objects, as in infra/replica-bucket.ts.

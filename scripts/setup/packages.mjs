@@ -39,11 +39,11 @@ export async function ensurePackages(root, isStamped) {
 
 /**
  * Whether an `npm ci` by hand left what package-lock.json asks for. npm's record outlives what was removed beside it; what it leaves out must be for
- * another platform.
+ * another platform, or optional and wanted by nothing but that.
  * @param {string} root
  */
 function matchesLockfile(root) {
-  /** @typedef {{ version?: string, integrity?: string, os?: string[], cpu?: string[], libc?: string[] }} Entry */
+  /** @typedef {{ version?: string, integrity?: string, optional?: boolean, os?: string[], cpu?: string[], libc?: string[] }} Entry */
   const [wanted, installed] = ["package-lock.json", path.join("node_modules", ".package-lock.json")].map((name) => {
     const file = path.join(root, name);
     /** @type {{ packages: Record<string, Entry> }} */
@@ -62,6 +62,7 @@ function matchesLockfile(root) {
   return Object.entries(wanted || {}).every(([name, entry]) => {
     const found = (installed || {})[name];
     if (name === "" || !isForHere(entry)) return !found;
+    if (!found && entry.optional && !entry.os && !entry.cpu) return true;
     const isSame = found && found.version === entry.version && found.integrity === entry.integrity;
     return isSame && fs.existsSync(path.join(root, name, "package.json"));
   });

@@ -54,7 +54,7 @@ async function demandSuccessor(stack: Stack, plan: Plan, hetzner: HetznerProject
   const offers = (await hetzner.listOffers()).filter(({ name }) => wanted.includes(name));
   if (offers.some(({ availableIn }) => availableIn.includes(location))) return;
   const elsewhere = [...new Set(offers.flatMap(({ availableIn }) => availableIn))];
-  const ways = elsewhere.length === 0 ? "wait" : `wait, or move: --location ${elsewhere.join("|")}`;
+  const ways = elsewhere.length === 0 ? "wait" : `wait, or move with --location ${elsewhere.join(" or --location ")}`;
   throw new Refused(
     `server type ${wanted.join(", ")} is sold out in ${location}: the old machine would be deleted and no new one made. ` +
       `Nothing was changed; ${ways}`,

@@ -31,7 +31,7 @@ sleep "\${FAKE_NPM_SECONDS:-0}"
 [ -z "$FAKE_NPM_FAILS" ] || { echo "npm error E418"; exit 1; }
 cp "$FAKE_NODE" "node_modules/${ourNode}/bin/node"
 for name in tool ${ourNode}; do mkdir -p "node_modules/$name"; echo {} > "node_modules/$name/package.json"; done
-sed 's/"":{},//' package-lock.json > node_modules/.package-lock.json
+sed 's/"":{},"node_modules.helper":{[^}]*},//' package-lock.json > node_modules/.package-lock.json
 echo end >> "$FAKE_LOG"
 `;
 
@@ -116,7 +116,14 @@ export class SetupTree implements Disposable {
   writeLockfile(version: string): void {
     const tool = { version, integrity: "sha512-x", engines: { node: ">=99" } };
     const node = { version: "24.21.0", optional: true, os: [process.platform], cpu: [process.arch] };
-    const packages = { "": {}, "node_modules/tool": tool, [`node_modules/${ourNode}`]: node };
+    // What only a package for another platform wants: npm installs neither.
+    const helper = { version: "1.0.0", optional: true };
+    const packages = {
+      "": {},
+      "node_modules/helper": helper,
+      "node_modules/tool": tool,
+      [`node_modules/${ourNode}`]: node,
+    };
     writeFileSync(join(this.path, "package-lock.json"), JSON.stringify({ lockfileVersion: 3, packages }));
   }
 
@@ -131,9 +138,9 @@ export class SetupTree implements Disposable {
       readFileSync(this.#env["FAKE_NODE"] ?? "", "utf8"),
     );
     mkdirSync(join(this.path, "node_modules", ".bin"));
-    copyFileSync(join(this.path, "package-lock.json"), join(this.path, "node_modules", ".package-lock.json"));
     const hidden = JSON.parse(readFileSync(join(this.path, "package-lock.json"), "utf8"));
     delete hidden.packages[""];
+    delete hidden.packages["node_modules/helper"];
     writeFileSync(join(this.path, "node_modules", ".package-lock.json"), JSON.stringify(hidden));
   }
 

@@ -104,7 +104,7 @@ test("an old machine that is off already is only deleted", async () => {
     /^ {2}npm run up -- (--adopt .*)$/m.exec(await readText(scenario, bucket, "recovery-card.txt")) ?? [];
   const sshKey = join(checkout.directory, "id.pub");
   writeFileSync(sshKey, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3n4ZUmYl2V2S0c0lNbN7M8cC0o7YQ3dXr8QbHqk9bN new\n");
-  const given = ["--ssh-key", sshKey, "--admin-cidr", "198.51.100.4/32"];
+  const given = ["--ssh-key", sshKey, "--admin-cidr", "127.0.0.0/30"];
   expect(await up([...words.split(" "), ...given, "--yes"])).toMatchObject({ code: 0, stderr: "" });
   expect(takeHetznerCalls(scenario).filter((call) => call.includes("shutdown"))).toEqual([]);
   expect(onlyServer(scenario).volumes).toEqual(old.volumes);
@@ -125,7 +125,7 @@ test("with Pulumi alone the card's commands bring a machine back, after everythi
   checkout = await checkOut(scenario);
   const commands = card.split("\n").filter((line) => line.startsWith("  pulumi "));
   expect(commands.length).toBeGreaterThan(10);
-  expect(card).toContain("\n  npm run build && pulumi up\n");
+  expect(card).toContain("\n  npm run build -- --platform linux-x64 && pulumi up\n");
   // The checkout has a release; nobody is there to be asked.
   const script = [...commands, "pulumi up --yes --skip-preview --non-interactive"].join("\n");
   const { token, endpoint } = scenario.hetzner;

@@ -146,6 +146,7 @@ test("a bucket that we make gets a lifecycle: three days under epochs/, thirty e
 test.each([
   ["501", notImplemented, true],
   ["400", { status: 400, body: "<Error><Code>MalformedXML</Code><Message>no such rule</Message></Error>" }, true],
+  ["MissingContentMD5", { status: 400, body: "<Error><Code>MissingContentMD5</Code></Error>" }, true],
   ["403", denied, false],
   ["503", { status: 503, body: "" }, false],
   ["nothing", "drop", false],
