@@ -1,17 +1,25 @@
-import { openCloudStore, requireVariable } from "./open-client.ts";
+import { type CloudStore, openCloudStore, requireVariable } from "./open-client.ts";
 import { probeStore } from "./probe-store.ts";
+import { explainRefusal } from "./refused-call.ts";
 import { makeOrAdoptSentinel } from "./sentinel.ts";
 
 // Run by `pulumi up` (infra/replica-bucket.ts) before a machine is bought. Prints the bucket's id.
 const environment = process.env;
 using store = await openCloudStore(environment);
-const bucketId = await makeOrAdoptSentinel(store, {
-  owner: requireVariable(environment, "LIFEBOAT_OWNER"),
-  expectedId: environment["LIFEBOAT_BUCKET_ID"] || undefined,
-  // What this script printed the last time, by the command provider's addPreviousOutputInEnv.
-  rememberedId: environment["PULUMI_COMMAND_STDOUT"]?.trim() || undefined,
-});
-// Not sooner: into a bucket that is not ours nothing is written.
-const warning = await probeStore(store, environment);
-if (warning !== null) console.error(warning);
-console.log(bucketId);
+try {
+  console.log(await makeAndProbe(store));
+} catch (error) {
+  throw explainRefusal(store, error);
+}
+
+async function makeAndProbe(place: CloudStore): Promise<string> {
+  const bucketId = await makeOrAdoptSentinel(place, {
+    owner: requireVariable(environment, "LIFEBOAT_OWNER"),
+    expectedId: environment["LIFEBOAT_BUCKET_ID"] || undefined,
+    // What this script printed the last time, by the command provider's addPreviousOutputInEnv.
+    rememberedId: environment["PULUMI_COMMAND_STDOUT"]?.trim() || undefined,
+  });
+  // Not sooner: into a bucket that is not ours nothing is written.
+  for (const warning of await probeStore(place, environment)) console.error(warning);
+  return bucketId;
+}

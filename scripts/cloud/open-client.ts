@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { text } from "node:stream/consumers";
 
 import { S3Client } from "@aws-sdk/client-s3";
@@ -58,7 +59,36 @@ async function openStore(
     responseChecksumValidation: "WHEN_REQUIRED",
     requestHandler: { connectionTimeout: 5_000, requestTimeout: 15_000, throwOnRequestTimeout: true, ...limits },
   });
+  addContentMd5(client);
   return { client, bucket, [Symbol.dispose]: () => client.destroy() };
+}
+
+/**
+ * The calls that demand a checksum (DeleteObjects, settings of a bucket) get CRC32 from the SDK; many stores know only Content-MD5, which Litestream
+ * sends with them. Amazon takes both.
+ */
+function addContentMd5(client: S3Client): void {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      if (isSummed(args.request)) {
+        const { body, headers } = args.request;
+        headers["content-md5"] = createHash("md5").update(body).digest("base64");
+      }
+      return next(args);
+    },
+    // Before the request is signed.
+    { step: "finalizeRequest", priority: "high", name: "addContentMd5" },
+  );
+}
+
+type SummedRequest = { body: string; headers: Record<string, string> };
+
+function isSummed(request: unknown): request is SummedRequest {
+  if (typeof request !== "object" || request === null || !("body" in request && "headers" in request)) return false;
+  const { body, headers } = request;
+  return (
+    typeof body === "string" && typeof headers === "object" && headers !== null && "x-amz-checksum-crc32" in headers
+  );
 }
 
 /** Reads one variable. Throws when it is missing or empty. */

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { type Static, Type } from "typebox";
 
+import { BucketError, mayPass, toBucketError } from "../../app/replica/bucket-error.ts";
 import { sentinelKey } from "../../app/replica/sentinel.ts";
 import type { CloudStore } from "./open-client.ts";
 import { fetchJson, putJson } from "./store-object.ts";
@@ -78,12 +80,12 @@ function assertOurs(sentinel: OwnedSentinel, bucket: string, { owner, expectedId
   }
 }
 
+const betweenListsMs = 1_000;
+
 // A bucket without a sentinel is new only if nobody knows its id and nothing lies in it: what lay there would get our lifecycle
 // rules, and a machine's bucket whose sentinel was lost would get a second one.
-async function assertUnused(
-  { client, bucket }: CloudStore,
-  { expectedId, rememberedId }: SentinelClaim,
-): Promise<void> {
+async function assertUnused(store: CloudStore, { expectedId, rememberedId }: SentinelClaim): Promise<void> {
+  const { bucket } = store;
   const knownId = expectedId ?? rememberedId;
   if (knownId !== undefined) {
     const source = expectedId === undefined ? "this stack remembers" : "bucketId says";
@@ -92,12 +94,34 @@ async function assertUnused(
         "If it is, bring the object back from its old versions; a new bucket wants a new stack",
     );
   }
-  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket, MaxKeys: 2 }));
-  const [first] = Contents;
+  const keys = await listFirstKeys(store);
+  const [first] = keys;
   // Somebody else has just made it, and may be probing the store beside it: ours will not be written over it.
-  if (first === undefined || Contents.some(({ Key }) => Key === sentinelKey)) return;
+  if (first === undefined || keys.includes(sentinelKey)) return;
   throw new Error(
-    `bucket ${bucket} has no ${sentinelKey}, yet it holds ${first.Key}: it is somebody else's, or a machine's that lost its sentinel. ` +
+    `bucket ${bucket} has no ${sentinelKey}, yet it holds ${first}: it is somebody else's, or a machine's that lost its sentinel. ` +
       "Name an empty bucket, or one that does not exist; or bring the sentinel back from its old versions",
   );
+}
+
+/** As a boot's listings: a bucket that was used before steps over all its delete markers (ADR 22), and a lost request looks like a slow one. */
+const listLimitsMs = [30_000, 120_000, 600_000];
+
+async function listFirstKeys({ client, bucket }: CloudStore): Promise<string[]> {
+  const call = `ListObjectsV2 (LIST, bucket ${bucket})`;
+  let lastFault: unknown;
+  for (const requestTimeout of listLimitsMs) {
+    try {
+      const asked = new ListObjectsV2Command({ Bucket: bucket, MaxKeys: 2 });
+      const { Contents = [], KeyCount } = await client.send(asked, { requestTimeout });
+      // Any page parses as a listing without anything in it; a real one counts its keys.
+      if (KeyCount === undefined) throw BucketError.notAStore(call, "the answer does not count its keys");
+      return Contents.flatMap(({ Key }) => Key ?? []);
+    } catch (error) {
+      lastFault = toBucketError(error, call);
+      if (!mayPass(lastFault)) throw lastFault;
+    }
+    await sleep(betweenListsMs);
+  }
+  throw lastFault;
 }

@@ -2,6 +2,7 @@ import { type LifecycleRule, PutBucketLifecycleConfigurationCommand } from "@aws
 
 import { BucketError, toBucketError } from "../../app/replica/bucket-error.ts";
 import { openCloudStore, requireVariable } from "./open-client.ts";
+import { refusesCall } from "./refused-call.ts";
 
 // Run by `pulumi up` (infra/replica-bucket.ts) at a given store whose bucket the stack makes. Prints what it has set.
 const days = {
@@ -24,12 +25,6 @@ try {
   );
 }
 console.log(`old versions: ${days.epochs} days under epochs/, ${days.others} elsewhere`);
-
-/** Whether it is the call that the store does not want; a key, a wait or a wrong place is mended in another way. */
-function refusesCall({ kind, status }: BucketError): boolean {
-  // A checksum that is wanted here is no Object Lock.
-  return kind === "unsupported" || kind === "object-locked" || (kind === "not-a-store" && status !== undefined);
-}
 
 // Never a rule for current objects, as in infra/replica-bucket.ts.
 function expireHistory(ID: string, Prefix: string, NoncurrentDays: number): LifecycleRule {

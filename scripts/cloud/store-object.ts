@@ -34,7 +34,9 @@ export async function fetchText(
     return { text, etag: answer.ETag };
   } catch (error) {
     if (error instanceof S3ServiceException && error.name === "NoSuchKey") return undefined;
-    throw new Error(`reading ${key} from bucket ${bucket}`, { cause: error });
+    throw new Error(`reading ${key} from bucket ${bucket}`, {
+      cause: toBucketError(error, `GET ${key} (bucket ${bucket})`),
+    });
   }
 }
 
