@@ -1,5 +1,5 @@
 import { countRequests, litestreamSettings, snapshotHours } from "./count-requests.ts";
-import { noncurrentDays } from "./store-config.ts";
+import { epochsHistoryDays } from "./store-config.ts";
 
 export type CostInput = {
   serverType: string;
@@ -82,7 +82,7 @@ function hetznerLines({ serverType, volumeSizeGb }: CostInput): CostLine[] {
 function awsLines({ replicationIntervalMs, retentionHours }: CostInput): CostLine[] {
   const requests = countRequests(litestreamSettings({ replicationIntervalMs, retentionHours }));
   // A snapshot is kept for the retention, and then as an old version.
-  const storedGb = databaseGb * ((retentionHours + noncurrentDays.epochs * 24) / snapshotHours({ retentionHours }) + 1);
+  const storedGb = databaseGb * ((retentionHours + epochsHistoryDays * 24) / snapshotHours({ retentionHours }) + 1);
   const request = (item: "put" | "list" | "get", detail: string): CostLine => ({
     item: `${item.toUpperCase()} requests`,
     detail: `${millions(requests[item])} million, ${detail}`,

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { tlsOnlyPolicy } from "./access-policy.ts";
 import { optionsFor, type Store, storeEnvironment, storeLogin } from "./locate-store.ts";
 import { printedLine, runScript } from "./node-command.ts";
-import { noncurrentDays } from "./store-config.ts";
+import { type HistoryRule, historyRules } from "./store-config.ts";
 
 export type ReplicaBucketArgs = {
   store: Store;
@@ -88,11 +88,7 @@ function makeSettings(
   { store, bucket: made }: { store: Store; bucket: aws.s3.Bucket },
   { kept, after }: Place,
 ): pulumi.CustomResource[] {
-  const { bucket } = made;
-  const makers: SettingMaker[] = [
-    (options) => new aws.s3.BucketVersioning(name, { bucket, versioningConfiguration: { status: "Enabled" } }, options),
-    ...(store.keys === undefined ? closeBucket(name, made) : [expireHistoryByScript(name, store)]),
-  ];
+  const makers = store.keys === undefined ? closeBucket(name, made) : keepHistoryByScript(name, store);
   const settings: pulumi.CustomResource[] = [];
   for (const make of makers) settings.push(make({ ...kept, dependsOn: settings.at(-1) ?? after }));
   return settings;
@@ -111,6 +107,7 @@ function closeBucket(name: string, made: aws.s3.Bucket): SettingMaker[] {
   const encrypted = { rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }] };
   const policy = bucket.apply((whole) => JSON.stringify(tlsOnlyPolicy(whole)));
   return [
+    (options) => new aws.s3.BucketVersioning(name, { bucket, versioningConfiguration: { status: "Enabled" } }, options),
     (options) => expireHistory(name, made, options),
     (options) => new aws.s3.BucketPublicAccessBlock(name, { bucket, ...closed }, options),
     (options) =>
@@ -126,16 +123,14 @@ function expireHistory(
   { bucket }: aws.s3.Bucket,
   options: pulumi.CustomResourceOptions,
 ): pulumi.CustomResource {
-  // Of two rules that apply S3 obeys the shorter; a store that obeys the first finds it first.
-  const rules = [expireOld("epochs", noncurrentDays.epochs, "epochs/"), expireOld("history", noncurrentDays.others)];
-  return new aws.s3.BucketLifecycleConfiguration(name, { bucket, rules }, options);
+  return new aws.s3.BucketLifecycleConfiguration(name, { bucket, rules: historyRules.map(expireOld) }, options);
 }
 
-function expireOld(id: string, days: number, prefix?: string) {
+function expireOld({ id, prefix, days }: HistoryRule) {
   return {
     id,
     status: "Enabled",
-    filter: prefix === undefined ? {} : { prefix },
+    filter: prefix === "" ? {} : { prefix },
     noncurrentVersionExpiration: { noncurrentDays: days },
     // Only markers with nothing left behind them. Replication leaves about 86,000 of them a day, and every listing has to step over them.
     expiration: { expiredObjectDeleteMarker: true },
@@ -143,20 +138,19 @@ function expireOld(id: string, days: number, prefix?: string) {
   };
 }
 
-// The provider's resource reads the rules back until they stand as Amazon words them, which other stores do not do.
-function expireHistoryByScript(name: string, store: Store): SettingMaker {
-  const args = {
-    script: "scripts/cloud/set-lifecycle.ts",
-    environment: {
-      ...storeEnvironment(store),
-      LIFEBOAT_EPOCHS_DAYS: String(noncurrentDays.epochs),
-      LIFEBOAT_OTHERS_DAYS: String(noncurrentDays.others),
-    },
-    ...storeLogin(store),
-  };
-  return ({ parent, dependsOn }) =>
-    runScript(`${name}-lifecycle`, args, {
-      ...(parent !== undefined && { parent }),
-      ...(dependsOn !== undefined && { dependsOn }),
-    });
+// The provider's resources read both back until they stand as Amazon words them, which other stores do not do, and tell a refusal in the store's own word.
+function keepHistoryByScript(name: string, store: Store): SettingMaker[] {
+  const run =
+    (what: string, environment: Record<string, string>): SettingMaker =>
+    ({ parent, dependsOn }) =>
+      runScript(
+        `${name}-${what}`,
+        {
+          script: `scripts/cloud/set-${what}.ts`,
+          environment: { ...storeEnvironment(store), ...environment },
+          ...storeLogin(store),
+        },
+        { ...(parent !== undefined && { parent }), ...(dependsOn !== undefined && { dependsOn }) },
+      );
+  return [run("versioning", {}), run("lifecycle", { LIFEBOAT_HISTORY_RULES: JSON.stringify(historyRules) })];
 }

@@ -27,11 +27,17 @@ export type GivenStoreConfig = {
   keys: StoreKeys;
 };
 
-/**
- * The days that an overwritten or deleted object can still be brought back. Under epochs/ few: replication deletes some
- * 86,000 files a day there, each leaves a version and a marker, and every listing steps over them.
- */
-export const noncurrentDays = { epochs: 3, others: 30 };
+/** How many days an overwritten or deleted object under a prefix can still be brought back. */
+export type HistoryRule = { id: string; prefix: string; days: number };
+
+// Few: replication deletes some 86,000 files a day there, each leaves a version and a marker, and every listing steps over them.
+const ofEpochs: HistoryRule = { id: "epochs", prefix: "epochs/", days: 3 };
+
+/** The lifecycle of a bucket. Of two rules that apply S3 obeys the shorter; a store that obeys the first finds it first. */
+export const historyRules: readonly HistoryRule[] = [ofEpochs, { id: "history", prefix: "", days: 30 }];
+
+/** The days for what replication deletes. */
+export const epochsHistoryDays = ofEpochs.days;
 
 type GivenStore = "s3" | "minio" | "hetzner" | "r2";
 const stores = ["aws", "s3", "minio", "hetzner", "r2"] as const;
@@ -50,15 +56,16 @@ export function readStore(read: ConfigReading): StoreConfig {
   if (store === "aws") return readAwsStore(read, bucket);
   if (bucket === undefined) read.fault(`bucket is missing: store ${store} needs the name of a bucket`);
   const region = readRegion(read, store);
+  const endpoint = readEndpoint(read, store, region);
   const createBucket = read.flag("createBucket", false);
-  if (createBucket && store === "r2")
+  if (createBucket && (store === "r2" || isHostOf("r2.cloudflarestorage.com", endpoint)))
     read.fault(
       "createBucket: R2 has no PutBucketVersioning; make the bucket in Cloudflare's dashboard, and leave createBucket away",
     );
   return {
     kind: "given",
     region,
-    endpoint: readEndpoint(read, store, region),
+    endpoint,
     bucket: bucket ?? "",
     createBucket,
     keys: {
@@ -127,7 +134,14 @@ function readEndpoint(read: ConfigReading, store: GivenStore, region: string): s
   };
   const endpoint = read.optional("endpoint") ?? usual[store];
   if (endpoint === undefined) read.fault(`endpoint is missing: store ${store} needs its URL`);
-  else if (/[./]backblazeb2\.com(?=[:/]|$)/i.test(endpoint)) read.fault(`endpoint ${endpoint} is refused: ${noB2}`);
+  else if (isHostOf("backblazeb2.com", endpoint)) read.fault(`endpoint ${endpoint} is refused: ${noB2}`);
   else if (!isOrigin(endpoint)) read.fault(`endpoint must be https://host[:port] without a path (got ${endpoint})`);
   return endpoint ?? "";
+}
+
+/** Whether an endpoint is a domain's or of a name under it, whatever the preset says; also with the dot of the root, or without https://. */
+function isHostOf(domain: string, endpoint: string): boolean {
+  const host =
+    URL.parse(endpoint.includes("://") ? endpoint : `https://${endpoint}`)?.hostname.replace(/\.$/, "") ?? "";
+  return host === domain || host.endsWith(`.${domain}`);
 }

@@ -1,4 +1,4 @@
-import { BucketError } from "../../app/replica/bucket-error.ts";
+import { BucketError, toBucketError } from "../../app/replica/bucket-error.ts";
 import { adviseOnStore } from "../../app/replica/diagnose-store.ts";
 import type { CloudStore } from "./open-client.ts";
 
@@ -26,4 +26,31 @@ const refusals: ReadonlySet<string> = new Set(["unsupported", "never-matches", "
 function findFault(error: unknown): BucketError | null {
   if (error instanceof BucketError) return error;
   return error instanceof Error && error.cause !== undefined ? findFault(error.cause) : null;
+}
+
+type Setting = {
+  call: string;
+  /** What the bucket is without it. */
+  without: string;
+  /** How a bucket that is made by hand may be instead. */
+  instead: string;
+};
+
+/** Changes a setting of a bucket that the stack makes. Throws a whole sentence when the store does not want the call, and BucketError else. */
+export async function setUpBucket(
+  { bucket }: CloudStore,
+  { call, without, instead }: Setting,
+  change: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await change();
+  } catch (error) {
+    const fault = toBucketError(error, `${call} (bucket ${bucket})`);
+    if (!(fault instanceof BucketError) || !refusesCall(fault)) throw fault;
+    throw new Error(
+      `bucket ${bucket} ${without}: the store refuses ${call}. ` +
+        `Make the bucket yourself, ${instead}, and leave createBucket away. ${fault.message}`,
+      { cause: error },
+    );
+  }
 }

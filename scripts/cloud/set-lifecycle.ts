@@ -1,38 +1,37 @@
 import { type LifecycleRule, PutBucketLifecycleConfigurationCommand } from "@aws-sdk/client-s3";
+import { type Static, Type } from "typebox";
+import { Value } from "typebox/value";
 
-import { BucketError, toBucketError } from "../../app/replica/bucket-error.ts";
 import { openCloudStore, requireVariable } from "./open-client.ts";
-import { refusesCall } from "./refused-call.ts";
+import { setUpBucket } from "./refused-call.ts";
 
 // Run by `pulumi up` (infra/replica-bucket.ts) at a given store whose bucket the stack makes. Prints what it has set.
-const days = {
-  epochs: Number(requireVariable(process.env, "LIFEBOAT_EPOCHS_DAYS")),
-  others: Number(requireVariable(process.env, "LIFEBOAT_OTHERS_DAYS")),
-};
+const HistoryRule = Type.Object({ id: Type.String(), prefix: Type.String(), days: Type.Integer({ minimum: 1 }) });
+const history = Value.Parse(
+  Type.Array(HistoryRule, { minItems: 1 }),
+  JSON.parse(requireVariable(process.env, "LIFEBOAT_HISTORY_RULES")),
+);
 using store = await openCloudStore(process.env);
 const { client, bucket: Bucket } = store;
-const call = "PutBucketLifecycleConfiguration";
-try {
-  const Rules = [expireHistory("epochs", "epochs/", days.epochs), expireHistory("history", "", days.others)];
-  await client.send(new PutBucketLifecycleConfigurationCommand({ Bucket, LifecycleConfiguration: { Rules } }));
-} catch (error) {
-  const fault = toBucketError(error, `${call} (bucket ${Bucket})`);
-  if (!(fault instanceof BucketError) || !refusesCall(fault)) throw fault;
-  throw new Error(
-    `bucket ${Bucket} gets no lifecycle, so its old versions and delete markers would pile up without end: the store refuses ${call}. ` +
-      `Make the bucket yourself, without versioning or with such rules, and leave createBucket away. ${fault.message}`,
-    { cause: error },
-  );
-}
-console.log(`old versions: ${days.epochs} days under epochs/, ${days.others} elsewhere`);
+const LifecycleConfiguration = { Rules: history.map(expireOld) };
+await setUpBucket(
+  store,
+  {
+    call: "PutBucketLifecycleConfiguration",
+    without: "gets no lifecycle, so its old versions and delete markers would pile up without end",
+    instead: "without versioning or with such rules",
+  },
+  () => client.send(new PutBucketLifecycleConfigurationCommand({ Bucket, LifecycleConfiguration })),
+);
+console.log(`old versions: ${history.map(({ prefix, days }) => `${days} days under ${prefix || "/"}`).join(", ")}`);
 
 // Never a rule for current objects, as in infra/replica-bucket.ts.
-function expireHistory(ID: string, Prefix: string, NoncurrentDays: number): LifecycleRule {
+function expireOld({ id, prefix, days }: Static<typeof HistoryRule>): LifecycleRule {
   return {
-    ID,
+    ID: id,
     Status: "Enabled",
-    Filter: { Prefix },
-    NoncurrentVersionExpiration: { NoncurrentDays },
+    Filter: { Prefix: prefix },
+    NoncurrentVersionExpiration: { NoncurrentDays: days },
     Expiration: { ExpiredObjectDeleteMarker: true },
     AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 },
   };

@@ -181,7 +181,15 @@ test("Backblaze B2 is refused by name, for no claim could be won there, and so i
   expect(b2).toContain("store b2 is refused: Backblaze B2 answers 501 (NotImplemented) to conditional writes");
   for (const other of ["must be one of", "is missing", "aws:region"]) expect(b2).not.toContain(other);
   const host = "https://s3.eu-central-003.backblazeb2.com";
-  for (const endpoint of [host, `${host}/`, `${host}:443`, `${host}:443/`, `${host}/boats`, host.toUpperCase()])
+  for (const endpoint of [
+    host,
+    `${host}/`,
+    `${host}:443`,
+    `${host}:443/`,
+    `${host}/boats`,
+    `${host}.`,
+    host.toUpperCase(),
+  ])
     expect(faultsOf({ ...given, "lifeboat:store": "s3", "lifeboat:endpoint": endpoint })).toContain(
       `endpoint ${endpoint} is refused: Backblaze B2 answers`,
     );
@@ -190,6 +198,16 @@ test("Backblaze B2 is refused by name, for no claim could be won there, and so i
   const r2 = { ...given, "lifeboat:store": "r2", "lifeboat:endpoint": "https://abc.r2.cloudflarestorage.com" };
   expect(faultsOf(r2)).toBe("");
   expect(faultsOf({ ...r2, "lifeboat:createBucket": "true" })).toContain("R2 has no PutBucketVersioning");
+});
+
+test.each(["abc", "abc.eu", "abc.fedramp"])("R2 is known by its endpoint %s too", (account) => {
+  const making = { ...given, "lifeboat:store": "s3", "lifeboat:createBucket": "true" };
+  const faultsAt = (endpoint: string) => faultsOf({ ...making, "lifeboat:endpoint": endpoint });
+  for (const end of ["", ":443", "/", "."])
+    expect(faultsAt(`https://${account}.r2.cloudflarestorage.com${end}`)).toContain("R2 has no PutBucketVersioning");
+  expect(faultsAt(`https://${account}.r2.cloudflarestorage.com.example.org`)).toBe("");
+  const adopting = { ...making, "lifeboat:createBucket": "false" };
+  expect(faultsOf({ ...adopting, "lifeboat:endpoint": `https://${account}.r2.cloudflarestorage.com` })).toBe("");
 });
 
 test("a given store without its key, secret or bucket is refused", () => {

@@ -1,5 +1,6 @@
 import { beforeAll, expect, test, vi } from "vitest";
 
+import { historyRules } from "../../infra/store-config.ts";
 import { type LoadedProgram, loadProgram, settings } from "./load-program.ts";
 import type { RecordedResource } from "./recorded-stack.ts";
 
@@ -24,9 +25,14 @@ function command(name: string): RecordedResource {
   return program.the("command:local:Command", name);
 }
 
-test("at a given store the bucket is made with versions, and nothing is asked of it that only AWS knows", () => {
+test("at a given store the bucket is made, and our own scripts give it versions, then a lifecycle", () => {
   const types = program.resources.map(({ type }) => type).filter((type) => type.startsWith("aws:"));
-  expect(new Set(types)).toEqual(new Set(["aws:s3/bucket:Bucket", "aws:s3/bucketVersioning:BucketVersioning"]));
+  expect(types).toEqual(["aws:s3/bucket:Bucket"]);
+  const [versioning, lifecycle] = [command("replica-versioning"), command("replica-lifecycle")];
+  expect(versioning.inputs).toMatchObject({ create: "node ../scripts/cloud/set-versioning.ts" });
+  expect(versioning.dependencies.some((urn) => urn.endsWith("replica-sentinel"))).toBe(true);
+  expect(lifecycle.dependencies.some((urn) => urn.endsWith("replica-versioning"))).toBe(true);
+  expect(JSON.parse(Object(lifecycle.inputs["environment"]).LIFEBOAT_HISTORY_RULES)).toEqual(historyRules);
 });
 
 test("everything in the bucket goes through the given endpoint", () => {
@@ -50,6 +56,7 @@ test("the given key goes to the machine, and to no command in clear", () => {
   const told = commands.filter(({ inputs }) => JSON.stringify(inputs["stdin"] ?? "").includes("given-secret"));
   expect(told.map(({ name }) => name)).toEqual([
     "replica-sentinel",
+    "replica-versioning",
     "replica-lifecycle",
     `release-${"ab".repeat(6)}`,
     "active-activation",
