@@ -7,6 +7,7 @@ import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
+  ListMultipartUploadsCommand,
   ListObjectVersionsCommand,
   ListObjectsV2Command,
   PutBucketPolicyCommand,
@@ -18,6 +19,8 @@ import {
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { machinePolicy, tlsOnlyPolicy, userPolicyLimit } from "../../infra/access-policy.ts";
+import { openCloudStore } from "../../scripts/cloud/open-client.ts";
+import { probeStore } from "../../scripts/cloud/probe-store.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
 import { makeBucket, makeLimitedKey, openS3 } from "./limited-key.ts";
 
@@ -68,6 +71,27 @@ test("the machine lists and reads everything in its bucket", async () => {
   expect(new Set(Contents.map(({ Key }) => Key))).toEqual(new Set(everyKey));
   for (const Key of everyKey) await machine.send(new GetObjectCommand({ Bucket, Key }));
   await machine.send(new ListObjectsV2Command({ Bucket, Prefix: "epochs/", Delimiter: "/" }));
+});
+
+test("a trial of the store gets by with the machine's rights, but for its own removal, and nothing under epochs/ stays", async () => {
+  const probed = "probed";
+  await makeBucket(store.access, probed);
+  const key = await makeLimitedKey(store.access, "trial", machinePolicy(probed));
+  const place = {
+    LIFEBOAT_BUCKET: probed,
+    LIFEBOAT_REGION: store.access.region,
+    LIFEBOAT_ENDPOINT: store.access.endpoint,
+    LIFEBOAT_PATH_STYLE: "true",
+    LIFEBOAT_ACCESS_KEY_ID: key.accessKeyId,
+  };
+  using trial = await openCloudStore(place, async () => key.secretAccessKey);
+  expect(await probeStore(trial, place)).toEqual([expect.stringContaining("the key may not delete reports/")]);
+  const { Contents = [], CommonPrefixes = [] } = await owner.send(
+    new ListObjectsV2Command({ Bucket: probed, Delimiter: "/" }),
+  );
+  expect([Contents, CommonPrefixes]).toEqual([[], [{ Prefix: "reports/" }]]);
+  const { Uploads = [] } = await owner.send(new ListMultipartUploadsCommand({ Bucket: probed }));
+  expect(Uploads).toEqual([]);
 });
 
 test("the machine writes its epochs, head and its reports", async () => {

@@ -11,6 +11,8 @@ const granted = operatorPolicy.Statement.flatMap(({ Action }) => Action);
 /** What AWS demands for the calls of the verbs (Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3"). */
 const neededFor: Readonly<Record<string, readonly string[]>> = {
   AbortMultipartUploadCommand: ["s3:AbortMultipartUpload"],
+  CompleteMultipartUploadCommand: ["s3:PutObject"],
+  CreateMultipartUploadCommand: ["s3:PutObject"],
   DeleteBucketCommand: ["s3:DeleteBucket"],
   DeleteObjectCommand: ["s3:DeleteObject"],
   DeleteObjectsCommand: ["s3:DeleteObject", "s3:DeleteObjectVersion"],
@@ -20,7 +22,9 @@ const neededFor: Readonly<Record<string, readonly string[]>> = {
   ListObjectVersionsCommand: ["s3:ListBucketVersions"],
   ListObjectsV2Command: ["s3:ListBucket"],
   PutBucketLifecycleConfigurationCommand: ["s3:PutLifecycleConfiguration"],
+  PutBucketVersioningCommand: ["s3:PutBucketVersioning"],
   PutObjectCommand: ["s3:PutObject"],
+  UploadPartCommand: ["s3:PutObject"],
 };
 /** Only read, and only of our own users: a later provider that asks for one of them must not stop half-way through a `down`. */
 const spare = ["iam:ListUserTags", "iam:ListUserPolicies", "iam:ListAttachedUserPolicies"];
