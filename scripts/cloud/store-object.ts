@@ -21,22 +21,20 @@ export async function fetchJson<Schema extends TSchema>(
   }
 }
 
-/** Reads an object of the bucket as text; undefined when it is not there. Throws when it cannot be read. */
+/** Reads an object of the bucket as text; undefined when it is not there. Throws BucketError when it cannot be read. */
 export async function fetchText(
   { client, bucket }: CloudStore,
   key: string,
 ): Promise<{ text: string; etag: string } | undefined> {
+  const call = `GET ${key} (bucket ${bucket})`;
   try {
     const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
     const text = await answer.Body?.transformToString();
-    if (answer.ETag === undefined || text === undefined)
-      throw new Error(`GET ${key} from bucket ${bucket}: the answer is not S3's`);
+    if (answer.ETag === undefined || text === undefined) throw BucketError.notAStore(call, "no ETag or no body");
     return { text, etag: answer.ETag };
   } catch (error) {
     if (error instanceof S3ServiceException && error.name === "NoSuchKey") return undefined;
-    throw new Error(`reading ${key} from bucket ${bucket}`, {
-      cause: toBucketError(error, `GET ${key} (bucket ${bucket})`),
-    });
+    throw toBucketError(error, call);
   }
 }
 
