@@ -4,12 +4,16 @@ import {
   DeleteObjectsCommand,
   HeadBucketCommand,
   ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
   ListObjectVersionsCommand,
   type ListObjectVersionsCommandOutput,
+  type MultipartUpload,
   type ObjectIdentifier,
   S3ServiceException,
 } from "@aws-sdk/client-s3";
 
+import { BucketError, toBucketError } from "../../app/replica/bucket-error.ts";
 import { sentinelKey } from "../../app/replica/sentinel.ts";
 import type { CloudStore } from "./open-client.ts";
 
@@ -47,30 +51,67 @@ export async function deleteBucket({ client, bucket }: CloudStore): Promise<void
   }
 }
 
-/** Deletes every version and every delete marker of the keys that are wanted, and returns how many there were. Throws when one cannot be deleted. */
+/**
+ * Deletes every version and every delete marker of the keys that are wanted, and returns how many there were. At a store without versions (R2) it
+ * deletes the objects. Throws when one cannot be deleted.
+ */
 export async function deleteVersions(
-  { client, bucket }: Place,
+  place: Place,
   isWanted: (key: string) => boolean,
   count: Counted = () => {},
 ): Promise<number> {
   let deletedCount = 0;
+  for await (const page of listVersions(place)) {
+    const wanted = page.filter(({ Key }) => Key !== undefined && isWanted(Key));
+    await deleteObjects(place, wanted);
+    deletedCount += wanted.length;
+    count(deletedCount);
+  }
+  return deletedCount;
+}
+
+/** Every version and delete marker, page by page; every object where the store does not know how to list versions. */
+async function* listVersions({ client, bucket }: Place): AsyncGenerator<ObjectIdentifier[]> {
   let page: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } | null = {};
   while (page !== null) {
-    const listed: ListObjectVersionsCommandOutput = await client.send(
-      new ListObjectVersionsCommand({ Bucket: bucket, ...page }),
-    );
-    const found = [...(listed.Versions ?? []), ...(listed.DeleteMarkers ?? [])].flatMap(({ Key, VersionId }) =>
-      Key !== undefined && isWanted(Key) ? [{ Key, VersionId }] : [],
-    );
-    await deleteObjects({ client, bucket }, found);
-    deletedCount += found.length;
-    count(deletedCount);
+    let listed: ListObjectVersionsCommandOutput;
+    try {
+      listed = await client.send(new ListObjectVersionsCommand({ Bucket: bucket, ...page }));
+    } catch (error) {
+      if (!isUnsupported(error)) throw error;
+      yield* listObjects({ client, bucket });
+      return;
+    }
+    yield [...(listed.Versions ?? []), ...(listed.DeleteMarkers ?? [])].map(({ Key, VersionId }) => ({
+      Key,
+      VersionId,
+    }));
     page =
       listed.IsTruncated === true
         ? { KeyMarker: listed.NextKeyMarker, VersionIdMarker: listed.NextVersionIdMarker }
         : null;
   }
-  return deletedCount;
+}
+
+async function* listObjects({ client, bucket }: Place): AsyncGenerator<ObjectIdentifier[]> {
+  let ContinuationToken: string | undefined;
+  do {
+    const asked = new ListObjectsV2Command({ Bucket: bucket, ContinuationToken });
+    const listed: ListObjectsV2CommandOutput = await client.send(asked);
+    yield (listed.Contents ?? []).map(({ Key }) => ({ Key }));
+    ContinuationToken = listed.NextContinuationToken;
+  } while (ContinuationToken !== undefined);
+}
+
+/** Whether nothing lies in the bucket. A version that is covered by a delete marker counts. */
+export async function isEmpty(place: Place): Promise<boolean> {
+  for await (const page of listVersions(place)) if (page.length > 0) return false;
+  return true;
+}
+
+function isUnsupported(error: unknown): boolean {
+  const fault = toBucketError(error, "listing");
+  return fault instanceof BucketError && fault.kind === "unsupported";
 }
 
 async function deleteObjects({ client, bucket }: Place, Objects: ObjectIdentifier[]): Promise<void> {
@@ -85,8 +126,18 @@ async function deleteObjects({ client, bucket }: Place, Objects: ObjectIdentifie
     );
 }
 
-async function abortUploads({ client, bucket }: CloudStore): Promise<void> {
-  const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
-  for (const { Key, UploadId } of Uploads)
+async function abortUploads(place: Place): Promise<void> {
+  const { client, bucket } = place;
+  for (const { Key, UploadId } of await listUploads(place))
     await client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }));
+}
+
+async function listUploads({ client, bucket }: Place): Promise<MultipartUpload[]> {
+  try {
+    return (await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }))).Uploads ?? [];
+  } catch (error) {
+    // What cannot be listed cannot be aborted here, and is no reason to keep the objects.
+    if (isUnsupported(error)) return [];
+    throw error;
+  }
 }

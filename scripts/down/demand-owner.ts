@@ -1,6 +1,5 @@
-import { ListObjectVersionsCommand } from "@aws-sdk/client-s3";
-
 import { sentinelKey } from "../../app/replica/sentinel.ts";
+import { isEmpty } from "../cloud/empty-bucket.ts";
 import type { CloudStore } from "../cloud/open-client.ts";
 import { fetchOwnedSentinel } from "../cloud/sentinel.ts";
 import { Refused } from "../verb/run-verb.ts";
@@ -22,12 +21,4 @@ function describe({ bucket }: CloudStore, sentinel: { owner?: string } | undefin
   if (sentinel === undefined)
     return `bucket ${bucket} has no ${sentinelKey} and is not empty, so nobody knows whose it is`;
   return `bucket ${bucket} belongs to ${sentinel.owner ?? "nobody who is named"}`;
-}
-
-// A version that is covered by a delete marker counts.
-async function isEmpty({ client, bucket }: CloudStore): Promise<boolean> {
-  const { Versions = [], DeleteMarkers = [] } = await client.send(
-    new ListObjectVersionsCommand({ Bucket: bucket, MaxKeys: 1 }),
-  );
-  return Versions.length + DeleteMarkers.length === 0;
 }

@@ -1,10 +1,14 @@
 import { createServer } from "node:http";
 
+import { PutBucketVersioningCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { expect, test } from "vitest";
 
-import { deleteBucket, emptyBucket } from "../../../scripts/cloud/empty-bucket.ts";
+import { deleteBucket, emptyBucket, isEmpty } from "../../../scripts/cloud/empty-bucket.ts";
 import { openPatientStore } from "../../../scripts/cloud/open-client.ts";
+import { openS3 } from "../../infra/limited-key.ts";
 import { listenOnLoopback } from "../../listen-on-loopback.ts";
+import { StoreProxy } from "../../replica/store-proxy.ts";
+import { notImplemented, ScriptedStore } from "./scripted-store.ts";
 
 // Every request fails once before it is answered.
 const answers: Record<string, string> = {
@@ -34,4 +38,21 @@ test("a store that is too busy for a moment does not end the emptying of a bucke
   expect(await emptyBucket(store, () => {})).toBe(2);
   await deleteBucket(store);
   expect(Object.fromEntries(seen)).toEqual({ "GET uploads": 2, "GET versions": 3, "POST delete": 3, "DELETE ": 2 });
+});
+
+test("a store that keeps no versions and cannot list them, as R2, is emptied of its objects", async () => {
+  await using scripted = await ScriptedStore.open();
+  const Bucket = await scripted.newBucket();
+  const s3 = openS3(scripted.access, scripted.access);
+  await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: "Suspended" } }));
+  for (const Key of ["lifeboat.json", "epochs/1/a", "epochs/1/b"]) await s3.send(new PutObjectCommand({ Bucket, Key }));
+  await using proxy = await StoreProxy.start(scripted.access.endpoint, ({ path }) =>
+    /\?(versions|uploads)/.test(path) ? notImplemented : "pass",
+  );
+  const place = { ...scripted.place(Bucket), LIFEBOAT_ENDPOINT: proxy.endpoint };
+  using store = await openPatientStore(place, async () => scripted.access.secretAccessKey);
+  expect(await isEmpty(store)).toBe(false);
+  expect(await emptyBucket(store, () => {})).toBe(3);
+  expect(await scripted.listKeys(Bucket)).toEqual([]);
+  expect(await isEmpty(store)).toBe(true);
 });

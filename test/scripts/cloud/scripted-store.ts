@@ -63,9 +63,9 @@ export class ScriptedStore implements AsyncDisposable {
     };
   }
 
-  async listKeys(Bucket: string): Promise<unknown[]> {
+  async listKeys(Bucket: string): Promise<string[]> {
     const { Contents = [] } = await openS3(this.access, this.access).send(new ListObjectsV2Command({ Bucket }));
-    return Contents.map(({ Key }) => Key);
+    return Contents.flatMap(({ Key }) => Key ?? []);
   }
 
   async newBucket(): Promise<string> {
