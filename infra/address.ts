@@ -24,6 +24,8 @@ export class Address extends pulumi.ComponentResource {
       { name: `${hostname}-${location}`, type: "ipv4", location, autoDelete: false, labels },
       {
         parent: this,
+        // Somebody may have switched it on at Hetzner, and a refresh finds it.
+        ignoreChanges: ["deleteProtection"],
         // Where stacks of before have it.
         aliases: [{ parent: pulumi.createUrn(name, "lifeboat:index:Machine") }],
         ...(adopted === undefined ? {} : { import: String(adopted) }),

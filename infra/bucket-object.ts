@@ -26,6 +26,21 @@ export function putObject(
   return args.bucket.store.keys === undefined ? putByProvider(name, args, kept) : putByScript(name, args, kept);
 }
 
+/** What a refresh finds at an object beside what was put there: a scanner's tags, the bucket's own retention. The next `up` would take it away. */
+const notOfTheObject = [
+  "tags",
+  "tagsAll",
+  "metadata",
+  "cacheControl",
+  "contentDisposition",
+  "contentEncoding",
+  "contentLanguage",
+  "websiteRedirect",
+  "objectLockLegalHoldStatus",
+  "objectLockMode",
+  "objectLockRetainUntilDate",
+];
+
 function putByProvider(
   name: string,
   { bucket: { bucket }, key, contentType, body }: BucketObjectArgs,
@@ -33,7 +48,11 @@ function putByProvider(
 ): pulumi.Output<string> {
   const content =
     "text" in body ? { content: body.text } : { source: new pulumi.asset.FileAsset(fromProgram(body.release.path)) };
-  return new aws.s3.BucketObjectv2(name, { bucket, key, ...content, contentType }, options).key;
+  return new aws.s3.BucketObjectv2(
+    name,
+    { bucket, key, ...content, contentType },
+    { ...options, ignoreChanges: notOfTheObject },
+  ).key;
 }
 
 // The provider's resource reads the tags of every object that it uploads, and R2, for one, has none.

@@ -41,6 +41,9 @@ export type InfraConfig = {
   settings: Readonly<Record<string, string>>;
 };
 
+/** What alone says where the data lies. */
+export type DataConfig = Pick<InfraConfig, "name" | "store">;
+
 const images = ["debian-13", "debian-12"] as const;
 const filesystems = ["ext4", "btrfs"] as const;
 
@@ -49,7 +52,6 @@ export function readConfig(): InfraConfig {
   const read = new ConfigReading(new pulumi.Config());
   const serverType = read.pattern("serverType", /^[a-z]+[0-9]+$/, "cx33");
   const config = {
-    name: nameOfStack(pulumi.getProject(), pulumi.getStack()),
     owner: `${pulumi.getProject()}/${pulumi.getStack()}`,
     location: read.choice("location", locations),
     serverType,
@@ -61,7 +63,7 @@ export function readConfig(): InfraConfig {
     adminCidrs: readAdminCidrs(read),
     sshKeys: readSshKeys(read),
     rebuild: read.integer("rebuild", { fallback: 0, least: 0, most: 1_000_000 }),
-    store: readStore(read),
+    ...readDataPlace(read),
     bucketId: read.optional("bucketId"),
     keyFromAnywhere: read.flag("keyFromAnywhere", false),
     keyGeneration: read.integer("keyGeneration", { fallback: 1, least: 1, most: 1_000_000 }),
@@ -90,6 +92,18 @@ export function readConfig(): InfraConfig {
   }
   read.throwFaults();
   return Object.freeze({ ...config, settings: read.settings() });
+}
+
+/** Reads and checks what alone says where the data lies; nothing else that is wrong matters to it. Throws pulumi.RunError that lists every fault. */
+export function readDataConfig(): DataConfig {
+  const read = new ConfigReading(new pulumi.Config());
+  const config = readDataPlace(read);
+  read.throwFaults();
+  return config;
+}
+
+function readDataPlace(read: ConfigReading): DataConfig {
+  return { name: nameOfStack(pulumi.getProject(), pulumi.getStack()), store: readStore(read) };
 }
 
 // A machine of another architecture would need another image and another release.

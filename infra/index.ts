@@ -6,6 +6,7 @@ import { Address } from "./address.ts";
 import { digestTokens } from "./api-tokens.ts";
 import { AppRelease } from "./app-release.ts";
 import { readConfig } from "./config.ts";
+import { labelsOf } from "./data-place.ts";
 import { DataVolume } from "./data-volume.ts";
 import { locateStore } from "./locate-store.ts";
 import { machineUserData } from "./machine-user-data.ts";
@@ -22,7 +23,7 @@ import { surveyProject } from "./survey-project.ts";
 const config = readConfig();
 const { name: hostname, location } = config;
 const store = await locateStore(config);
-const labels = { lifeboat: hostname, bucket: store.bucket };
+const labels = labelsOf(config, store);
 const survey = await surveyProject(location, labels);
 const serverType = chooseServerType({ config, survey });
 

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 
-import type { InfraConfig } from "./config.ts";
+import type { DataConfig } from "./config.ts";
 import type { GivenStoreConfig, StoreKeys } from "./store-config.ts";
 
 /** Where the bucket is, and what there is of it already. */
@@ -50,7 +50,7 @@ export function storeLogin({ keys }: Store): { stdin?: pulumi.Output<string> } {
  * Finds out which bucket is meant and whether it exists, so that a bucket with data in it is adopted and never collided with.
  * Throws what the provider throws when the store cannot be asked: unreachable is not absent.
  */
-export async function locateStore(config: InfraConfig): Promise<Store> {
+export async function locateStore(config: DataConfig): Promise<Store> {
   const { store } = config;
   if (store.kind === "given") return locateGivenStore(store);
   const { region, profile } = store;

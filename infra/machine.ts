@@ -19,6 +19,12 @@ export type MachineArgs = {
   address: Address;
 };
 
+/**
+ * What the program does not say, and people switch on at Hetzner. A refresh finds it, and the provider's own default would switch it off again. A new
+ * machine begins without.
+ */
+const switchedOnByOthers = ["backups", "deleteProtection", "rebuildProtection", "placementGroupId"];
+
 /** The VPS with its firewall. Disposable, but never replaced by accident: what a new server would be made from is not compared. */
 export class Machine extends pulumi.ComponentResource {
   readonly serverId: pulumi.Output<number>;
@@ -53,7 +59,7 @@ export class Machine extends pulumi.ComponentResource {
         parent: this,
         // Name and address are taken until the old server is gone.
         deleteBeforeReplace: true,
-        ignoreChanges: ["userData", "image", "sshKeys"],
+        ignoreChanges: ["userData", "image", "sshKeys", ...switchedOnByOthers],
         // Changed in place, the provider would cut the power, and leave the machine off if the new type cannot be had.
         replaceOnChanges: ["serverType"],
         replacementTrigger: args.rebuild,

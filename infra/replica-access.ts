@@ -48,11 +48,12 @@ export class ReplicaAccess extends pulumi.ComponentResource {
   }
 
   #makeIdentity(name: string, { bucket, sources, keyGeneration }: ReplicaAccessArgs): AccessKey {
-    // forceDestroy: a key made by hand must not stand in the way of taking the rights away.
+    // forceDestroy: a key made by hand must not stand in the way of taking the rights away. A refresh finds the boundary and the tags that an account gives
+    // to its users, and the next `up` would take them away.
     const user = new aws.iam.User(
       name,
       { path: "/lifeboat/", forceDestroy: true, tags: { bucket: bucket.store.bucket } },
-      { parent: this },
+      { parent: this, ignoreChanges: ["permissionsBoundary", "tags", "tagsAll"] },
     );
     const document = pulumi
       .output(sources)
@@ -61,7 +62,8 @@ export class ReplicaAccess extends pulumi.ComponentResource {
     const key = new aws.iam.AccessKey(
       `${name}-${keyGeneration}`,
       { user: user.name },
-      { parent: this, dependsOn: policy },
+      // Whoever has switched a key off at AWS has his reasons: another one comes with keyGeneration.
+      { parent: this, dependsOn: policy, ignoreChanges: ["status"] },
     );
     return { accessKeyId: key.id, secretAccessKey: pulumi.secret(key.secret) };
   }

@@ -1,6 +1,8 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
 
+import type { StackLabels } from "./data-place.ts";
+
 /** What stands at Hetzner before this `pulumi up`, also when the state that knew it is lost. */
 export type Survey = {
   servers: readonly StandingServer[];
@@ -18,15 +20,13 @@ export type ServerTypeOffer = { name: string; cores: number; availableIn: readon
 /** A key of the project, this stack's or another's. */
 export type StandingSshKey = { id: number; publicKey: string; isOurs: boolean };
 
-/** What marks everything of a stack at Hetzner. */
-type Labels = { lifeboat: string; bucket: string };
 type Labelled = { id: number; name?: string; location?: string; size?: number; labels: Record<string, string> };
 
 /**
  * Asks Hetzner, and changes nothing. Throws pulumi.RunError when the machine that stands works with another bucket, and when there are several
  * addresses or volumes to adopt: which one is right only a person can say.
  */
-export async function surveyProject(location: string, labels: Labels): Promise<Survey> {
+export async function surveyProject(location: string, labels: StackLabels): Promise<Survey> {
   const withSelector = Object.entries(labels)
     .map(([name, value]) => `${name}=${value}`)
     .join(",");
@@ -64,7 +64,7 @@ export async function surveyProject(location: string, labels: Labels): Promise<S
 }
 
 // Its key would lose the rights to the bucket that it writes to.
-function assertSameBucket(server: { name: string; labels: Record<string, string> }, { bucket }: Labels): void {
+function assertSameBucket(server: { name: string; labels: Record<string, string> }, { bucket }: StackLabels): void {
   const standing = server.labels["bucket"];
   if (standing === bucket) return;
   throw new pulumi.RunError(
@@ -76,7 +76,7 @@ function assertSameBucket(server: { name: string; labels: Record<string, string>
 function findOurs(
   what: string,
   found: readonly Labelled[],
-  { location, labels }: { location: string; labels: Labels },
+  { location, labels }: { location: string; labels: StackLabels },
 ): Labelled | undefined {
   const wanted = Object.entries(labels);
   const [ours, ...others] = found.filter(

@@ -27,7 +27,7 @@ async function down(options: DownOptions, transcript: Transcript): Promise<void>
     ? announceDeletion(plan, findKept(plan), "after the bucket was named")
     : announceDeletion(plan, discarded, "after the final sync");
   transcript.line(isDown ? "nothing of it stands" : renderPlan(announced));
-  using data = options.deleteData ? await findData(stack, plan) : null;
+  using data = options.deleteData ? await findData(stack, plan, transcript) : null;
   if (isDown && data === null) return;
   if (options.dryRun) {
     transcript.line("dry run: nothing was changed");

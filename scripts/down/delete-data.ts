@@ -1,11 +1,13 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
+import { type DataPlace, locateData } from "../../infra/data-place.ts";
 import { bucketExists, deleteBucket, emptyBucket } from "../cloud/empty-bucket.ts";
-import type { HetznerProject, Labels, LeftVolume } from "../cloud/hetzner-project.ts";
+import type { HetznerProject, LeftVolume } from "../cloud/hetzner-project.ts";
 import type { CloudStore } from "../cloud/open-client.ts";
-import { openHetzner, readLabels } from "../stack/open-hetzner.ts";
-import { openStoreOf } from "../stack/open-store.ts";
-import { type Plan, readPlan } from "../stack/plan.ts";
+import { findLabels, openHetzner } from "../stack/open-hetzner.ts";
+import { openStoreAt } from "../stack/open-store.ts";
+import type { Plan } from "../stack/plan.ts";
+import { PlanProgress } from "../stack/progress.ts";
 import { readOwner } from "../stack/read-settings.ts";
 import { runEngine } from "../stack/run-engine.ts";
 import { confirmName } from "../verb/ask.ts";
@@ -14,31 +16,23 @@ import type { Transcript } from "../verb/transcript.ts";
 import { demandOwner } from "./demand-owner.ts";
 
 /** All that a stack leaves behind, found before anything of it is deleted. */
-export type LeftData = Disposable & {
-  store: CloudStore;
-  hetzner: HetznerProject;
-  labels: Labels;
-  /** The stack's program made the bucket or keeps it, so the bucket goes too. */
-  isBucketOurs: boolean;
-};
+export type LeftData = Disposable &
+  Pick<DataPlace, "labels" | "isBucketOurs"> & { store: CloudStore; hetzner: HetznerProject };
 
 /**
- * Finds the data of a stack. A stack that is down already has no plan of destruction; then the plan of an `up` tells where its data lies. Throws
- * Refused when the bucket belongs to somebody else. Null when there is no bucket any more, which goes last.
+ * Finds the data of a stack: by the plan of its destruction or, when that no longer tells, by its settings. Throws Refused when the bucket belongs to
+ * somebody else. Null when there is no bucket any more, which goes last.
  */
-export async function findData(stack: Stack, down: Plan): Promise<LeftData | null> {
-  const plan = down.storeEnvironment === undefined ? readPlan(await runEngine((o) => stack.preview(o))) : down;
-  const store = await openStoreOf(stack, plan);
-  if (store === undefined) throw new Refused("it is not known where the data lies: the program names no bucket");
+export async function findData(stack: Stack, down: Plan, transcript: Transcript): Promise<LeftData | null> {
+  const place = readDataPlace(down) ?? (await askForDataPlace(stack, transcript));
+  const store = await openStoreAt(stack, place.storeEnvironment);
   using opened = new DisposableStack();
   opened.use(store);
   if (!(await bucketExists(store))) return null;
   await demandOwner(store, await readOwner(stack));
   const hetzner = await openHetzner(stack);
-  const labels = readLabels(plan);
-  const isBucketOurs = plan.steps.some(({ type }) => type === "aws:s3/bucket:Bucket");
   const kept = opened.move();
-  return { store, hetzner, labels, isBucketOurs, [Symbol.dispose]: () => kept.dispose() };
+  return { ...place, store, hetzner, [Symbol.dispose]: () => kept.dispose() };
 }
 
 /** Says what will be lost for good and asks for the bucket's name, which `--yes` is no answer to. Throws Refused when it is another one. */
@@ -87,6 +81,39 @@ export async function deleteData(data: LeftData, transcript: Transcript): Promis
     () => deleteBucket(store),
     () => "deleted",
   );
+}
+
+/** Undefined for a stack that is down, and for one that was half taken down: nothing at Hetzner, or no script, may be left in its plan. */
+function readDataPlace(plan: Plan): DataPlace | undefined {
+  const { storeEnvironment, steps } = plan;
+  const labels = findLabels(plan);
+  if (storeEnvironment === undefined || labels === undefined) return undefined;
+  return { storeEnvironment, labels, isBucketOurs: steps.some(({ type }) => type === "aws:s3/bucket:Bucket") };
+}
+
+/** Lets the engine run a program that only looks: that of an `up` would want an offer and a release, which no deletion needs. */
+async function askForDataPlace(stack: Stack, transcript: Transcript): Promise<DataPlace> {
+  const told: { place?: DataPlace; fault?: unknown } = {};
+  const program = async () => {
+    try {
+      told.place = await locateData();
+    } catch (error) {
+      told.fault = error;
+      throw error;
+    }
+  };
+  using progress = new PlanProgress(
+    transcript,
+    "nothing that stands tells: the settings are asked where the data lies",
+  );
+  try {
+    await runEngine((engine) => stack.preview({ ...engine, program }), progress.listen);
+  } catch (error) {
+    // The engine would add a stack to it.
+    throw told.fault ?? error;
+  }
+  if (told.place === undefined) throw new Error("the engine did not ask where the data lies");
+  return told.place;
 }
 
 function describe({ name, id, size, location }: LeftVolume): string {

@@ -1,7 +1,8 @@
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
-import { HetznerProject, type Labels } from "../cloud/hetzner-project.ts";
+import type { StackLabels } from "../../infra/data-place.ts";
+import { HetznerProject } from "../cloud/hetzner-project.ts";
 import type { Plan } from "./plan.ts";
 import type { StackSettings } from "./read-settings.ts";
 
@@ -23,10 +24,17 @@ export async function findHetzner(stack: Pick<StackSettings, "getAllConfig">): P
 }
 
 /** The labels that mark everything of this stack at Hetzner, as the program of the plan writes them. Throws when the plan holds none. */
-export function readLabels({ steps }: Plan): Labels {
+export function readLabels(plan: Plan): StackLabels {
+  const labels = findLabels(plan);
+  if (labels === undefined) throw new Error("the plan holds nothing at Hetzner with our labels");
+  return labels;
+}
+
+/** The same; undefined when the plan holds none. */
+export function findLabels({ steps }: Plan): StackLabels | undefined {
   for (const { inputs } of steps) {
     const labels: unknown = inputs["labels"];
     if (Value.Check(LabelsSchema, labels)) return { lifeboat: labels.lifeboat, bucket: labels.bucket };
   }
-  throw new Error("the plan holds nothing at Hetzner with our labels");
+  return undefined;
 }

@@ -12,7 +12,15 @@ export async function openStoreOf(
   { storeEnvironment }: Plan,
   requestLimitMs?: number,
 ): Promise<CloudStore | undefined> {
-  if (storeEnvironment === undefined) return undefined;
+  return storeEnvironment === undefined ? undefined : openStoreAt(stack, storeEnvironment, requestLimitMs);
+}
+
+/** The same, by what the program tells its scripts. */
+export async function openStoreAt(
+  stack: Stack,
+  storeEnvironment: Readonly<Record<string, string>>,
+  requestLimitMs?: number,
+): Promise<CloudStore> {
   return openPatientStore(
     storeEnvironment,
     async () => (await stack.getConfig("secretAccessKey")).value,

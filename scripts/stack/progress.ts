@@ -35,9 +35,9 @@ export class PlanProgress implements Disposable {
   readonly #fetching = new Map<string, string>();
   readonly #timer = setInterval(() => this.#note(), noteEveryMs);
 
-  constructor(transcript: Transcript) {
+  constructor(transcript: Transcript, purpose = "planning: what stands is looked at, in both clouds") {
     this.#transcript = transcript;
-    transcript.line("planning: what stands is looked at, in both clouds");
+    transcript.line(purpose);
   }
 
   readonly listen = (event: EngineEvent): void => {

@@ -1,6 +1,11 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+
 import { CreateBucketCommand, DeleteObjectCommand, ListBucketsCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { serverTypes } from "./hcloud/catalogue.ts";
+import { noFaults } from "./hcloud/faults.ts";
 import {
   listKeys,
   onlyServer,
@@ -10,6 +15,7 @@ import {
   takeHetznerCalls,
   productionBucket as bucket,
 } from "./project/open-scenario.ts";
+import { apiToken } from "./project/open-stack.ts";
 import { runVerb } from "./project/run-verb.ts";
 
 // One stack, taken down again and again by `npm run down`: every test goes on where the one before it ended.
@@ -142,11 +148,26 @@ test("data whose bucket names another owner, or none, is not deleted by its name
   expect(await listKeys(scenario, bucket)).toContain("recovery.json");
 });
 
-test("the data of a stack that is down already can be deleted: volumes, every version, the bucket", async () => {
+test("a down stack whose store is not named says what is missing, and what else is wrong is no matter of a deletion", async () => {
+  await scenario.stack.setConfig("store", { value: "minio" });
+  await scenario.stack.setConfig("volumeSizeGb", { value: "5" });
+  const { code, stderr } = await deleteAll();
+  await scenario.stack.removeConfig("store");
+  await scenario.stack.removeConfig("volumeSizeGb");
+  expect(code).toBe(1);
+  expect(stderr).toContain("bucket is missing: store minio needs the name of a bucket");
+  expect(stderr).not.toMatch(/volumeSizeGb|^ {4}at /m);
+});
+
+test("the data of a stack that is down can be deleted without an offer, a release or tokens: volumes, every version, the bucket", async () => {
+  scenario.hetzner.cloud.faults = { ...noFaults, soldOut: serverTypes.map(({ name }) => name) };
+  await rm(join(scenario.checkout.directory, ".release"), { recursive: true });
+  await scenario.stack.removeConfig("apiTokens");
   const { code, stdout, stderr } = await deleteAll();
   console.log(stdout);
   expect(stderr).toBe("");
   expect(code).toBe(0);
+  expect(stdout).toContain("the settings are asked where the data lies");
   expect(scenario.hetzner.cloud.volumes.size).toBe(0);
   expect((await scenario.account.s3.send(new ListBucketsCommand())).Buckets ?? []).toEqual([]);
 });
@@ -160,6 +181,9 @@ test("a deletion that was cut off after the last object is finished", async () =
 });
 
 test("an up after that begins anew, and a down of the living stack deletes all in one go", async () => {
+  scenario.hetzner.cloud.faults = noFaults;
+  await scenario.checkout.build("release one");
+  await scenario.stack.setConfig("apiTokens", { value: apiToken, secret: true });
   expect((await run("up", "--yes")).code).toBe(0);
   const { code, stderr } = await deleteAll();
   expect(stderr).toBe("");
