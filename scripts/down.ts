@@ -7,6 +7,7 @@ import { findKept, findServer } from "./stack/find-refusals.ts";
 import { countResources, openStack } from "./stack/open-stack.ts";
 import { announceDeletion, findCard, type Plan, type PlanStep, readPlan } from "./stack/plan.ts";
 import { PlanProgress, Progress } from "./stack/progress.ts";
+import { refuseProtected } from "./stack/refuse-protected.ts";
 import { renderPlan } from "./stack/render-plan.ts";
 import { runEngine } from "./stack/run-engine.ts";
 import { renderStopped, stopMachine } from "./stack/stop-machine.ts";
@@ -27,6 +28,7 @@ async function down(options: DownOptions, transcript: Transcript): Promise<void>
     ? announceDeletion(plan, findKept(plan), "after the bucket was named")
     : announceDeletion(plan, discarded, "after the final sync");
   transcript.line(isDown ? "nothing of it stands" : renderPlan(announced));
+  await refuseProtected(stack, plan);
   using data = options.deleteData ? await findData(stack, plan, transcript) : null;
   if (isDown && data === null) return;
   if (options.dryRun) {

@@ -6,6 +6,7 @@ import { findDoomedServer, findRefusals } from "./stack/find-refusals.ts";
 import { openStack, settingsFileOf } from "./stack/open-stack.ts";
 import type { Plan } from "./stack/plan.ts";
 import { readProjectName, readSettings } from "./stack/read-settings.ts";
+import { refuseProtected } from "./stack/refuse-protected.ts";
 import { renderPlan } from "./stack/render-plan.ts";
 import { stopMachine } from "./stack/stop-machine.ts";
 import { type Adoption, openAdoption } from "./up/adoption.ts";
@@ -51,6 +52,7 @@ async function raise(stack: Stack, { options, adoption, transcript }: Circumstan
   const { plan, refresh } = await planUp(stack, settings.file, transcript);
   const old = adoption === null ? null : await findOldMachine(stack, plan, transcript);
   refuse(plan, options);
+  await refuseProtected(stack, plan);
   refuseUnseenType(place, options);
   const doomed = options.withoutFinalSync ? undefined : findDoomedServer(plan);
   if (doomed !== undefined)

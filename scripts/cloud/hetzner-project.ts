@@ -9,6 +9,7 @@ const ServerSchema = Type.Object({
   id: Type.Integer(),
   name: Type.String(),
   status: Type.String(),
+  protection: Type.Object({ delete: Type.Boolean() }),
   public_net: Type.Object({ ipv4: Type.Union([Type.Null(), Type.Object({ ip: Type.String() })]) }),
 });
 const VolumeSchema = Type.Object({
@@ -30,6 +31,11 @@ const OfferPageSchema = Type.Object({
   meta: Type.Object({ pagination: Type.Object({ next_page: Type.Union([Type.Null(), Type.Integer()]) }) }),
 });
 const FirewallSchema = Type.Object({ id: Type.Integer(), name: Type.String() });
+/** One thing, under the name of its kind. */
+const ProtectedSchema = Type.Record(
+  Type.String(),
+  Type.Object({ protection: Type.Object({ delete: Type.Boolean() }) }),
+);
 const RefusalSchema = Type.Object({ error: Type.Object({ code: Type.String(), message: Type.String() }) });
 
 export type OldServer = Static<typeof ServerSchema>;
@@ -91,6 +97,13 @@ export class HetznerProject {
 
   async hasServer(id: number): Promise<boolean> {
     return (await this.#find(`servers/${id}`)) !== undefined;
+  }
+
+  /** Whether somebody has protected it from deletion. What Hetzner does not know is not protected. */
+  async isProtected(kind: "servers" | "primary_ips", id: number): Promise<boolean> {
+    const found = await this.#find(`${kind}/${id}`);
+    if (found === undefined) return false;
+    return Object.values(Value.Parse(ProtectedSchema, found)).some(({ protection }) => protection.delete);
   }
 
   async listVolumes(labels: Labels): Promise<LeftVolume[]> {

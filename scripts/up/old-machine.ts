@@ -7,17 +7,20 @@ import { findServer } from "../stack/find-refusals.ts";
 import { openHetzner, readLabels } from "../stack/open-hetzner.ts";
 import type { Plan } from "../stack/plan.ts";
 import { readSettings } from "../stack/read-settings.ts";
+import { explainProtection } from "../stack/refuse-protected.ts";
 import { Refused } from "../verb/run-verb.ts";
 import type { Transcript } from "../verb/transcript.ts";
 
 /** What still runs for a bucket, and stands in the way of the machine that is to be made. */
 export type OldMachine = { hetzner: HetznerProject; labels: Labels; servers: readonly OldServer[] };
 
-/** Finds the machine that still stands and tells of it. Throws Refused when no other could be bought in its place. */
+/** Finds the machine that still stands and tells of it. Throws Refused when it may not be deleted, or no other could be bought in its place. */
 export async function findOldMachine(stack: Stack, plan: Plan, transcript: Transcript): Promise<OldMachine> {
   const labels = readLabels(plan);
   const hetzner = await openHetzner(stack);
   const servers = await hetzner.listServers(labels);
+  const held = servers.filter(({ protection }) => protection.delete);
+  if (held.length > 0) throw new Refused(explainProtection(held.map(({ name, id }) => `server ${name} (${id})`)));
   if (servers.length > 0) await demandSuccessor(stack, plan, hetzner);
   for (const { name, id, public_net } of servers) {
     const address = public_net.ipv4?.ip ?? "no address";

@@ -155,6 +155,14 @@ test("an attached or protected volume is not deleted, and a server that goes set
   expect(await askWhenUnlocked(`DELETE volumes/${id}`)).toMatchObject({ code: "protected" });
 });
 
+test("delete and rebuild protection of a server are one, and hold", async () => {
+  const { id } = await ask("POST servers", server);
+  const protect = (body: object) => askWhenUnlocked(`POST servers/${id}/actions/change_protection`, body);
+  expect(await protect({ delete: true, rebuild: false })).toMatchObject({ status: 422, code: "invalid_input" });
+  await protect({ delete: true, rebuild: true });
+  expect(await askWhenUnlocked(`DELETE servers/${id}`)).toMatchObject({ status: 423, code: "protected" });
+});
+
 test("an address stays when its server goes, and belongs to one server at a time", async () => {
   const { id } = await ask("POST primary_ips", { name: "ip", type: "ipv4", location: "fsn1" });
   const withAddress = { ...server, public_net: { enable_ipv4: true, enable_ipv6: false, ipv4: id } };

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { noFaults } from "./hcloud/faults.ts";
 import { onlyServer, openScenario, type Scenario, takeHetznerCalls } from "./project/open-scenario.ts";
 import { runVerb } from "./project/run-verb.ts";
+import { protect, switchOn } from "./project/switch-on.ts";
 
 // One stack, raised and moved by `npm run up`: every test goes on where the one before it ended.
 let scenario: Scenario;
@@ -63,12 +64,28 @@ test("an up ends with the URL of a machine that answers /ready", async () => {
   takeHetznerCalls(scenario);
 });
 
-test("a second up has nothing to do, and still asks the machine", async () => {
+test("a second up has nothing to do, whatever somebody has switched on at the providers, and still asks the machine", async () => {
+  const addedAtAws = await switchOn(scenario);
   const { code, stdout } = await up("--yes");
   expect(stdout).not.toMatch(/^(make|change|replace|delete) /m);
   expect(stdout).toMatch(/^\[PASS\] http:\S+\/ready from here/m);
   expect(code).toBe(0);
   expect(takeHetznerCalls(scenario)).toEqual([]);
+  const { backup_window, protection } = onlyServer(scenario);
+  expect([backup_window, protection]).toEqual(["22-02", { delete: true, rebuild: true }]);
+  expect(await addedAtAws()).toBe(true);
+});
+
+test("what somebody has protected at Hetzner is neither moved nor taken down, and nothing is stopped for it", async () => {
+  const { id } = onlyServer(scenario);
+  const moved = await up("--location", "hel1", "--yes");
+  const down = await runVerb({ project: scenario, checkout: scenario.checkout }, ["down", "--yes"]);
+  for (const { code, stderr } of [moved, down]) {
+    expect(stderr).toContain(`somebody has protected hcloud Server lifeboat-production (${id}) and hcloud PrimaryIp `);
+    expect(code).toBe(1);
+  }
+  expect([takeHetznerCalls(scenario), scenario.machines.serviceCalls]).toEqual([[], []]);
+  await protect(scenario, false);
 });
 
 test("a token that was revoked hinders no up that has the new one", async () => {

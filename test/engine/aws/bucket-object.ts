@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
-import { HeadObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import { GetObjectTaggingCommand, HeadObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 
-import { optionalTextAt, type Properties, textAt } from "../provider/properties.ts";
+import { optionalTextAt, type Properties, readProperties, textAt } from "../provider/properties.ts";
 import type { Resource, Workplace } from "../provider/resource.ts";
 import { type Account, orNull } from "./account.ts";
 import { emptyBucket } from "./bucket.ts";
@@ -17,7 +17,8 @@ export function bucketObjectResource(account: Account, workplace: Workplace): Re
     const Key = textAt(inputs, "key");
     const Body = readContent(inputs, workplace);
     const ContentType = optionalTextAt(inputs, "contentType") ?? "application/octet-stream";
-    const { VersionId } = await s3.send(new PutObjectCommand({ Bucket, Key, Body, ContentType }));
+    const Tagging = new URLSearchParams(readTags(inputs)).toString();
+    const { VersionId } = await s3.send(new PutObjectCommand({ Bucket, Key, Body, ContentType, Tagging }));
     const etag = createHash("md5").update(Body).digest("hex");
     return { bucket: Bucket, key: Key, etag, versionId: VersionId ?? null, contentType: ContentType };
   };
@@ -34,11 +35,21 @@ export function bucketObjectResource(account: Account, workplace: Workplace): Re
     read: async (id, state) => {
       const Bucket = optionalTextAt(state, "bucket") ?? id.split("/")[0] ?? "";
       const found = await orNull(s3.send(new HeadObjectCommand({ Bucket, Key: textAt(state, "key") })));
-      return found === null ? null : { etag: (found.ETag ?? "").replaceAll('"', "") };
+      if (found === null) return null;
+      const { TagSet = [] } = await s3.send(new GetObjectTaggingCommand({ Bucket, Key: textAt(state, "key") }));
+      const tags = Object.fromEntries(TagSet.map((tag) => [tag.Key ?? "", tag.Value ?? ""]));
+      return { etag: (found.ETag ?? "").replaceAll('"', ""), tags };
     },
+    // Optional and not computed in the provider's schema: a read writes what somebody has added.
+    refreshedInputs: (state) => (Object.keys(readTags(state)).length === 0 ? {} : { tags: readTags(state) }),
     update: async (_id, inputs) => upload(inputs),
     delete: async (_id, state) => emptyBucket(account, textAt(state, "bucket"), textAt(state, "key")),
   };
+}
+
+function readTags(properties: Properties): Record<string, string> {
+  const tags = Object.entries(readProperties(properties["tags"] ?? {}));
+  return Object.fromEntries(tags.map(([name, value]) => [name, String(value)]));
 }
 
 /** `content`, `contentBase64`, or an asset in `source`: a path, or a text with Pulumi's mark for assets. */

@@ -10,17 +10,24 @@ import {
   PutUserPolicyCommand,
 } from "@aws-sdk/client-iam";
 
-import { type Properties, textAt } from "../provider/properties.ts";
+import { type Properties, readProperties, textAt } from "../provider/properties.ts";
 import type { Resource } from "../provider/resource.ts";
 import { type Account, accountId, orNull } from "./account.ts";
 
-/** aws.iam.User (internal/service/iam/user.go). */
-export function userResource({ iam }: Account): Resource {
+/**
+ * aws.iam.User (internal/service/iam/user.go). SeaweedFS knows neither boundaries nor tags of users, nor keys that are off: a test that plays a person at
+ * AWS notes them in the account's settings.
+ */
+export function userResource({ iam, settings }: Account): Resource {
   const exists = (UserName: string) => orNull(iam.send(new GetUserCommand({ UserName })));
   const listKeys = async (UserName: string) => {
     const { AccessKeyMetadata = [] } = await iam.send(new ListAccessKeysCommand({ UserName }));
     return AccessKeyMetadata.flatMap(({ AccessKeyId }) => AccessKeyId ?? []);
   };
+  const addedByOthers = (id: string, state: Properties): Properties => ({
+    permissionsBoundary: settings.get(`permissionsBoundary ${id}`) ?? null,
+    tags: { ...readProperties(state["tags"] ?? {}), ...readProperties(JSON.parse(settings.get(`tags ${id}`) ?? "{}")) },
+  });
   return {
     replaceOn: [],
     namedBy: "name",
@@ -30,8 +37,12 @@ export function userResource({ iam }: Account): Resource {
       await iam.send(new CreateUserCommand({ UserName }));
       return { id: UserName, state: stateOf(UserName) };
     },
-    read: async (id) => ((await exists(id)) ? stateOf(id) : null),
+    read: async (id, state) => ((await exists(id)) ? { ...stateOf(id), ...addedByOthers(id, state) } : null),
+    // Optional and not computed in the provider's schema: what a read finds and the program does not give is taken away.
+    refreshedInputs: ({ permissionsBoundary = null }) => (permissionsBoundary === null ? {} : { permissionsBoundary }),
     update: async (id, inputs) => {
+      if (!("permissionsBoundary" in inputs)) settings.delete(`permissionsBoundary ${id}`);
+      settings.set(`tags ${id}`, JSON.stringify(inputs["tags"] ?? {}));
       if (textAt(inputs, "name") !== id) throw new Error("this stand-in does not rename users");
       return stateOf(id);
     },
@@ -84,9 +95,10 @@ export function userPolicyResource({ iam }: Account): Resource {
 }
 
 /** aws.iam.AccessKey (internal/service/iam/access_key.go): the secret is told once, at its creation. */
-export function accessKeyResource({ iam }: Account): Resource {
+export function accessKeyResource({ iam, settings }: Account): Resource {
   return {
     replaceOn: ["user", "pgpKey"],
+    defaults: { status: "Active" },
     create: async (inputs) => {
       const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName: textAt(inputs, "user") }));
       if (AccessKey?.AccessKeyId === undefined || AccessKey.SecretAccessKey === undefined) {
@@ -96,7 +108,8 @@ export function accessKeyResource({ iam }: Account): Resource {
     },
     read: async (id, state) => {
       const keys = await orNull(iam.send(new ListAccessKeysCommand({ UserName: textAt(state, "user") })));
-      return keys?.AccessKeyMetadata?.some(({ AccessKeyId }) => AccessKeyId === id) === true ? state : null;
+      const isThere = keys?.AccessKeyMetadata?.some(({ AccessKeyId }) => AccessKeyId === id) === true;
+      return isThere ? { ...state, status: settings.get(`status ${id}`) ?? "Active" } : null;
     },
     delete: async (id, state) => {
       await orNull(iam.send(new DeleteAccessKeyCommand({ UserName: textAt(state, "user"), AccessKeyId: id })));

@@ -36,6 +36,8 @@ export type Server = Common & {
   location: Location;
   image: Image;
   protection: Protection & { rebuild: boolean };
+  /** The hours in which Hetzner takes the daily backup; null while backups are off. */
+  backup_window: string | null;
   volumes: number[];
   /** Not in the API's answers: what the metadata service would give to the machine. */
   user_data: string;

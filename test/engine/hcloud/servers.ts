@@ -54,7 +54,15 @@ function createServer(cloud: Cloud, body: unknown) {
   const common = cloud.introduce("servers", wanted);
   const place = { server_type: serverType, image, location };
   const net = connect(cloud, { wanted, location, serverId: common.id });
-  const server = { ...common, ...place, ...unusedParts, ...net, user_data: userData, ssh_keys: wanted.ssh_keys ?? [] };
+  const server = {
+    ...common,
+    ...place,
+    ...unusedParts,
+    ...net,
+    user_data: userData,
+    ssh_keys: wanted.ssh_keys ?? [],
+    backup_window: null,
+  };
   cloud.servers.set(server.id, server);
   const start = [beginOn(cloud, server, "start_server")];
   return { server, action: beginOn(cloud, server, "create_server"), next_actions: start, root_password: null };
@@ -79,8 +87,17 @@ function actOnServer(cloud: Cloud, server: Server, { verb, body }: Act) {
       const change = () => Object.assign(server, { server_type: wanted, status: "running" });
       return { action: beginOn(cloud, server, verb, change) };
     }
-    case "change_protection":
-      server.protection = readBody(Type.Object({ delete: Type.Boolean(), rebuild: Type.Boolean() }), body);
+    case "change_protection": {
+      const wanted = readBody(Type.Object({ delete: Type.Boolean(), rebuild: Type.Boolean() }), body);
+      // docs.hetzner.cloud, "Change Server Protection": the two have to be the same.
+      if (wanted.delete !== wanted.rebuild) throw invalidInput("delete and rebuild need to have the same value");
+      server.protection = wanted;
+      return { action: beginOn(cloud, server, verb) };
+    }
+    // docs.hetzner.cloud, "Enable and Configure Backups for a Server": the window is Hetzner's choice.
+    case "enable_backup":
+    case "disable_backup":
+      server.backup_window = verb === "enable_backup" ? "22-02" : null;
       return { action: beginOn(cloud, server, verb) };
     default:
       throw new Refusal(404, "not_found", `servers have no action ${verb}`);
@@ -112,7 +129,6 @@ const unusedParts = {
   iso: null,
   rescue_enabled: false,
   locked: false,
-  backup_window: null,
   load_balancers: [],
   outgoing_traffic: 0,
   ingoing_traffic: 0,

@@ -1,0 +1,35 @@
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
+
+import { Refused } from "../verb/run-verb.ts";
+import { openHetzner } from "./open-hetzner.ts";
+import { kindOf, type Plan } from "./plan.ts";
+
+const kinds = new Map([
+  ["hcloud:index/server:Server", "servers"],
+  ["hcloud:index/primaryIp:PrimaryIp", "primary_ips"],
+] as const);
+
+/**
+ * Asks Hetzner whether somebody has protected from deletion what a plan takes away. Throws Refused then: the deletion would fail half-way, with the
+ * services stopped and the server shut down. The state does not tell, it is as old as the last refresh.
+ */
+export async function refuseProtected(stack: Stack, { steps }: Plan): Promise<void> {
+  const doomed = steps.filter(({ act }) => act === "delete" || act === "replace");
+  const found = [...kinds].flatMap(([type, kind]) =>
+    doomed.filter((step) => step.type === type && step.id !== undefined).map((step) => ({ ...step, kind })),
+  );
+  if (found.length === 0) return;
+  const hetzner = await openHetzner(stack);
+  const held: string[] = [];
+  for (const { kind, type, id, state } of found)
+    if (await hetzner.isProtected(kind, Number(id))) held.push(`${kindOf(type)} ${String(state["name"])} (${id})`);
+  if (held.length > 0) throw new Refused(explainProtection(held));
+}
+
+/** Why what is named is not deleted, and what to do. */
+export function explainProtection(held: readonly string[]): string {
+  return (
+    `somebody has protected ${held.join(" and ")} from deletion at Hetzner, and it is not for this verb to lift that. Nothing was changed. ` +
+    "If it may go, lift the protection in Hetzner's console, and run this again"
+  );
+}
