@@ -17,7 +17,7 @@ const foundByRefresh: Readonly<Record<string, readonly string[]>> = {
   "hcloud:index/primaryIp:PrimaryIp": ["autoDelete", "deleteProtection", "labels"],
   "hcloud:index/firewall:Firewall": ["rules"],
   "hcloud:index/sshKey:SshKey": ["labels"],
-  // The bucket's own settings, which a read writes as if they were its: ADR 29.
+  // The bucket's own settings, which a read writes as if they were its.
   "aws:s3/bucket:Bucket": [
     ["accelerationStatus", "corsRules", "grants", "lifecycleRules", "logging", "objectLockConfiguration", "policy"],
     ["replicationConfiguration", "requestPayer", "serverSideEncryptionConfiguration", "tags", "tagsAll"],
