@@ -17,6 +17,7 @@ import {
   productionBucket as bucket,
 } from "./project/open-scenario.ts";
 import { runVerb, shellOf } from "./project/run-verb.ts";
+import { protect } from "./project/switch-on.ts";
 
 // A laptop is lost, and its state with it; on another one there are a fresh clone and the keys of both clouds.
 let scenario: Scenario;
@@ -60,12 +61,17 @@ test("a dry run tells of the machine that still stands, and leaves no stack behi
   expect(takeHetznerCalls(scenario)).toEqual([]);
 });
 
-test("an old machine that could not be bought again is left alone", async () => {
+test("an old machine that could not be bought again, or that somebody has protected, is left alone", async () => {
   scenario.hetzner.cloud.faults = { ...noFaults, soldOut: ["cx33@fsn1"] };
   const { code, stderr } = await up(["--adopt", bucket, "--yes"]);
   scenario.hetzner.cloud.faults = noFaults;
   expect(stderr).toContain("sold out in fsn1");
-  expect(code).toBe(1);
+  await protect(scenario, true);
+  const held = await up(["--adopt", bucket, "--yes"]);
+  await protect(scenario, false);
+  expect(held.stderr).toMatch(/somebody has protected server lifeboat-production \(\d+\) from deletion/);
+  expect([code, held.code]).toEqual([1, 1]);
+  expect(takeHetznerCalls(scenario)).toEqual([]);
   expect(onlyServer(scenario).status).toBe("running");
   expect(existsSync(settingsFile())).toBe(false);
 });
