@@ -14,15 +14,16 @@ const kinds = new Map([
  * services stopped and the server shut down. The state does not tell, it is as old as the last refresh.
  */
 export async function refuseProtected(stack: Stack, { steps }: Plan): Promise<void> {
-  const doomed = steps.filter(({ act }) => act === "delete" || act === "replace");
+  const doomed = steps.filter(({ act, id }) => id !== undefined && (act === "delete" || act === "replace"));
   const found = [...kinds].flatMap(([type, kind]) =>
-    doomed.filter((step) => step.type === type && step.id !== undefined).map((step) => ({ ...step, kind })),
+    doomed.filter((step) => step.type === type).map((step) => ({ kind, step })),
   );
   if (found.length === 0) return;
   const hetzner = await openHetzner(stack);
   const held: string[] = [];
-  for (const { kind, type, id, state } of found)
-    if (await hetzner.isProtected(kind, Number(id))) held.push(`${kindOf(type)} ${String(state["name"])} (${id})`);
+  for (const { kind, step } of found)
+    if (await hetzner.isProtected(kind, Number(step.id)))
+      held.push(`${kindOf(step.type)} ${String(step.state["name"])} (${step.id})`);
   if (held.length > 0) throw new Refused(explainProtection(held));
 }
 

@@ -48,8 +48,8 @@ export function bucketObjectResource(account: Account, workplace: Workplace): Re
 }
 
 function readTags(properties: Properties): Record<string, string> {
-  const tags = Object.entries(readProperties(properties["tags"] ?? {}));
-  return Object.fromEntries(tags.map(([name, value]) => [name, String(value)]));
+  const tags = readProperties(properties["tags"] ?? {});
+  return Object.fromEntries(Object.keys(tags).map((name) => [name, textAt(tags, name)]));
 }
 
 /** `content`, `contentBase64`, or an asset in `source`: a path, or a text with Pulumi's mark for assets. */
