@@ -14,6 +14,8 @@ import { writeUserData } from "./write-user-data.ts";
 const install = "/usr/local/lib/lifeboat/install-release";
 const refused = 100;
 const httpError = 22;
+const makeHostKey =
+  "mkdir -p /etc/ssh /var/lib/cloud/data; echo 4711 >/var/lib/cloud/data/instance-id; echo ssh-ed25519 AAAA >/etc/ssh/ssh_host_ed25519_key.pub";
 
 let bucket: ReleaseBucket;
 let birth: string;
@@ -131,6 +133,44 @@ machineTest(
   },
 );
 
+machineTest("a bucket that has lost its lifeboat.json is refused with what brings it back, and reported", async () => {
+  const since = new Date();
+  await using root = await openMachine();
+  await bucket.delete("lifeboat.json");
+  // Begins like it, and is none.
+  await bucket.put("lifeboat.json.old", "{}");
+  const { code, stderr } = await root.run([install]);
+  await bucket.put("lifeboat.json", JSON.stringify({ format: 1, bucketId: bucket.place.bucketId }));
+  await bucket.delete("lifeboat.json.old");
+  expect([code, stderr]).toEqual([refused, expect.stringContaining("the bucket has no lifeboat.json")]);
+  const report = await findRefusedBoot(bucket.store, since);
+  expect(report?.cause).toContain("the bucket has no lifeboat.json");
+  expect(report?.next).toMatch(/old versions.*systemctl restart lifeboat-bootstrap/);
+  expect(stderr).toContain(report?.next);
+  expect(await root.run([install])).toMatchObject({ code: 0 });
+});
+
+machineTest.each([[install], [install, "10".repeat(32)], ["/usr/local/lib/lifeboat/tell-host-keys"]])(
+  "a bucket that does not exist is called that by %s %s",
+  async (...words) => {
+    await using root = await openMachine({ bucket: { ...bucket.place, bucket: "nobody-made-this" } });
+    await root.run(["sh", "-c", makeHostKey]);
+    const { code, stderr } = await root.run(words);
+    expect([code, stderr]).toEqual([
+      refused,
+      expect.stringMatching(/no bucket at .*nobody-made-this; next: .*pulumi config/),
+    ]);
+  },
+);
+
+machineTest("what only begins like the desired release is none", async () => {
+  await bucket.put("desired-release.json.old", JSON.stringify({ sha256: other }));
+  await using root = await openMachine();
+  expect(await root.run([install])).toMatchObject({ code: 0, stderr: "" });
+  expect(readCurrent(root)).toBe(birth);
+  await bucket.delete("desired-release.json.old");
+});
+
 machineTest("a refusal that the bucket does not take is told all the same", async () => {
   await using root = await openMachine({ key: { ...bucket.key, secretAccessKey: "wrong-secret" } });
   const { code, stderr } = await root.run(["/usr/local/lib/lifeboat/refuse", 'a "cause"', "a command"]);
@@ -155,9 +195,7 @@ machineTest("the host keys are told to the bucket once, and a machine without SS
   await using root = await openMachine();
   const tell = "/usr/local/lib/lifeboat/tell-host-keys";
   expect(await root.run([tell])).toMatchObject({ code: 0, stderr: "" });
-  const words =
-    "mkdir -p /etc/ssh /var/lib/cloud/data; echo 4711 >/var/lib/cloud/data/instance-id; echo ssh-ed25519 AAAA";
-  await root.run(["sh", "-c", `${words} >/etc/ssh/ssh_host_ed25519_key.pub`]);
+  await root.run(["sh", "-c", makeHostKey]);
   expect(await root.run([tell])).toMatchObject({ code: 0, stderr: "" });
   const request = "/usr/local/lib/lifeboat/request-object";
   expect((await root.run([request, "reports/host-keys/4711"])).stdout).toBe("ssh-ed25519 AAAA\n");
