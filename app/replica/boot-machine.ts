@@ -8,7 +8,7 @@ import { isKeyFault } from "./bucket-error.ts";
 import { type Bucket, openBucket } from "./bucket.ts";
 import { carryOutClaim } from "./carry-out-claim.ts";
 import { ClaimLost, ClaimUnsettled, takeUpEpoch } from "./claim.ts";
-import { BootRefused, bootAgain, type Refusal } from "./decide-boot.ts";
+import { BootRefused } from "./decide-boot.ts";
 import { adviseOnStore } from "./diagnose-store.ts";
 import type { Step } from "./install.ts";
 import { renderLitestreamConfig } from "./litestream-config.ts";
@@ -134,20 +134,16 @@ async function resume(bucket: Bucket, machine: Machine, { facts, seen }: Survey)
 }
 
 function toOutcome(machine: Machine, error: unknown): Partial<BootReport> {
-  if (error instanceof BootRefused) return { outcome: "refused", ...pick(error.refusal) };
+  if (error instanceof BootRefused) return { outcome: "refused", ...error.refusal };
   if (error instanceof ClaimLost)
     return { outcome: "lost", cause: error.message, next: "nothing: the other machine serves" };
   // A full disk is no sick store, and a restart would end the same way.
   if (error instanceof Error && isOutOfSpace(error))
-    return { outcome: "refused", ...tellFullDisk(machine, error.message) };
+    return toOutcome(machine, new BootRefused({ row: null, ...tellFullDisk(machine, error.message) }));
   const advice = adviseOnStore(error);
   if (advice === null) throw error;
   const cause = error instanceof Error ? error.message : String(error);
-  return { outcome: "refused", row: 2, cause, next: `${advice}; then ${bootAgain}` };
-}
-
-function pick({ row, cause, next }: Refusal): Partial<BootReport> {
-  return { row, cause, next };
+  return toOutcome(machine, new BootRefused({ row: 2, cause, next: advice }));
 }
 
 function stepper(steps: BootStep[], options: BootOptions): Step {

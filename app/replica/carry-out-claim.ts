@@ -7,7 +7,7 @@ import type { Bucket } from "./bucket.ts";
 import { epochPrefix } from "./chain.ts";
 import { claimHead, putEpochNote, takeOverEpoch } from "./claim.ts";
 import { probeConditionalWrites } from "./conditional-writes.ts";
-import { BootRefused, bootAgain, type Claim } from "./decide-boot.ts";
+import { BootRefused, type Claim } from "./decide-boot.ts";
 import { type Installed, type Step, installDatabase } from "./install.ts";
 import { findBlame } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
@@ -154,10 +154,9 @@ async function findStoreFault(bucket: Bucket, epoch: string, limits: BootLimits)
 
 function refuseReplica({ plan, machine }: ClaimContext, cause: string): BootRefused {
   return new BootRefused({
-    act: "refuse",
     row: plan.row,
     cause,
-    next: `check epochs/${plan.parent?.epoch ?? ""}/ and the free space${quarantineHint(machine)}, then ${bootAgain}`,
+    next: `check epochs/${plan.parent?.epoch ?? ""}/ and the free space${quarantineHint(machine)}`,
   });
 }
 

@@ -28,10 +28,11 @@ export type BootFacts = {
   position: CommitSequence | null;
 };
 
-/** How a refused boot is run again: what every refusal ends with. By hand it has no unit. */
-export const bootAgain = "boot again (on the machine: systemctl restart lifeboat-bootstrap; by hand: docs/by-hand.md)";
+/** How a refused boot is run again. By hand it has no unit. */
+const bootAgain = "boot again (on the machine: systemctl restart lifeboat-bootstrap; by hand: docs/by-hand.md)";
 
 export type Content = "fresh" | "volume" | "restore" | "compare";
+/** `next`: what resolves it. How boot is run again after that, BootRefused says. */
 export type Refusal = { act: "refuse"; row: number; cause: string; next: string };
 export type Claim = { act: "claim"; row: number; parent: Parent | null; content: Content; replaces: readonly string[] };
 export type BootPlan = Refusal | { act: "resume"; row: 3 } | Claim;
@@ -58,7 +59,7 @@ function decideWithoutHead(facts: BootFacts): BootPlan {
       act: "refuse",
       row: 6,
       cause: "head.json is gone, but epochs exist in the bucket",
-      next: `restore an older version of head.json in the bucket, then ${bootAgain}`,
+      next: "restore an older version of head.json in the bucket",
     };
   }
   if (facts.mark !== null && facts.database === "present") {
@@ -66,7 +67,7 @@ function decideWithoutHead(facts: BootFacts): BootPlan {
       act: "refuse",
       row: 5,
       cause: `the bucket is empty, but this volume holds a database of epoch ${facts.mark.epoch}: it may be the last copy`,
-      next: `check the bucket's name and contents; to start from nothing, move the data directory away; then ${bootAgain}`,
+      next: "check the bucket's name and contents; to start from nothing, move the data directory away",
     };
   }
   if (facts.database === "foreign") return refuseForeign(5);
@@ -79,7 +80,7 @@ function refuseForeign(row: number): Refusal {
     act: "refuse",
     row,
     cause: "nothing is in the bucket yet, but a database that Lifeboat did not make lies on this volume",
-    next: `nothing here was touched; to start with an empty one, move it out of the data directory, then ${bootAgain}`,
+    next: "nothing here was touched; to start with an empty one, move it out of the data directory",
   };
 }
 
@@ -123,7 +124,7 @@ function refuseSuperseded(head: Head): Refusal {
     act: "refuse",
     row: 4,
     cause: `machine ${head.machine} has taken over with epoch ${head.epoch}; this machine's life ended before it`,
-    next: `delete this machine; or, if it shall take over on purpose, empty its data directory, then ${bootAgain}`,
+    next: "delete this machine; or, if it shall take over on purpose, empty its data directory",
   };
 }
 
@@ -135,7 +136,7 @@ function decideWithBase(facts: BootFacts, head: Head): BootPlan {
       act: "refuse",
       row: 7,
       cause: `the replica of the ${head.state} epoch ${head.epoch} cannot be restored: ${missing}`,
-      next: `bring the deleted versions under epochs/${head.epoch}/ back in the bucket, then ${bootAgain}`,
+      next: `bring the deleted versions under epochs/${head.epoch}/ back in the bucket`,
     };
   }
   const parent = parentOf(head);
@@ -162,7 +163,7 @@ function decideWithoutBase(facts: BootFacts, head: Head): BootPlan {
       act: "refuse",
       row: 9,
       cause: `epoch ${head.epoch} never got a base, and its parent ${parent.epoch} cannot be restored: ${missing}`,
-      next: `bring the deleted versions under epochs/${parent.epoch}/ back in the bucket, then ${bootAgain}`,
+      next: `bring the deleted versions under epochs/${parent.epoch}/ back in the bucket`,
     };
   }
   return { act: "claim", row: 10, parent, content: isOf(facts, parent) ? "compare" : "restore", replaces };
@@ -177,14 +178,16 @@ function isOf({ database, mark }: BootFacts, parent: Parent): boolean {
 }
 
 /**
- * Boot will not go on, and another start would end the same way: the row of the table, the cause, and what to do next.
+ * Boot will not go on, and another start would end the same way: the row of the table if there is one, the cause, and what to
+ * do next, down to the command that boots again.
  */
 export class BootRefused extends Error {
   override readonly name = "BootRefused";
-  readonly refusal: Refusal;
+  readonly refusal: { row: number | null; cause: string; next: string };
 
-  constructor(refusal: Refusal) {
-    super(`row ${refusal.row}: ${refusal.cause}; ${refusal.next}`);
-    this.refusal = refusal;
+  constructor({ row, cause, next }: { row: number | null; cause: string; next: string }) {
+    const how = `${next}, then ${bootAgain}`;
+    super(`row ${row ?? "-"}: ${cause}; ${how}`);
+    this.refusal = { row, cause, next: how };
   }
 }

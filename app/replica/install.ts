@@ -4,7 +4,7 @@ import { type CommitSequence, findCommitSequence } from "../database/commit-sequ
 import { DatabaseDamaged } from "../database/database-file.ts";
 import { openDatabase, quickCheck, readDatabase } from "../database/open-database.ts";
 import type { BootLimits } from "./boot-limits.ts";
-import { type BootFacts, BootRefused, bootAgain, type Claim, isAsStopped } from "./decide-boot.ts";
+import { type BootFacts, BootRefused, type Claim, isAsStopped } from "./decide-boot.ts";
 import { fsyncPath } from "./durable-file.ts";
 import type { Machine } from "./machine.ts";
 import { setAside } from "./quarantine.ts";
@@ -68,7 +68,7 @@ async function compare(context: Context): Promise<Installed> {
     throw refuse(
       context,
       `volume and replica both stand at commit ${volume.sequence}, but with different content: two histories`,
-      `compare both by hand, then empty the data directory to go on from the replica, then ${bootAgain}`,
+      "compare both by hand, then empty the data directory to go on from the replica",
     );
   }
   return volume.sequence >= replica.sequence.sequence ? keepVolume(context, volume) : installRestored(context, replica);
@@ -126,7 +126,7 @@ async function restoreAndCheck(context: Context): Promise<Checked> {
     throw refuse(
       context,
       `what epoch ${parent.epoch} restores does not pass SQLite's quick_check`,
-      `restore an earlier point of epochs/${parent.epoch}/ by hand, then ${bootAgain}`,
+      `restore an earlier point of epochs/${parent.epoch}/ by hand`,
     );
   }
   return { ...restored, sequence };
@@ -173,5 +173,5 @@ function inspect(path: string): CommitSequence {
 }
 
 function refuse({ plan }: Context, cause: string, next: string): BootRefused {
-  return new BootRefused({ act: "refuse", row: plan.row, cause, next });
+  return new BootRefused({ row: plan.row, cause, next });
 }

@@ -51,7 +51,7 @@ export function refuseForRoom(
   const cause =
     `${because}a database of ${inMb(bytes)} needs as much room in ${dataDirectory}, ` +
     `and ${inMb(freeBytes)} are free: ${inMb(missing)} are missing`;
-  return new BootRefused({ act: "refuse", row, cause, next: adviseOnRoom(machine, totalBytes + missing) });
+  return new BootRefused({ row, cause, next: adviseOnRoom(machine, totalBytes + missing) });
 }
 
 /** Cause and next step where a disk turned out to be full: another try would end the same way. */
@@ -149,9 +149,7 @@ function measure(directory: string) {
 
 function adviseOnRoom({ files }: Machine, neededBytes: number): string {
   const gigabytes = Math.ceil((neededBytes * 1.05) / gibibyte);
-  const grow =
-    `make the volume larger: pulumi config set volumeSizeGb ${gigabytes} (or more) && npm run up, ` +
-    "then on the machine: systemctl restart lifeboat-bootstrap.service";
+  const grow = `make the volume larger: pulumi config set volumeSizeGb ${gigabytes} (or more) && npm run up`;
   const { count, bytes } = measureQuarantine(files);
   if (count === 0) return grow;
   return `${grow}; or move away what nobody needs in ${files.quarantine}: ${count} earlier databases, ${inMb(bytes)}`;

@@ -7,7 +7,7 @@ import { DatabaseDamaged } from "../database/database-file.ts";
 import { holdsTables, readDatabase } from "../database/open-database.ts";
 import type { Bucket } from "./bucket.ts";
 import { type Chain, fetchChain } from "./chain.ts";
-import { type BootFacts, BootRefused, bootAgain } from "./decide-boot.ts";
+import { type BootFacts, BootRefused } from "./decide-boot.ts";
 import { sizeOf } from "./durable-file.ts";
 import { type Head, type StoredHead, fetchHead, headKey } from "./head.ts";
 import type { Machine } from "./machine.ts";
@@ -143,13 +143,13 @@ function readMarkOrRefuse({ files }: Machine): Mark | null {
     return readMark(files.mark);
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error;
-    const next = `move ${files.dataDirectory} away to go on from the bucket alone (what only this disk had is then in there), then ${bootAgain}`;
-    throw new BootRefused({ act: "refuse", row: 3, cause: error.message, next });
+    const next = `move ${files.dataDirectory} away to go on from the bucket alone (what only this disk had is then in there)`;
+    throw new BootRefused({ row: 3, cause: error.message, next });
   }
 }
 
 function refuseBucket(cause: string, next: string): BootRefused {
-  return new BootRefused({ act: "refuse", row: 2, cause, next: `${next}, then ${bootAgain}` });
+  return new BootRefused({ row: 2, cause, next });
 }
 
 /** A listing taken during a compaction can look broken; a base that must be there is looked for three times. */

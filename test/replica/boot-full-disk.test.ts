@@ -51,7 +51,7 @@ diskTest(
     expect(report).toMatchObject({ outcome: "refused", row: 11, cause: expect.stringMatching(/MB .* missing/) });
     expect(report).toMatchObject({
       cause: expect.stringContaining(a.files.dataDirectory),
-      next: expect.stringContaining("volumeSizeGb"),
+      next: expect.stringMatching(/volumeSizeGb.*, then boot again \(/),
     });
     expect([(await fetchHead(site.bucket)).etag, existsSync(a.files.intent)]).toEqual([etag, false]);
     expect([a.texts(), a.quarantined(), existsSync(a.files.restored)]).toEqual([[...texts, "two"], [], false]);
@@ -72,7 +72,10 @@ diskTest("a refusal names what lies in quarantine, with its size, and deletes no
   expect(folders).toHaveLength(1);
   a.losePower();
   const { report } = await boot(a);
-  expect(report).toMatchObject({ outcome: "refused", next: expect.stringMatching(/quarantine.*: 1 .*MB/) });
+  expect(report).toMatchObject({
+    outcome: "refused",
+    next: expect.stringMatching(/quarantine.*: 1 .*MB, then boot again/),
+  });
   expect(a.quarantined()).toEqual(folders);
 });
 
@@ -98,7 +101,7 @@ diskTest(
       outcome: "refused",
       row: 11,
       cause: expect.stringMatching(/newer.*MB .* missing/),
-      next: expect.stringContaining("volumeSizeGb"),
+      next: expect.stringMatching(/volumeSizeGb.*, then boot again \(/),
     });
     expect([a.texts(), a.quarantined(), readdirSync(scratch)]).toEqual([texts, [], []]);
     expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 10, content: "restored" });
@@ -158,7 +161,7 @@ diskTest("a disk that is full all the same ends the restore at once, without ano
   a.reconnect({ endpoint: proxy.endpoint });
   const { report } = await boot(a);
   expect(report).toMatchObject({ outcome: "refused", row: 11, cause: expect.stringContaining("no space left") });
-  expect(report).toMatchObject({ next: expect.stringContaining("volumeSizeGb") });
+  expect(report).toMatchObject({ next: expect.stringMatching(/volumeSizeGb.*, then boot again \(/) });
   expect([a.texts(), existsSync(a.files.restored)]).toEqual([[...texts, "two"], false]);
   expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 10, content: "volume" });
 });

@@ -35,12 +35,16 @@ export class TestMachine {
     return this.machine.files;
   }
 
-  boot(options: Omit<BootOptions, "log"> = {}): Promise<BootReport> {
-    return bootMachine(this.machine, {
+  /** Whatever a test is about: a refusal that does not say how to go on has no place in it. */
+  async boot(options: Omit<BootOptions, "log"> = {}): Promise<BootReport> {
+    const report = await bootMachine(this.machine, {
       ...options,
       limits: { restorePausesMs: [20, 20], ...options.limits },
       log: this.#log,
     });
+    if (report.outcome === "refused" && !/\w.*, then boot again \(.*systemctl restart/.test(report.next ?? ""))
+      throw new Error(`a refusal without the command that boots again: ${report.next}`);
+    return report;
   }
 
   /** Starts Litestream and the database after a boot. */
