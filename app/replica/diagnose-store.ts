@@ -93,7 +93,7 @@ const advices: Partial<Record<BucketFault, string>> = {
   "object-locked":
     "this bucket keeps objects by Object Lock, which wants a checksum with each PUT; Litestream 0.5.17 does not support that. Use a bucket without Object Lock or without a default retention (versioning does what Lifeboat needs)",
   "tls-refused":
-    "check the endpoint: https:// or http://, the port, the name in its certificate, who signed that and until when it is valid, and this machine's clock; `openssl s_client -connect <host>:<port>` shows it",
+    "check the endpoint: https:// or http://, the port, the name in its certificate, who signed that and until when it is valid, and this machine's clock; `openssl s_client -connect <host>:<port> </dev/null | openssl x509 -noout -issuer -dates -ext subjectAltName` shows them",
 };
 
 const refusesConditions =

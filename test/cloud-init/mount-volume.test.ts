@@ -101,16 +101,28 @@ machineTest("a filesystem that takes no more writes is mounted anew; one that is
   expect(await root.run(["touch", "/data/app.db"])).toMatchObject({ code: 0 });
 });
 
-machineTest("another volume beside one that is mounted and answers: refused, with the command", async () => {
-  await root.addDevice(volume.device, [name]);
-  await root.run([mount]);
-  using other = new VolumeFile();
-  await root.run(["rm", `/dev/disk/by-id/${name}`]);
-  await root.addDevice(other.device, ["scsi-0HC_Volume_4712"]);
-  const { code, stderr } = await root.run([mount]);
-  expect([code, stderr]).toEqual([refused, expect.stringContaining("umount /data")]);
-  expect((await root.run(["findmnt", "-no", "SOURCE", "/data"])).stdout).toBe(`${volume.device}\n`);
-});
+machineTest(
+  "another volume beside one that is mounted and answers: refused, with the commands that take it up",
+  async () => {
+    await stubCommand(root, "systemctl", 'echo "$@" >>/run/systemctl');
+    await root.addDevice(volume.device, [name]);
+    await root.run([mount]);
+    using other = new VolumeFile();
+    await root.run(["rm", `/dev/disk/by-id/${name}`]);
+    await root.addDevice(other.device, ["scsi-0HC_Volume_4712"]);
+    const { code, stderr } = await root.run([mount]);
+    expect([code, stderr]).toEqual([refused, expect.stringContaining("umount /data")]);
+    expect((await root.run(["findmnt", "-no", "SOURCE", "/data"])).stdout).toBe(`${volume.device}\n`);
+    const [, leave = "", restart = ""] = /: (systemctl .*), then on the machine: (systemctl .*)\n/.exec(stderr) ?? [];
+    expect(await root.run(["sh", "-c", `${leave} && ${restart}`])).toMatchObject({ code: 0, stderr: "" });
+    // What the bootstrap does then.
+    expect(await root.run([mount])).toMatchObject({ code: 0, stderr: "" });
+    expect((await root.run(["findmnt", "-no", "SOURCE", "/data"])).stdout).toBe(`${other.device}\n`);
+    const asked = (await root.run(["cat", "/run/systemctl"])).stdout;
+    expect(asked).toBe("stop lifeboat.target\nrestart lifeboat-bootstrap\n");
+    await root.run(["umount", "/data"]);
+  },
+);
 
 machineTest("on btrfs, new files are not copied on write", async ({ skip }) => {
   skip(spawnSync("which", ["mkfs.btrfs"]).status !== 0, "btrfs-progs is not installed");

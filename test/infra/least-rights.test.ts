@@ -1,5 +1,5 @@
-import { execFile, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -156,6 +156,25 @@ describe("the command on the recovery card, with nothing but curl and Litestream
     await restoreByCard({ ...half, AWS_SESSION_TOKEN });
     await expect(restoreByCard(half)).rejects.toThrow("head.json could not be read");
   });
+});
+
+test("the command of docs/cloud.md makes the policy of whoever runs `up`", async ({ skip }) => {
+  const root = join(import.meta.dirname, "../..");
+  const [, command] = /`(aws iam create-policy [^`]+)`/.exec(readFileSync(join(root, "docs/cloud.md"), "utf8")) ?? [];
+  expect(command).toBeDefined();
+  // IAM's limit of a managed policy, which SeaweedFS does not have.
+  expect(readFileSync(join(root, "docs/iam-policy.json"), "utf8").replaceAll(/\s/g, "").length).toBeLessThan(6_144);
+  skip(spawnSync("which", ["aws"]).status !== 0, "the AWS CLI is not installed");
+  const { endpoint, region, accessKeyId, secretAccessKey } = store.access;
+  const env = {
+    ...process.env,
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_DEFAULT_REGION: region,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  };
+  const { stdout } = await promisify(execFile)("/bin/sh", ["-euc", command ?? ""], { cwd: root, env });
+  expect(JSON.parse(stdout)).toMatchObject({ Policy: { PolicyName: "lifeboat-up", IsAttachable: true } });
 });
 
 /** Runs the command as sh would in an empty folder, and looks at what it brings. */

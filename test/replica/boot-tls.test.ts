@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
+import { promisify } from "node:util";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -29,21 +31,28 @@ async function machineAt(endpoint: string) {
   return { site, machine };
 }
 
-test.each<[string, Certificate, boolean, RegExp]>([
-  ["has expired", { ...sound, notAfter: inDays(-1) }, true, /CERT_HAS_EXPIRED/],
-  ["is not yet valid", { ...sound, notBefore: inDays(1) }, true, /CERT_NOT_YET_VALID/],
-  ["names another host", { ...sound, name: "DNS:elsewhere.example" }, true, /ERR_TLS_CERT_ALTNAME_INVALID/],
-  ["is signed by nobody known", sound, false, /DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED/],
-])("a store whose certificate %s refuses, and says so", async (_, certificate, isTrusted, cause) => {
+test.each<[string, Certificate, boolean, RegExp, shown: RegExp]>([
+  ["has expired", { ...sound, notAfter: inDays(-1) }, true, /CERT_HAS_EXPIRED/, /^notAfter=/m],
+  ["is not yet valid", { ...sound, notBefore: inDays(1) }, true, /CERT_NOT_YET_VALID/, /^notBefore=/m],
+  [
+    "names another host",
+    { ...sound, name: "DNS:elsewhere.example" },
+    true,
+    /ALTNAME_INVALID/,
+    /DNS:elsewhere\.example/,
+  ],
+  ["is signed by nobody known", sound, false, /DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED/, /^issuer=CN ?= ?store/m],
+])("a store whose certificate %s refuses, says so, and the command shows it", async (...row) => {
+  const [, certificate, isTrusted, cause, shown] = row;
   await using store = await startTlsStore(world.store.access.endpoint, certificate);
   setDefaultCACertificates(isTrusted ? [...trusted, store.certificate] : trusted);
   const { machine, site } = await machineAt(store.endpoint);
-  expect(await machine.boot()).toMatchObject({
-    outcome: "refused",
-    row: 2,
-    cause: expect.stringMatching(cause),
-    next: expect.stringContaining("certificate"),
-  });
+  const report = await machine.boot();
+  expect(report).toMatchObject({ outcome: "refused", row: 2, cause: expect.stringMatching(cause) });
+  const [, command = ""] = /`(openssl .*)`/.exec(report.next ?? "") ?? [];
+  const typed = command.replace("<host>:<port>", `127.0.0.1:${store.port}`);
+  const { stdout, stderr } = await promisify(execFile)("/bin/sh", ["-c", typed]);
+  expect(stdout, stderr).toMatch(shown);
   expect(await site.keys("head.json")).toEqual([]);
 });
 
