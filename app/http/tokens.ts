@@ -35,7 +35,7 @@ function parseToken(entry: string, number: number): Token {
   const digest = parts?.[2]?.toLowerCase();
   if (digest === undefined) {
     throw new Error(
-      `entry ${number} is neither <name>:<digest> nor a SHA-256 digest in 64 hex digits; make a digest with: printf %s TOKEN | sha256sum`,
+      `entry ${number} is neither <name>:<digest> nor a SHA-256 digest in 64 hex digits; make a digest with: printf %s TOKEN | sha256sum | cut -c1-64`,
     );
   }
   return { principal: parts?.[1] ?? `token-${digest.slice(0, derivedNameDigits)}`, digest };

@@ -96,6 +96,8 @@ machineTest(
     await a.waitForState("app.service", "failed");
     expect(await a.show("app.service", "ExecMainStatus")).toBe(String(exitCodes.fenced));
     await a.waitForState("lifeboat-down.target", "active");
+    const [, look = ""] = /see: (journalctl .*)\)/.exec(await a.show("lifeboat-down.target", "Description")) ?? [];
+    expect(await a.do("sh", "-c", look)).toContain('"msg":"fenced"');
     await sleep(longerThanRestartsMs);
     expect(await a.show("litestream.service", "ActiveState")).toBe("inactive");
     expect(await a.show("app.service", "ActiveState")).toBe("failed");

@@ -6,32 +6,105 @@ const root = dirname(dirname(import.meta.dirname));
 const places = ["app", "infra", "scripts", "cloud-init", "docs", "README.md", "Pulumi.yaml"];
 
 /** A command as it is printed: from its program to the end of the sentence or of the code around it. */
-export type PrintedCommand = { at: string; program: "npm" | "pulumi" | "systemctl"; words: string[] };
+export type PrintedCommand = { at: string; program: string; words: string[] };
 
-const programs = /\b(npm|pulumi|systemctl) (?=[a-z-])/g;
+/** What follows a program's name where it is a command, and not a word of a sentence. */
+const programs: Record<string, string> = {
+  npm: "[a-z-]",
+  pulumi: "[a-z-]",
+  systemctl: "[a-z-]",
+  aws: "(?:configure|iam|s3|s3api|sts) ",
+  litestream: "[a-z]+ -",
+  openssl: "[a-z_0-9]+ -",
+  "cloud-init": "[a-z]+ -",
+  ssh: "-|\\S+@",
+  dd: "\\w+=",
+  mount: "[-/]",
+  umount: "[-/]",
+  curl: "-",
+  journalctl: "-",
+  flock: "[-\\w./]+ [-\\w./]+ ",
+  git: "(?:clone|log|show) \\S*[:/]",
+  apt: "install",
+  brew: "install",
+  node: "[-\\w./]+\\.m?[jt]s\\b",
+  printf: "[%']",
+};
+/** A release's own programs are typed by their path. */
+const ownPrograms = "/opt/lifeboat/current/bin/";
+const command = new RegExp(
+  `(?<![-\\w.])(?:(?<path>${ownPrograms})(?=[\\w-])|${Object.entries(programs)
+    .map(([program, follows]) => `${program} (?=${follows})`)
+    .join("|")})`,
+  "g",
+);
 
 /** Every command that a source, a document or a setting tells somebody to type. Comments count: they are read too. */
 export function findPrintedCommands(): PrintedCommand[] {
   return listFiles().flatMap((path) => readCommands(path, readFileSync(join(root, path), "utf8")));
 }
 
-/** The commands in one text. */
+/** The commands in one text; in a script of a shell, those that it prints. */
 export function readCommands(path: string, content: string): PrintedCommand[] {
-  return content.split("\n").flatMap((line, index) => {
-    const plain = replaceInserts(line);
-    return [...plain.matchAll(programs)].map((match) => ({
-      at: `${path}:${index + 1}`,
-      program: match[1] === "npm" ? "npm" : match[1] === "pulumi" ? "pulumi" : "systemctl",
+  return readTexts(path, content).flatMap(({ at, text, isScript }) => {
+    // What a shell puts in is a command of its own, which whoever types the line runs too; a script has run it before it prints.
+    const inner = isScript ? [] : [...text.matchAll(substitution)].flatMap(([, words = ""]) => readCommands("", words));
+    const plain = replaceInserts(text);
+    const outer = [...plain.matchAll(command)].map((match) => ({
+      at,
+      program: match[0].trim(),
       words: splitWords(plain.slice(match.index + match[0].length)),
     }));
+    return [...outer, ...inner.map((found) => ({ ...found, at }))];
   });
+}
+
+/** The first words of all code in a document: what somebody types begins with one. */
+export function findFirstWords(): { at: string; word: string }[] {
+  const documents = listFiles().filter((path) => /^(docs\/[^/]*|README)\.md$/.test(path));
+  return documents.flatMap((path) => {
+    const content = readFileSync(join(root, path), "utf8");
+    const blocks = [...content.matchAll(/^```\n([^]*?)\n```$/gm)].flatMap(([, block = ""]) => block.split("\n"));
+    const inline = [...content.matchAll(/`([^`\n]+)`/g)].map(([, code = ""]) => code);
+    return [...blocks, ...inline].flatMap((code) => {
+      const [, word] = /^(?:[A-Z_]+=\S+ )*([a-z][\w-]*) \S/.exec(code) ?? [];
+      return word === undefined ? [] : [{ at: path, word }];
+    });
+  });
+}
+
+/** Whether commands of a program are found at all. */
+export function isKnown(program: string): boolean {
+  return Object.hasOwn(programs, program);
+}
+
+type Text = { at: string; text: string; isScript: boolean };
+
+const substitution = /\$\(((?:[^()]|\([^()]*\))*)\)/g;
+
+function readTexts(path: string, content: string): Text[] {
+  const lines = content.split("\n").map((text, index) => ({ at: `${path}:${index + 1}`, text, isScript: false }));
+  // Of a unit, systemctl shows this.
+  if (/\.(service|target|mount|timer)$/.test(path)) return lines.filter(({ text }) => text.startsWith("Description="));
+  return content.startsWith("#!/bin/sh") || path.endsWith(".sh") ? readScript(path, content) : lines;
+}
+
+/** The words of a script that somebody reads: what it refuses with, and what it echoes. */
+function readScript(path: string, content: string): Text[] {
+  return [...content.matchAll(/\b(?:refuse|give_up|echo|next=)(?: ?"(?:\\.|[^"\\])*"|\\\n|[^"\n])*/g)].flatMap(
+    (match) => {
+      const at = `${path}:${content.slice(0, match.index).split("\n").length}`;
+      return [...match[0].matchAll(/"((?:\\.|[^"\\])*)"/g)].map(([, text = ""]) => ({ at, text, isScript: true }));
+    },
+  );
 }
 
 /** What a program or a shell puts in stands for one word. */
 function replaceInserts(line: string): string {
   return line
     .replaceAll(/"?\$\((?:[^()]|\([^()]*\))*\)(\/\d+)?"?/g, "INSERT")
-    .replaceAll(/\$\{(?:[^{}]|\{[^{}]*\})*\}/g, "INSERT");
+    .replaceAll(/\$\{(?:[^{}]|\{[^{}]*\})*\}/g, "INSERT")
+    .replaceAll(/\$[\w@*]+/g, "INSERT");
 }
 
 function splitWords(rest: string): string[] {

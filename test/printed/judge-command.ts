@@ -47,7 +47,33 @@ const units = new Set(
 export function judge(command: PrintedCommand): { fault: string } | { key: string } | null {
   if (command.program === "npm") return judgeNpm(command.words);
   if (command.program === "pulumi") return judgePulumi(command.words);
-  return judgeSystemctl(command.words);
+  if (command.program === "systemctl") return judgeSystemctl(command.words);
+  return judgeOther(command);
+}
+
+/** By files alone: that its flags are right, only the place shows that executes it. Hence they are part of the key. */
+function judgeOther({ program, words }: PrintedCommand): ReturnType<typeof judge> {
+  if (program.startsWith("/")) {
+    const [name = ""] = words;
+    const isThere = existsSync(join(root, "cloud-init/release/bin", name));
+    return isThere ? { key: `${program}${name}` } : { fault: `a release has no bin/${name}` };
+  }
+  const end = words.indexOf("|");
+  const own = end === -1 ? words : words.slice(0, end);
+  const files = own
+    .map((word) => word.replace("file://", ""))
+    .filter((word) => /^(?!INSERT)[\w-]+\/.*\.(json|m?[jt]s)$/.test(word));
+  const missing = files.find((word) => !existsSync(join(root, word)));
+  if (missing !== undefined) return { fault: `there is no ${missing}` };
+  if (program === "node") return { key: `node ${own[0]}` };
+  // What it runs is a command of its own.
+  if (program === "ssh" || program === "flock") return { key: program };
+  const verbs = own.slice(
+    0,
+    own.findIndex((word) => !/^[a-z][\w-]*$/.test(word)),
+  );
+  const flags = own.filter((word) => /^-\w|^--\w/.test(word)).map((word) => word.replace(/=.*/, ""));
+  return { key: [program, ...verbs, ...new Set(flags.toSorted())].join(" ") };
 }
 
 function judgeNpm([first = "", ...rest]: readonly string[]): ReturnType<typeof judge> {
@@ -113,7 +139,7 @@ function judgePulumi([first = "", second = "", ...rest]: readonly string[]): Ret
 
 function judgeSystemctl(words: readonly string[]): ReturnType<typeof judge> {
   const [act = "", unit = ""] = words.filter((word) => !word.startsWith("--"));
-  if (!["start", "restart", "stop"].includes(act) || unit.startsWith("$") || unit === "") return null;
+  if (!["start", "restart", "stop"].includes(act) || unit === "INSERT" || unit === "") return null;
   const file = unit.includes(".") ? unit : `${unit}.service`;
   return units.has(file) ? { key: `systemctl ${act} ${file}` } : { fault: `there is no unit ${file}` };
 }

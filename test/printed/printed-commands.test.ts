@@ -1,9 +1,10 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { findPrintedCommands, readCommands } from "./find-commands.ts";
+import { findFirstWords, findPrintedCommands, isKnown, readCommands } from "./find-commands.ts";
 import { judge } from "./judge-command.ts";
 
 const root = dirname(dirname(import.meta.dirname));
@@ -40,6 +41,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "pulumi config set": ["test/engine/readme.test.ts", 'readBlock("npm run up")'],
   "pulumi config get": ["test/engine/readme.test.ts", "pulumi config get apiTokens"],
   "pulumi config rm": ["test/engine/readme.test.ts", "pulumi config rm heartbeatUrl"],
+  "pulumi stack output": ["test/engine/readme.test.ts", "pulumi stack output url"],
   "pulumi stack rm": ["test/engine/readme.test.ts", "pulumi stack rm"],
   "pulumi preview": ["test/engine/readme.test.ts", "pulumi preview"],
   "pulumi up": ["test/engine/adopt.test.ts", "pulumi up --yes"],
@@ -50,11 +52,40 @@ const executed: Record<string, readonly [file: string, text: string]> = {
     "test/machine/bootstrap.test.ts",
     '"restart", "lifeboat-bootstrap.service"',
   ],
+  "systemctl stop lifeboat.target": ["test/machine/bring-up.test.ts", "systemctl stop lifeboat.target && umount /data"],
+  umount: ["test/machine/bring-up.test.ts", "systemctl stop lifeboat.target && umount /data"],
+  dd: ["test/machine/network.test.ts", "/: (dd .*), then on the machine:"],
+  "journalctl -u": ["test/machine/bootstrap.test.ts", "/see: (journalctl .*)\\)/"],
+  "/opt/lifeboat/current/bin/grow-volume": ["test/machine/grow-ext4.test.ts", "/opt/lifeboat/current/bin/grow-volume"],
+  "node app/boot.ts": ["test/printed/by-hand.test.ts", "readCode(/app\\/boot\\.ts$/)"],
+  "node app/main.ts": ["test/printed/by-hand.test.ts", "readCode(/app\\/main\\.ts$/)"],
+  "node scripts/up.ts": ["test/engine/readme.test.ts", 'exec node "scripts/$verb.ts"'],
+  flock: ["test/printed/by-hand.test.ts", "readCode(/^flock/)"],
+  "litestream replicate -config": ["test/printed/by-hand.test.ts", "readCode(/^flock/)"],
+  "litestream restore -config -o -txid": ["test/printed/by-hand.test.ts", "readCode(/^litestream restore/)"],
+  "litestream restore -integrity-check -o": ["test/infra/least-rights.test.ts", "renderRestoreCommand("],
+  "curl --aws-sigv4 -fsS": ["test/infra/least-rights.test.ts", "renderRestoreCommand("],
+  "curl -sS": ["test/printed/readme.test.ts", 'readBlock("curl -sS ")'],
+  printf: ["test/printed/by-hand.test.ts", "readCode(/^printf/)"],
+  "openssl rand -hex": ["test/engine/readme.test.ts", 'readBlock("npm run up")'],
+  "openssl s_client -connect": ["test/replica/boot-tls.test.ts", "/`(openssl .*)`/"],
+  "openssl x509 -dates -ext -issuer -noout": ["test/replica/boot-tls.test.ts", "/`(openssl .*)`/"],
+  "aws iam create-policy --policy-document --policy-name": [
+    "test/infra/least-rights.test.ts",
+    "`(aws iam create-policy [^`]+)`",
+  ],
 };
 
 /** What no test executes, and why. */
 const unexecuted: Record<string, string> = {
   "bench --long-reader": "takes minutes; test/replica/long-reader.test.ts runs its parts",
+  ssh: "no test has an SSH server; what it runs on the machine is a command of its own here",
+  "curl -4s": "asks a service of the internet; test/engine/readme.test.ts runs its line with an answer of its own",
+  "curl --aws-sigv4": "named in a decision, as what request-object calls",
+  "apt install": "the advice of a computer without Python, which a test cannot take away",
+  "brew install": "macOS",
+  "cloud-init status --long": "activate-release runs it, on a machine that did not tell its host keys",
+  "journalctl --lines --no-pager --unit": "activate-release runs it, on a machine that did not tell its host keys",
 };
 
 test("every command that is printed can be typed as it stands", () => {
@@ -69,12 +100,10 @@ test("every command that is printed can be typed as it stands", () => {
 
 test("every command that is printed is executed by a test", () => {
   const keys = new Set(
-    findPrintedCommands()
-      .filter(({ at }) => !isRun(at))
-      .flatMap((command) => {
-        const judged = judge(command);
-        return judged !== null && "key" in judged ? [judged.key] : [];
-      }),
+    findPrintedCommands().flatMap((command) => {
+      const judged = judge(command);
+      return judged !== null && "key" in judged ? [judged.key] : [];
+    }),
   );
   const missing = [...keys].filter((key) => {
     if (Object.hasOwn(unexecuted, key)) return false;
@@ -83,6 +112,12 @@ test("every command that is printed is executed by a test", () => {
   });
   expect(missing.toSorted()).toEqual([]);
   expect(Object.keys({ ...executed, ...unexecuted }).filter((key) => !keys.has(key))).toEqual([]);
+});
+
+test("every program that a document tells somebody to type is one whose commands are found", () => {
+  const words = findFirstWords().filter(({ word }) => !isKnown(word) && isOnPath(word));
+  expect(words).toEqual([]);
+  expect(new Set(findFirstWords().map(({ word }) => word)).size).toBeGreaterThan(5);
 });
 
 test.each([
@@ -100,12 +135,25 @@ test.each([
   ["`A=1 npm run test:slw -- test/slow/release.test.ts`", "no script test:slw"],
   ["pulumi stack output recoveryCard", "no output recoveryCard"],
   ["systemctl restart lifeboat-bootstap", "no unit lifeboat-bootstap.service"],
+  ["`aws iam create-policy --policy-document file://docs/iam-polcy.json`", "no docs/iam-polcy.json"],
+  ["`node app/bot.ts`", "no app/bot.ts"],
+  ["to try again: /opt/lifeboat/current/bin/grow-volum", "no bin/grow-volum"],
+  ['apiTokens "$(npm run mint)"', "no script mint"],
 ])("%s would be found out", (text, fault) => {
   const judged = readCommands("a text", text).map(judge);
   expect(JSON.stringify(judged)).toContain(fault);
 });
 
-/** Units and scripts of the machine print nothing: what stands in them is run by test/machine. */
-function isRun(at: string): boolean {
-  return at.startsWith("cloud-init/") || /\.sh:\d+$/.test(at);
+test.each([
+  ['exec /a/refuse "cause" "to go on: systemctl stop lifeboat.targt"', "no unit lifeboat.targt"],
+  ['exec /a/refuse "cause" \\\n  "npm run upp"', "no script upp"],
+  ['echo "lifeboat: no; npm run upp" >&2 && exit 1', "no script upp"],
+  ['if ! x; then give_up "$1, then systemctl start bot.service"; fi', "no unit bot.service"],
+])("a script that says %j would be found out, and what it runs is none of that", (line, fault) => {
+  const script = `#!/bin/sh\nsystemctl stop nothing.service\n${line}\n`;
+  expect(readCommands("a script", script).map(judge)).toEqual([{ fault: expect.stringContaining(fault) }]);
+});
+
+function isOnPath(word: string): boolean {
+  return spawnSync("which", [word]).status === 0;
 }
