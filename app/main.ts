@@ -39,7 +39,8 @@ async function serve(config: AppConfig, log: Logger): Promise<number> {
     if (endings.fencedBy !== null) return await leaveFenced(life, endings.fencedBy);
     const refused = findRefusal(error);
     if (refused === undefined) throw error;
-    log.error({ cause: refused.message }, "the migrations are refused; another start would end the same way");
+    const next = "correct the release, and deploy it: npm run up; by hand: docs/by-hand.md";
+    log.error({ cause: refused.message, next }, "the migrations are refused; another start would end the same way");
     return exitCodes.refused;
   }
 }

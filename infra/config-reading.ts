@@ -88,7 +88,10 @@ export class ConfigReading {
 
   /** Throws pulumi.RunError, which Pulumi prints without a stack. */
   throwFaults(): void {
-    if (this.#faults.length > 0) throw new pulumi.RunError(`config:\n  ${this.#faults.join("\n  ")}`);
+    if (this.#faults.length > 0)
+      throw new pulumi.RunError(
+        `config:\n  ${this.#faults.join("\n  ")}\nset each right with pulumi config set KEY VALUE, then: npm run up`,
+      );
   }
 
   #get(name: string): string | undefined {

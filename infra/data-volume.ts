@@ -30,7 +30,7 @@ export class DataVolume extends pulumi.ComponentResource {
     const { hostname, location, machine, address, adopted } = args;
     if (adopted !== undefined && adopted.sizeGb > args.sizeGb) {
       throw new pulumi.RunError(
-        `config: volumeSizeGb must be at least ${adopted.sizeGb}, the size of the volume that stands in ${location} (got ${args.sizeGb}): a volume never shrinks`,
+        `config: volumeSizeGb must be at least ${adopted.sizeGb}, the size of the volume that stands in ${location} (got ${args.sizeGb}): a volume never shrinks; pulumi config set volumeSizeGb ${adopted.sizeGb}, then: npm run up`,
       );
     }
     const volume = new hcloud.Volume(

@@ -82,7 +82,9 @@ async function bucketExists(bucket: string, provider?: aws.Provider): Promise<bo
     return true;
   } catch (error) {
     if (error instanceof Error && saysNotFound(error.message)) return false;
-    throw new pulumi.RunError(`bucket ${bucket} can be neither found nor ruled out: ${String(error)}`);
+    throw new pulumi.RunError(
+      `bucket ${bucket} can be neither found nor ruled out: ${String(error)}; when that is mended, or another one is named (pulumi config set bucket NAME): npm run up`,
+    );
   }
 }
 

@@ -85,6 +85,6 @@ function findOurs(
   if (ours === undefined || others.length === 0) return ours;
   const names = [ours, ...others].map(({ id, name }) => `${name} (${id})`).join(", ");
   throw new pulumi.RunError(
-    `several ${what} in ${location} carry the labels of ${labels.lifeboat}: ${names}; delete or relabel all but one`,
+    `several ${what} in ${location} carry the labels of ${labels.lifeboat}: ${names}; delete or relabel all but one, then: npm run up`,
   );
 }

@@ -13,7 +13,7 @@ export async function demandOwner(store: CloudStore, owner: string): Promise<voi
   if (sentinel?.owner === owner) return;
   if (sentinel === undefined && (await isEmpty(store))) return;
   throw new Refused(
-    `${describe(store, sentinel)}, and this is ${owner}: its data is not deleted here. Nothing was changed`,
+    `${describe(store, sentinel)}, and this is ${owner}: its data is not deleted here. Nothing was changed; name the stack that it belongs to: --stack NAME`,
   );
 }
 

@@ -58,7 +58,7 @@ function refuseServer(step: PlanStep): string {
 
 function refuseData(step: PlanStep): string {
   const because = step.causes.length === 0 ? "" : ` because of ${step.causes.join(", ")}`;
-  return `${describe(step)} would be ${pastOf(step)}${because}, and its data with it. No flag allows that: take the change back`;
+  return `${describe(step)} would be ${pastOf(step)}${because}, and its data with it. No flag allows that: take the change back, then npm run up`;
 }
 
 function describe({ name, type }: PlanStep): string {

@@ -51,9 +51,12 @@ export async function openAdoption(options: AdoptOptions, stackName: string | un
 async function nameStack(workspace: LocalWorkspace, { owner }: Recovery, given: string | undefined): Promise<string> {
   const [project, stack = ""] = owner.split("/");
   const { name } = await workspace.projectSettings();
-  if (project !== name) throw new Refused(`the bucket belongs to project ${project}, and Pulumi.yaml says ${name}`);
+  if (project !== name)
+    throw new Refused(
+      `the bucket belongs to project ${project}, and Pulumi.yaml says ${name}: give the project that name there, or name another bucket: --adopt BUCKET`,
+    );
   if (given !== undefined && given.split("/").at(-1) !== stack)
-    throw new Refused(`the bucket belongs to stack ${stack}, and --stack says ${given}`);
+    throw new Refused(`the bucket belongs to stack ${stack}, and --stack says ${given}: say --stack ${stack}`);
   return given ?? stack;
 }
 
@@ -89,6 +92,6 @@ function readRegion({ region, endpoint }: AdoptOptions, environment: NodeJS.Proc
 function readPublicKey(path: string): string {
   const key = readFileSync(path, "utf8").trim();
   if (!/^(ssh-|ecdsa-|sk-)\S+ \S+/.test(key))
-    throw new Refused(`${path} holds no public key (it is the file that ends in .pub)`);
+    throw new Refused(`${path} holds no public key (it is the file that ends in .pub): name one with --ssh-key FILE`);
   return key;
 }

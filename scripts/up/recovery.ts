@@ -25,7 +25,9 @@ export type Recovery = Static<typeof RecoverySchema>;
 export async function readRecovery(store: CloudStore): Promise<Recovery> {
   const sentinel = await fetchOwnedSentinel(store);
   if (sentinel === undefined)
-    throw new Refused(`bucket ${store.bucket} has no ${sentinelKey}: it is no Lifeboat's bucket, or not the right one`);
+    throw new Refused(
+      `bucket ${store.bucket} has no ${sentinelKey}: it is no Lifeboat's bucket, or not the right one; name another: --adopt BUCKET`,
+    );
   const recovery = await fetchJson(store, recoveryKey, RecoverySchema);
   if (recovery === undefined) {
     throw new Refused(
@@ -35,7 +37,7 @@ export async function readRecovery(store: CloudStore): Promise<Recovery> {
   }
   if (recovery.value.bucketId === sentinel.bucketId) return recovery.value;
   throw new Refused(
-    `${recoveryKey} is of bucket ${recovery.value.bucketId}, but bucket ${store.bucket} is ${sentinel.bucketId}: it was copied from elsewhere`,
+    `${recoveryKey} is of bucket ${recovery.value.bucketId}, but bucket ${store.bucket} is ${sentinel.bucketId}: it was copied from elsewhere; bring its own back from the old versions, or name the other bucket: --adopt BUCKET`,
   );
 }
 

@@ -104,8 +104,10 @@ test("the three processes start as the page says, and a state from before comes 
     .replace("TXID", txid)
     .replace("/run/lifeboat/", "run/");
   await type(restore.replaceAll(/ \/data\/(before|app)\.db/g, ` ${folder}/data/$1.db`));
-  const names = (path: string) =>
-    readDatabase(path, (db) => db.prepare("select name from customers order by id").pluck().all());
   expect(names(join(folder, "data/before.db"))).toEqual(["before"]);
   expect(names(join(folder, "data/app.db"))).toEqual(["before", "after"]);
 });
+
+function names(path: string): unknown[] {
+  return readDatabase(path, (db) => db.prepare("select name from customers order by id").pluck().all());
+}

@@ -48,15 +48,17 @@ export function findPrintedCommands(): PrintedCommand[] {
 export function readCommands(path: string, content: string): PrintedCommand[] {
   return readTexts(path, content).flatMap(({ at, text, isScript }) => {
     // What a shell puts in is a command of its own, which whoever types the line runs too; a script has run it before it prints.
-    const inner = isScript ? [] : [...text.matchAll(substitution)].flatMap(([, words = ""]) => readCommands("", words));
-    const plain = replaceInserts(text);
-    const outer = [...plain.matchAll(command)].map((match) => ({
-      at,
-      program: match[0].trim(),
-      words: splitWords(plain.slice(match.index + match[0].length)),
-    }));
-    return [...outer, ...inner.map((found) => ({ ...found, at }))];
+    const inner = isScript ? [] : [...text.matchAll(substitution)].map(([, words = ""]) => words);
+    return [text, ...inner].flatMap((words) => readLine(at, replaceInserts(words)));
   });
+}
+
+function readLine(at: string, line: string): PrintedCommand[] {
+  return [...line.matchAll(command)].map((match) => ({
+    at,
+    program: match[0].trim(),
+    words: splitWords(line.slice(match.index + match[0].length)),
+  }));
 }
 
 /** The first words of all code in a document: what somebody types begins with one. */
@@ -109,8 +111,8 @@ function replaceInserts(line: string): string {
 
 function splitWords(rest: string): string[] {
   // A command ends where its code does, at another command, or at the end of a sentence.
-  const [command = ""] = rest.split(/`|"|;| && | \|\| |\\n|\)|, |\. |: /);
-  return command
+  const [typed = ""] = rest.split(/`|"|;| && | \|\| |\\n|\)|, |\. |: /);
+  return typed
     .trim()
     .split(/\s+/)
     .map((word) => word.replaceAll(/^'|'$|[.,]$/g, ""))
