@@ -38,12 +38,12 @@ function listRefusals(): { at: string; text: string }[] {
 /** Up to the parenthesis that closes the call. */
 function readArgument(source: string): string {
   let depth = 1;
-  const end = [...source].findIndex((letter) => {
-    if (letter === "(") depth += 1;
-    if (letter === ")") depth -= 1;
-    return depth === 0;
-  });
-  return source.slice(0, end);
+  let end = 0;
+  for (; end < source.length && depth > 0; end += 1) {
+    if (source[end] === "(") depth += 1;
+    if (source[end] === ")") depth -= 1;
+  }
+  return source.slice(0, end - 1);
 }
 
 test("every refusal of a verb or of the program says what to type next", () => {
@@ -57,10 +57,13 @@ test("every refusal of a verb or of the program says what to type next", () => {
 });
 
 test("so does what a plan, a configuration and a note of a build are refused for", () => {
-  const read = (path: string) => readFileSync(join(root, path), "utf8");
   expect(read("scripts/stack/find-refusals.ts")).toMatch(
     /add --approve-replacement[^]*take the change back, then npm run up/,
   );
   expect(read("infra/config-reading.ts")).toMatch(/config:[^]*pulumi config set KEY VALUE, then: npm run up/);
   expect(read("cloud-init/built-release.ts")).toMatch(/new UnreadableNote\([^]*npm run build/);
 });
+
+function read(path: string): string {
+  return readFileSync(join(root, path), "utf8");
+}
