@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { cacheRoot } from "./setup/cache-root.mjs";
 import { fileIdentity } from "./setup/file-identity.mjs";
 import { lock } from "./setup/lock.mjs";
+import { complainOfNpmFlags } from "./setup/npm-flags.mjs";
 import { ensurePackages, packagesKey } from "./setup/packages.mjs";
 
 const script = fileURLToPath(import.meta.url);
@@ -17,6 +18,7 @@ const ourNode = path.join(root, "node_modules", ".bin", "node");
 const stampPath = path.join(root, "node_modules", ".lifeboat-setup.json");
 // package.json "engines": type stripping is stable from here on, and better-sqlite3 13 crashes on Node 20.
 const oldestNode = [24, 12];
+const usageExitCode = 64; // EX_USAGE of sysexits.h
 const alreadyTold = new Error("the child process has told its reason on stderr");
 
 main().catch((/** @type {unknown} */ error) => {
@@ -26,6 +28,12 @@ main().catch((/** @type {unknown} */ error) => {
 });
 
 async function main() {
+  const complaint = complainOfNpmFlags(process.env);
+  if (complaint !== undefined) {
+    process.stderr.write(`[setup] ${complaint}\n`);
+    process.exitCode = usageExitCode;
+    return;
+  }
   if (isReady()) return;
   for (const [name, code] of Object.entries({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }))
     process.once(name, () => setImmediate(() => process.exit(code)));

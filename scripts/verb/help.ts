@@ -5,15 +5,17 @@ export type Help = {
   /** What the verb does. */
   about: string;
   flags: Flags;
+  /** What stands behind the hyphens, when it is not flags. */
+  operands?: string;
   /** What may stand behind `npm run <name>`. */
   examples: readonly string[];
-  exitCodes: Readonly<Record<number, string>>;
+  exitCodes: Readonly<Record<string, string>>;
 };
 
 const help = "--help";
 
 /** The help of a verb: one flag a line, examples, exit codes. */
-export function renderHelp({ name, about, flags, examples, exitCodes }: Help): string {
+export function renderHelp({ name, about, flags, operands = "[FLAGS]", examples, exitCodes }: Help): string {
   const rows = [
     ...Object.entries(flags).map(([flag, spec]) => [
       spec.type === "string" ? `--${flag} ${spec.value}` : `--${flag}`,
@@ -23,7 +25,7 @@ export function renderHelp({ name, about, flags, examples, exitCodes }: Help): s
   ];
   const codes = Object.entries(exitCodes);
   return [
-    `usage: npm run ${name} -- [FLAGS]`,
+    `usage: npm run ${name} -- ${operands}`,
     about,
     "",
     "FLAGS (behind the two hyphens, or npm keeps them for itself)",
@@ -38,8 +40,8 @@ export function renderHelp({ name, about, flags, examples, exitCodes }: Help): s
 }
 
 /** What is said below a complaint about a command line. */
-export function renderHint({ name }: Help): string {
-  return `usage: npm run ${name} -- [FLAGS]; every flag: ${renderCommand(name, help)}`;
+export function renderHint({ name, operands = "[FLAGS]" }: Help): string {
+  return `usage: npm run ${name} -- ${operands}; every flag: ${renderCommand(name, help)}`;
 }
 
 /** A verb as it is typed. */

@@ -1,3 +1,4 @@
+import type { Flags } from "./flags.ts";
 import { type Help, renderHelp, renderHint } from "./help.ts";
 import { refuseSwallowedFlags } from "./swallowed-flags.ts";
 import { openTranscript, type Transcript } from "./transcript.ts";
@@ -9,6 +10,8 @@ export class UsageError extends Error {}
 export class Refused extends Error {}
 
 export type CommandLine<Options> = Help & {
+  /** Where the words are those of another program: which one, and its flags if they are known here. */
+  findProgram?(words: readonly string[]): { program: string; flags: Flags | null; words: readonly string[] };
   /** Throws UsageError. */
   readArguments(words: readonly string[]): Options;
 };
@@ -48,12 +51,13 @@ function renderError(error: unknown): string {
 
 /** Reads a command line; null when everything is said already: the help that was asked for, or what is wrong, with exit code 64. */
 export function readOptions<Options>(command: CommandLine<Options>, words: readonly string[]): Options | null {
-  if (words.includes("--help") || words.includes("-h")) {
+  const own = command.findProgram === undefined ? words : words.slice(0, 1);
+  if (own.includes("--help") || own.includes("-h")) {
     process.stdout.write(`${renderHelp(command)}\n`);
     return null;
   }
   try {
-    refuseSwallowedFlags({ ...command, words }, process.env);
+    refuseSwallowedFlags({ ...command, words, ...command.findProgram?.(words) }, process.env);
     return command.readArguments(words);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;

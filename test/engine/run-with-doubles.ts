@@ -1,19 +1,33 @@
 // npm run doubles -- pulumi preview --diff     npm run doubles -- up --dry-run     npm run doubles -- bash
-// Runs one command as a user would type it, in a copy of the repository with a stack that is configured, logged in to the
-// doubles of Hetzner and AWS: nothing is bought, and nothing stays.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
+import { readOptions } from "../../scripts/verb/run-verb.ts";
+import { doublesCommand, findScript } from "./doubles-command.ts";
 import { openScenario } from "./project/open-scenario.ts";
 import { shellOf } from "./project/run-verb.ts";
 
-const [program = "pulumi", ...words] = process.argv.slice(2);
-const isVerb = program === "up" || program === "down";
-await using scenario = await openScenario();
-const child = spawn(isVerb ? process.execPath : program, isVerb ? [`scripts/${program}.ts`, ...words] : words, {
-  cwd: scenario.checkout.directory,
-  env: { ...process.env, ...shellOf(scenario) },
-  stdio: "inherit",
-});
-const [code] = await once(child, "close");
-process.exitCode = Number(code ?? 1);
+const options = readOptions(doublesCommand, process.argv.slice(2));
+if (options !== null) process.exitCode = await runWithDoubles(options);
+
+async function runWithDoubles({ program, words }: { program: string; words: readonly string[] }): Promise<number> {
+  await using scenario = await openScenario();
+  const script = findScript(program);
+  const child = spawn(script === undefined ? program : process.execPath, [...(script ? [script] : []), ...words], {
+    cwd: scenario.checkout.directory,
+    env: { ...withoutSettingsOfNpm(process.env), ...shellOf(scenario) },
+    stdio: "inherit",
+  });
+  try {
+    const [code] = await once(child, "close");
+    return Number(code ?? 1);
+  } catch (error) {
+    process.stderr.write(`doubles: ${program} could not be started (${String(error)})\n`);
+    return 1;
+  }
+}
+
+/** They are of the npm that runs us: a verb would take them for flags of its own that npm has kept. */
+function withoutSettingsOfNpm(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("npm_")));
+}
