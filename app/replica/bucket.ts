@@ -91,7 +91,7 @@ export function openBucket(config: BucketConfig, { onSlowListing, ...shortened }
     limited(`GET the start of ${Key} (${where})`, (abortSignal) =>
       fetchStart(reads, { Bucket, Key, bytes, abortSignal }),
     );
-  const put = (Key: string, Body: string, condition: { IfMatch?: string; IfNoneMatch?: string }) =>
+  const put = (Key: string, Body: string, condition: ConditionHeaders) =>
     limited(
       `PUT ${Key} (${where})`,
       (abortSignal) => sendObject(writes, { Bucket, Key, Body, condition, abortSignal }),
@@ -130,8 +130,9 @@ async function readStart(stream: ReadableStream<Uint8Array>, bytes: number): Pro
   return Buffer.concat(chunks).subarray(0, bytes);
 }
 
+type ConditionHeaders = Pick<PutObjectCommandInput, "IfMatch" | "IfNoneMatch">;
 type Sending = Pick<PutObjectCommandInput, "Bucket" | "Key" | "Body"> & {
-  condition: { IfMatch?: string; IfNoneMatch?: string };
+  condition: ConditionHeaders;
   abortSignal: AbortSignal;
 };
 

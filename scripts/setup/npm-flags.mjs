@@ -31,7 +31,8 @@ const misdirected = new Set([
  */
 export function findNpmFlags(environment) {
   // Others hand flags down, and npx has been given its own.
-  if (!/^npm\//.test(environment["npm_config_user_agent"] || "npm/") || environment["npm_command"] === "exec") return [];
+  if (!/^npm\//.test(environment["npm_config_user_agent"] || "npm/") || environment["npm_command"] === "exec")
+    return [];
   const before = environment["npm_lifecycle_event"] ? readNpmEnvironment() : undefined;
   const typed = Object.entries(environment)
     .filter(([variable]) => variable.startsWith(prefix))
@@ -91,7 +92,10 @@ function askNpm(environment, before) {
   /** @param {string[]} words */
   const ask = (...words) => {
     const program = environment["npm_node_execpath"] || process.execPath;
-    const asked = spawnSync(program, [String(environment["npm_execpath"]), "config", ...words], { env, encoding: "utf8" });
+    const asked = spawnSync(program, [String(environment["npm_execpath"]), "config", ...words], {
+      env,
+      encoding: "utf8",
+    });
     return asked.status === 0 ? asked.stdout : "";
   };
   if (!environment["npm_execpath"]) return new Map();
@@ -114,7 +118,7 @@ function render(value) {
 /** The settings in the environment that the npm above us was started in; undefined where that cannot be read. */
 function readNpmEnvironment() {
   try {
-    for (let pid = process.ppid; pid > 1; ) {
+    for (let pid = process.ppid; pid > 1;) {
       const [, name, parent] = /^\d+ \((.*)\) \S (\d+) /s.exec(fs.readFileSync(`/proc/${pid}/stat`, "utf8")) || [];
       if (name && name.startsWith("npm ")) return readSettings(fs.readFileSync(`/proc/${pid}/environ`, "utf8"));
       pid = Number(parent || 0);

@@ -4,13 +4,14 @@ import { once } from "node:events";
 
 import { readOptions } from "../../scripts/verb/run-verb.ts";
 import { doublesCommand, findScript } from "./doubles-command.ts";
-import { openScenario } from "./project/open-scenario.ts";
-import { shellOf } from "./project/run-verb.ts";
 
 const options = readOptions(doublesCommand, process.argv.slice(2));
 if (options !== null) process.exitCode = await runWithDoubles(options);
 
 async function runWithDoubles({ program, words }: { program: string; words: readonly string[] }): Promise<number> {
+  // The help is there before all that they need is loaded.
+  const { openScenario } = await import("./project/open-scenario.ts");
+  const { shellOf } = await import("./project/run-verb.ts");
   await using scenario = await openScenario();
   const script = findScript(program);
   const child = spawn(script === undefined ? program : process.execPath, [...(script ? [script] : []), ...words], {

@@ -28,15 +28,7 @@ async function makeStopped() {
 /** A machine that wrote "one" and "two" in one life, whose disk was copied between them and put back after a crash. */
 async function makePutBackRunning() {
   const a = world.newMachine(await world.makeSite());
-  await a.boot();
-  const life = await a.live();
-  life.write("one");
-  await life.replicate();
-  const putBack = a.rememberDisk();
-  life.write("two");
-  await life.replicate();
-  await life.crash();
-  putBack();
+  await a.liveAndGoBack({ before: ["one"], after: ["two"] });
   return a;
 }
 

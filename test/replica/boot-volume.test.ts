@@ -91,13 +91,7 @@ test.concurrent("a WAL that somebody left on a new machine is set aside too", as
 test.concurrent("two histories with the same number of commits refuse, and both stay", async () => {
   const site = await world.makeSite();
   const a = world.newMachine(site);
-  const { epoch } = await a.boot();
-  const life = await a.live();
-  const putBack = a.rememberDisk();
-  life.write("one");
-  await life.replicate();
-  await life.crash();
-  putBack();
+  const { epoch } = await a.liveAndGoBack({ after: ["one"] });
   const twin = openDatabase(a.files.database, "writer");
   writeNote(twin, "another one");
   twin.close();
@@ -155,15 +149,7 @@ test.concurrent("a damaged mark refuses with a hint that leads out, and followin
 test.concurrent("files that a dead history staged never reach a prefix that is read", async () => {
   const site = await world.makeSite();
   const a = world.newMachine(site);
-  await a.boot();
-  const life = await a.live();
-  life.write("one");
-  await life.replicate();
-  const staged = a.rememberDisk();
-  life.write("two");
-  await life.replicate();
-  await life.crash();
-  staged();
+  await a.liveAndGoBack({ before: ["one"], after: ["two"] });
   expect(existsSync(a.files.litestreamState)).toBe(true);
   a.losePower();
   const report = await a.boot();

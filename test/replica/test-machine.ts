@@ -73,6 +73,28 @@ export class TestMachine {
     await life.stopCleanly();
   }
 
+  /**
+   * Boots, writes and replicates `before` and then `after` in one life, and dies; the disk that it is left with is the copy that was taken between them.
+   */
+  async liveAndGoBack({
+    before = [],
+    after,
+  }: {
+    before?: readonly string[];
+    after: readonly string[];
+  }): Promise<BootReport> {
+    const report = await this.boot();
+    const life = await this.live();
+    life.write(...before);
+    if (before.length > 0) await life.replicate();
+    const putBack = this.rememberDisk();
+    life.write(...after);
+    await life.replicate();
+    await life.crash();
+    putBack();
+    return report;
+  }
+
   /** The next boot is another start of the operating system. */
   losePower(): void {
     this.machine = { ...this.machine, bootId: randomUUID() };

@@ -3,6 +3,7 @@ import { buildCommand } from "../../../scripts/build/arguments.ts";
 import { downCommand } from "../../../scripts/down/arguments.ts";
 import { drillCommand } from "../../../scripts/drill/arguments.ts";
 import { upCommand } from "../../../scripts/up/arguments.ts";
+import { doublesCommand } from "../../engine/doubles-command.ts";
 
 /** Every verb that reads a command line of its own. */
-export const commands = [upCommand, downCommand, drillCommand, buildCommand, benchCommand] as const;
+export const commands = [upCommand, downCommand, drillCommand, buildCommand, benchCommand, doublesCommand] as const;

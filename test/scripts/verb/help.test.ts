@@ -21,9 +21,16 @@ test.each(commands)(
   },
 );
 
-test.each(["build", "bench", "drill"])("%s --help is help, and a wrong flag is 64 with the way to the help", (name) => {
+const programs = [
+  ["build", "scripts/build.ts"],
+  ["bench", "scripts/bench.ts"],
+  ["drill", "scripts/drill.ts"],
+  ["doubles", "test/engine/run-with-doubles.ts"],
+] as const;
+
+test.each(programs)("%s --help is help, and a wrong flag is 64 with the way to the help", (name, program) => {
   const run = (...words: string[]) =>
-    spawnSync(process.execPath, [join(import.meta.dirname, `../../../scripts/${name}.ts`), ...words], {
+    spawnSync(process.execPath, [join(import.meta.dirname, "../../..", program), ...words], {
       encoding: "utf8",
     });
   const help = run("--help");
