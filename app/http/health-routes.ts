@@ -27,14 +27,12 @@ const ReadyQuery = Type.Object({ replicated: Type.Optional(Type.String()) });
  * `?replicated=60s` also 503 while the last checked sync is older, or there was none).
  */
 export function addHealthRoutes(server: Server, health: Health): void {
-  const { writer, replication, findStartCause } = health;
+  const { writer, replication } = health;
   server.get("/up", { logLevel: "warn" }, async () => ({ status: "up" }));
 
   server.get("/ready", { logLevel: "warn", schema: { querystring: ReadyQuery } }, async ({ query }, reply) => {
     const withinMs = query.replicated === undefined ? null : readReplicatedWithin(query.replicated);
-    const startCause = findStartCause();
-    const status = judgeHealth(health, withinMs);
-    const cause = startCause ?? writer.cause;
+    const { status, cause } = judgeHealth(health, withinMs);
     return reply.code(status === "ready" ? 200 : 503).send({
       status,
       ...(cause !== null && { cause }),
@@ -53,9 +51,14 @@ export function addHealthRoutes(server: Server, health: Health): void {
 
 type Status = "ready" | "starting" | "refusing-writes" | "replica-broken" | "not-replicated";
 
-/** What `/ready` says; with `withinMs` the last checked sync may be no older. */
-export function judgeHealth({ writer, replication, findStartCause }: Health, withinMs: number | null): Status {
-  if (findStartCause() !== null) return "starting";
+/** What `/ready` says, and why; with `withinMs` the last checked sync may be no older. */
+export function judgeHealth(health: Health, withinMs: number | null): { status: Status; cause: string | null } {
+  const startCause = health.findStartCause();
+  if (startCause !== null) return { status: "starting", cause: startCause };
+  return { status: judgeStarted(health, withinMs), cause: health.writer.cause };
+}
+
+function judgeStarted({ writer, replication }: Health, withinMs: number | null): Status {
   if (writer.state !== "accepting" || replication.state === "fenced") return "refusing-writes";
   if (replication.replicaFault !== null) return "replica-broken";
   const isStale = withinMs !== null && (replication.replicatedAgeMs ?? Number.POSITIVE_INFINITY) > withinMs;

@@ -48,7 +48,11 @@ export function buildServer(options: ServerOptions): Server {
   addHealthRoutes(server, health);
   const { heartbeat } = config;
   if (heartbeat !== undefined)
-    addHeartbeat(server, heartbeat, () => judgeHealth(health, heartbeat.withinMs ?? replicatedWithinMs) === "ready");
+    addHeartbeat(
+      server,
+      heartbeat,
+      () => judgeHealth(health, heartbeat.withinMs ?? replicatedWithinMs).status === "ready",
+    );
   addCustomerRoutes(server, { reader, answerWrite });
   addInvoiceRoutes(server, { reader, answerWrite });
   return server;

@@ -8,8 +8,8 @@ import type { Plan } from "./plan.ts";
  * tell where the bucket is.
  */
 export async function openStoreOf(
-  stack: Stack,
-  { storeEnvironment }: Plan,
+  stack: Pick<Stack, "getConfig">,
+  { storeEnvironment }: Pick<Plan, "storeEnvironment">,
   requestLimitMs?: number,
 ): Promise<CloudStore | undefined> {
   return storeEnvironment === undefined ? undefined : openStoreAt(stack, storeEnvironment, requestLimitMs);

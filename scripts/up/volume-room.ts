@@ -10,7 +10,7 @@ import type { CloudStore } from "../cloud/open-client.ts";
 import { fetchJson } from "../cloud/store-object.ts";
 import { openStoreOf } from "../stack/open-store.ts";
 import type { Plan } from "../stack/plan.ts";
-import { readSettings } from "../stack/read-settings.ts";
+import { readSettings, type StackSettings } from "../stack/read-settings.ts";
 
 const gibibyte = 1024 ** 3;
 /** The database, a second one beside it that a boot restores or sets aside, and the base that Litestream stages. */
@@ -25,9 +25,13 @@ const HeadSchema = Type.Object({
 });
 
 /** Warns of a volume that is too small for the database that lies in the bucket; null when there is nothing to say. */
-export async function warnOfSmallVolume(stack: Stack, plan: Plan): Promise<string | null> {
+export async function warnOfSmallVolume(
+  stack: StackSettings & Pick<Stack, "getConfig">,
+  plan: Pick<Plan, "storeEnvironment">,
+  limitMs = listLimitMs,
+): Promise<string | null> {
   const sizeGb = Number((await readSettings(stack)).get("volumeSizeGb") ?? defaultSizeGb);
-  using store = await openStoreOf(stack, plan, listLimitMs);
+  using store = await openStoreOf(stack, plan, limitMs);
   if (store === undefined) return null;
   try {
     const bytes = await fetchDatabaseSize(store);

@@ -22,10 +22,13 @@ import { protect } from "./project/switch-on.ts";
 // A laptop is lost, and its state with it; on another one there are a fresh clone and the keys of both clouds.
 let scenario: Scenario;
 let checkout: Checkout;
+let firstCard: string;
+const heartbeatUrl = "https://ping.example/a-secret";
 
 beforeAll(async () => {
-  scenario = await openScenario();
+  scenario = await openScenario({ heartbeatUrl: { value: heartbeatUrl, secret: true } });
   await scenario.stack.up();
+  firstCard = await readText(scenario, bucket, "recovery-card.txt");
   await scenario.stack.workspace.removeStack("production", { force: true });
   checkout = await checkOut(scenario);
   takeHetznerCalls(scenario);
@@ -124,7 +127,9 @@ test("a stack that has its state is not adopted again", async () => {
 });
 
 test("with Pulumi alone the card's commands bring a machine back, after everything but the bucket is lost", async () => {
-  const card = await readText(scenario, bucket, "recovery-card.txt");
+  // The first one: it has a setting that no adoption knows, since only its user does.
+  const card = firstCard;
+  expect(card).not.toContain(heartbeatUrl);
   const { cloud } = scenario.hetzner;
   for (const found of [cloud.servers, cloud.volumes, cloud.primary_ips, cloud.firewalls, cloud.ssh_keys]) found.clear();
   await scenario.stack.workspace.removeStack("production", { force: true });
@@ -135,8 +140,16 @@ test("with Pulumi alone the card's commands bring a machine back, after everythi
   // The checkout has a release; nobody is there to be asked.
   const script = [...commands, "pulumi up --yes --skip-preview --non-interactive"].join("\n");
   const { token, endpoint } = scenario.hetzner;
-  const env = { ...process.env, ...shellOf(scenario), HCLOUD_TOKEN: token, HCLOUD_ENDPOINT: endpoint };
+  const env = {
+    ...process.env,
+    ...shellOf(scenario),
+    HCLOUD_TOKEN: token,
+    HCLOUD_ENDPOINT: endpoint,
+    HEARTBEAT_URL: heartbeatUrl,
+  };
   await promisify(execFile)("/bin/sh", ["-eu", "-c", script], { cwd: checkout.directory, env });
-  expect(onlyServer(scenario).status).toBe("running");
+  const server = onlyServer(scenario);
+  expect(server.status).toBe("running");
+  expect(scenario.machines.running.get(server.id)).toMatchObject({ heartbeatUrl });
   expect(await readObject(scenario, bucket, "recovery.json")).toMatchObject({ owner: "lifeboat/production" });
 });
