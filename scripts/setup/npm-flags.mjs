@@ -17,7 +17,7 @@ const misdirected = new Set([
 ]);
 
 /**
- * A flag that npm took for a setting of its own: "dry-run" of `npm run up --dry-run`. npm writes a negative one, and no value, as "".
+ * A flag that npm took for a setting of its own: "dry-run", where the two hyphens were left out. npm writes a negative one, and no value, as "".
  * `isNpms`: one that npm knows, and that `npm run` may read.
  * @typedef {{ key: string, value: string, isNpms: boolean }} NpmFlag
  */
