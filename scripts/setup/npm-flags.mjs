@@ -5,15 +5,44 @@ const prefix = "npm_config_";
 
 /** What npm puts into every script's environment, with our .npmrc; npm need not be asked for it. */
 const ordinary = new Set([
-  ...["allow_scripts", "cache", "global_prefix", "globalconfig", "init_module", "local_prefix", "node_gyp", "noproxy"],
-  ...["npm_version", "prefix", "user_agent", "userconfig", "loglevel"],
-  ...["audit", "fund", "min_release_age", "save_exact", "save_prefix"],
+  "allow_scripts",
+  "cache",
+  "global_prefix",
+  "globalconfig",
+  "init_module",
+  "local_prefix",
+  "node_gyp",
+  "noproxy",
+  "npm_version",
+  "prefix",
+  "user_agent",
+  "userconfig",
+  "loglevel",
+  "audit",
+  "fund",
+  "min_release_age",
+  "save_exact",
+  "save_prefix",
 ]);
 
 /** npm's own that `npm run` does not read, with those behind its short flags (-y, -n, -f, ...): they were meant for the script. */
 const misdirected = new Set([
-  ...["yes", "dry_run", "force", "json", "diff", "tag", "all", "global", "long", "message", "parseable", "call"],
-  ...["save", "save_dev", "save_optional", "save_bundle"],
+  "yes",
+  "dry_run",
+  "force",
+  "json",
+  "diff",
+  "tag",
+  "all",
+  "global",
+  "long",
+  "message",
+  "parseable",
+  "call",
+  "save",
+  "save_dev",
+  "save_optional",
+  "save_bundle",
 ]);
 
 /**
@@ -31,7 +60,7 @@ const misdirected = new Set([
  */
 export function findNpmFlags(environment) {
   // Others hand flags down, and npx has been given its own.
-  if (!/^npm\//.test(environment["npm_config_user_agent"] || "npm/") || environment["npm_command"] === "exec")
+  if (!(environment["npm_config_user_agent"] || "npm/").startsWith("npm/") || environment["npm_command"] === "exec")
     return [];
   const before = environment["npm_lifecycle_event"] ? readNpmEnvironment() : undefined;
   const typed = Object.entries(environment)
