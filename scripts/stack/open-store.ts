@@ -17,7 +17,7 @@ export async function openStoreOf(
 
 /** The same, by what the program tells its scripts. */
 export async function openStoreAt(
-  stack: Stack,
+  stack: Pick<Stack, "getConfig">,
   storeEnvironment: Readonly<Record<string, string>>,
   requestLimitMs?: number,
 ): Promise<CloudStore> {

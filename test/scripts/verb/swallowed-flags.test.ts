@@ -62,9 +62,10 @@ test("what npm sets by itself, and what says no, is no flag", () => {
   for (const { name, flags } of commands) refuseSwallowedFlags({ name, flags, words: [] }, environment);
 });
 
+const refuse = (words: string[], settings: Record<string, string>) => () =>
+  refuseSwallowedFlags({ ...doublesCommand, words, ...doublesCommand.findProgram?.(words) }, settings);
+
 test("a flag that the doubles' program would have been given is advised behind its name", () => {
-  const refuse = (words: string[], settings: Record<string, string>) => () =>
-    refuseSwallowedFlags({ ...doublesCommand, words, ...doublesCommand.findProgram?.(words) }, settings);
   expect(refuse(["down"], { npm_config_yes: "true" })).toThrow("npm run doubles -- down --yes (if");
   expect(refuse(["down"], { npm_config_delete_dta: "true" })).toThrow(
     "down has no flag --delete-dta; did you mean --delete-data? Flags stand behind two hyphens: npm run doubles -- down --delete-data (if",
