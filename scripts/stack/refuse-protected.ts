@@ -24,13 +24,13 @@ export async function refuseProtected(stack: Stack, { steps }: Plan): Promise<vo
   for (const { kind, step } of found)
     if (await hetzner.isProtected(kind, Number(step.id)))
       held.push(`${kindOf(step.type)} ${String(step.state["name"])} (${step.id})`);
-  if (held.length > 0) throw new Refused(explainProtection(held));
+  if (held.length > 0) throw refuseDeletion(held);
 }
 
 /** Why what is named is not deleted, and what to do. */
-export function explainProtection(held: readonly string[]): string {
-  return (
+export function refuseDeletion(held: readonly string[]): Refused {
+  return new Refused(
     `somebody has protected ${held.join(" and ")} from deletion at Hetzner, and it is not for this verb to lift that. Nothing was changed. ` +
-    "If it may go, lift the protection in Hetzner's console, and run this again"
+      "If it may go, lift the protection in Hetzner's console, then npm run up or npm run down again",
   );
 }

@@ -7,7 +7,7 @@ import { findServer } from "../stack/find-refusals.ts";
 import { openHetzner, readLabels } from "../stack/open-hetzner.ts";
 import type { Plan } from "../stack/plan.ts";
 import { readSettings } from "../stack/read-settings.ts";
-import { explainProtection } from "../stack/refuse-protected.ts";
+import { refuseDeletion } from "../stack/refuse-protected.ts";
 import { Refused } from "../verb/run-verb.ts";
 import type { Transcript } from "../verb/transcript.ts";
 
@@ -20,7 +20,7 @@ export async function findOldMachine(stack: Stack, plan: Plan, transcript: Trans
   const hetzner = await openHetzner(stack);
   const servers = await hetzner.listServers(labels);
   const held = servers.filter(({ protection }) => protection.delete);
-  if (held.length > 0) throw new Refused(explainProtection(held.map(({ name, id }) => `server ${name} (${id})`)));
+  if (held.length > 0) throw refuseDeletion(held.map(({ name, id }) => `server ${name} (${id})`));
   if (servers.length > 0) await demandSuccessor(stack, plan, hetzner);
   for (const { name, id, public_net } of servers) {
     const address = public_net.ipv4?.ip ?? "no address";
