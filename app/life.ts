@@ -18,6 +18,7 @@ import type { Mark } from "./replica/mark.ts";
 import { openReplication } from "./replica/open-replication.ts";
 import type { Replication } from "./replica/replication.ts";
 import { makeRestorePoint, uploadAll } from "./replica/restore-point.ts";
+import { product } from "./service/product.ts";
 
 const mebibyte = 1024 * 1024;
 /** How many writes may wait, and how much of the WAL: the alarm, and the limit from which writes are refused. */
@@ -50,6 +51,7 @@ export async function beginLife({ config, mark, log, endings }: Birth): Promise<
     writer: parts.writer,
     reader: parts.reader,
     replication: parts.replication,
+    product,
     findStartCause: () => parts.findStartCause(),
     config: {
       tokenDigests,

@@ -6,7 +6,7 @@ import { openDatabase } from "./database/open-database.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { machineFiles } from "./replica/machine.ts";
 import { readMark } from "./replica/mark.ts";
-import { migrations } from "./service/migrations.ts";
+import { product } from "./service/product.ts";
 
 // Run by an activation with the release that is to come: `plan.mjs DATA_DIRECTORY [stopped]`. Says what its migrations
 // would do to the database, and writes nothing. Exit codes: 0 the release before still serves afterwards, 3 there is no
@@ -20,7 +20,7 @@ function explainPlan(): number {
   if (!existsSync(files.database)) return 0;
   const db = openDatabase(files.database, "reader");
   try {
-    const { pending, holdsData } = planMigrations(db, migrations);
+    const { pending, holdsData } = planMigrations(db, product.migrations);
     for (const { number, name, kind = "plain" } of pending) say(`migration ${number} "${name}" is pending: ${kind}`);
     return holdsData && pending.some(({ kind }) => kind !== "additive") ? noWayBack : 0;
   } catch (error) {

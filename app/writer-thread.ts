@@ -1,5 +1,4 @@
 import { serveWriter } from "./database/serve-writer.ts";
-import { commands } from "./service/commands.ts";
-import { migrations } from "./service/migrations.ts";
+import { product } from "./service/product.ts";
 
-serveWriter({ commands, migrations });
+serveWriter(product);

@@ -1,8 +1,9 @@
 import type Database from "better-sqlite3";
 
+import type { Command } from "./command.ts";
 import { raiseCommitSequence, readCommitSequence } from "./commit-sequence.ts";
 import { pruneResults } from "./idempotency.ts";
-import { type Commands, type MemberOutcome, runMember } from "./run-member.ts";
+import { type MemberOutcome, runMember } from "./run-member.ts";
 import { isBusy, isDiskFull, toDiskFailed } from "./sqlite-failure.ts";
 import { prepareStatement } from "./transaction.ts";
 import type { RefusalReason } from "./write-outcome.ts";
@@ -10,7 +11,7 @@ import type { WriteAnswer, WriteRequest } from "./writer-messages.ts";
 
 export type GroupEngine = {
   db: Database.Database;
-  commands: Commands;
+  commands: ReadonlyMap<string, Command>;
   isFenced: () => boolean;
   /** Told of each request whose command begins, and of null when none runs any more. */
   onRunning?: (id: number | null) => void;

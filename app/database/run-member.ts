@@ -1,13 +1,11 @@
 import type Database from "better-sqlite3";
 
+import { type Command, makeCommandContext } from "./command.ts";
 import { findReplay, type Idempotency, nothingToReplay, storeResult } from "./idempotency.ts";
 import { isDiskFull, toDiskFailed } from "./sqlite-failure.ts";
-import { prepareStatement, runTransaction, type Transaction } from "./transaction.ts";
+import { prepareStatement, runTransaction } from "./transaction.ts";
 import { CommandRejected } from "./write-outcome.ts";
 import type { WriteRequest } from "./writer-messages.ts";
-
-/** The commands that a writer knows, by name. Their inputs were checked before they were sent. */
-export type Commands = Readonly<Record<string, (input: never) => Transaction<unknown>>>;
 
 export type MemberOutcome =
   | { outcome: "done"; resultJson: string; replayed: boolean }
@@ -15,7 +13,12 @@ export type MemberOutcome =
   | { outcome: "failed"; command: string; cause: string; stack: string }
   | { outcome: "refused"; reason: "disk-full"; detail: string };
 
-type Engine = { db: Database.Database; commands: Commands; nowMs: () => number; runningMs: () => number };
+type Engine = {
+  db: Database.Database;
+  commands: ReadonlyMap<string, Command>;
+  nowMs: () => number;
+  runningMs: () => number;
+};
 
 /**
  * Runs one command of a group in a savepoint of its own. A failure undoes this command alone and is an outcome.
@@ -55,10 +58,10 @@ function runOnce(engine: Engine, request: WriteRequest): MemberOutcome {
 
 // The result becomes JSON before COMMIT, so that one that cannot travel fails its command instead of its answer.
 function runCommand(engine: Engine, request: WriteRequest): string {
-  const command = Object.hasOwn(engine.commands, request.command) ? engine.commands[request.command] : undefined;
-  if (command === undefined) throw new Error("no such command; add it to the commands of the writer thread");
+  const command = engine.commands.get(request.command);
+  if (command === undefined) throw new Error("no such command; add it to the product's commands");
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked before it was sent
-  const transaction = command(request.input as never);
+  const transaction = command.run(request.input as never, makeCommandContext(engine.nowMs()));
   return JSON.stringify(runTransaction(engine.db, transaction) ?? null);
 }
 

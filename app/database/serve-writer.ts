@@ -1,3 +1,4 @@
+import { type Command, indexCommands } from "./command.ts";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 
 import type Database from "better-sqlite3";
@@ -7,14 +8,13 @@ import { makeRunningClock } from "./idempotency.ts";
 import { applyMigrations, planMigrations } from "./migrate.ts";
 import { describeMigration, type Migration, type MigrationNote, MigrationRefused } from "./migration.ts";
 import { openDatabase } from "./open-database.ts";
-import type { Commands } from "./run-member.ts";
 import type { MessageFromThread, MessageToThread, WriteRequest, WriterThreadData } from "./writer-messages.ts";
 
 /**
  * The writer thread: opens the only writable connection, migrates when the main thread says so, then commits groups
  * until it is told to close. Whatever it throws ends the thread, which the main thread takes for unknown outcomes.
  */
-export function serveWriter(options: { commands: Commands; migrations: readonly Migration[] }): void {
+export function serveWriter(options: { commands: readonly Command[]; migrations: readonly Migration[] }): void {
   if (parentPort === null) throw new Error("the writer serves only inside a worker thread; start it with startWriter");
   const port = parentPort;
   const { databasePath, fence, running }: WriterThreadData = workerData;
@@ -23,7 +23,7 @@ export function serveWriter(options: { commands: Commands; migrations: readonly 
   if (plan === undefined) return;
   const serveGroup = makeGroupLoop(port, {
     db,
-    commands: options.commands,
+    commands: indexCommands(options.commands),
     isFenced: () => Atomics.load(fence, 0) === 1,
     onRunning: (id) => void Atomics.store(running, 0, BigInt(id ?? 0)),
     nowMs: () => Date.now(),

@@ -1,31 +1,31 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 
+import type { Command } from "../database/command.ts";
 import { isNothingToReplay } from "../database/idempotency.ts";
 import type { Committed, Durability } from "../database/write-outcome.ts";
 import type { ExecuteOptions } from "../database/writer.ts";
-import type { commands } from "../service/commands.ts";
 import { readDurability } from "./durability.ts";
 import { readIdempotency } from "./idempotency-key.ts";
 import { Problem } from "./problem.ts";
 import type { Replication } from "./replication.ts";
 import type { ServerConfig } from "./server-config.ts";
 
-type Commands = typeof commands;
-
 /**
  * What a route wants written, the status when all that was asked for has been reached, and the durability for requests
  * that do not say, where the server's default is not enough.
  */
-type Write = { status: 200 | 201; durability?: Durability } & {
-  [Name in keyof Commands]: { command: Name; input: Parameters<Commands[Name]>[0] };
-}[keyof Commands];
+type Write<Input> = { command: Command<Input>; input: Input; status: 200 | 201; durability?: Durability };
 
 /** The part of the writer that answers need. */
 export type WriteExecutor = {
   execute(command: string, input: unknown, options: ExecuteOptions): Promise<Committed<unknown>>;
 };
 
-export type AnswerWrite = (request: FastifyRequest, reply: FastifyReply, write: Write) => Promise<unknown>;
+export type AnswerWrite = <Input>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  write: Write<Input>,
+) => Promise<unknown>;
 
 type WriteAnswerOptions = { writer: WriteExecutor; replication: Replication; config: ServerConfig };
 
@@ -45,8 +45,8 @@ export function createAnswerWrite({ writer, replication, config }: WriteAnswerOp
     const options = { durability: local, ...(idempotency && { idempotency }) };
     const { result, replayed } =
       refusal === null
-        ? await writer.execute(command, input, options)
-        : await replayOrRefuse(writer.execute(command, input, { ...options, replayOnly: true }), refusal);
+        ? await writer.execute(command.name, input, options)
+        : await replayOrRefuse(writer.execute(command.name, input, { ...options, replayOnly: true }), refusal);
     if (replayed) reply.header("idempotency-replayed", "true");
     // Only now: a sync that began before the commit returned may not hold it.
     const missed =

@@ -1,8 +1,8 @@
 import { createAuthenticator, type Authenticate } from "./authenticate.ts";
-import { openPaths } from "./health-routes.ts";
+import { kitPaths } from "./health-routes.ts";
 import { LiveTokens } from "./live-tokens.ts";
 import { Problem } from "./problem.ts";
-import type { Server } from "./route-context.ts";
+import type { Server } from "./product-routes.ts";
 import type { ServerConfig } from "./server-config.ts";
 
 declare module "fastify" {
@@ -13,9 +13,10 @@ declare module "fastify" {
 }
 
 /** Sees every request before its body is read: names it, turns it away while the server stops, asks for the token. */
-export function guardRequests(server: Server, config: TokenConfig): void {
+export function guardRequests(server: Server, config: TokenConfig, productPaths: readonly string[]): void {
   const authenticate = openTokens(server, config);
   server.decorateRequest("principal", null);
+  const openPaths: ReadonlySet<string | undefined> = new Set([...kitPaths, ...productPaths]);
   let stopping = false;
   server.addHook("preClose", (done) => {
     stopping = true;

@@ -2,7 +2,7 @@ import { Type } from "typebox";
 
 import { readReplicatedWithin } from "./replicated-within.ts";
 import type { Replication } from "./replication.ts";
-import type { Server } from "./route-context.ts";
+import type { Server } from "./product-routes.ts";
 
 /** The part of the writer that health needs. */
 export type WriterHealth = {
@@ -17,8 +17,8 @@ export type WriterHealth = {
 
 type Health = { writer: WriterHealth; replication: Replication; findStartCause: () => string | null };
 
-/** Paths that answer without a token: whatever watches the machine has none. */
-export const openPaths: ReadonlySet<string | undefined> = new Set(["/up", "/ready"]);
+/** The kit's own paths. They answer without a token: whatever watches the machine has none. */
+export const kitPaths: readonly string[] = ["/up", "/ready"];
 
 const ReadyQuery = Type.Object({ replicated: Type.Optional(Type.String()) });
 

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from "fastify";
 
-import type { Server } from "./route-context.ts";
+import type { Server } from "./product-routes.ts";
 import type { HeartbeatConfig } from "./server-config.ts";
 
 /** Calls a URL about once a minute from listening until the server stops, but only while `isProven` says so. */

@@ -2,7 +2,6 @@ import { Type } from "typebox";
 
 import type { Reader } from "../database/reader.ts";
 import type { Reading } from "../database/transaction.ts";
-import type { Slice } from "../service/queries.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 
 const defaultLimit = 50;
@@ -12,6 +11,9 @@ export const pageQuery = {
   cursor: Type.Optional(Type.String()),
   limit: Type.Optional(Type.String({ pattern: "^(?:[1-9][0-9]{0,2}|1000)$" })),
 };
+
+/** A slice of a list in order of creation: at most `limit` rows that come after the id `after`. */
+export type Slice = { after: string | undefined; limit: number };
 
 /** One page in order of creation; `nextCursor` is null on the last one. */
 export type Page<Item> = { items: Item[]; nextCursor: string | null };

@@ -7,16 +7,14 @@ import { answerParserError } from "./answer-parser-error.ts";
 import { createAnswerWrite } from "./answer-write.ts";
 import type { WriteExecutor } from "./answer-write.ts";
 import { Connections } from "./connections.ts";
-import { addCustomerRoutes } from "./customer-routes.ts";
 import { guardRequests } from "./guard-requests.ts";
 import { addHealthRoutes, judgeHealth } from "./health-routes.ts";
 import type { WriterHealth } from "./health-routes.ts";
 import { addHeartbeat } from "./heartbeat.ts";
-import { addInvoiceRoutes } from "./invoice-routes.ts";
 import { logRequest } from "./log-request.ts";
 import type { Replication } from "./replication.ts";
 import { chooseRequestId } from "./request-id.ts";
-import type { RouteContext, Server } from "./route-context.ts";
+import { addProductRoutes, type ProductRoutes, type RouteContext, type Server } from "./product-routes.ts";
 import { compileValidator } from "./schema-validator.ts";
 import type { ServerConfig } from "./server-config.ts";
 
@@ -24,6 +22,7 @@ export type ServerOptions = {
   writer: WriteExecutor & WriterHealth;
   reader: RouteContext["reader"];
   replication: Replication;
+  product: ProductRoutes;
   config: ServerConfig;
   /** Why the machine does not serve completely yet; null when it does. */
   findStartCause?: () => string | null;
@@ -35,13 +34,13 @@ export type ServerOptions = {
  * breaks off after `closeTimeoutMs` what is not answered by then.
  */
 export function buildServer(options: ServerOptions): Server {
-  const { writer, reader, replication, config, log } = options;
+  const { writer, reader, replication, product, config, log } = options;
   const server = createServer(log, config.closeTimeoutMs ?? closeTimeoutMs);
   // Only JSON is understood; Fastify would take text/plain too.
   server.removeContentTypeParser("text/plain");
   server.setErrorHandler(answerFailure);
   server.setNotFoundHandler(answerNoRoute);
-  guardRequests(server, config);
+  guardRequests(server, config, product.openPaths);
   server.addHook("onResponse", logRequest);
   const answerWrite = createAnswerWrite({ writer, replication, config });
   const health = { writer, replication, findStartCause: options.findStartCause ?? (() => null) };
@@ -53,8 +52,7 @@ export function buildServer(options: ServerOptions): Server {
       heartbeat,
       () => judgeHealth(health, heartbeat.withinMs ?? replicatedWithinMs).status === "ready",
     );
-  addCustomerRoutes(server, { reader, answerWrite });
-  addInvoiceRoutes(server, { reader, answerWrite });
+  addProductRoutes(server, product, { reader, answerWrite });
   return server;
 }
 

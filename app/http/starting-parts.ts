@@ -5,7 +5,7 @@ import type { WriteExecutor } from "./answer-write.ts";
 import type { WriterHealth } from "./health-routes.ts";
 import { Problem } from "./problem.ts";
 import type { Replication } from "./replication.ts";
-import type { RouteContext } from "./route-context.ts";
+import type { RouteContext } from "./product-routes.ts";
 
 /**
  * The parts of a machine that come up while its server already listens. What needs a part that is not there yet is

@@ -1,17 +1,18 @@
+import { defineCommand } from "../database/command.ts";
 import { query } from "../database/transaction.ts";
 import type { Transaction } from "../database/transaction.ts";
 import { CommandRejected } from "../database/write-outcome.ts";
 import type { CustomerInput } from "./customer-input.ts";
 import { toCustomer } from "./customer.ts";
 import type { Customer } from "./customer.ts";
-import { nextId, readNewestId } from "./next-id.ts";
 import { tables } from "./tables.ts";
 
 /** Stores a customer. Throws CommandRejected `conflict` (409) when the email is taken. */
-export function* createCustomer({ name, email }: CustomerInput): Transaction<Customer> {
-  const now = new Date();
-  const newest = yield* readNewestId("customers");
-  const row = { id: nextId(newest, now.getTime()), name, email, created_at: now.toISOString() };
+export const createCustomer = defineCommand("create-customer", function* (
+  { name, email }: CustomerInput,
+  { now, nextId },
+): Transaction<Customer> {
+  const row = { id: yield* nextId("customers"), name, email, created_at: now.toISOString() };
   const stored = yield* query(
     tables
       .insertInto("customers")
@@ -21,4 +22,4 @@ export function* createCustomer({ name, email }: CustomerInput): Transaction<Cus
   );
   if (stored.length === 0) throw new CommandRejected("conflict", 409, "A customer with this email exists already.");
   return toCustomer(row);
-}
+});

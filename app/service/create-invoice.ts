@@ -1,10 +1,10 @@
+import { type CommandContext, defineCommand } from "../database/command.ts";
 import { query } from "../database/transaction.ts";
 import type { Transaction } from "../database/transaction.ts";
 import { CommandRejected } from "../database/write-outcome.ts";
 import type { InvoiceInput, InvoiceLine } from "./invoice-input.ts";
 import { toInvoice } from "./invoice.ts";
 import type { Invoice } from "./invoice.ts";
-import { nextId, readNewestId } from "./next-id.ts";
 import { sumCents } from "./sum-cents.ts";
 import { tables } from "./tables.ts";
 import type { InvoicesTable } from "./tables.ts";
@@ -13,24 +13,29 @@ import type { InvoicesTable } from "./tables.ts";
  * Stores an open invoice with its lines. Throws CommandRejected `unknown-customer` (422), `conflict` (409) when the
  * reference is taken, `amount-too-large` (422).
  */
-export function* createInvoice(input: InvoiceInput): Transaction<Invoice> {
+export const createInvoice = defineCommand("create-invoice", function* (
+  input: InvoiceInput,
+  context,
+): Transaction<Invoice> {
   const totalCents = sumCents(input.lines);
   yield* demandCustomer(input.customerId);
-  const row = yield* insertInvoice(input, totalCents);
+  const row = yield* insertInvoice(input, totalCents, context);
   const lines = yield* insertLines(row.id, input.lines);
   return toInvoice(row, lines);
-}
+});
 
 function* demandCustomer(id: string): Transaction<void> {
   const [customer] = yield* query(tables.selectFrom("customers").select("id").where("id", "=", id));
   if (customer === undefined) throw new CommandRejected("unknown-customer", 422, `There is no customer ${id}.`);
 }
 
-function* insertInvoice(input: InvoiceInput, totalCents: number): Transaction<InvoicesTable> {
-  const now = new Date();
-  const newest = yield* readNewestId("invoices");
+function* insertInvoice(
+  input: InvoiceInput,
+  totalCents: number,
+  { now, nextId }: CommandContext,
+): Transaction<InvoicesTable> {
   const row = {
-    id: nextId(newest, now.getTime()),
+    id: yield* nextId("invoices"),
     customer_id: input.customerId,
     reference: input.reference,
     currency: input.currency,

@@ -1,3 +1,4 @@
+import { defineCommand } from "../database/command.ts";
 import { query } from "../database/transaction.ts";
 import type { Transaction } from "../database/transaction.ts";
 import { CommandRejected } from "../database/write-outcome.ts";
@@ -6,11 +7,14 @@ import { readInvoice } from "./queries.ts";
 import { tables } from "./tables.ts";
 
 /** Marks an open invoice as paid. Throws CommandRejected `not-found` (404), `already-paid` (409). */
-export function* payInvoice({ invoiceId }: { invoiceId: string }): Transaction<Invoice> {
+export const payInvoice = defineCommand("pay-invoice", function* (
+  { invoiceId }: { invoiceId: string },
+  { now },
+): Transaction<Invoice> {
   const paid = yield* query(
     tables
       .updateTable("invoices")
-      .set({ status: "paid", paid_at: new Date().toISOString() })
+      .set({ status: "paid", paid_at: now.toISOString() })
       .where("id", "=", invoiceId)
       .where("status", "=", "open")
       .returning("id"),
@@ -19,4 +23,4 @@ export function* payInvoice({ invoiceId }: { invoiceId: string }): Transaction<I
   if (invoice === undefined) throw new CommandRejected("not-found", 404, `There is no invoice ${invoiceId}.`);
   if (paid.length === 0) throw new CommandRejected("already-paid", 409, `Invoice ${invoiceId} is paid already.`);
   return invoice;
-}
+});

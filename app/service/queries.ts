@@ -1,13 +1,11 @@
 import { query } from "../database/transaction.ts";
 import type { Reading } from "../database/transaction.ts";
+import type { Slice } from "../http/page.ts";
 import { toCustomer } from "./customer.ts";
 import type { Customer } from "./customer.ts";
 import { toInvoice, toInvoiceSummary } from "./invoice.ts";
 import type { Invoice, InvoiceSummary } from "./invoice.ts";
 import { tables } from "./tables.ts";
-
-/** A slice of a list in order of creation: at most `limit` rows that come after the id `after`. */
-export type Slice = { after: string | undefined; limit: number };
 
 export function* readCustomer(id: string): Reading<Customer | undefined> {
   const [row] = yield* query(tables.selectFrom("customers").selectAll().where("id", "=", id));

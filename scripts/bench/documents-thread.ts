@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 
+import { defineCommand } from "../../app/database/command.ts";
 import { serveWriter } from "../../app/database/serve-writer.ts";
 import { sqlBuilder } from "../../app/database/sql.ts";
 import { query, type Transaction } from "../../app/database/transaction.ts";
@@ -8,7 +9,7 @@ const tables = sqlBuilder<{ documents: { id: string; body: string } }>();
 
 /** A writer whose rows are large, so that few writes make much WAL. */
 serveWriter({
-  commands: { "add-document": addDocument },
+  commands: [defineCommand("add-document", addDocument)],
   migrations: [{ number: 1, name: "documents", up: createDocuments }],
 });
 

@@ -1,4 +1,4 @@
-import type { FoundFact } from "./content.ts";
+import type { FoundFact } from "./facts.ts";
 import type { Entry, Ledger, PerDurability } from "./ledger.ts";
 
 export type Comparison = Readonly<{

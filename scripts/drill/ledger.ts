@@ -1,4 +1,4 @@
-import type { Durability, Fact, FactKind } from "./content.ts";
+import type { Durability, Fact } from "./facts.ts";
 
 /**
  * `open`: sent, no answer yet. `acknowledged`: at the durability of `reached`. `refused`: nothing was written.
@@ -9,7 +9,7 @@ export type EntryState = "open" | "acknowledged" | "refused" | "unknown" | "kept
 
 /** What the drill knows about one write. Small on purpose: a drill may hold 200,000 of them. */
 export class Entry {
-  readonly kind: FactKind;
+  readonly kind: string;
   readonly key: string;
   readonly sha256: string;
   state: EntryState = "open";
@@ -129,6 +129,6 @@ export class Ledger {
   }
 }
 
-function nameOf({ kind, key }: { kind: FactKind; key: string }): string {
+function nameOf({ kind, key }: { kind: string; key: string }): string {
   return `${kind} ${key}`;
 }

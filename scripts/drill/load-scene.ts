@@ -65,7 +65,7 @@ const stallLimitMs = 60_000;
 type Filling = Readonly<{ clients: readonly ClientPlan[]; measure: () => number; goal: number; unit: string }>;
 
 const rowClients = Array.from({ length: 16 }, () => ({ durability: "commit", pauseMs: 0 }) as const);
-const sizeClients = Array.from({ length: 4 }, () => ({ durability: "commit", pauseMs: 0, longLines: 500 }) as const);
+const sizeClients = Array.from({ length: 4 }, () => ({ durability: "commit", pauseMs: 0, isLarge: true }) as const);
 
 async function fill(stage: Stage, machine: ServingMachine["machine"], filling: Filling): Promise<void> {
   const { clients, measure, goal, unit } = filling;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { Author, type AuthorOptions, type Write } from "./author.ts";
-import type { Durability } from "./content.ts";
+import { Author, type Write } from "./author.ts";
+import type { Durability } from "./facts.ts";
 import { HttpClient } from "./http-client.ts";
 import type { Entry, Ledger } from "./ledger.ts";
 import { seedRandom } from "./random.ts";
@@ -13,7 +13,7 @@ export type Target = Readonly<{ name: string; port: number; token: string }>;
 /** `name` is unique in the drill: every client's writes begin with it. */
 export type LoadOptions = Readonly<{ name: string; target: Target; ledger: Ledger; seed: number }>;
 
-export type ClientPlan = Readonly<{ durability: Durability; keyed?: boolean; longLines?: number; pauseMs: number }>;
+export type ClientPlan = Readonly<{ durability: Durability; keyed?: boolean; isLarge?: boolean; pauseMs: number }>;
 
 /** A write whose sender was cut off and has a key to repeat it with. */
 export type Unfinished = Readonly<{ write: Write; entry: Entry; durability: Durability }>;
@@ -48,7 +48,7 @@ export class Load {
       this.#started += 1;
       const name = `${this.#options.name}-${plan.durability}-${this.#started}`;
       const random = seedRandom(this.#options.seed + this.#started);
-      const author = new Author({ ...plan, name, random, keyed: plan.keyed ?? false } satisfies AuthorOptions);
+      const author = new Author({ name, random, keyed: plan.keyed ?? false, isLarge: plan.isLarge ?? false });
       const client = this.#write(author, plan);
       client.catch(() => null); // Looked at in stop() and assertHealthy().
       this.#clients.set(client, plan.durability);

@@ -2,7 +2,7 @@ import { Type } from "typebox";
 import { Value } from "typebox/value";
 
 import type { Write } from "./author.ts";
-import type { Durability } from "./content.ts";
+import type { Durability } from "./facts.ts";
 import { type Answer, CutOff, type HttpClient } from "./http-client.ts";
 import type { Entry, Ledger } from "./ledger.ts";
 
@@ -18,7 +18,7 @@ export type Sending = Readonly<{
   client: HttpClient;
   ledger: Ledger;
   durability: Durability;
-  /** After a disaster: the customer or the invoice that the write builds on may be lost, so 404 and 422 are fair. */
+  /** After a disaster: what the write builds on may be lost, so 404 and 422 are fair. */
   baseMayBeLost?: boolean;
 }>;
 
@@ -27,7 +27,7 @@ export async function sendWrite(write: Write, entry: Entry, sending: Sending): P
   const { client, ledger, durability } = sending;
   const headers = { durability, ...(write.key !== null && { "idempotency-key": write.key }) };
   try {
-    const answer = await client.ask({ method: "POST", path: write.path, headers, body: write.body });
+    const answer = await client.ask({ method: "POST", path: write.made.path, headers, body: write.made.body });
     const fairRefusal = sending.baseMayBeLost === true && (answer.status === 404 || answer.status === 422);
     const outcome = fairRefusal ? ({ kind: "refused" } as const) : readOutcome(answer, durability);
     if ("id" in outcome) ledger.acknowledge(entry, outcome);

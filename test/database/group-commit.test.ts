@@ -1,13 +1,14 @@
 import { sql } from "kysely";
 import { expect, test } from "vitest";
 
+import { defineCommand, indexCommands } from "../../app/database/command.ts";
 import { readCommitSequence } from "../../app/database/commit-sequence.ts";
 import { CommitOutcomeUnknown, commitGroup } from "../../app/database/group-commit.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import type { Transaction } from "../../app/database/transaction.ts";
 import type { WriteRequest } from "../../app/database/writer-messages.ts";
 import { makeGroupFixture, readNotes } from "./notes-database.ts";
-import { notes } from "./notes.ts";
+import { noteCommands, notes } from "./notes.ts";
 
 const note = (id: string): { id: string; body: string } => ({ id, body: `body of ${id}` });
 
@@ -88,7 +89,7 @@ test("a write lock held by another process for longer than the busy timeout refu
 test("a COMMIT that leaves the transaction open is rolled back and refused", () => {
   using fixture = makeGroupFixture();
   fixture.db.exec("create table child (id text references notes (id) deferrable initially deferred)");
-  const commands = { ...fixture.engine.commands, "add-orphan": addOrphan };
+  const commands = indexCommands([...noteCommands, defineCommand("add-orphan", addOrphan)]);
   const answers = commitGroup({ ...fixture.engine, commands }, [
     makeRequest(1, "add-note"),
     makeRequest(2, "add-orphan"),
@@ -121,7 +122,7 @@ test("synchronous is what the strongest member asked for, and is set when the tr
     yield sql`select 1`.compile(notes);
     levels.push(fixture.db.pragma("synchronous", { simple: true }));
   }
-  const engine = { ...fixture.engine, commands: { "note-level": noteLevel } };
+  const engine = { ...fixture.engine, commands: indexCommands([defineCommand("note-level", noteLevel)]) };
   const groups: WriteRequest["durability"][][] = [
     ["commit"],
     ["commit", "disk", "commit"],

@@ -2,6 +2,7 @@ import { join } from "node:path";
 
 import type Database from "better-sqlite3";
 
+import { indexCommands } from "../../app/database/command.ts";
 import { commitGroup, type GroupEngine } from "../../app/database/group-commit.ts";
 import { makeRunningClock } from "../../app/database/idempotency.ts";
 import { applyMigrations, planMigrations } from "../../app/database/migrate.ts";
@@ -28,7 +29,7 @@ export function makeGroupFixture(): GroupFixture {
   applyMigrations(db, planMigrations(db, noteMigrations).pending);
   const engine: GroupEngine = {
     db,
-    commands: noteCommands,
+    commands: indexCommands(noteCommands),
     isFenced: () => false,
     nowMs: () => Date.now(),
     runningMs: makeRunningClock(db, () => performance.now()),

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 
+import { type Command, defineCommand } from "../../app/database/command.ts";
 import type { Migration } from "../../app/database/migration.ts";
 import { sqlBuilder } from "../../app/database/sql.ts";
 import { query, type Reading, type Transaction } from "../../app/database/transaction.ts";
@@ -15,20 +16,20 @@ export const noteMigrations: readonly Migration[] = [
 ];
 
 /** Commands that succeed, and commands that fail in every way that the writer must survive. */
-export const noteCommands = {
-  "add-note": addNote,
-  "add-pair": addPair,
-  "add-and-fail": addAndFail,
-  "add-and-reject": addAndReject,
-  "add-or-keep": addOrKeep,
-  "add-and-commit": addAndCommit,
-  "add-and-return-bigint": addAndReturnBigint,
-  "roll-back-everything": rollBackEverything,
-  "hold-the-thread": holdTheThread,
-  "loop-in-sqlite": loopInSqlite,
-  "end-the-thread": endTheThread,
-  "do-nothing": doNothing,
-};
+export const noteCommands: readonly Command[] = [
+  defineCommand("add-note", addNote),
+  defineCommand("add-pair", addPair),
+  defineCommand("add-and-fail", addAndFail),
+  defineCommand("add-and-reject", addAndReject),
+  defineCommand("add-or-keep", addOrKeep),
+  defineCommand("add-and-commit", addAndCommit),
+  defineCommand("add-and-return-bigint", addAndReturnBigint),
+  defineCommand("roll-back-everything", rollBackEverything),
+  defineCommand("hold-the-thread", holdTheThread),
+  defineCommand("loop-in-sqlite", loopInSqlite),
+  defineCommand("end-the-thread", endTheThread),
+  defineCommand("do-nothing", doNothing),
+];
 
 export function* readBodies(): Reading<Record<string, string>> {
   const rows = yield* query(notes.selectFrom("notes").selectAll().orderBy("id"));

@@ -1,3 +1,4 @@
+import { pagesProduct } from "../product/pages.ts";
 import { expect, test } from "vitest";
 
 import { buildServer } from "../../app/http/server.ts";
@@ -8,6 +9,7 @@ import { token, tokenDigest } from "./test-server.ts";
 test("while the writer migrates, /up answers, /ready says why not, and everything else is told to come again", async () => {
   const parts = new StartingParts<ControlledReplication>("0001-test");
   const server = buildServer({
+    product: pagesProduct,
     writer: parts.writer,
     reader: parts.reader,
     replication: parts.replication,

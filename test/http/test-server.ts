@@ -6,10 +6,12 @@ import { join } from "node:path";
 import { openReader } from "../../app/database/reader.ts";
 import { startWriter } from "../../app/database/writer.ts";
 import type { Writer } from "../../app/database/writer.ts";
-import type { Server } from "../../app/http/route-context.ts";
+import type { Server } from "../../app/http/product-routes.ts";
 import type { ServerConfig } from "../../app/http/server-config.ts";
 import { buildServer } from "../../app/http/server.ts";
 import { openLog } from "../../app/log.ts";
+import type { Product } from "../../app/product.ts";
+import { pagesProduct } from "../product/pages.ts";
 import { ControlledReplication } from "./controlled-replication.ts";
 
 export const token = "a-token-for-tests";
@@ -28,17 +30,22 @@ export type TestServer = AsyncDisposable & {
   call: (method: "GET" | "POST" | "PUT", path: string, call?: Call) => Promise<Answer>;
 };
 
-export async function startTestServer(config: Partial<ServerConfig> = {}, limits: Limits = {}): Promise<TestServer> {
+/** The server of the pages, unless another product is given with the thread that serves its commands. */
+export async function startTestServer(
+  config: Partial<ServerConfig> = {},
+  options: Limits & { product?: Product; threadUrl?: URL } = {},
+): Promise<TestServer> {
+  const { product = pagesProduct, threadUrl = new URL("../product/writer-thread.ts", import.meta.url) } = options;
   const directory = await mkdtemp(join(tmpdir(), "lifeboat-http-"));
   const databasePath = join(directory, "app.db");
   const log: string[] = [];
   const logger = openLog("trace", { write: (line) => log.push(line) });
   const writer = await startWriter({
     databasePath,
-    threadUrl: new URL("../../app/writer-thread.ts", import.meta.url),
-    queueLimit: limits.queueLimit ?? 1000,
+    threadUrl,
+    queueLimit: options.queueLimit ?? 1000,
     walAlarmBytes: 64 * 1024 * 1024,
-    walLimitBytes: limits.walLimitBytes ?? 128 * 1024 * 1024,
+    walLimitBytes: options.walLimitBytes ?? 128 * 1024 * 1024,
     log: logger,
   });
   const reader = openReader(databasePath);
@@ -47,6 +54,7 @@ export async function startTestServer(config: Partial<ServerConfig> = {}, limits
     writer,
     reader,
     replication,
+    product,
     config: { tokenDigests: [tokenDigest], defaultDurability: "disk", bucketTimeoutMs: 5000, ...config },
     log: logger,
   });

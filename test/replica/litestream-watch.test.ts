@@ -64,6 +64,7 @@ test("the heartbeat URL is called only while real syncs are checked: not under a
   );
   const heartbeat = { url: `${monitor.url}/a-secret`, everyMs: 100, withinMs: 1_000 };
   const server = buildServer({
+    product: pagesProduct,
     writer: { state: "accepting", queueLength: 0, walBytes: 0, oldestWriteMs: null, cause: null, execute: refuse },
     reader: { read: refuse },
     replication: life.replication,

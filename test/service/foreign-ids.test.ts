@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { decodeCursor, encodeCursor } from "../../app/http/cursor.ts";
 import { createCustomer } from "../../app/service/create-customer.ts";
 import { createInvoice } from "../../app/service/create-invoice.ts";
-import { nextId } from "../../app/service/next-id.ts";
+import { followId } from "../../app/database/next-id.ts";
 import { listCustomers } from "../../app/service/queries.ts";
 import { openProductDatabase, type ProductDatabase } from "./product-database.ts";
 
@@ -26,31 +26,31 @@ test("customers and invoices are added after rows with foreign ids, and sort in 
   using product = openProductDatabase();
   addForeign(product, foreignIds);
   const added = Array.from({ length: 20 }, (_, index) =>
-    product.run(createCustomer({ name: "Ada", email: `${index}@example.com` })),
+    product.execute(createCustomer, { name: "Ada", email: `${index}@example.com` }),
   );
   const ids = added.map(({ id }) => id);
   expect(ids).toEqual(ids.toSorted());
   const lines = [{ description: "x", quantity: 1, unitCents: 1 }];
   for (const [index, customerId] of foreignIds.entries()) {
-    const invoice = product.run(createInvoice({ customerId, reference: `R-${index}`, currency: "EUR", lines }));
+    const invoice = product.execute(createInvoice, { customerId, reference: `R-${index}`, currency: "EUR", lines });
     expect(invoice.customerId).toBe(customerId);
   }
 });
 
 test.each([
-  ["an hour ahead", nextId(undefined, Date.now() + 3_600_000)],
+  ["an hour ahead", followId(undefined, Date.now() + 3_600_000)],
   ["centuries ahead", "eeeeeeee-0000-7000-8000-000000000000"],
 ])("the newest own id counts, not the foreign one behind it, when the clock was %s", (_, ahead) => {
   using product = openProductDatabase();
   addForeign(product, [...foreignIds, ahead]);
-  const { id } = product.run(createCustomer({ name: "Ada", email: "ada@example.com" }));
+  const { id } = product.execute(createCustomer, { name: "Ada", email: "ada@example.com" });
   expect(id.slice(0, 18) > ahead.slice(0, 18)).toBe(true);
 });
 
 test("a walk over the list passes foreign ids, each row once", () => {
   using product = openProductDatabase();
   addForeign(product, foreignIds);
-  product.run(createCustomer({ name: "Ada", email: "ada@example.com" }));
+  product.execute(createCustomer, { name: "Ada", email: "ada@example.com" });
   const seen: string[] = [];
   let after: string | undefined;
   do {
@@ -75,6 +75,6 @@ test(
       "explain query plan select id from customers where id like ? and id < ? order by id desc limit 1",
     );
     expect(JSON.stringify(plan.all("x", "y"))).toContain("id<?");
-    expect(product.run(createCustomer({ name: "Ada", email: "ada@example.com" })).id).toMatch(/^0/);
+    expect(product.execute(createCustomer, { name: "Ada", email: "ada@example.com" }).id).toMatch(/^0/);
   },
 );

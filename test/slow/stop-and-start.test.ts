@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { openBucket } from "../../app/replica/bucket.ts";
 import { fetchChain } from "../../app/replica/chain.ts";
 import { parseJson } from "../../app/replica/parse-json.ts";
-import { readFacts } from "../../scripts/drill/read-facts.ts";
+import { readFacts } from "../../scripts/drill/facts.ts";
 import { waitFor, within } from "../../scripts/verb/wait-for.ts";
 import { type WholeMachine, WholeSite } from "./whole-machine.ts";
 

@@ -4,7 +4,7 @@ import { serveWriter } from "../../../app/database/serve-writer.ts";
 import type { Transaction } from "../../../app/database/transaction.ts";
 import { notes } from "../notes.ts";
 
-serveWriter({ commands: {}, migrations: [{ number: 1, name: "slow", up: fillTable }] });
+serveWriter({ commands: [], migrations: [{ number: 1, name: "slow", up: fillTable }] });
 
 /** More than the page cache holds, so that the WAL grows before COMMIT. */
 function* fillTable(): Transaction<void> {

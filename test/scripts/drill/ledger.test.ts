@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 
-import { customerFact } from "../../../scripts/drill/content.ts";
+import { toFact } from "../../../scripts/drill/facts.ts";
 import { Ledger } from "../../../scripts/drill/ledger.ts";
 
-const fact = customerFact({ email: "a@example.test", name: "Ada" });
+const fact = toFact({ kind: "customer", key: "a@example.test", content: "Ada" });
 
 test("a promise grows and never shrinks", () => {
   const ledger = new Ledger();

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 
-import { query } from "../database/transaction.ts";
-import type { Reading } from "../database/transaction.ts";
-import { tables } from "./tables.ts";
+import { sqlBuilder } from "./sql.ts";
+import { query, type Reading } from "./transaction.ts";
+
+const tables = sqlBuilder<Record<string, { id: string }>>();
 
 const ownShape = /^([0-9a-f]{8})-([0-9a-f]{4})-7([0-9a-f]{3})-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const ownPattern = "________-____-7___-____-____________";
@@ -14,11 +15,18 @@ const searchBefore = "03bb2cc3-d800";
 const lookLimit = 100;
 
 /**
- * Makes a UUID version 7 (RFC 9562, section 6.2, method 1) that sorts after `newest`, the greatest id of this shape in
- * its table. So the order of ids is the order of creation, also when a new machine's clock is behind the old one's.
- * A `newest` that this product did not make counts for nothing.
+ * Makes the id of a new row of the table, whose ids are in a column `id` that has an index. The order of such ids is
+ * the order of creation, also when a new machine's clock is behind the old one's.
  */
-export function nextId(newest: string | undefined, nowMs: number): string {
+export function* nextId(table: string, nowMs: number): Reading<string> {
+  return followId(yield* readNewestId(table), nowMs);
+}
+
+/**
+ * Makes a UUID version 7 (RFC 9562, section 6.2, method 1) that sorts after `newest`, the greatest id of this shape in
+ * its table. A `newest` that nextId did not make counts for nothing.
+ */
+export function followId(newest: string | undefined, nowMs: number): string {
   const now = BigInt(nowMs) << counterBits;
   const parts = newest !== undefined && newest < overflowFrom ? ownShape.exec(newest) : null;
   const afterNewest = parts === null ? 0n : BigInt(`0x${parts.slice(1).join("")}`) + 1n;
@@ -28,10 +36,10 @@ export function nextId(newest: string | undefined, nowMs: number): string {
 }
 
 /**
- * Reads the greatest id that nextId may follow; ids that somebody else gave to rows are passed over. Behind more than
+ * Reads the greatest id that another may follow; ids that somebody else gave to rows are passed over. Behind more than
  * 100 of those it looks no further than the year 2100, so that a million random ids do not slow every write down.
  */
-export function* readNewestId(table: "customers" | "invoices"): Reading<string | undefined> {
+function* readNewestId(table: string): Reading<string | undefined> {
   const ids = tables.selectFrom(table).select("id").orderBy("id", "desc");
   const [last] = yield* query(ids.limit(1));
   if (last === undefined || isOwn(last)) return last?.id;
@@ -39,7 +47,7 @@ export function* readNewestId(table: "customers" | "invoices"): Reading<string |
   return lastOnes.find(isOwn)?.id ?? (yield* searchNewestId(table));
 }
 
-function* searchNewestId(table: "customers" | "invoices"): Reading<string | undefined> {
+function* searchNewestId(table: string): Reading<string | undefined> {
   let before = searchBefore;
   while (true) {
     const ids = tables.selectFrom(table).select("id").where("id", "like", ownPattern).where("id", "<", before);

@@ -1,10 +1,12 @@
 import { Type } from "typebox";
 
-import { InvoiceInput } from "../service/invoice-input.ts";
-import { listInvoices, readInvoice } from "../service/queries.ts";
-import { found, IdParams } from "./found.ts";
-import { pageQuery, readPage } from "./page.ts";
-import type { RouteContext, Server } from "./route-context.ts";
+import { createInvoice } from "./create-invoice.ts";
+import { InvoiceInput } from "./invoice-input.ts";
+import { payInvoice } from "./pay-invoice.ts";
+import { listInvoices, readInvoice } from "./queries.ts";
+import { found, IdParams } from "../http/found.ts";
+import { pageQuery, readPage } from "../http/page.ts";
+import type { RouteContext, Server } from "../http/product-routes.ts";
 
 const ListQuery = Type.Object(
   { ...pageQuery, customerId: Type.Optional(Type.String()) },
@@ -21,7 +23,7 @@ const paymentBytes = 1024;
 /** Adds POST /invoices, GET /invoices, GET /invoices/:id and POST /invoices/:id/payment. */
 export function addInvoiceRoutes(server: Server, { reader, answerWrite }: RouteContext): void {
   server.post("/invoices", { bodyLimit: invoiceBytes, schema: { body: InvoiceInput } }, (request, reply) =>
-    answerWrite(request, reply, { command: "create-invoice", input: request.body, status: 201 }),
+    answerWrite(request, reply, { command: createInvoice, input: request.body, status: 201 }),
   );
 
   server.get("/invoices", { schema: { querystring: ListQuery } }, async ({ query }) =>
@@ -40,7 +42,7 @@ export function addInvoiceRoutes(server: Server, { reader, answerWrite }: RouteC
   const payment = { bodyLimit: paymentBytes, schema: { params: IdParams, body: PaymentInput } };
   server.post("/invoices/:id/payment", payment, (request, reply) =>
     answerWrite(request, reply, {
-      command: "pay-invoice",
+      command: payInvoice,
       input: { invoiceId: request.params.id },
       status: 200,
       durability: "bucket",

@@ -1,17 +1,18 @@
 import { Type } from "typebox";
 
-import { CustomerInput } from "../service/customer-input.ts";
-import { listCustomers, readCustomer } from "../service/queries.ts";
-import { found, IdParams } from "./found.ts";
-import { pageQuery, readPage } from "./page.ts";
-import type { RouteContext, Server } from "./route-context.ts";
+import { createCustomer } from "./create-customer.ts";
+import { CustomerInput } from "./customer-input.ts";
+import { listCustomers, readCustomer } from "./queries.ts";
+import { found, IdParams } from "../http/found.ts";
+import { pageQuery, readPage } from "../http/page.ts";
+import type { RouteContext, Server } from "../http/product-routes.ts";
 
 const ListQuery = Type.Object(pageQuery, { additionalProperties: false });
 
 /** Adds POST /customers, GET /customers and GET /customers/:id. */
 export function addCustomerRoutes(server: Server, { reader, answerWrite }: RouteContext): void {
   server.post("/customers", { schema: { body: CustomerInput } }, (request, reply) =>
-    answerWrite(request, reply, { command: "create-customer", input: request.body, status: 201 }),
+    answerWrite(request, reply, { command: createCustomer, input: request.body, status: 201 }),
   );
 
   server.get("/customers", { schema: { querystring: ListQuery } }, async ({ query }) =>

@@ -1,0 +1,21 @@
+import { defineProduct } from "../product.ts";
+import { createCustomer } from "./create-customer.ts";
+import { createInvoice } from "./create-invoice.ts";
+import { addCustomerRoutes } from "./customer-routes.ts";
+import { BillingAuthor } from "./drill-author.ts";
+import { readDrillRows } from "./drill-rows.ts";
+import { addInvoiceRoutes } from "./invoice-routes.ts";
+import { migrations } from "./migrations.ts";
+import { payInvoice } from "./pay-invoice.ts";
+
+/** Everything that the kit knows of this product: a small billing service. */
+export const product = defineProduct({
+  commands: [createCustomer, createInvoice, payInvoice],
+  migrations,
+  addRoutes: (server, context) => {
+    addCustomerRoutes(server, context);
+    addInvoiceRoutes(server, context);
+  },
+  openPaths: [],
+  drill: { startAuthor: (options) => new BillingAuthor(options), readRows: readDrillRows },
+});

@@ -1,0 +1,99 @@
+import { Type } from "typebox";
+
+import { defineCommand } from "../../app/database/command.ts";
+import type { Migration } from "../../app/database/migration.ts";
+import { sqlBuilder } from "../../app/database/sql.ts";
+import { query, type Reading, type Transaction } from "../../app/database/transaction.ts";
+import { CommandRejected } from "../../app/database/write-outcome.ts";
+import { found, IdParams } from "../../app/http/found.ts";
+import { pageQuery, readPage, type Slice } from "../../app/http/page.ts";
+import { defineProduct } from "../../app/product.ts";
+
+type Page = { id: string; title: string; published_at: string | null };
+
+const tables = sqlBuilder<{ pages: Page }>();
+
+const migrations: readonly Migration[] = [{ number: 1, name: "pages", kind: "additive", up: createPages }];
+
+function* createPages(): Transaction<void> {
+  const table = tables.schema
+    .createTable("pages")
+    .addColumn("id", "text", (column) => column.primaryKey().notNull())
+    .addColumn("title", "text", (column) => column.notNull().unique())
+    .addColumn("published_at", "text");
+  yield* query(table);
+}
+
+function* readPageById(id: string): Reading<Page | undefined> {
+  const [page] = yield* query(tables.selectFrom("pages").selectAll().where("id", "=", id));
+  return page;
+}
+
+function* listPages({ after, limit }: Slice): Reading<Page[]> {
+  const pages = tables
+    .selectFrom("pages")
+    .selectAll()
+    .where("id", ">", after ?? "");
+  return yield* query(pages.orderBy("id").limit(limit));
+}
+
+const addPage = defineCommand("add-page", function* (
+  { title }: { title: string },
+  { nextId },
+): Transaction<Page> {
+  const page = { id: yield* nextId("pages"), title, published_at: null };
+  const insertion = tables.insertInto("pages").values(page);
+  const stored = yield* query(insertion.onConflict((conflict) => conflict.column("title").doNothing()).returning("id"));
+  if (stored.length === 0) throw new CommandRejected("conflict", 409, "A page with this title exists already.");
+  return page;
+});
+
+const publishPage = defineCommand("publish-page", function* ({ id }: { id: string }, { now }): Transaction<Page> {
+  const page = yield* readPageById(id);
+  if (page === undefined) throw new CommandRejected("not-found", 404, `There is no page ${id}.`);
+  const published_at = now.toISOString();
+  yield* query(tables.updateTable("pages").set({ published_at }).where("id", "=", id));
+  return { ...page, published_at };
+});
+
+const PageInput = Type.Object({ title: Type.String({ minLength: 1, maxLength: 200 }) }, { additionalProperties: false });
+const ListQuery = Type.Object(pageQuery, { additionalProperties: false });
+const Publication = Type.Union([Type.Null(), Type.Object({}, { additionalProperties: false })]);
+
+/** A product of the kit's own tests: pages, with titles of their own, that are published at `bucket`. */
+export const pagesProduct = defineProduct({
+  commands: [addPage, publishPage],
+  migrations,
+  addRoutes: (server, { reader, answerWrite }) => {
+    server.post("/pages", { schema: { body: PageInput } }, (request, reply) =>
+      answerWrite(request, reply, { command: addPage, input: request.body, status: 201 }),
+    );
+    server.get("/pages", { schema: { querystring: ListQuery } }, async ({ query: asked }) =>
+      readPage(reader, { list: "pages", query: asked, select: listPages }),
+    );
+    server.get("/pages/:id", { schema: { params: IdParams } }, async ({ params: { id } }) =>
+      found(reader.read(readPageById(id)), `page ${id}`),
+    );
+    const publication = { bodyLimit: 1024, schema: { params: IdParams, body: Publication } };
+    server.post("/pages/:id/publication", publication, (request, reply) =>
+      answerWrite(request, reply, {
+        command: publishPage,
+        input: { id: request.params.id },
+        status: 200,
+        durability: "bucket",
+      }),
+    );
+  },
+  openPaths: [],
+  drill: { startAuthor: ({ name }) => startAuthor(name), readRows: () => [] },
+});
+
+function startAuthor(name: string) {
+  let count = 0;
+  return {
+    next: () => {
+      const title = `${name}-${++count}`;
+      return { kind: "page", key: title, content: title, path: "/pages", body: { title } };
+    },
+  };
+}
