@@ -11,6 +11,7 @@ import type { Endings } from "./endings.ts";
 import { chooseHost } from "./http/choose-host.ts";
 import { buildServer } from "./http/server.ts";
 import { StartingParts } from "./http/starting-parts.ts";
+import type { Product } from "./product.ts";
 import { BucketError } from "./replica/bucket-error.ts";
 import { openBucket } from "./replica/bucket.ts";
 import type { Machine } from "./replica/machine.ts";
@@ -18,7 +19,6 @@ import type { Mark } from "./replica/mark.ts";
 import { openReplication } from "./replica/open-replication.ts";
 import type { Replication } from "./replica/replication.ts";
 import { makeRestorePoint, uploadAll } from "./replica/restore-point.ts";
-import { product } from "./service/product.ts";
 
 const mebibyte = 1024 * 1024;
 /** How many writes may wait, and how much of the WAL: the alarm, and the limit from which writes are refused. */
@@ -35,14 +35,14 @@ export type Life = {
   server: FastifyInstance;
   log: Logger;
 };
-type Birth = { config: AppConfig; mark: Mark; log: Logger; endings: Endings };
+type Birth = { product: Product; config: AppConfig; mark: Mark; log: Logger; endings: Endings };
 
 /**
  * Starts writer and replication side by side, for both are on the way to the first answer, and listens meanwhile: while
  * the store is away or a migration runs, the machine says so itself. Resolves when it listens; throws when it cannot.
  * What goes wrong later goes to `endings`.
  */
-export async function beginLife({ config, mark, log, endings }: Birth): Promise<Life> {
+export async function beginLife({ product, config, mark, log, endings }: Birth): Promise<Life> {
   const { machine, tokenDigests, tokensFile, heartbeatUrl, port } = config;
   const host = await chooseHost(config.host);
   const parts = new StartingParts<Replication>(mark.epoch);

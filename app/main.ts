@@ -14,6 +14,7 @@ import { readMark, writeMark } from "./replica/mark.ts";
 import { Superseded } from "./replica/open-replication.ts";
 import { takeUpDisk } from "./replica/take-up-disk.ts";
 import { runProcess } from "./run-process.ts";
+import { product } from "./service/product.ts";
 import { endWithin, StopBudget } from "./stop-budget.ts";
 
 /** Well inside TimeoutStopSec=60s of app.service, after which everything that is not in the bucket stays behind. */
@@ -30,7 +31,7 @@ async function serve(config: AppConfig, log: Logger): Promise<number> {
   using _directory = lockDirectory(config.machine.files.lock);
   const mark = takeUpDisk(config.machine);
   const endings = new Endings(["SIGTERM", "SIGINT"]);
-  const life = await beginLife({ config, mark, log, endings });
+  const life = await beginLife({ product, config, mark, log, endings });
   const ending = await endings.first;
   try {
     return await Promise.race([end(life, ending), failOnFence(endings)]);

@@ -25,7 +25,7 @@ async function bench({ rounds, roundMs, directory, json, longReader }: BenchOpti
   };
   for (const clients of [1, 8, 64]) {
     const variants = listWriteVariants({ parent: scratch.path, clients, roundMs });
-    await compare(`writes, ${clients} clients (create-customer through the writer thread)`, variants);
+    await compare(`writes, ${clients} clients (add-document through the writer thread)`, variants);
   }
   using reads = listReadVariants(scratch.path, roundMs);
   await compare("point reads, one thread, 100,000 rows", reads);

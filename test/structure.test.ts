@@ -30,8 +30,23 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
       "app/database/sqlite-failure.ts",
     ],
   },
-  { from: "app/service", to: ["app/database"] },
-  { from: "app/http", to: ["app/service", "app/database", "app/replica/replication.ts"] },
+  {
+    from: "app/service",
+    to: [
+      "app/product.ts",
+      "app/drill-subject.ts",
+      "app/database/command.ts",
+      "app/database/migration.ts",
+      "app/database/sql.ts",
+      "app/database/transaction.ts",
+      "app/database/write-outcome.ts",
+      "app/http/found.ts",
+      "app/http/page.ts",
+      "app/http/problem.ts",
+      "app/http/product-routes.ts",
+    ],
+  },
+  { from: "app/http", to: ["app/database", "app/replica/replication.ts"] },
 ];
 
 const topLevel = new Set(
@@ -54,10 +69,26 @@ test("every import obeys the dependency rule between folders", () => {
   expect(imports.filter(({ from, to }) => !isAllowed(from, to)).map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
 });
 
+test("the kit knows the product by its door alone", () => {
+  const inward = listSources()
+    .filter((path) => !path.startsWith("app/service/") && !path.startsWith("test/service/"))
+    .flatMap(readImports)
+    .filter(({ to }) => to.startsWith("app/service/"));
+  expect(new Set(inward.map(({ to }) => to))).toEqual(new Set(["app/service/product.ts"]));
+  expect(inward.map(({ from }) => from).toSorted()).toEqual([
+    "app/main.ts",
+    "app/plan.ts",
+    "app/writer-thread.ts",
+    "scripts/drill/author.ts",
+    "scripts/drill/facts.ts",
+  ]);
+});
+
 test("the dependency rule refuses what it is there to refuse", () => {
   expect(isAllowed("app/main.ts", "app/http/server.ts")).toBe(true);
   expect(isAllowed("app/main.ts", "scripts/drill.ts")).toBe(false);
-  expect(isAllowed("app/database/writer.ts", "app/service/commands.ts")).toBe(false);
+  expect(isAllowed("app/database/writer.ts", "app/service/product.ts")).toBe(false);
+  expect(isAllowed("app/http/server.ts", "app/service/product.ts")).toBe(false);
   expect(isAllowed("app/replica/head.ts", "app/database/writer.ts")).toBe(false);
   expect(isAllowed("app/service/queries.ts", "app/http/server.ts")).toBe(false);
   expect(isAllowed("scripts/drill.ts", "test/drill/story.ts")).toBe(false);

@@ -9,7 +9,7 @@ export type CommandContext = {
   /** When the command runs, by this machine's clock. */
   readonly now: Date;
   /** Makes the id of a new row: a UUID version 7 that sorts after every id that this made for the table before. */
-  nextId(table: string): Reading<string>;
+  readonly nextId: (table: string) => Reading<string>;
 };
 
 /** Something that the writer can be asked to do. Its input was checked before it was sent. */
@@ -22,10 +22,7 @@ export type Command<Input = never, Result = unknown> = {
  * Names a command. The name is stored with every Idempotency-Key, so a renamed command no longer answers to the keys of
  * before.
  */
-export function defineCommand<Input, Result>(
-  name: string,
-  run: Command<Input, Result>["run"],
-): Command<Input, Result> {
+export function defineCommand<Input, Result>(name: string, run: Command<Input, Result>["run"]): Command<Input, Result> {
   return { name, run };
 }
 

@@ -1,8 +1,8 @@
-import { type Command, indexCommands } from "./command.ts";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 
 import type Database from "better-sqlite3";
 
+import { type Command, indexCommands } from "./command.ts";
 import { commitGroup, type GroupEngine } from "./group-commit.ts";
 import { makeRunningClock } from "./idempotency.ts";
 import { applyMigrations, planMigrations } from "./migrate.ts";

@@ -1,8 +1,8 @@
 import { Type } from "typebox";
 
+import type { Server } from "./product-routes.ts";
 import { readReplicatedWithin } from "./replicated-within.ts";
 import type { Replication } from "./replication.ts";
-import type { Server } from "./product-routes.ts";
 
 /** The part of the writer that health needs. */
 export type WriterHealth = {

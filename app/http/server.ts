@@ -12,9 +12,9 @@ import { addHealthRoutes, judgeHealth } from "./health-routes.ts";
 import type { WriterHealth } from "./health-routes.ts";
 import { addHeartbeat } from "./heartbeat.ts";
 import { logRequest } from "./log-request.ts";
+import { addProductRoutes, type ProductRoutes, type RouteContext, type Server } from "./product-routes.ts";
 import type { Replication } from "./replication.ts";
 import { chooseRequestId } from "./request-id.ts";
-import { addProductRoutes, type ProductRoutes, type RouteContext, type Server } from "./product-routes.ts";
 import { compileValidator } from "./schema-validator.ts";
 import type { ServerConfig } from "./server-config.ts";
 

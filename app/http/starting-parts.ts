@@ -4,8 +4,8 @@ import type { Writer } from "../database/writer.ts";
 import type { WriteExecutor } from "./answer-write.ts";
 import type { WriterHealth } from "./health-routes.ts";
 import { Problem } from "./problem.ts";
-import type { Replication } from "./replication.ts";
 import type { RouteContext } from "./product-routes.ts";
+import type { Replication } from "./replication.ts";
 
 /**
  * The parts of a machine that come up while its server already listens. What needs a part that is not there yet is

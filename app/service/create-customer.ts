@@ -8,18 +8,18 @@ import type { Customer } from "./customer.ts";
 import { tables } from "./tables.ts";
 
 /** Stores a customer. Throws CommandRejected `conflict` (409) when the email is taken. */
-export const createCustomer = defineCommand("create-customer", function* (
-  { name, email }: CustomerInput,
-  { now, nextId },
-): Transaction<Customer> {
-  const row = { id: yield* nextId("customers"), name, email, created_at: now.toISOString() };
-  const stored = yield* query(
-    tables
-      .insertInto("customers")
-      .values(row)
-      .onConflict((conflict) => conflict.column("email").doNothing())
-      .returning("id"),
-  );
-  if (stored.length === 0) throw new CommandRejected("conflict", 409, "A customer with this email exists already.");
-  return toCustomer(row);
-});
+export const createCustomer = defineCommand(
+  "create-customer",
+  function* ({ name, email }: CustomerInput, { now, nextId }): Transaction<Customer> {
+    const row = { id: yield* nextId("customers"), name, email, created_at: now.toISOString() };
+    const stored = yield* query(
+      tables
+        .insertInto("customers")
+        .values(row)
+        .onConflict((conflict) => conflict.column("email").doNothing())
+        .returning("id"),
+    );
+    if (stored.length === 0) throw new CommandRejected("conflict", 409, "A customer with this email exists already.");
+    return toCustomer(row);
+  },
+);

@@ -13,16 +13,16 @@ import type { InvoicesTable } from "./tables.ts";
  * Stores an open invoice with its lines. Throws CommandRejected `unknown-customer` (422), `conflict` (409) when the
  * reference is taken, `amount-too-large` (422).
  */
-export const createInvoice = defineCommand("create-invoice", function* (
-  input: InvoiceInput,
-  context,
-): Transaction<Invoice> {
-  const totalCents = sumCents(input.lines);
-  yield* demandCustomer(input.customerId);
-  const row = yield* insertInvoice(input, totalCents, context);
-  const lines = yield* insertLines(row.id, input.lines);
-  return toInvoice(row, lines);
-});
+export const createInvoice = defineCommand(
+  "create-invoice",
+  function* (input: InvoiceInput, context): Transaction<Invoice> {
+    const totalCents = sumCents(input.lines);
+    yield* demandCustomer(input.customerId);
+    const row = yield* insertInvoice(input, totalCents, context);
+    const lines = yield* insertLines(row.id, input.lines);
+    return toInvoice(row, lines);
+  },
+);
 
 function* demandCustomer(id: string): Transaction<void> {
   const [customer] = yield* query(tables.selectFrom("customers").select("id").where("id", "=", id));

@@ -1,11 +1,11 @@
 import { Type } from "typebox";
 
-import { createCustomer } from "./create-customer.ts";
-import { CustomerInput } from "./customer-input.ts";
-import { listCustomers, readCustomer } from "./queries.ts";
 import { found, IdParams } from "../http/found.ts";
 import { pageQuery, readPage } from "../http/page.ts";
 import type { RouteContext, Server } from "../http/product-routes.ts";
+import { createCustomer } from "./create-customer.ts";
+import { CustomerInput } from "./customer-input.ts";
+import { listCustomers, readCustomer } from "./queries.ts";
 
 const ListQuery = Type.Object(pageQuery, { additionalProperties: false });
 

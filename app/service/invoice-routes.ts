@@ -1,12 +1,12 @@
 import { Type } from "typebox";
 
+import { found, IdParams } from "../http/found.ts";
+import { pageQuery, readPage } from "../http/page.ts";
+import type { RouteContext, Server } from "../http/product-routes.ts";
 import { createInvoice } from "./create-invoice.ts";
 import { InvoiceInput } from "./invoice-input.ts";
 import { payInvoice } from "./pay-invoice.ts";
 import { listInvoices, readInvoice } from "./queries.ts";
-import { found, IdParams } from "../http/found.ts";
-import { pageQuery, readPage } from "../http/page.ts";
-import type { RouteContext, Server } from "../http/product-routes.ts";
 
 const ListQuery = Type.Object(
   { ...pageQuery, customerId: Type.Optional(Type.String()) },

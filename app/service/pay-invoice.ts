@@ -7,20 +7,20 @@ import { readInvoice } from "./queries.ts";
 import { tables } from "./tables.ts";
 
 /** Marks an open invoice as paid. Throws CommandRejected `not-found` (404), `already-paid` (409). */
-export const payInvoice = defineCommand("pay-invoice", function* (
-  { invoiceId }: { invoiceId: string },
-  { now },
-): Transaction<Invoice> {
-  const paid = yield* query(
-    tables
-      .updateTable("invoices")
-      .set({ status: "paid", paid_at: now.toISOString() })
-      .where("id", "=", invoiceId)
-      .where("status", "=", "open")
-      .returning("id"),
-  );
-  const invoice = yield* readInvoice(invoiceId);
-  if (invoice === undefined) throw new CommandRejected("not-found", 404, `There is no invoice ${invoiceId}.`);
-  if (paid.length === 0) throw new CommandRejected("already-paid", 409, `Invoice ${invoiceId} is paid already.`);
-  return invoice;
-});
+export const payInvoice = defineCommand(
+  "pay-invoice",
+  function* ({ invoiceId }: { invoiceId: string }, { now }): Transaction<Invoice> {
+    const paid = yield* query(
+      tables
+        .updateTable("invoices")
+        .set({ status: "paid", paid_at: now.toISOString() })
+        .where("id", "=", invoiceId)
+        .where("status", "=", "open")
+        .returning("id"),
+    );
+    const invoice = yield* readInvoice(invoiceId);
+    if (invoice === undefined) throw new CommandRejected("not-found", 404, `There is no invoice ${invoiceId}.`);
+    if (paid.length === 0) throw new CommandRejected("already-paid", 409, `Invoice ${invoiceId} is paid already.`);
+    return invoice;
+  },
+);

@@ -5,8 +5,7 @@ import type Database from "better-sqlite3";
 import { applyMigrations } from "../../app/database/migrate.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import { openReader } from "../../app/database/reader.ts";
-import { migrations } from "../../app/service/migrations.ts";
-import { readCustomer } from "../../app/service/queries.ts";
+import { documents, readDocument } from "./documents.ts";
 import type { Variant } from "./interleave.ts";
 import { measureLoop } from "./measure-loop.ts";
 
@@ -17,23 +16,23 @@ const rowCount = 100_000;
  */
 export function listReadVariants(directory: string, roundMs: number): Variant[] & Disposable {
   const path = join(directory, "reads.db");
-  fillCustomers(path);
+  fillDocuments(path);
   const byHand = openDatabase(path, "reader");
-  const statement = byHand.prepare("select id, name, email, created_at from customers where id = ?");
+  const statement = byHand.prepare("select id, body from documents where id = ?");
   const readInTransaction = byHand.transaction((id: string) => statement.get(id));
   const reader = openReader(path);
   const variants: Variant[] = [
     {
       name: "prepared by hand",
-      measure: () => measureLoop(roundMs, (count) => demandRow(statement.get(nameCustomer(count)))),
+      measure: () => measureLoop(roundMs, (count) => demandRow(statement.get(nameDocument(count)))),
     },
     {
       name: "by hand in a transaction",
-      measure: () => measureLoop(roundMs, (count) => demandRow(readInTransaction(nameCustomer(count)))),
+      measure: () => measureLoop(roundMs, (count) => demandRow(readInTransaction(nameDocument(count)))),
     },
     {
       name: "Reader, generator",
-      measure: () => measureLoop(roundMs, (count) => demandRow(reader.read(readCustomer(nameCustomer(count))))),
+      measure: () => measureLoop(roundMs, (count) => demandRow(reader.read(readDocument(nameDocument(count))))),
     },
   ];
   const close = (): void => {
@@ -43,28 +42,26 @@ export function listReadVariants(directory: string, roundMs: number): Variant[] 
   return Object.assign(variants, { [Symbol.dispose]: close });
 }
 
-function fillCustomers(path: string): void {
+function fillDocuments(path: string): void {
   const db = openDatabase(path, "writer");
-  applyMigrations(db, migrations);
-  insertCustomers(db);
+  applyMigrations(db, documents.migrations);
+  insertDocuments(db);
   db.close();
 }
 
-function insertCustomers(db: Database.Database): void {
-  const insert = db.prepare(
-    "insert into customers (id, name, email, created_at) values (?, ?, ?, '2026-01-01T00:00:00.000Z')",
-  );
+function insertDocuments(db: Database.Database): void {
+  const insert = db.prepare("insert into documents (id, body) values (?, ?)");
   db.transaction(() => {
     for (let count = 0; count < rowCount; count++)
-      insert.run(nameCustomer(count), `Customer ${count}`, `${count}@example.com`);
+      insert.run(nameDocument(count), `The words of document ${count}, which fit into one line of text`);
   })();
 }
 
 // A stride that shares no factor with the count visits every row, in no order that a cache likes.
-function nameCustomer(count: number): string {
-  return `customer-${(count * 7919) % rowCount}`;
+function nameDocument(count: number): string {
+  return `document-${(count * 7919) % rowCount}`;
 }
 
 function demandRow(row: unknown): void {
-  if (row === undefined) throw new Error("a customer that was stored is not found");
+  if (row === undefined) throw new Error("a document that was stored is not found");
 }

@@ -25,7 +25,7 @@ async function measureWrites({ parent, clients, roundMs }: WriteLoad, diskShare:
   using directory = makeScratchDirectory(parent);
   const writer = await startWriter({
     databasePath: join(directory.path, "app.db"),
-    threadUrl: new URL("../../app/writer-thread.ts", import.meta.url),
+    threadUrl: new URL("./documents-thread.ts", import.meta.url),
     queueLimit: 10_000,
     walAlarmBytes: Number.POSITIVE_INFINITY,
     walLimitBytes: Number.POSITIVE_INFINITY,
@@ -51,8 +51,8 @@ async function writeUntil({ writer, endMs, diskShare }: Client, index: number): 
     diskOwed += diskShare;
     const durability: LocalDurability = diskOwed >= 1 ? "disk" : "commit";
     if (durability === "disk") diskOwed -= 1;
-    const input = { name: `Customer ${count}`, email: `customer-${index}-${count}@example.com` };
-    await writer.execute("create-customer", input, { durability });
+    const input = { id: `document-${index}-${count}`, body: `The words of document ${count}` };
+    await writer.execute("add-document", input, { durability });
     latencies.push(performance.now() - nowMs);
     nowMs = performance.now();
   }

@@ -15,7 +15,12 @@ let written = 0;
 /** Writes until one write is acknowledged at `bucket`; returns the moment of the answer. */
 export async function writeToBucket(stage: Stage, { machine }: ServingMachine, step: string): Promise<number> {
   written += 1;
-  const author = new Author({ name: `${machine.name}-probe-${written}`, random: seedRandom(0), keyed: true, isLarge: false });
+  const author = new Author({
+    name: `${machine.name}-probe-${written}`,
+    random: seedRandom(0),
+    keyed: true,
+    isLarge: false,
+  });
   using client = new HttpClient(machine.target);
   const { ledger, transcript } = stage;
   const tryOnce = async () => {

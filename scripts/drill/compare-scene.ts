@@ -1,8 +1,8 @@
 import type { ServingMachine } from "./boot-scene.ts";
 import { type Comparison, compareContent } from "./compare.ts";
 import type { Disaster } from "./disaster.ts";
-import type { PerDurability } from "./ledger.ts";
 import { readFacts } from "./facts.ts";
+import type { PerDurability } from "./ledger.ts";
 import type { Stage } from "./stage.ts";
 
 /** What a disaster cost. */

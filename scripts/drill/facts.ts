@@ -35,9 +35,9 @@ export function* readFacts(databasePath: string): Generator<FoundFact> {
 
 // Each statement is compiled once: a product may select the parts of every row.
 function selectFrom(db: Database.Database): SelectRows {
-  const statements = new Map<string, Database.Statement<unknown[], unknown>>();
+  const statements = new Map<string, Database.Statement>();
   return function* <Row>(sql: string, ...parameters: readonly unknown[]) {
-    const statement = statements.get(sql) ?? db.prepare<unknown[]>(sql);
+    const statement = statements.get(sql) ?? db.prepare(sql);
     statements.set(sql, statement);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the product knows the rows of its own select
     yield* statement.iterate(...parameters) as Iterable<Row>;

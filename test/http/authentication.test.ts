@@ -11,13 +11,13 @@ const digestOf = (text: string): string => crypto.createHash("sha256").update(te
 test("everything but /up and /ready asks for the token", async () => {
   await using server = await startTestServer();
   const headers = { authorization: "" };
-  for (const path of ["/customers", "/customers/1", "/invoices", "/invoices/1", "/nothing"]) {
+  for (const path of ["/pages", "/pages/1", "/nothing"]) {
     const answer = await server.call("GET", path, { headers });
     expect(answer.status, path).toBe(401);
     expect(answer.headers["www-authenticate"]).toMatch(/^Bearer/);
     expect(answer.body["type"]).toBe("urn:lifeboat:problem:unauthorized");
   }
-  for (const path of ["/customers", "/invoices", "/invoices/1/payment"]) {
+  for (const path of ["/pages", "/pages/1/publication"]) {
     expect((await server.call("POST", path, { headers, body: "{" })).status, path).toBe(401);
   }
   for (const path of ["/up", "/ready"]) expect((await server.call("GET", path, { headers })).status).toBe(200);
@@ -27,13 +27,13 @@ test("wrong tokens are refused, whatever their length and shape", async () => {
   await using server = await startTestServer();
   const wrong = ["", "x", token.slice(0, -1), `${token}x`, token.toUpperCase(), tokenDigest, `${token} ${token}`];
   for (const candidate of wrong) {
-    const answer = await server.call("GET", "/customers", { headers: { authorization: `Bearer ${candidate}` } });
+    const answer = await server.call("GET", "/pages", { headers: { authorization: `Bearer ${candidate}` } });
     expect(answer.status, candidate).toBe(401);
   }
   for (const authorization of [token, `Basic ${token}`, `Bearer${token}`]) {
-    expect((await server.call("GET", "/customers", { headers: { authorization } })).status).toBe(401);
+    expect((await server.call("GET", "/pages", { headers: { authorization } })).status).toBe(401);
   }
-  const anyCase = await server.call("GET", "/customers", { headers: { authorization: `bearer ${token}` } });
+  const anyCase = await server.call("GET", "/pages", { headers: { authorization: `bearer ${token}` } });
   expect(anyCase.status).toBe(200);
 });
 

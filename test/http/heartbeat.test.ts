@@ -136,8 +136,8 @@ test("a URL that fails is told once until it works again, is never written down,
     server.log.length = 0;
     monitor.behaviour.answer = answer;
     await monitor.more(3);
-    const body = { name: "Ada", email: `ada-${index}@example.com` };
-    expect((await server.call("POST", "/customers", { body })).status, failure).toBe(201);
+    const body = { title: `ada-${index}` };
+    expect((await server.call("POST", "/pages", { body })).status, failure).toBe(201);
     monitor.behaviour.answer = sound;
     await monitor.more(3);
     const told = server.log.filter((line) => line.includes("heartbeat")).map((line) => JSON.parse(line));

@@ -4,29 +4,29 @@ import { openLog } from "../../app/log.ts";
 import { startTestServer, token, tokenDigest } from "./test-server.ts";
 
 const key = "a-key-that-is-a-secret";
-const body = { name: "Ada Private", email: "ada@private.example" };
+const body = { title: "ada@private.example" };
 
 test("a request is one line with its id, and neither token, key, digest, query nor body is in the log", async () => {
   await using server = await startTestServer();
   server.server.get("/broken", () => Promise.reject(Object.assign(new Error("broken"), { request: { token } })));
   const headers = { "idempotency-key": key, "x-request-id": "req-7", durability: "bucket" };
   server.replication.outcome = () => Promise.reject(new Error("the bucket is away"));
-  await server.call("POST", "/customers", { body, headers });
-  await server.call("GET", `/customers?token=${token}`);
-  await server.call("GET", "/customers", { headers: { authorization: `Bearer ${token}x` } });
+  await server.call("POST", "/pages", { body, headers });
+  await server.call("GET", `/pages?token=${token}`);
+  await server.call("GET", "/pages", { headers: { authorization: `Bearer ${token}x` } });
   await server.call("GET", "/broken");
   const log = server.log.join("");
-  for (const secret of [token, key, tokenDigest, body.name, body.email]) expect(log).not.toContain(secret);
+  for (const secret of [token, key, tokenDigest, body.title]) expect(log).not.toContain(secret);
   const answered = server.log.filter((line) => line.includes("req-7") && line.includes("request answered"));
   expect(answered).toHaveLength(1);
   expect(JSON.parse(answered[0] ?? "")).toMatchObject({
     method: "POST",
-    path: "/customers",
+    path: "/pages",
     status: 202,
     reqId: "req-7",
   });
   expect(log).toContain("committed, not replicated");
-  expect(log).toContain(`"path":"/customers","status":401`);
+  expect(log).toContain(`"path":"/pages","status":401`);
 });
 
 test("what watches the machine does not fill the log", async () => {
@@ -71,7 +71,7 @@ test("a line without objects is handed on as it is, and its fields are not copie
   const seen = vi.spyOn(Object, "getPrototypeOf");
   const log = openLog("info", { write: () => true });
   seen.mockClear();
-  log.info({ method: "GET", path: "/customers", status: 200, durationMs: 1.2 }, "request answered");
+  log.info({ method: "GET", path: "/pages", status: 200, durationMs: 1.2 }, "request answered");
   const calls = seen.mock.calls.length;
   seen.mockRestore();
   expect(calls).toBe(0);

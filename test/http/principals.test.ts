@@ -45,20 +45,20 @@ test("the same Idempotency-Key of two principals is two writes, and a rotated to
   const tokenDigests = [entry("shop", "s1"), entry("shop", "s2"), entry("desk", "d1")];
   await using server = await startTestServer({ tokenDigests });
   const headers = { "idempotency-key": "payment-0001" };
-  const write = (token: string, email: string) =>
-    server.call("POST", "/customers", { body: { name: "Ada", email }, headers: { ...headers, ...bearer(token) } });
-  const first = await write("s1", "shop@example.com");
-  const other = await write("d1", "desk@example.com");
+  const write = (token: string, title: string) =>
+    server.call("POST", "/pages", { body: { title }, headers: { ...headers, ...bearer(token) } });
+  const first = await write("s1", "shop");
+  const other = await write("d1", "desk");
   expect([first.status, other.status, other.headers["idempotency-replayed"]]).toEqual([201, 201, undefined]);
-  const replay = await write("s2", "shop@example.com");
+  const replay = await write("s2", "shop");
   expect([replay.headers["idempotency-replayed"], replay.body]).toEqual(["true", first.body]);
 });
 
 test("the request's line names the principal, and neither token nor digest", async () => {
   await using server = await startTestServer({ tokenDigests: [entry("shop", "s1"), tokenDigest] });
-  await server.call("GET", "/customers", { headers: bearer("s1") });
-  await server.call("GET", "/customers");
-  await server.call("GET", "/customers", { headers: bearer("wrong") });
+  await server.call("GET", "/pages", { headers: bearer("s1") });
+  await server.call("GET", "/pages");
+  await server.call("GET", "/pages", { headers: bearer("wrong") });
   const lines = server.log.filter((line) => line.includes("request answered")).map((line) => JSON.parse(line));
   expect(lines.map(({ principal }) => principal)).toEqual(["shop", `token-${tokenDigest.slice(0, 12)}`, undefined]);
   expect(server.log.join("")).not.toContain(tokenDigest);
@@ -119,5 +119,5 @@ test("SIGHUP reads the tokens at once, and the server lets go of the signal when
 });
 
 async function statusFor(server: TestServer, token: string): Promise<number> {
-  return (await server.call("GET", "/customers", { headers: bearer(token) })).status;
+  return (await server.call("GET", "/pages", { headers: bearer(token) })).status;
 }

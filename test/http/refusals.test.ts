@@ -3,14 +3,12 @@ import { expect, test } from "vitest";
 import { CommandFailed, WriteOutcomeUnknown } from "../../app/database/write-outcome.ts";
 import { startTestServer } from "./test-server.ts";
 
-const body = { name: "Ada", email: "ada@example.com" };
+const body = { title: "ada" };
 
 test("a full queue answers 503 with Retry-After, and what was refused is not stored", async () => {
   await using server = await startTestServer({}, { queueLimit: 2 });
   const answers = await Promise.all(
-    Array.from({ length: 30 }, (_, index) =>
-      server.call("POST", "/customers", { body: { ...body, email: `${index}@example.com` } }),
-    ),
+    Array.from({ length: 30 }, (_, index) => server.call("POST", "/pages", { body: { ...body, title: `${index}` } })),
   );
   const refused = answers.filter((answer) => answer.status === 503);
   const stored = answers.filter((answer) => answer.status === 201);
@@ -20,25 +18,25 @@ test("a full queue answers 503 with Retry-After, and what was refused is not sto
     expect(answer.body["type"]).toBe("urn:lifeboat:problem:queue-full");
     expect(answer.headers["retry-after"]).toMatch(/^[1-9]\d*$/);
   }
-  expect((await server.call("GET", "/customers")).body["items"]).toHaveLength(stored.length);
+  expect((await server.call("GET", "/pages")).body["items"]).toHaveLength(stored.length);
 });
 
 test("a WAL at its limit answers 503 with Retry-After and makes /ready refuse, while reads go on", async () => {
   await using server = await startTestServer({}, { walLimitBytes: 1 });
-  const answer = await server.call("POST", "/customers", { body });
+  const answer = await server.call("POST", "/pages", { body });
   expect([answer.status, answer.body["type"]]).toEqual([503, "urn:lifeboat:problem:wal-too-big"]);
   expect(answer.headers["retry-after"]).toMatch(/^[1-9]\d*$/);
   const ready = await server.call("GET", "/ready");
   expect([ready.status, ready.body["status"]]).toEqual([503, "refusing-writes"]);
   expect(ready.body["cause"]).toMatch(/^the WAL reached its limit, and writes are refused; the snapshot that keeps it/);
-  expect((await server.call("GET", "/customers")).status).toBe(200);
+  expect((await server.call("GET", "/pages")).status).toBe(200);
 });
 
 test("a fenced machine writes nothing and is not ready", async () => {
   await using server = await startTestServer();
   server.writer.refuse("fenced");
   server.replication.state = "fenced";
-  const answer = await server.call("POST", "/customers", { body });
+  const answer = await server.call("POST", "/pages", { body });
   expect([answer.status, answer.body["type"]]).toEqual([503, "urn:lifeboat:problem:fenced"]);
   expect((await server.call("GET", "/ready")).status).toBe(503);
   expect((await server.call("GET", "/up")).status).toBe(200);
@@ -74,7 +72,7 @@ test.each(["", "60", "0s", "14s", "-60s", "1.5m", "60s%20", "1d"])(
 test("an unknown outcome says so and how to go on; a failed command tells no internals", async () => {
   await using server = await startTestServer();
   server.server.get("/unknown", () => Promise.reject(new WriteOutcomeUnknown(new Error("SQLITE_IOERR"))));
-  server.server.get("/failed", () => Promise.reject(new CommandFailed("create-customer", "SQLITE_IOERR")));
+  server.server.get("/failed", () => Promise.reject(new CommandFailed("add-page", "SQLITE_IOERR")));
   const unknown = await server.call("GET", "/unknown");
   expect([unknown.status, unknown.body["type"]]).toEqual([500, "urn:lifeboat:problem:outcome-unknown"]);
   expect(unknown.body["detail"]).toContain("same Idempotency-Key");

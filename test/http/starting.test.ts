@@ -1,8 +1,8 @@
-import { pagesProduct } from "../product/pages.ts";
 import { expect, test } from "vitest";
 
 import { buildServer } from "../../app/http/server.ts";
 import { StartingParts } from "../../app/http/starting-parts.ts";
+import { pagesProduct } from "../product/pages.ts";
 import { ControlledReplication } from "./controlled-replication.ts";
 import { token, tokenDigest } from "./test-server.ts";
 
@@ -36,17 +36,17 @@ test("while the writer migrates, /up answers, /ready says why not, and everythin
   expect(ready.json()).toMatchObject({ status: "starting", state: "living" });
   expect(ready.statusCode).toBe(503);
   expect(ready.json().cause).toBe('the database is being migrated: migrating 3 "totals", for 90 s');
-  const read = await server.inject({ url: "/customers", headers });
+  const read = await server.inject({ url: "/pages", headers });
   const write = await server.inject({
     method: "POST",
-    url: "/customers",
+    url: "/pages",
     headers,
-    payload: { name: "A", email: "a@b.c" },
+    payload: { title: "a@b.c" },
   });
   for (const answer of [read, write]) {
     expect({ status: answer.statusCode, retry: answer.headers["retry-after"] }).toEqual({ status: 503, retry: "2" });
     expect(answer.json()).toMatchObject({ type: "urn:lifeboat:problem:starting" });
   }
-  expect((await server.inject("/customers")).statusCode).toBe(401);
+  expect((await server.inject("/pages")).statusCode).toBe(401);
   await server.close();
 });

@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import { type Static, Type } from "typebox";
 
 import { defineCommand } from "../../app/database/command.ts";
 import type { Migration } from "../../app/database/migration.ts";
@@ -9,9 +9,15 @@ import { found, IdParams } from "../../app/http/found.ts";
 import { pageQuery, readPage, type Slice } from "../../app/http/page.ts";
 import { defineProduct } from "../../app/product.ts";
 
-type Page = { id: string; title: string; published_at: string | null };
+type Page = { id: string; title: string; words: string; published_at: string | null };
 
 const tables = sqlBuilder<{ pages: Page }>();
+
+const PageInput = Type.Object(
+  { title: Type.String({ minLength: 1, maxLength: 200 }), words: Type.Optional(Type.String()) },
+  { additionalProperties: false },
+);
+type PageInput = Static<typeof PageInput>;
 
 const migrations: readonly Migration[] = [{ number: 1, name: "pages", kind: "additive", up: createPages }];
 
@@ -20,6 +26,7 @@ function* createPages(): Transaction<void> {
     .createTable("pages")
     .addColumn("id", "text", (column) => column.primaryKey().notNull())
     .addColumn("title", "text", (column) => column.notNull().unique())
+    .addColumn("words", "text", (column) => column.notNull())
     .addColumn("published_at", "text");
   yield* query(table);
 }
@@ -37,11 +44,8 @@ function* listPages({ after, limit }: Slice): Reading<Page[]> {
   return yield* query(pages.orderBy("id").limit(limit));
 }
 
-const addPage = defineCommand("add-page", function* (
-  { title }: { title: string },
-  { nextId },
-): Transaction<Page> {
-  const page = { id: yield* nextId("pages"), title, published_at: null };
+const addPage = defineCommand("add-page", function* ({ title, words = "" }: PageInput, { nextId }): Transaction<Page> {
+  const page = { id: yield* nextId("pages"), title, words, published_at: null };
   const insertion = tables.insertInto("pages").values(page);
   const stored = yield* query(insertion.onConflict((conflict) => conflict.column("title").doNothing()).returning("id"));
   if (stored.length === 0) throw new CommandRejected("conflict", 409, "A page with this title exists already.");
@@ -51,12 +55,12 @@ const addPage = defineCommand("add-page", function* (
 const publishPage = defineCommand("publish-page", function* ({ id }: { id: string }, { now }): Transaction<Page> {
   const page = yield* readPageById(id);
   if (page === undefined) throw new CommandRejected("not-found", 404, `There is no page ${id}.`);
+  if (page.published_at !== null) throw new CommandRejected("published", 409, `Page ${id} is published already.`);
   const published_at = now.toISOString();
   yield* query(tables.updateTable("pages").set({ published_at }).where("id", "=", id));
   return { ...page, published_at };
 });
 
-const PageInput = Type.Object({ title: Type.String({ minLength: 1, maxLength: 200 }) }, { additionalProperties: false });
 const ListQuery = Type.Object(pageQuery, { additionalProperties: false });
 const Publication = Type.Union([Type.Null(), Type.Object({}, { additionalProperties: false })]);
 

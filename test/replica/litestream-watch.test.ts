@@ -9,6 +9,7 @@ import { listingInspection } from "../../app/replica/inspections.ts";
 import { LitestreamWatch } from "../../app/replica/litestream-watch.ts";
 import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { listenOnLoopback } from "../listen-on-loopback.ts";
+import { pagesProduct } from "../product/pages.ts";
 import { recordLog } from "../recorded-log.ts";
 import { litestreamPid } from "./litestream-pid.ts";
 import type { TestMachine } from "./test-machine.ts";

@@ -70,7 +70,9 @@ test("ids keep growing when the clock goes back", () => {
   using product = openProductDatabase();
   const future = "ffffffff-0000-7000-8000-000000000000";
   product.db.exec(`insert into customers values ('${future}', 'From a clock that was ahead', 'x@example.com', '')`);
-  const created = [0, 1, 2].map((number) => product.execute(createCustomer, { ...ada, email: `${number}@example.com` }));
+  const created = [0, 1, 2].map((number) =>
+    product.execute(createCustomer, { ...ada, email: `${number}@example.com` }),
+  );
   const ids = [future, ...created.map(({ id }) => id)];
   expect(ids).toEqual(ids.toSorted());
   expect(new Set(ids).size).toBe(4);

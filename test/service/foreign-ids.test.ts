@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 
+import { followId } from "../../app/database/next-id.ts";
 import { decodeCursor, encodeCursor } from "../../app/http/cursor.ts";
 import { createCustomer } from "../../app/service/create-customer.ts";
 import { createInvoice } from "../../app/service/create-invoice.ts";
-import { followId } from "../../app/database/next-id.ts";
 import { listCustomers } from "../../app/service/queries.ts";
 import { openProductDatabase, type ProductDatabase } from "./product-database.ts";
 

@@ -26,7 +26,7 @@ test("a bench measures all that it names, and tells it as JSON too", async () =>
   rmSync(directory, { recursive: true });
   expect(stderr).toContain("writes, 64 clients");
   const titles = [
-    ...[1, 8, 64].map((clients) => `writes, ${clients} clients (create-customer through the writer thread)`),
+    ...[1, 8, 64].map((clients) => `writes, ${clients} clients (add-document through the writer thread)`),
     "point reads, one thread, 100,000 rows",
     "read and update in one transaction, one thread",
   ];

@@ -2,15 +2,15 @@ import { Type } from "typebox";
 import { expect, test, vi } from "vitest";
 
 import { findExcess } from "../../app/http/find-excess.ts";
+import { startBillingServer } from "./billing-server.ts";
 import { createInvoice } from "./example-invoice.ts";
-import { startTestServer } from "./test-server.ts";
 
 const head = `"customerId":"c","reference":"r","currency":"EUR"`;
 const repeat = (text: string, count: number): string => Array.from({ length: count }, () => text).join(",");
 const keys = (count: number): string => Array.from({ length: count }, (_, index) => `"k${index}":{}`).join(",");
 
 test("each route takes bodies of its own size: 1 KiB for a payment, 1 MiB for an invoice, 16 KiB elsewhere", async () => {
-  await using server = await startTestServer();
+  await using server = await startBillingServer();
   const id = await createInvoice(server);
   const sizes = { "/customers": 16 * 1024, [`/invoices/${id}/payment`]: 1024, "/invoices": 1024 * 1024 };
   for (const [path, size] of Object.entries(sizes)) {
@@ -22,7 +22,7 @@ test("each route takes bodies of its own size: 1 KiB for a payment, 1 MiB for an
 });
 
 test("an array that is too long is told by its length, and none of its items is looked at", async () => {
-  await using server = await startTestServer();
+  await using server = await startBillingServer();
   const answer = await server.call("POST", "/invoices", { body: `{${head},"lines":[${repeat("{}", 300_000)}]}` });
   expect(answer.status).toBe(400);
   expect(answer.body["errors"]).toEqual([
@@ -34,7 +34,7 @@ test.each([
   ["at the top", `{${head},${keys(50_000)}}`, "/k0"],
   ["in a line", `{${head},"lines":[{${keys(50_000)}}]}`, "/lines/0/k0"],
 ])("many unknown keys %s are told by the first twenty", async (_, body, pointer) => {
-  await using server = await startTestServer();
+  await using server = await startBillingServer();
   const { status, body: problem } = await server.call("POST", "/invoices", { body });
   expect(status).toBe(400);
   expect(problem["errors"]).toHaveLength(20);

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 
-import type { TestServer } from "./test-server.ts";
+import type { TestServer } from "../http/test-server.ts";
 
 /** Creates a customer and gives its id. */
 export async function createCustomer({ call }: TestServer, email = "ada@example.com"): Promise<string> {

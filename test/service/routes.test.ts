@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 
+import { startBillingServer } from "./billing-server.ts";
 import { createCustomer, createInvoice, invoiceBody } from "./example-invoice.ts";
-import { startTestServer } from "./test-server.ts";
 
+const customer = { name: "Ada", email: "ada@example.com" };
 const nobody = "01900000-0000-7000-8000-000000000000";
 
 test("a customer is created and read back", async () => {
-  await using server = await startTestServer();
+  await using server = await startBillingServer();
   const created = await server.call("POST", "/customers", { body: { name: "Ada", email: "ada@example.com" } });
   expect(created.status).toBe(201);
   expect(created.headers["durability"]).toBe("disk");
@@ -17,7 +18,7 @@ test("a customer is created and read back", async () => {
 });
 
 test("an invoice is created with its lines and their exact total, and read back", async () => {
-  await using server = await startTestServer();
+  await using server = await startBillingServer();
   const customerId = await createCustomer(server);
   const lines = [
     { description: "Hosting", quantity: 3, unitCents: 1999 },
@@ -31,7 +32,7 @@ test("an invoice is created with its lines and their exact total, and read back"
 });
 
 test("an invoice is paid once; paying it again is a conflict", async () => {
-  await using server = await startTestServer();
+  await using server = await startBillingServer();
   const path = `/invoices/${await createInvoice(server)}/payment`;
   const paid = await server.call("POST", path);
   expect(paid.status).toBe(200);
@@ -43,7 +44,7 @@ test("an invoice is paid once; paying it again is a conflict", async () => {
 });
 
 test("unknown ids in a path answer 404", async () => {
-  await using server = await startTestServer();
+  await using server = await startBillingServer();
   for (const path of [
     `/customers/${nobody}`,
     "/customers/nonsense",
@@ -58,7 +59,7 @@ test("unknown ids in a path answer 404", async () => {
 });
 
 test("an unknown customer in a body answers 422, and nothing is stored", async () => {
-  await using server = await startTestServer();
+  await using server = await startBillingServer();
   const { status, body } = await server.call("POST", "/invoices", { body: invoiceBody(nobody) });
   expect(status).toBe(422);
   expect(body["type"]).toBe("urn:lifeboat:problem:unknown-customer");
@@ -66,7 +67,7 @@ test("an unknown customer in a body answers 422, and nothing is stored", async (
 });
 
 test("a second invoice with the same reference, or customer with the same email, is a conflict", async () => {
-  await using server = await startTestServer();
+  await using server = await startBillingServer();
   const customerId = await createCustomer(server);
   expect((await server.call("POST", "/invoices", { body: invoiceBody(customerId) })).status).toBe(201);
   const invoice = await server.call("POST", "/invoices", { body: invoiceBody(customerId, { currency: "USD" }) });
@@ -77,7 +78,7 @@ test("a second invoice with the same reference, or customer with the same email,
 });
 
 test("SQL in a text field is stored and returned as data", async () => {
-  await using server = await startTestServer();
+  await using server = await startBillingServer();
   const attack = `Robert'); drop table "customers"; --`;
   const email = `'/**/or/**/1=1;--"@example.com`;
   const customer = await server.call("POST", "/customers", { body: { name: attack, email } });
@@ -92,4 +93,32 @@ test("SQL in a text field is stored and returned as data", async () => {
   expect((await server.call("POST", "/invoices", { body: invoiceBody(attack) })).status).toBe(422);
   const filter = encodeURIComponent(`' or '1'='1`);
   expect((await server.call("GET", `/invoices?customerId=${filter}`)).body["items"]).toEqual([]);
+});
+
+test("text is refused when empty, too long, of several lines, or not storable as it is", async () => {
+  await using server = await startBillingServer();
+  for (const name of ["", "x".repeat(201), "a\nb", "a\u0000b", "\ud800"]) {
+    const { status } = await server.call("POST", "/customers", { body: { ...customer, name } });
+    expect(status, JSON.stringify(name)).toBe(400);
+  }
+  for (const email of ["ada", "@example.com", "ada@", "a b@example.com", `${"x".repeat(251)}@a.b`]) {
+    expect((await server.call("POST", "/customers", { body: { ...customer, email } })).status, email).toBe(400);
+  }
+  const kept = await server.call("POST", "/customers", { body: { ...customer, name: "Zoë 漢字 👩‍🚀".repeat(10) } });
+  expect(kept.status).toBe(201);
+  const read = await server.call("GET", `/customers/${String(kept.body["id"])}`);
+  expect(read.body["name"]).toBe("Zoë 漢字 👩‍🚀".repeat(10));
+});
+
+test("invoices are listed for one customer, without their lines", async () => {
+  await using server = await startBillingServer();
+  const [ada, bob] = [await createCustomer(server), await createCustomer(server, "bob@example.com")];
+  for (const [index, customerId] of [ada, bob, ada, bob, ada].entries()) {
+    await server.call("POST", "/invoices", { body: invoiceBody(customerId, { reference: `R-${index}` }) });
+  }
+  const first = await server.call("GET", `/invoices?customerId=${ada}&limit=2`);
+  expect(first.body["items"]).toMatchObject([{ reference: "R-0" }, { reference: "R-2" }]);
+  expect(first.text).not.toContain("lines");
+  const rest = await server.call("GET", `/invoices?customerId=${ada}&cursor=${String(first.body["nextCursor"])}`);
+  expect(rest.body).toMatchObject({ items: [{ reference: "R-4" }], nextCursor: null });
 });

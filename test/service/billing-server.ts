@@ -1,0 +1,7 @@
+import { product } from "../../app/service/product.ts";
+import { startTestServer, type TestServer } from "../http/test-server.ts";
+
+/** The server over the billing service and the writer thread of a release. */
+export function startBillingServer(): Promise<TestServer> {
+  return startTestServer({}, { product, threadUrl: new URL("../../app/writer-thread.ts", import.meta.url) });
+}
