@@ -7,6 +7,7 @@ import { readDatabase } from "./database/open-database.ts";
 import { type Ending, Endings } from "./endings.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { beginLife, closeTimeoutMs, type Life } from "./life.ts";
+import { findProductFault } from "./product.ts";
 import { fsyncPath } from "./replica/durable-file.ts";
 import { killLitestream } from "./replica/litestream.ts";
 import { lockDirectory } from "./replica/lock.ts";
@@ -28,6 +29,11 @@ await runProcess(serve);
 
 /** The server process: writer thread, replication and HTTP, until a signal, a fence or a failure ends it. */
 async function serve(config: AppConfig, log: Logger): Promise<number> {
+  const fault = findProductFault(product);
+  if (fault !== null) {
+    log.error({ cause: fault }, "the product is refused; another start would end the same way");
+    return exitCodes.refused;
+  }
   using _directory = lockDirectory(config.machine.files.lock);
   const mark = takeUpDisk(config.machine);
   const endings = new Endings(["SIGTERM", "SIGINT"]);

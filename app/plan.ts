@@ -4,12 +4,13 @@ import { planMigrations } from "./database/migrate.ts";
 import { MigrationRefused } from "./database/migration.ts";
 import { openDatabase } from "./database/open-database.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { findProductFault } from "./product.ts";
 import { machineFiles } from "./replica/machine.ts";
 import { readMark } from "./replica/mark.ts";
 import { product } from "./service/product.ts";
 
-// Run by an activation with the release that is to come: `plan.mjs DATA_DIRECTORY [stopped]`. Says what its migrations
-// would do to the database, and writes nothing. Exit codes: 0 the release before still serves afterwards, 3 there is no
+// Run by an activation with the release that is to come: `plan.mjs DATA_DIRECTORY [stopped]`. Says whether its product
+// can be served and what its migrations would do to the database, and writes nothing. Exit codes: 0 the release before still serves afterwards, 3 there is no
 // way back but a restore, 100 this release cannot serve the database, 1 the rest.
 const noWayBack = 3;
 const [directory = "", moment] = process.argv.slice(2);
@@ -17,6 +18,11 @@ const files = machineFiles(directory, directory);
 process.exitCode = moment === "stopped" ? nameRestorePoint() : explainPlan();
 
 function explainPlan(): number {
+  const fault = findProductFault(product);
+  if (fault !== null) {
+    say(fault);
+    return exitCodes.refused;
+  }
   if (!existsSync(files.database)) return 0;
   const db = openDatabase(files.database, "reader");
   try {

@@ -1,17 +1,40 @@
-import { type Command, indexCommands } from "./database/command.ts";
-import type { Migration } from "./database/migration.ts";
-import type { DrillSubject } from "./drill-subject.ts";
-import type { ProductRoutes } from "./http/product-routes.ts";
+import Fastify from "fastify";
 
-/** All that the kit knows of a product. */
+import { type Command, indexCommands } from "./database/command.ts";
+import { assertNumbered, type Migration } from "./database/migration.ts";
+import type { DrillSubject } from "./drill-subject.ts";
+import { addProductRoutes, type ProductRoutes } from "./http/product-routes.ts";
+
+/** All that the kit knows of a product; `app/service/product.ts` exports the one that is served. */
 export type Product = ProductRoutes & {
   commands: readonly Command[];
   migrations: readonly Migration[];
   drill: DrillSubject;
 };
 
-/** Checks what is wrong before anything starts. Throws Error with what to change in the product. */
-export function defineProduct(product: Product): Product {
-  indexCommands(product.commands);
-  return product;
+/**
+ * Says before anything is written why a product cannot be served, and never can as it is: a part that is missing, two
+ * commands of one name, migrations with a gap, a route that cannot be added. Null when nothing speaks against it.
+ */
+export function findProductFault(product: Product): string | null {
+  try {
+    for (const part of parts) {
+      if (product[part] === undefined) throw new Error(`the product has no ${part}`);
+    }
+    indexCommands(product.commands);
+    assertNumbered(product.migrations);
+    addProductRoutes(Fastify({ logger: false }), product, { reader: neverAsked, answerWrite: neverAsked.read });
+    return null;
+  } catch (error) {
+    return `app/service/product.ts cannot be served: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }
+
+// The compiler asks for them all, but a product may come without its blessing.
+const parts = ["commands", "migrations", "addRoutes", "openPaths", "drill"] as const satisfies (keyof Product)[];
+
+const neverAsked = {
+  read: (): never => {
+    throw new Error("a route asked for data while it was added; ask when it is called");
+  },
+};

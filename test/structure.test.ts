@@ -79,6 +79,7 @@ test("the kit knows the product by its door alone", () => {
     "app/main.ts",
     "app/plan.ts",
     "app/writer-thread.ts",
+    "scripts/build/build-release.ts",
     "scripts/drill/author.ts",
     "scripts/drill/facts.ts",
   ]);

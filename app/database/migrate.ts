@@ -5,7 +5,13 @@ import { explainFailure } from "./explain-failure.ts";
 import { SchemaGuard, watchStatements } from "./guard-schema.ts";
 import { createIdempotencyTable, lacksIdempotencyColumns } from "./idempotency.ts";
 import { type AppliedMigration, createHistory, readApplied, recordMigration } from "./migration-history.ts";
-import { describeMigration, type Migration, type MigrationNote, MigrationRefused } from "./migration.ts";
+import {
+  assertNumbered,
+  describeMigration,
+  type Migration,
+  type MigrationNote,
+  MigrationRefused,
+} from "./migration.ts";
 import { findViolations } from "./schema.ts";
 import { prepareStatement, runTransaction } from "./transaction.ts";
 
@@ -21,13 +27,7 @@ export type MigrationPlan = {
  * 1, 2, 3 …, and when the database holds one that is unknown here and not additive, renamed, or out of order.
  */
 export function planMigrations(db: Database.Database, migrations: readonly Migration[]): MigrationPlan {
-  for (const [index, migration] of migrations.entries()) {
-    if (migration.number !== index + 1) {
-      throw new MigrationRefused(
-        `migration "${migration.name}" has number ${migration.number}, expected ${index + 1}: number them without a gap`,
-      );
-    }
-  }
+  assertNumbered(migrations);
   const tables = readTableNames(db);
   const applied = tables.has("_migrations") ? readApplied(db) : [];
   for (const [index, row] of applied.entries()) assertTolerable(db, row, index, migrations);

@@ -27,3 +27,13 @@ export class MigrationRefused extends Error {
 export function describeMigration({ number, name, kind = "plain" }: Migration): MigrationNote {
   return { number, name, kind };
 }
+
+/** Throws MigrationRefused when the steps are not numbered 1, 2, 3 … in their order. */
+export function assertNumbered(migrations: readonly Migration[]): void {
+  for (const [index, { name, number }] of migrations.entries()) {
+    if (number === index + 1) continue;
+    throw new MigrationRefused(
+      `migration "${name}" has number ${number}, expected ${index + 1}: number them without a gap`,
+    );
+  }
+}

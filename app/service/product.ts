@@ -1,4 +1,4 @@
-import { defineProduct } from "../product.ts";
+import type { Product } from "../product.ts";
 import { createCustomer } from "./create-customer.ts";
 import { createInvoice } from "./create-invoice.ts";
 import { addCustomerRoutes } from "./customer-routes.ts";
@@ -9,7 +9,7 @@ import { migrations } from "./migrations.ts";
 import { payInvoice } from "./pay-invoice.ts";
 
 /** Everything that the kit knows of this product: a small billing service. */
-export const product = defineProduct({
+export const product: Product = {
   commands: [createCustomer, createInvoice, payInvoice],
   migrations,
   addRoutes: (server, context) => {
@@ -18,4 +18,4 @@ export const product = defineProduct({
   },
   openPaths: [],
   drill: { startAuthor: (options) => new BillingAuthor(options), readRows: readDrillRows },
-});
+};

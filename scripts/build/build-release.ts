@@ -6,6 +6,8 @@ import { join, relative, resolve } from "node:path";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
+import { findProductFault } from "../../app/product.ts";
+import { product } from "../../app/service/product.ts";
 import { findReadableNote, type ReleasePlatform, writeReleaseNote } from "../../cloud-init/built-release.ts";
 import { hashFile } from "../binaries/hash-file.ts";
 import { manifest } from "../binaries/manifest.ts";
@@ -20,9 +22,11 @@ const root = join(import.meta.dirname, "../..");
 /**
  * Builds the archive of everything that runs on a machine of that platform into `directory`, named by its SHA-256, and notes it in
  * latest-<platform>.json, with its path from the root of the repository. The same sources make the same archive: one that is there already, whole, is
- * not packed again, for that takes 16 s of processor time. Throws when a binary cannot be had.
+ * not packed again, for that takes 16 s of processor time. Throws when a binary cannot be had, and when the product cannot be served.
  */
 export async function buildRelease(platform: ReleasePlatform, directory: string): Promise<Archive> {
+  const fault = findProductFault(product);
+  if (fault !== null) throw new Error(fault);
   const workshop = mkdtempSync(join(tmpdir(), "lifeboat-build-"));
   try {
     const files = await gatherFiles(platform, workshop);

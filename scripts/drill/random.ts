@@ -16,10 +16,3 @@ export function seedRandom(seed: number): Random {
 export function chooseInteger(random: Random, least: number, most: number): number {
   return least + Math.floor(random() * (most - least + 1));
 }
-
-/** One of the choices; throws when there is none. */
-export function chooseOne<Choice>(random: Random, choices: readonly Choice[]): Choice {
-  const choice = choices[chooseInteger(random, 0, choices.length - 1)];
-  if (choice === undefined) throw new Error("nothing to choose from");
-  return choice;
-}

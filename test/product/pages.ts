@@ -7,7 +7,7 @@ import { query, type Reading, type Transaction } from "../../app/database/transa
 import { CommandRejected } from "../../app/database/write-outcome.ts";
 import { found, IdParams } from "../../app/http/found.ts";
 import { pageQuery, readPage, type Slice } from "../../app/http/page.ts";
-import { defineProduct } from "../../app/product.ts";
+import type { Product } from "../../app/product.ts";
 
 type Page = { id: string; title: string; words: string; published_at: string | null };
 
@@ -65,7 +65,7 @@ const ListQuery = Type.Object(pageQuery, { additionalProperties: false });
 const Publication = Type.Union([Type.Null(), Type.Object({}, { additionalProperties: false })]);
 
 /** A product of the kit's own tests: pages, with titles of their own, that are published at `bucket`. */
-export const pagesProduct = defineProduct({
+export const pagesProduct: Product = {
   commands: [addPage, publishPage],
   migrations,
   addRoutes: (server, { reader, answerWrite }) => {
@@ -90,7 +90,7 @@ export const pagesProduct = defineProduct({
   },
   openPaths: [],
   drill: { startAuthor: ({ name }) => startAuthor(name), readRows: () => [] },
-});
+};
 
 function startAuthor(name: string) {
   let count = 0;
