@@ -4,11 +4,11 @@ import type { AppConfig } from "./config.ts";
 import { findCommitSequence } from "./database/commit-sequence.ts";
 import { MigrationRefused } from "./database/migration.ts";
 import { readDatabase } from "./database/open-database.ts";
+import { fsyncPath } from "./durable-file.ts";
 import { type Ending, Endings } from "./endings.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { beginLife, closeTimeoutMs, type Life } from "./life.ts";
 import { findProductFault } from "./product.ts";
-import { fsyncPath } from "./replica/durable-file.ts";
 import { killLitestream } from "./replica/litestream.ts";
 import { lockDirectory } from "./replica/lock.ts";
 import { readMark, writeMark } from "./replica/mark.ts";
@@ -105,7 +105,7 @@ async function stopCleanly(life: Life, signal: string): Promise<number> {
 /** Another machine serves: nothing more is written or uploaded here, and no supervisor starts this life again. */
 async function leaveFenced(life: Life, fencedBy: string): Promise<number> {
   const { parts, machine, log } = life;
-  parts.writerPart?.refuse("fenced");
+  parts.writerPart?.fence();
   log.error({ cause: fencedBy }, "fenced");
   const killedPids = await killLitestream(machine.files.litestreamSocket, machine.files.litestreamLock);
   log.info({ killedPids }, "Litestream is killed");

@@ -1,5 +1,7 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+
+import { fsyncPath } from "../durable-file.ts";
 
 /** The file is there and is not a sound database. Only a restore, or a person, may replace it. */
 export class DatabaseDamaged extends Error {
@@ -28,13 +30,28 @@ export function publishDatabaseFile(path: string, make: (newPath: string) => voi
   const newPath = `${path}.new`;
   for (const leftover of ["", "-wal", "-shm", "-journal"]) rmSync(newPath + leftover, { force: true });
   make(newPath);
-  flushToDisk(newPath);
+  fsyncPath(newPath);
   renameSync(newPath, path);
-  flushToDisk(dirname(path));
+  fsyncPath(dirname(path));
 }
 
-function flushToDisk(path: string): void {
-  const file = openSync(path, "r");
-  fsyncSync(file);
-  closeSync(file);
+/**
+ * True when the file is there and carries SQLite's header. An empty file is none: Litestream would make it a database
+ * and upload that.
+ */
+export function isDatabase(path: string): boolean {
+  const magic = "SQLite format 3\0";
+  const header = Buffer.alloc(magic.length);
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+    throw error;
+  }
+  try {
+    return readSync(file, header, 0, header.length, 0) === header.length && header.toString("latin1") === magic;
+  } finally {
+    closeSync(file);
+  }
 }

@@ -1,6 +1,6 @@
-import { statSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 
+import { sizeOf } from "../durable-file.ts";
 import { type MigrationNote, MigrationRefused } from "./migration.ts";
 import { sendToThread } from "./thread-writer.ts";
 import type { MessageFromThread } from "./writer-messages.ts";
@@ -74,7 +74,7 @@ class ProgressLog implements Disposable {
       stage: this.#stage,
       migration: this.#migration,
       elapsedMs: Math.round(performance.now() - this.#startMs),
-      walBytes: statSync(`${this.#options.databasePath}-wal`, { throwIfNoEntry: false })?.size ?? 0,
+      walBytes: sizeOf(`${this.#options.databasePath}-wal`),
       restorePoint: this.#restorePoint,
     };
   }

@@ -60,7 +60,7 @@ export function applyMigrations(
   if (migrations.length === 0 && isUpToDate) return;
   const rebuilds = migrations.filter(({ kind }) => kind === "rebuild");
   withForeignKeys(db, rebuilds.length === 0, () =>
-    writeDurably(db, () => {
+    commitDurably(db, () => {
       createOwnTables(db);
       for (const migration of migrations) {
         const note = describeMigration(migration);
@@ -140,7 +140,7 @@ function withForeignKeys(db: Database.Database, areOn: boolean, run: () => void)
     throw new Error(`${db.name}: foreign keys did not come on again after a rebuild; start again`);
 }
 
-function writeDurably(db: Database.Database, write: () => void): void {
+function commitDurably(db: Database.Database, write: () => void): void {
   db.pragma("synchronous = FULL");
   prepareStatement(db, "begin immediate").run();
   try {

@@ -27,3 +27,11 @@ export function toDiskFailed(error: unknown, path: string): DiskFailed | undefin
 export function isBusy(error: unknown): boolean {
   return error instanceof Database.SqliteError && error.code.startsWith("SQLITE_BUSY");
 }
+
+/** True when something failed because a disk is full: SQLite's word for it, the system's, or Litestream's last words. */
+export function isOutOfSpace(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (isDiskFull(error)) return true;
+  if ("code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) return true;
+  return /no space left on device|disk quota exceeded/i.test(error.message) || isOutOfSpace(error.cause);
+}

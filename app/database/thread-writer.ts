@@ -87,7 +87,7 @@ export class ThreadWriter implements Writer {
     return await new Promise((resolve, reject) => this.#pending.set(request.id, { command, since, resolve, reject }));
   }
 
-  refuse(_reason: "fenced"): void {
+  fence(): void {
     this.#isFenced = true;
     Atomics.store(this.#parts.fence, 0, 1);
   }

@@ -24,7 +24,7 @@ export type Writer = {
   /** Who or what is in the way of writes, or soon will be; null when nothing is. */
   readonly cause: string | null;
   /** From now on nothing is written: what waits is refused, unless its COMMIT has begun. */
-  refuse(reason: "fenced"): void;
+  fence(): void;
   /** Stops accepting and waits for the answers of all that was accepted. Throws after 30 s, or when the thread died. */
   drain(limitMs?: number): Promise<void>;
   /** Drains, then ends the thread. The WAL stays as it is: Litestream's to checkpoint. */

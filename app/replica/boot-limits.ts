@@ -1,4 +1,5 @@
 import type { BucketLimits } from "./bucket.ts";
+import { restoreStallMs } from "./restore.ts";
 
 /** How long a boot waits for what. Tests shorten them. */
 export type BootLimits = {
@@ -24,8 +25,7 @@ export type BootLimits = {
 /** The limits of a real boot. */
 export const bootLimits: BootLimits = {
   litestreamWaitSeconds: 30,
-  // Against a server that accepts and never answers, Litestream itself waits for ever (measured).
-  restoreStallMs: 60_000,
+  restoreStallMs,
   // The first for files that compaction took away under the restore, the others for names that do not resolve for a
   // while.
   restorePausesMs: [100, 2_000, 10_000, 30_000],

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { isOutOfSpace } from "../database/sqlite-failure.ts";
 import type { Log } from "../log.ts";
 import { type BootLimits, bootLimits } from "./boot-limits.ts";
 import { isKeyFault } from "./bucket-error.ts";
@@ -10,15 +11,13 @@ import { carryOutClaim } from "./carry-out-claim.ts";
 import { ClaimLost, ClaimUnsettled, takeUpEpoch } from "./claim.ts";
 import { BootRefused } from "./decide-boot.ts";
 import { adviseOnStore } from "./diagnose-store.ts";
-import type { Step } from "./install.ts";
 import { renderLitestreamConfig } from "./litestream-config.ts";
 import { assertLitestream } from "./litestream.ts";
 import { holdLitestreamLock, lockDirectory } from "./lock.ts";
 import type { Machine } from "./machine.ts";
-import { readIntent, removeIntent, writeMark } from "./mark.ts";
-import { ShapeError } from "./parse-json.ts";
-import { type BootReport, type BootStep, putBootReport, writeBootReport } from "./report.ts";
-import { isOutOfSpace, tellFullDisk } from "./space.ts";
+import { writeMark } from "./mark.ts";
+import { type BootReport, type BootStep, putBootReport, writeBootReport, type Step } from "./report.ts";
+import { tellFullDisk } from "./space.ts";
 import { firstBackoffMs, surveyAndDecide } from "./survey-and-decide.ts";
 import type { Survey } from "./survey.ts";
 
@@ -86,7 +85,6 @@ async function settleBoot({ step, ...asking }: Settling): Promise<Partial<BootRe
     const [{ survey, plan, roomy }] = await step("survey", () =>
       Promise.all([surveyAndDecide(asking), assertLitestream(machine.litestreamPath)]),
     );
-    noteInterruptedClaim(machine, survey, log);
     try {
       if (plan.act === "resume") return await step("resume", () => resume(bucket, machine, survey));
       return await carryOutClaim({ ...asking, machine: roomy, survey, plan, step });
@@ -96,21 +94,6 @@ async function settleBoot({ step, ...asking }: Settling): Promise<Partial<BootRe
       log.warn({ row: 1, cause: String(error), backoffMs }, "the claim is not settled, surveying again");
       await sleep(backoffMs);
     }
-  }
-}
-
-/**
- * An intent that outlived its boot: the claim was sent, or was about to be. Head says which, and the plan already
- * follows head.
- */
-function noteInterruptedClaim(machine: Machine, { facts }: Survey, log: Log): void {
-  try {
-    const intent = readIntent(machine.files.intent);
-    if (intent === null) return;
-    log.warn({ epoch: intent.epoch, won: facts.head?.nonce === intent.claiming }, "an earlier claim was interrupted");
-  } catch (error) {
-    if (!(error instanceof ShapeError)) throw error;
-    log.warn({ cause: error.message }, "the intent of an earlier claim is damaged");
   }
 }
 
@@ -127,7 +110,6 @@ async function resume(bucket: Bucket, machine: Machine, { facts, seen }: Survey)
   writeMark(machine.files.mark, { ...mark, runs: [...(mark.runs ?? [mark.nonce]), run], cleanStop: null });
   await takeUpEpoch(bucket, seen, { run, machine: machine.machineId });
   writeMark(machine.files.mark, { ...mark, runs: [run], bootId: machine.bootId, cleanStop: null });
-  removeIntent(machine.files.intent);
   rmSync(machine.files.replicated, { force: true });
   writeFileSync(machine.files.litestreamConfig, renderLitestreamConfig(machine, head.epoch), { mode: 0o600 });
   return { outcome: "resumed", row: 3, epoch: head.epoch, parent: head.parent?.epoch ?? null, content: "volume" };

@@ -4,12 +4,16 @@ import type { CommitSequence } from "../database/commit-sequence.ts";
 import { BucketError, mayPass } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
 import { epochPrefix } from "./chain.ts";
-import type { Claim } from "./decide-boot.ts";
 import { fetchHead, openingHead, swapHead, type Head, type Parent, type StoredHead } from "./head.ts";
 import { renderLitestreamConfig } from "./litestream-config.ts";
 import type { Machine } from "./machine.ts";
-import { removeIntent, writeIntent, writeMark } from "./mark.ts";
+import { writeMark } from "./mark.ts";
 import { waitForStore } from "./wait-for-store.ts";
+
+export type Content = "fresh" | "volume" | "restore" | "compare";
+
+/** What boot has decided to claim, by which row of its table. */
+export type Claim = { act: "claim"; row: number; parent: Parent | null; content: Content; replaces: readonly string[] };
 
 /** Another machine won head. Final for this boot: the winner serves. */
 export class ClaimLost extends Error {
@@ -39,22 +43,9 @@ export async function claimHead(
     parent: plan.parent,
     replaces: plan.replaces,
   });
-  const etag = await sendClaim(bucket, machine, { head, seenEtag: seen?.etag ?? null });
+  const etag = await sendClaim(bucket, head, seen?.etag ?? null);
   if (etag !== null) return { head, etag };
   return confirmClaim(bucket, machine, { seen, nonce: head.nonce });
-}
-
-/**
- * Sends a claim. The intent is on the disk before, so that a crash or a lost answer is told from another machine's win
- * by re-reading head. Returns the ETag; null when head must tell who won. Throws BucketError for a final fault.
- */
-export async function sendClaim(
-  bucket: Bucket,
-  machine: Machine,
-  { head, seenEtag }: { head: Head; seenEtag: string | null },
-): Promise<string | null> {
-  writeIntent(machine.files.intent, { claiming: head.nonce, epoch: head.epoch });
-  return await swapOrDoubt(bucket, head, seenEtag);
 }
 
 /** What the folder of an epoch tells people about its beginning. */
@@ -75,7 +66,6 @@ export async function putEpochNote(bucket: Bucket, note: EpochNote): Promise<voi
 export function takeOverEpoch(machine: Machine, { epoch, nonce }: Head): void {
   const { files, machineId, bootId } = machine;
   writeMark(files.mark, { epoch, nonce, machine: machineId, bootId, cleanStop: null });
-  removeIntent(files.intent);
   rmSync(files.replicated, { force: true });
   writeFileSync(files.litestreamConfig, renderLitestreamConfig(machine, epoch), { mode: 0o600 });
 }
@@ -89,7 +79,7 @@ export async function takeUpEpoch(
   seen: StoredHead,
   { run, machine }: { run: string; machine: string },
 ): Promise<void> {
-  if ((await swapOrDoubt(bucket, { ...seen.head, machine, run }, seen.etag)) !== null) return;
+  if ((await sendClaim(bucket, { ...seen.head, machine, run }, seen.etag)) !== null) return;
   const stored = await waitForStore(() => fetchHeadOrNull(bucket), rereadLimitMs);
   if (stored?.head.run === run) return;
   throw new ClaimUnsettled(`epoch ${seen.head.epoch} could not be taken up: head changed, or the store did not answer`);
@@ -114,8 +104,11 @@ async function confirmClaim(
   throw new ClaimUnsettled(`the claim has not reached the store, or head changed under it: head is ${head}`);
 }
 
-/** Null when the PUT was refused, or its answer is lost: head tells. */
-async function swapOrDoubt(bucket: Bucket, head: Head, seenEtag: string | null): Promise<string | null> {
+/**
+ * Sends a claim. Returns the ETag; null when the PUT was refused or its answer is lost: the nonce in head tells then who
+ * won. Throws BucketError for a final fault.
+ */
+export async function sendClaim(bucket: Bucket, head: Head, seenEtag: string | null): Promise<string | null> {
   try {
     return await swapHead(bucket, head, seenEtag);
   } catch (error) {

@@ -3,7 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { BucketError } from "./bucket-error.ts";
 import type { Bucket, PutCondition } from "./bucket.ts";
-import type { Fence } from "./report.ts";
+
+/** Whether the store can fence: with `advisory`, two machines could both acknowledge. */
+export type Fence = "enforced" | "advisory";
 
 /**
  * Tries whether the store honours conditional writes, on an object of this machine: If-Match must take the right ETag

@@ -1,5 +1,6 @@
 import type { CommitSequence } from "../database/commit-sequence.ts";
 import { type Chain, newestOf } from "./chain.ts";
+import type { Claim } from "./claim.ts";
 import { type Head, type Parent, parentOf, runOf } from "./head.ts";
 import { type Mark, isStoppedAt, sawRun } from "./mark.ts";
 
@@ -31,10 +32,8 @@ export type BootFacts = {
 /** How a refused boot is run again. By hand it has no unit. */
 const bootAgain = "boot again (on the machine: systemctl restart lifeboat-bootstrap; by hand: docs/by-hand.md)";
 
-export type Content = "fresh" | "volume" | "restore" | "compare";
 /** `next`: what resolves it. How boot is run again after that, BootRefused says. */
 export type Refusal = { act: "refuse"; row: number; cause: string; next: string };
-export type Claim = { act: "claim"; row: number; parent: Parent | null; content: Content; replaces: readonly string[] };
 export type BootPlan = Refusal | { act: "resume"; row: 3 } | Claim;
 
 /**

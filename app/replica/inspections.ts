@@ -5,9 +5,9 @@ import { fileURLToPath } from "node:url";
 
 import { type Static, Type } from "typebox";
 
+import { sizeOf } from "../durable-file.ts";
 import type { Bucket } from "./bucket.ts";
 import { type Chain, fetchChain } from "./chain.ts";
-import { sizeOf } from "./durable-file.ts";
 import { litestreamEnvironment } from "./litestream-config.ts";
 import type { Machine } from "./machine.ts";
 import { parseJson } from "./parse-json.ts";

@@ -3,16 +3,16 @@ import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { type CommitSequence, findCommitSequence } from "../database/commit-sequence.ts";
 import { DatabaseDamaged } from "../database/database-file.ts";
 import { openDatabase, quickCheck, readDatabase } from "../database/open-database.ts";
+import { isOutOfSpace } from "../database/sqlite-failure.ts";
+import { fsyncPath } from "../durable-file.ts";
 import type { BootLimits } from "./boot-limits.ts";
-import { type BootFacts, BootRefused, type Claim, isAsStopped } from "./decide-boot.ts";
-import { fsyncPath } from "./durable-file.ts";
+import type { Claim } from "./claim.ts";
+import { type BootFacts, BootRefused, isAsStopped } from "./decide-boot.ts";
 import type { Machine } from "./machine.ts";
 import { setAside } from "./quarantine.ts";
+import type { Step } from "./report.ts";
 import { RestoreFailed, type Restored, restoreEpoch } from "./restore.ts";
-import { isInScratch, isOutOfSpace, refuseForRoom, tellFullDisk } from "./space.ts";
-
-/** Names a step of boot, runs it and keeps its duration. */
-export type Step = <Result>(name: string, act: () => Result | Promise<Result>) => Promise<Result>;
+import { isInScratch, refuseForRoom, tellFullDisk } from "./space.ts";
 
 export type Installed = {
   content: "fresh" | "volume" | "restored";

@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
 import { request } from "node:http";
+import { join } from "node:path";
 import { promisify } from "node:util";
 
 import { Type } from "typebox";
@@ -135,3 +137,13 @@ function call({ socketPath, method, path, body, limitMs }: Call): Promise<string
     outgoing.end(body);
   });
 }
+
+/** The newest TXID that Litestream has staged on a disk, null when none is. Litestream 0.5 names its staged files as those in the bucket, and never deletes the newest (MaxLTX in its db.go). */
+export function readStagedTxid(litestreamState: string): string | null {
+  const folder = join(litestreamState, "ltx", "0");
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const staged = names.flatMap((name) => stagedFile.exec(name)?.[1] ?? []);
+  return staged.toSorted().at(-1) ?? null;
+}
+
+const stagedFile = /^[0-9a-f]{16}-([0-9a-f]{16})\.ltx$/;

@@ -36,7 +36,6 @@ export function machineFiles(dataDirectory: string, runDirectory: string) {
     /** Litestream 0.5 keeps its staged files here unless told otherwise. */
     litestreamState: join(dataDirectory, ".app.db-litestream"),
     mark: join(dataDirectory, "mark.json"),
-    intent: join(dataDirectory, "intent.json"),
     lock: join(dataDirectory, "lifeboat.lock"),
     litestreamLock: join(dataDirectory, "litestream.lock"),
     restored: join(dataDirectory, "restored"),

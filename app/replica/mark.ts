@@ -1,7 +1,7 @@
 import { Type, type Static } from "typebox";
 
 import type { CommitSequence } from "../database/commit-sequence.ts";
-import { readOptionalFile, removeDurably, writeDurably } from "./durable-file.ts";
+import { readOptionalFile, writeDurably } from "../durable-file.ts";
 import { parseJson } from "./parse-json.ts";
 
 const CleanStopSchema = Type.Object({
@@ -18,8 +18,6 @@ const MarkSchema = Type.Object({
   cleanStop: Type.Union([CleanStopSchema, Type.Null()]),
 });
 
-const IntentSchema = Type.Object({ claiming: Type.String(), epoch: Type.String() });
-
 /**
  * Lies beside the database and says whose it is: the claim's nonce, never the content, decides. `runs` are the runs of
  * the epoch that this disk may have seen: its own, and while a resume is being carried out also the next. `cleanStop`
@@ -27,8 +25,6 @@ const IntentSchema = Type.Object({ claiming: Type.String(), epoch: Type.String()
  */
 export type Mark = Static<typeof MarkSchema>;
 export type CleanStop = Static<typeof CleanStopSchema>;
-/** Written before a claim is sent, so that a crash or a lost answer can be told from another machine's win. */
-export type Intent = Static<typeof IntentSchema>;
 
 /** Whether the disk was there in this run of the epoch, or may have been: a copy from an earlier run was not. */
 export function sawRun(mark: Mark, run: string): boolean {
@@ -49,20 +45,4 @@ export function readMark(path: string): Mark | null {
 /** Writes the mark and fsyncs file and directory before it returns. */
 export function writeMark(path: string, mark: Mark): void {
   writeDurably(path, JSON.stringify(mark, null, 2));
-}
-
-/** Reads the intent of a claim that was not carried to its end; null when there is none. */
-export function readIntent(path: string): Intent | null {
-  const text = readOptionalFile(path);
-  return text === null ? null : parseJson(IntentSchema, text, path);
-}
-
-/** Writes the intent and fsyncs file and directory before it returns. */
-export function writeIntent(path: string, intent: Intent): void {
-  writeDurably(path, JSON.stringify(intent));
-}
-
-/** Removes the intent once the mark stands. */
-export function removeIntent(path: string): void {
-  removeDurably(path);
 }

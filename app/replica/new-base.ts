@@ -1,8 +1,8 @@
 import { rmSync } from "node:fs";
 
+import { fsyncPath } from "../durable-file.ts";
 import type { Bucket } from "./bucket.ts";
 import { putEpochNote, sendClaim, takeOverEpoch } from "./claim.ts";
-import { fsyncPath } from "./durable-file.ts";
 import { fetchHead, openingHead, parentOf, runOf, type Head } from "./head.ts";
 import { killLitestream } from "./litestream.ts";
 import { holdLitestreamLock } from "./lock.ts";
@@ -66,7 +66,7 @@ export class NewBase {
       throw new Error(`head is not ours any more: machine ${seen.machine} holds it`);
     const next = (this.#pending ??= describeNext(seen, this.#machine.machineId));
     this.#nonces.add(current.nonce).add(next.nonce);
-    if ((await sendClaim(this.#bucket, this.#machine, { head: next, seenEtag: etag })) !== null) return next;
+    if ((await sendClaim(this.#bucket, next, etag)) !== null) return next;
     const { head } = await fetchHead(this.#bucket);
     if (head.nonce === next.nonce) return head;
     throw new Error(`the claim of ${next.epoch} has not reached the store: head is ${head.epoch}`);

@@ -1,8 +1,9 @@
+import { sizeOf } from "../durable-file.ts";
 import { BucketError } from "./bucket-error.ts";
 import { type Bucket, type OnSlowListing, openBucket } from "./bucket.ts";
 import { fetchChain } from "./chain.ts";
 import { probeConditionalWrites } from "./conditional-writes.ts";
-import { sizeOf } from "./durable-file.ts";
+import type { Fence } from "./conditional-writes.ts";
 import { fetchHead, runOf } from "./head.ts";
 import { listingInspection, restoreInspection } from "./inspections.ts";
 import { LitestreamWatch, type WatchLimits, watchLimits } from "./litestream-watch.ts";
@@ -14,7 +15,6 @@ import { ShapeError } from "./parse-json.ts";
 import type { Inspection } from "./replica-watch.ts";
 import type { ReplicationOptions } from "./replication-options.ts";
 import { Replication } from "./replication.ts";
-import type { Fence } from "./report.ts";
 import { newestRunOf, noteReplicated, startBoot } from "./take-up-disk.ts";
 import { waitForStore } from "./wait-for-store.ts";
 

@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 
-import { fsyncPath } from "./durable-file.ts";
+import { fsyncPath } from "../durable-file.ts";
 import type { MachineFiles } from "./machine.ts";
 import type { Mark } from "./mark.ts";
 

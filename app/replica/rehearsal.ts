@@ -5,15 +5,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { findCommitSequence, type CommitSequence } from "../database/commit-sequence.ts";
 import { DatabaseDamaged } from "../database/database-file.ts";
 import { openDatabase, quickCheck, readDatabase } from "../database/open-database.ts";
+import { isOutOfSpace } from "../database/sqlite-failure.ts";
+import { sizeOf, measureSpace } from "../durable-file.ts";
 import { openBucket } from "./bucket.ts";
-import { sizeOf } from "./durable-file.ts";
 import { fetchHead } from "./head.ts";
 import { findBlame, syncReplica } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
 import type { Verdict } from "./replica-watch.ts";
 import { restoreEpoch, RestoreFailed } from "./restore.ts";
 import { digestTables, findDifference, type TableDigest } from "./row-digest.ts";
-import { freeBytesOf, isOutOfSpace } from "./space.ts";
 
 export type RehearsalLimits = {
   /** How long writes may wait while one sync says which TXID holds the snapshot. */
@@ -70,7 +70,7 @@ export async function rehearseRestore(machine: Machine, epoch: string, limits: R
 
 function findRoom({ files }: Machine, { directories, reserveBytes }: RehearsalLimits): string | null {
   const neededBytes = sizeOf(files.database) + sizeOf(`${files.database}-wal`) + reserveBytes;
-  return directories.find((directory) => freeBytesOf(directory) > neededBytes) ?? null;
+  return directories.find((directory) => measureSpace(directory).freeBytes > neededBytes) ?? null;
 }
 
 type Snapshot = { txid: string; sequence: CommitSequence; tables: TableDigest[] };

@@ -1,8 +1,8 @@
 import type { Log } from "../log.ts";
 import type { Bucket } from "./bucket.ts";
+import type { Fence } from "./conditional-writes.ts";
 import type { NewBase } from "./new-base.ts";
 import type { Inspection } from "./replica-watch.ts";
-import type { Fence } from "./report.ts";
 
 /** What replication needs of the machine around it. */
 export type ReplicationOptions = {

@@ -1,5 +1,6 @@
 import { mayPass } from "./bucket-error.ts";
 import { assertBase } from "./chain.ts";
+import type { Fence } from "./conditional-writes.ts";
 import { elapsedMs, readClocks, type Moment } from "./elapsed.ts";
 import { HeadWatch } from "./head-watch.ts";
 import { type Head, runOf, swapHead } from "./head.ts";
@@ -14,7 +15,6 @@ import {
   retryAfterMs,
   unanswered,
 } from "./replication-options.ts";
-import type { Fence } from "./report.ts";
 import { SharedRounds } from "./shared-rounds.ts";
 
 /**

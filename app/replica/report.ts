@@ -1,8 +1,12 @@
+import { writeDurably } from "../durable-file.ts";
 import type { Bucket } from "./bucket.ts";
-import { writeDurably } from "./durable-file.ts";
+import type { Fence } from "./conditional-writes.ts";
 import type { Machine } from "./machine.ts";
 
 export type BootStep = { step: string; durationMs: number };
+
+/** Names a step of boot, runs it and keeps its duration. */
+export type Step = <Result>(name: string, act: () => Result | Promise<Result>) => Promise<Result>;
 
 /**
  * How a boot ended, for people without SSH. Kept beside the run files and, where the store can be written to, under
@@ -26,8 +30,6 @@ export type BootReport = {
   next: string | null;
   steps: readonly BootStep[];
 };
-
-export type Fence = "enforced" | "advisory";
 
 /** Keeps the report on the machine; the next boot overwrites it. */
 export function writeBootReport(machine: Machine, report: BootReport): void {

@@ -4,11 +4,13 @@ import { join } from "node:path";
 
 import { Type } from "typebox";
 
-import { bootLimits } from "./boot-limits.ts";
-import { sizeOf } from "./durable-file.ts";
+import { sizeOf } from "../durable-file.ts";
 import { litestreamEnvironment, renderLitestreamConfig } from "./litestream-config.ts";
 import type { Machine } from "./machine.ts";
 import { parseJson } from "./parse-json.ts";
+
+/** Against a server that accepts and never answers, Litestream itself waits for ever (measured). */
+export const restoreStallMs = 60_000;
 
 const AnswerSchema = Type.Object({ txid: Type.String({ pattern: "^[0-9a-f]{16}$" }) });
 
@@ -27,7 +29,7 @@ export type Restored = { path: string; txid: string };
 export async function restoreEpoch(
   machine: Machine,
   epoch: string,
-  stallLimitMs = bootLimits.restoreStallMs,
+  stallLimitMs = restoreStallMs,
   txid?: string,
 ): Promise<Restored> {
   const { restored, restoreConfig, database } = machine.files;

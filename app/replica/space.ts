@@ -1,12 +1,13 @@
-import { mkdirSync, rmSync, statfsSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { isDiskFull } from "../database/sqlite-failure.ts";
+import { measureSpace } from "../durable-file.ts";
 import { BucketError } from "./bucket-error.ts";
 import type { Bucket } from "./bucket.ts";
 import { type Chain, epochPrefix, ltxHeaderBytes, readDatabaseSize } from "./chain.ts";
-import { type BootFacts, BootRefused, type Claim, isAsStopped } from "./decide-boot.ts";
+import type { Claim } from "./claim.ts";
+import { type BootFacts, BootRefused, isAsStopped } from "./decide-boot.ts";
 import type { Machine, MachineFiles } from "./machine.ts";
 import { measureQuarantine } from "./quarantine.ts";
 
@@ -46,7 +47,7 @@ export function refuseForRoom(
   { row, bytes, because = "" }: { row: number; bytes: number; because?: string },
 ): BootRefused {
   const { dataDirectory } = machine.files;
-  const { freeBytes, totalBytes } = measure(dataDirectory);
+  const { freeBytes, totalBytes } = measureSpace(dataDirectory);
   const missing = Math.max(missingBytes(dataDirectory, bytes), marginBytes);
   const cause =
     `${because}a database of ${inMb(bytes)} needs as much room in ${dataDirectory}, ` +
@@ -56,19 +57,11 @@ export function refuseForRoom(
 
 /** Cause and next step where a disk turned out to be full: another try would end the same way. */
 export function tellFullDisk(machine: Machine, cause: string): { cause: string; next: string } {
-  const { freeBytes, totalBytes } = measure(machine.files.dataDirectory);
+  const { freeBytes, totalBytes } = measureSpace(machine.files.dataDirectory);
   return {
     cause: `${cause} (${inMb(freeBytes)} are free in ${machine.files.dataDirectory})`,
     next: adviseOnRoom(machine, totalBytes + gibibyte),
   };
-}
-
-/** True when something failed because a disk is full: SQLite's word for it, the system's, or Litestream's last words. */
-export function isOutOfSpace(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  if (isDiskFull(error)) return true;
-  if ("code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) return true;
-  return /no space left on device|disk quota exceeded/i.test(error.message) || isOutOfSpace(error.cause);
 }
 
 type Readable = Pick<Bucket, "list" | "getStart">;
@@ -119,8 +112,6 @@ const gibibyte = 1024 ** 3;
 const marginBytes = 1024 ** 2;
 /** The scratch directory lies on the disk of the system, which must not run full. */
 const scratchMarginBytes = 64 * 1024 ** 2;
-/** Of tmpfs and ramfs: linux/magic.h. A database in memory would take the app's. */
-const memoryFilesystems: ReadonlySet<number> = new Set([0x01_02_19_94, 0x85_84_58_f6]);
 
 function scratchOf({ scratchDirectory }: Machine): string[] {
   return scratchDirectory === undefined ? [] : [join(scratchDirectory, "restored")];
@@ -129,22 +120,12 @@ function scratchOf({ scratchDirectory }: Machine): string[] {
 function holdsScratch(scratch: string, bytes: number): boolean {
   const directory = join(scratch, "..");
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const { freeBytes, isMemory } = measure(directory);
+  const { freeBytes, isMemory } = measureSpace(directory);
   return !isMemory && freeBytes >= bytes + scratchMarginBytes;
 }
 
 function missingBytes(directory: string, bytes: number): number {
-  return Math.max(0, bytes + marginBytes - measure(directory).freeBytes);
-}
-
-/** Bytes that a directory's file system still has for us. */
-export function freeBytesOf(directory: string): number {
-  return measure(directory).freeBytes;
-}
-
-function measure(directory: string) {
-  const { bavail, blocks, bsize, type } = statfsSync(directory);
-  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, isMemory: memoryFilesystems.has(type) };
+  return Math.max(0, bytes + marginBytes - measureSpace(directory).freeBytes);
 }
 
 function adviseOnRoom({ files }: Machine, neededBytes: number): string {

@@ -1,15 +1,14 @@
-import { closeSync, existsSync, openSync, readSync, readdirSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { type CommitSequence, findCommitSequence } from "../database/commit-sequence.ts";
-import { DatabaseDamaged } from "../database/database-file.ts";
+import { DatabaseDamaged, isDatabase } from "../database/database-file.ts";
 import { holdsTables, readDatabase } from "../database/open-database.ts";
+import { sizeOf } from "../durable-file.ts";
 import type { Bucket } from "./bucket.ts";
 import { type Chain, fetchChain } from "./chain.ts";
 import { type BootFacts, BootRefused } from "./decide-boot.ts";
-import { sizeOf } from "./durable-file.ts";
 import { type Head, type StoredHead, fetchHead, headKey } from "./head.ts";
+import { readStagedTxid } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
 import { type Mark, readMark } from "./mark.ts";
 import { ShapeError } from "./parse-json.ts";
@@ -39,27 +38,6 @@ export async function surveyBoot(bucket: Bucket, machine: Machine): Promise<Surv
     ...surveyVolume(machine, seen?.head ?? null),
   };
   return { facts, seen };
-}
-
-/**
- * True when the file is there and carries SQLite's header. An empty file is none: Litestream would make it a database
- * and upload that.
- */
-export function isDatabase(path: string): boolean {
-  const magic = "SQLite format 3\0";
-  const header = Buffer.alloc(magic.length);
-  let file: number;
-  try {
-    file = openSync(path, "r");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
-    throw error;
-  }
-  try {
-    return readSync(file, header, 0, header.length, 0) === header.length && header.toString("latin1") === magic;
-  } finally {
-    closeSync(file);
-  }
 }
 
 function namesOf({ machineId, formerMachineId }: Machine): Pick<BootFacts, "machine" | "formerMachine"> {
@@ -106,16 +84,6 @@ function readPosition(path: string): CommitSequence | null {
     throw error;
   }
 }
-
-/** The newest TXID that Litestream has staged on a disk, null when none is. Litestream 0.5 names its staged files as those in the bucket, and never deletes the newest (MaxLTX in its db.go). */
-export function readStagedTxid(litestreamState: string): string | null {
-  const folder = join(litestreamState, "ltx", "0");
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  const staged = names.flatMap((name) => stagedFile.exec(name)?.[1] ?? []);
-  return staged.toSorted().at(-1) ?? null;
-}
-
-const stagedFile = /^[0-9a-f]{16}-([0-9a-f]{16})\.ltx$/;
 
 /**
  * The positive control: right place, right key, an answer from a real store. Only after it may "there is nothing" be

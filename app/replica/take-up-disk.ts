@@ -2,12 +2,13 @@ import { renameSync, writeFileSync } from "node:fs";
 
 import { Type, type Static } from "typebox";
 
-import { readOptionalFile } from "./durable-file.ts";
+import { isDatabase } from "../database/database-file.ts";
+import { readOptionalFile } from "../durable-file.ts";
 import { runOf } from "./head.ts";
+import { readStagedTxid } from "./litestream.ts";
 import type { Machine, MachineFiles } from "./machine.ts";
 import { readMark, writeMark, type Mark } from "./mark.ts";
 import { parseJson } from "./parse-json.ts";
-import { isDatabase, readStagedTxid } from "./survey.ts";
 
 /** Boot and what follows it. The bootstrap alone would leave a boot that has once succeeded as it is. */
 export const startBoot = "on the machine: systemctl restart lifeboat.target; by hand: docs/by-hand.md";

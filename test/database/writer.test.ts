@@ -115,7 +115,7 @@ test("a fenced writer writes nothing more, not even what it had accepted", async
     writer.execute("add-note", note("b"), toCommit),
   ];
   const errors = Promise.all(waiting.map(catchError));
-  writer.refuse("fenced");
+  writer.fence();
   expect(writer.state).toBe("refusing");
   expect(await catchError(writer.execute("add-note", note("c"), toCommit))).toMatchObject({ reason: "fenced" });
   expect(await errors).toMatchObject([{ reason: "fenced" }, { reason: "fenced" }]);

@@ -75,7 +75,7 @@ test("it is not called while anything speaks against the proof, and called again
     Object.assign(server.replication, proven);
     await monitor.more(1);
   }
-  server.writer.refuse("fenced");
+  server.writer.fence();
   await staysQuiet("the writer takes nothing");
 });
 

@@ -34,7 +34,7 @@ test("a WAL at its limit answers 503 with Retry-After and makes /ready refuse, w
 
 test("a fenced machine writes nothing and is not ready", async () => {
   await using server = await startTestServer();
-  server.writer.refuse("fenced");
+  server.writer.fence();
   server.replication.state = "fenced";
   const answer = await server.call("POST", "/pages", { body });
   expect([answer.status, answer.body["type"]]).toEqual([503, "urn:lifeboat:problem:fenced"]);

@@ -57,7 +57,7 @@ test("another request under the key is told so, whatever the bucket does", async
 test("a replay that the writer refuses is not called unwritten either", async () => {
   await using server = await startTestServer();
   await server.call("POST", "/pages", { body, headers });
-  server.writer.refuse("fenced");
+  server.writer.fence();
   const answer = await server.call("POST", "/pages", { body, headers });
   expect([answer.status, answer.body["type"]]).toEqual([503, "urn:lifeboat:problem:fenced"]);
   expect(answer.body["detail"]).toContain("This request wrote nothing");

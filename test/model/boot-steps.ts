@@ -72,7 +72,7 @@ function decide(turn: Turn, { seen }: PhaseAt<"deciding">): Step[] {
   const wanted = readClaim(plan, facts);
   const early = turn.rules.stepError === "restore-first";
   const restoredEarly = early && wanted.parent !== null ? restoreContent(filesOf(turn.state, wanted.parent)) : null;
-  const label = `row ${plan.row}: will claim with parent ${wanted.parent ?? "none"}, content ${wanted.content}; writes the intent`;
+  const label = `row ${plan.row}: will claim with parent ${wanted.parent ?? "none"}, content ${wanted.content}`;
   return [move(turn, label, { phase: { at: "claiming", seen, claim: wanted, restoredEarly } })];
 }
 

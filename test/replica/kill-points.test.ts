@@ -46,8 +46,7 @@ describe.each(Object.entries(scenes))("plan %s", (name, prepare) => {
   });
 
   const deaths: [string, Death][] = steps.slice(steps.indexOf(from)).map((step) => [`after step ${step}`, { step }]);
-  deaths.push(["between the intent and the claim", { renamedTo: "intent.json" }]);
-  deaths.push(["between the mark and the end of the intent", { renamedTo: "mark.json" }]);
+  deaths.push(["when the mark has been written", { renamedTo: "mark.json" }]);
 
   test.concurrent.each(deaths)("a machine killed %s boots again with the same content", async (_, death) => {
     await dieAndBootAgain(await copyScene(world, original), child, death);

@@ -6,7 +6,6 @@ import { promisify } from "node:util";
 import { build } from "esbuild";
 import { expect } from "vitest";
 
-import { readIntent } from "../../app/replica/mark.ts";
 import type { Death, Order, Outcome } from "./boot-child.ts";
 import type { Site } from "./site.ts";
 import type { TestMachine } from "./test-machine.ts";
@@ -121,7 +120,6 @@ export async function dieAndBootAgain(scene: Scene, child: string, death: Death)
   const report = await machine.boot();
   expect(["claimed", "resumed"]).toContain(report.outcome);
   if (texts.length > 0) expect(machine.texts()).toEqual(texts);
-  expect(readIntent(machine.files.intent)).toBeNull();
   const life = await machine.live();
   life.write("after the death");
   await life.replicate();

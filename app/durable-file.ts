@@ -1,4 +1,14 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 
 /**
@@ -48,3 +58,12 @@ export function readOptionalFile(path: string): string | null {
     throw error;
   }
 }
+
+/** What a directory's file system holds in all and still has for us, in bytes; one in memory takes it from the app. */
+export function measureSpace(directory: string): { freeBytes: number; totalBytes: number; isMemory: boolean } {
+  const { bavail, blocks, bsize, type } = statfsSync(directory);
+  return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, isMemory: memoryFilesystems.has(type) };
+}
+
+/** Of tmpfs and ramfs: linux/magic.h. A database in memory would take the app's. */
+const memoryFilesystems: ReadonlySet<number> = new Set([0x01_02_19_94, 0x85_84_58_f6]);
