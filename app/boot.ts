@@ -1,8 +1,8 @@
 import type { Logger } from "pino";
 
+import { bootMachine } from "./boot/boot-machine.ts";
 import type { AppConfig } from "./config.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { bootMachine } from "./replica/boot-machine.ts";
 import { runProcess } from "./run-process.ts";
 
 await runProcess(boot);

@@ -28,12 +28,6 @@ export function writeDurably(path: string, text: string): void {
   fsyncPath(dirname(path));
 }
 
-/** Removes a file, or does nothing when it is absent, and fsyncs the directory. */
-export function removeDurably(path: string): void {
-  rmSync(path, { force: true });
-  fsyncPath(dirname(path));
-}
-
 /** Flushes a file's content, or a directory's names, to the disk. */
 export function fsyncPath(path: string): void {
   const handle = openSync(path, "r");

@@ -18,11 +18,24 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
   { from: "infra", to: ["cloud-init"] },
   { from: "cloud-init", to: [] },
   { from: "app", to: [] },
-  { from: "app/database", to: ["app/log.ts"] },
+  { from: "app/database", to: ["app/log.ts", "app/durable-file.ts"] },
+  {
+    from: "app/boot",
+    to: [
+      "app/log.ts",
+      "app/durable-file.ts",
+      "app/replica",
+      "app/database/open-database.ts",
+      "app/database/commit-sequence.ts",
+      "app/database/database-file.ts",
+      "app/database/sqlite-failure.ts",
+    ],
+  },
   {
     from: "app/replica",
     to: [
       "app/log.ts",
+      "app/durable-file.ts",
       "app/database/open-database.ts",
       "app/database/commit-sequence.ts",
       "app/database/database-file.ts",
@@ -91,6 +104,7 @@ test("the dependency rule refuses what it is there to refuse", () => {
   expect(isAllowed("app/database/writer.ts", "app/service/product.ts")).toBe(false);
   expect(isAllowed("app/http/server.ts", "app/service/product.ts")).toBe(false);
   expect(isAllowed("app/replica/head.ts", "app/database/writer.ts")).toBe(false);
+  expect(isAllowed("app/replica/claim.ts", "app/boot/decide-boot.ts")).toBe(false);
   expect(isAllowed("app/service/queries.ts", "app/http/server.ts")).toBe(false);
   expect(isAllowed("scripts/drill.ts", "test/drill/story.ts")).toBe(false);
 });

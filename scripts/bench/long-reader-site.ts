@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { bootMachine } from "../../app/boot/boot-machine.ts";
 import { openLog } from "../../app/log.ts";
-import { bootMachine } from "../../app/replica/boot-machine.ts";
 import { litestreamEnvironment } from "../../app/replica/litestream-config.ts";
 import { type Machine, machineFiles } from "../../app/replica/machine.ts";
 import { resolveBinary } from "../binaries/resolve-binary.ts";

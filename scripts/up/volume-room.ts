@@ -2,10 +2,10 @@ import { GetObjectCommand, ListObjectsV2Command, S3ServiceException } from "@aws
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { Type } from "typebox";
 
+import { fetchRestoredSize } from "../../app/boot/space.ts";
 import { toBucketError } from "../../app/replica/bucket-error.ts";
 import { epochPrefix, readChain } from "../../app/replica/chain.ts";
 import { headKey } from "../../app/replica/head.ts";
-import { fetchRestoredSize } from "../../app/replica/space.ts";
 import type { CloudStore } from "../cloud/open-client.ts";
 import { fetchJson } from "../cloud/store-object.ts";
 import { openStoreOf } from "../stack/open-store.ts";

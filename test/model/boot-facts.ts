@@ -1,4 +1,4 @@
-import type { BootFacts, BootPlan } from "../../app/replica/decide-boot.ts";
+import type { BootFacts, BootPlan } from "../../app/boot/decide-boot.ts";
 import type { Head as StoredHead, Parent } from "../../app/replica/head.ts";
 import type { Mark as StoredMark } from "../../app/replica/mark.ts";
 import { chainOf } from "./replica.ts";
@@ -32,7 +32,7 @@ export function gatherFacts(turn: Turn, seen: Head | null): BootFacts {
 
 /**
  * The plan of a claim in the model's own numbers. A clean mark at the replica's newest TXID saves the comparison, as in
- * app/replica/install.ts.
+ * app/boot/install.ts.
  */
 export function readClaim(plan: Extract<BootPlan, { act: "claim" }>, { chain, mark }: BootFacts): Claim {
   const parent = plan.parent === null ? null : Number(plan.parent.epoch);

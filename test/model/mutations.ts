@@ -1,6 +1,6 @@
+import { type BootFacts, type BootPlan, decideBoot } from "../../app/boot/decide-boot.ts";
 import { newestOf } from "../../app/replica/chain.ts";
 import type { Content } from "../../app/replica/claim.ts";
-import { type BootFacts, type BootPlan, decideBoot } from "../../app/replica/decide-boot.ts";
 import type { Rules, StepError } from "./turn.ts";
 
 type Mutant = Pick<Rules, "decide" | "stepError">;

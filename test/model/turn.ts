@@ -1,4 +1,4 @@
-import type { BootFacts, BootPlan } from "../../app/replica/decide-boot.ts";
+import type { BootFacts, BootPlan } from "../../app/boot/decide-boot.ts";
 import type { Machine, State, Step } from "./state.ts";
 
 export const levels = ["commit", "disk", "bucket"] as const;

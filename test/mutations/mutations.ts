@@ -105,9 +105,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "believes that a bucket without the sentinel is the right one",
-    file: "app/replica/survey.ts",
+    file: "app/boot/survey.ts",
     edits: [["  await assertSentinel(bucket, machine, top);\n", ""]],
-    test: "test/replica/boot-bucket.test.ts",
+    test: "test/boot/boot-bucket.test.ts",
     claim: "the bucket of another stack",
   },
   {
@@ -119,9 +119,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "leaves a stale WAL beside the restored database",
-    file: "app/replica/quarantine.ts",
+    file: "app/boot/quarantine.ts",
     edits: [['const sidecars = ["-wal", "-shm", "-journal"];', "const sidecars: readonly string[] = [];"]],
-    test: "test/replica/boot-volume.test.ts",
+    test: "test/boot/boot-volume.test.ts",
     claim: "a WAL",
   },
   {
@@ -136,22 +136,22 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "leaves what a dead history staged",
-    file: "app/replica/install.ts",
+    file: "app/boot/install.ts",
     edits: [["rmSync(litestreamState, { recursive: true, force: true });", ""]],
-    test: "test/replica/boot-volume.test.ts",
+    test: "test/boot/boot-volume.test.ts",
     claim: "files that a dead history staged",
   },
   {
     name: "resumes after a power loss",
-    file: "app/replica/decide-boot.ts",
+    file: "app/boot/decide-boot.ts",
     edits: [["mark.bootId === facts.bootId", 'mark.bootId !== ""']],
-    test: "test/replica/decide-boot.test.ts",
+    test: "test/boot/decide-boot.test.ts",
   },
   {
     name: "takes a claim for won that was refused",
     file: "app/replica/claim.ts",
     edits: [["if (etag !== null) return { head, etag };", 'return { head, etag: etag ?? "" };']],
-    test: "test/replica/boot-claim.test.ts",
+    test: "test/boot/boot-claim.test.ts",
     claim: "of two machines that race",
   },
 ];

@@ -68,8 +68,8 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "curl -sS": ["test/printed/readme.test.ts", 'readBlock("curl -sS ")'],
   printf: ["test/printed/by-hand.test.ts", "readCode(/^printf/)"],
   "openssl rand -hex": ["test/engine/readme.test.ts", 'readBlock("npm run up")'],
-  "openssl s_client -connect": ["test/replica/boot-tls.test.ts", "/`(openssl .*)`/"],
-  "openssl x509 -dates -ext -issuer -noout": ["test/replica/boot-tls.test.ts", "/`(openssl .*)`/"],
+  "openssl s_client -connect": ["test/boot/boot-tls.test.ts", "/`(openssl .*)`/"],
+  "openssl x509 -dates -ext -issuer -noout": ["test/boot/boot-tls.test.ts", "/`(openssl .*)`/"],
   "aws iam create-policy --policy-document --policy-name": [
     "test/infra/least-rights.test.ts",
     "`(aws iam create-policy [^`]+)`",

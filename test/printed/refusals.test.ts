@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 
 import { expect, test } from "vitest";
 
-// That a refused boot names its command, BootRefused sees to (test/replica/decide-boot-always.test.ts), and `refuse` for the bootstrap.
+// That a refused boot names its command, BootRefused sees to (test/boot/decide-boot-always.test.ts), and `refuse` for the bootstrap.
 const root = dirname(dirname(import.meta.dirname));
 const refusal = /new (?:Refused|pulumi\.RunError)\(/g;
 

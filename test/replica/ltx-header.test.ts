@@ -2,9 +2,9 @@ import { statSync } from "node:fs";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { fetchRestoredSize } from "../../app/boot/space.ts";
 import { fetchChain, readDatabaseSize } from "../../app/replica/chain.ts";
 import { fetchHead } from "../../app/replica/head.ts";
-import { fetchRestoredSize } from "../../app/replica/space.ts";
 import { World } from "./world.ts";
 
 let world: World;

@@ -5,8 +5,8 @@ import { join } from "node:path";
 
 import type Database from "better-sqlite3";
 
+import { bootMachine } from "../../app/boot/boot-machine.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
-import { bootMachine } from "../../app/replica/boot-machine.ts";
 import { type Bucket, openBucket } from "../../app/replica/bucket.ts";
 import { fetchHead, swapHead } from "../../app/replica/head.ts";
 import { litestreamEnvironment } from "../../app/replica/litestream-config.ts";

@@ -1,13 +1,13 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 
+import { bootMachine, type BootOptions } from "../../app/boot/boot-machine.ts";
+import type { BootReport } from "../../app/boot/report.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import type { Log } from "../../app/log.ts";
-import { bootMachine, type BootOptions } from "../../app/replica/boot-machine.ts";
 import type { WatchLimits } from "../../app/replica/litestream-watch.ts";
 import type { Machine } from "../../app/replica/machine.ts";
 import type { Inspection } from "../../app/replica/replica-watch.ts";
-import type { BootReport } from "../../app/replica/report.ts";
 import type { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { recordLog, type Logged } from "../recorded-log.ts";
 import { Life } from "./life.ts";

@@ -45,7 +45,7 @@ export function hostKeyOf({ id }: Server): string {
 
 type RefusedBoot = Readonly<{ server: Server; settings: string; cause: string }>;
 
-/** Leaves the report of a refused boot in the bucket, as app/replica/report.ts does, with the machine's own key. */
+/** Leaves the report of a refused boot in the bucket, as app/boot/report.ts does, with the machine's own key. */
 export async function reportRefusal({ server, settings, cause }: RefusedBoot, account: Account): Promise<void> {
   const startedAt = new Date().toISOString();
   const report = { outcome: "refused", machine: server.name, startedAt, cause, next: "restore head.json" };

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { bootInChild, bundleChild, copyScene, dieAndBootAgain, scenes, type Scene } from "../../replica/kill-points.ts";
+import { bootInChild, bundleChild, copyScene, dieAndBootAgain, scenes, type Scene } from "../../boot/kill-points.ts";
 import { World } from "../../replica/world.ts";
 
 let world: World;

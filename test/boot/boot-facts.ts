@@ -1,5 +1,5 @@
+import type { BootFacts } from "../../app/boot/decide-boot.ts";
 import type { Chain } from "../../app/replica/chain.ts";
-import type { BootFacts } from "../../app/replica/decide-boot.ts";
 import type { Head } from "../../app/replica/head.ts";
 import type { Mark } from "../../app/replica/mark.ts";
 

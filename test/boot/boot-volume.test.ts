@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { openDatabase } from "../../app/database/open-database.ts";
-import { writeNote } from "./life.ts";
-import { World } from "./world.ts";
+import { writeNote } from "../replica/life.ts";
+import { World } from "../replica/world.ts";
 
 let world: World;
 beforeAll(async () => {

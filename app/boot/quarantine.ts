@@ -2,8 +2,8 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, statSync 
 import { basename, join } from "node:path";
 
 import { fsyncPath } from "../durable-file.ts";
-import type { MachineFiles } from "./machine.ts";
-import type { Mark } from "./mark.ts";
+import type { MachineFiles } from "../replica/machine.ts";
+import type { Mark } from "../replica/mark.ts";
 
 /** What SQLite keeps beside a database. A stale one beside another database would be read as its newest content. */
 const sidecars = ["-wal", "-shm", "-journal"];

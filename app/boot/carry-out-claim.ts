@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Log } from "../log.ts";
+import { BucketError, isKeyFault, mayPass } from "../replica/bucket-error.ts";
+import type { Bucket } from "../replica/bucket.ts";
+import { epochPrefix } from "../replica/chain.ts";
+import { claimHead, putEpochNote, takeOverEpoch, type Claim } from "../replica/claim.ts";
+import { probeConditionalWrites } from "../replica/conditional-writes.ts";
+import { findBlame } from "../replica/litestream.ts";
+import type { Machine } from "../replica/machine.ts";
+import { RestoreFailed } from "../replica/restore.ts";
+import { waitForStore } from "../replica/wait-for-store.ts";
 import type { BootLimits } from "./boot-limits.ts";
-import { BucketError, isKeyFault, mayPass } from "./bucket-error.ts";
-import type { Bucket } from "./bucket.ts";
-import { epochPrefix } from "./chain.ts";
-import { claimHead, putEpochNote, takeOverEpoch, type Claim } from "./claim.ts";
-import { probeConditionalWrites } from "./conditional-writes.ts";
 import { BootRefused } from "./decide-boot.ts";
 import { type Installed, installDatabase } from "./install.ts";
-import { findBlame } from "./litestream.ts";
-import type { Machine } from "./machine.ts";
 import { countQuarantined } from "./quarantine.ts";
 import type { BootReport, Step } from "./report.ts";
-import { RestoreFailed } from "./restore.ts";
 import type { Survey } from "./survey.ts";
-import { waitForStore } from "./wait-for-store.ts";
 
 type ClaimContext = {
   bucket: Bucket;

@@ -1,8 +1,8 @@
 import type { CommitSequence } from "../database/commit-sequence.ts";
-import { type Chain, newestOf } from "./chain.ts";
-import type { Claim } from "./claim.ts";
-import { type Head, type Parent, parentOf, runOf } from "./head.ts";
-import { type Mark, isStoppedAt, sawRun } from "./mark.ts";
+import { type Chain, newestOf } from "../replica/chain.ts";
+import type { Claim } from "../replica/claim.ts";
+import { type Head, type Parent, parentOf, runOf } from "../replica/head.ts";
+import { type Mark, isStoppedAt, sawRun } from "../replica/mark.ts";
 
 /** What boot knows once the store has answered and the sentinel was right. */
 export type BootFacts = {

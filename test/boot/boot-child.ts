@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { basename } from "node:path";
 
-import { bootMachine, type BootOptions } from "../../app/replica/boot-machine.ts";
+import { bootMachine, type BootOptions } from "../../app/boot/boot-machine.ts";
 import type { Machine } from "../../app/replica/machine.ts";
 
 /**

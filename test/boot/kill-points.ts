@@ -6,10 +6,10 @@ import { promisify } from "node:util";
 import { build } from "esbuild";
 import { expect } from "vitest";
 
+import type { Site } from "../replica/site.ts";
+import type { TestMachine } from "../replica/test-machine.ts";
+import type { World } from "../replica/world.ts";
 import type { Death, Order, Outcome } from "./boot-child.ts";
-import type { Site } from "./site.ts";
-import type { TestMachine } from "./test-machine.ts";
-import type { World } from "./world.ts";
 
 /**
  * A bucket and a disk before a boot, what that boot's plan is, and what must be served after it, however often it dies

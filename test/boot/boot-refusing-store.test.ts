@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { prepareBucket } from "../../scripts/drill/bucket-preparation.ts";
-import { startUnconditionalStore } from "./bucket-double.ts";
-import { StoreProxy, type Decide } from "./store-proxy.ts";
-import { World } from "./world.ts";
+import { startUnconditionalStore } from "../replica/bucket-double.ts";
+import { StoreProxy, type Decide } from "../replica/store-proxy.ts";
+import { World } from "../replica/world.ts";
 
 let world: World;
 beforeAll(async () => {

@@ -7,8 +7,8 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { waitFor } from "../../scripts/verb/wait-for.ts";
-import { startTlsStore, type Certificate } from "./tls-store.ts";
-import { World } from "./world.ts";
+import { startTlsStore, type Certificate } from "../replica/tls-store.ts";
+import { World } from "../replica/world.ts";
 
 let world: World;
 const trusted = getCACertificates("default");

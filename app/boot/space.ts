@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { measureSpace } from "../durable-file.ts";
-import { BucketError } from "./bucket-error.ts";
-import type { Bucket } from "./bucket.ts";
-import { type Chain, epochPrefix, ltxHeaderBytes, readDatabaseSize } from "./chain.ts";
-import type { Claim } from "./claim.ts";
+import { BucketError } from "../replica/bucket-error.ts";
+import type { Bucket } from "../replica/bucket.ts";
+import { type Chain, epochPrefix, ltxHeaderBytes, readDatabaseSize } from "../replica/chain.ts";
+import type { Claim } from "../replica/claim.ts";
+import type { Machine, MachineFiles } from "../replica/machine.ts";
 import { type BootFacts, BootRefused, isAsStopped } from "./decide-boot.ts";
-import type { Machine, MachineFiles } from "./machine.ts";
 import { measureQuarantine } from "./quarantine.ts";
 
 /**

@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import type { TestMachine } from "./test-machine.ts";
-import { World } from "./world.ts";
+import type { TestMachine } from "../replica/test-machine.ts";
+import { World } from "../replica/world.ts";
 
 let world: World;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
+import { BootRefused, decideBoot, type BootFacts, type BootPlan } from "../../app/boot/decide-boot.ts";
 import { newestOf } from "../../app/replica/chain.ts";
-import { BootRefused, decideBoot, type BootFacts, type BootPlan } from "../../app/replica/decide-boot.ts";
 import { everyFacts } from "./boot-facts.ts";
 
 // Every combination of what the table looks at.

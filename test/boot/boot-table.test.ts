@@ -4,8 +4,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { fetchHead } from "../../app/replica/head.ts";
 import { readMark } from "../../app/replica/mark.ts";
-import type { TestMachine } from "./test-machine.ts";
-import { World } from "./world.ts";
+import type { TestMachine } from "../replica/test-machine.ts";
+import { World } from "../replica/world.ts";
 
 let world: World;
 beforeAll(async () => {

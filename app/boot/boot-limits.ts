@@ -1,5 +1,5 @@
-import type { BucketLimits } from "./bucket.ts";
-import { restoreStallMs } from "./restore.ts";
+import type { BucketLimits } from "../replica/bucket.ts";
+import { restoreStallMs } from "../replica/restore.ts";
 
 /** How long a boot waits for what. Tests shorten them. */
 export type BootLimits = {

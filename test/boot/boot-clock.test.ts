@@ -6,9 +6,9 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { waitFor } from "../../scripts/verb/wait-for.ts";
+import { StoreProxy } from "../replica/store-proxy.ts";
+import { World } from "../replica/world.ts";
 import type { Order } from "./boot-child.ts";
-import { StoreProxy } from "./store-proxy.ts";
-import { World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {

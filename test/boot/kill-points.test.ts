@@ -4,10 +4,10 @@ import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { waitFor } from "../../scripts/verb/wait-for.ts";
+import { StoreProxy } from "../replica/store-proxy.ts";
+import { World } from "../replica/world.ts";
 import type { Death, Order } from "./boot-child.ts";
 import { bootInChild, bundleChild, copyScene, dieAndBootAgain, scenes, type Scene } from "./kill-points.ts";
-import { StoreProxy } from "./store-proxy.ts";
-import { World } from "./world.ts";
 
 let world: World;
 let child: string;

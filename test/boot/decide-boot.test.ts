@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { decideBoot, type BootFacts, type BootPlan } from "../../app/replica/decide-boot.ts";
+import { decideBoot, type BootFacts, type BootPlan } from "../../app/boot/decide-boot.ts";
 import { broken, makeFacts, makeHead, makeMark, noBase, other, whole } from "./boot-facts.ts";
 
 type Case = [claim: string, facts: BootFacts, plan: Partial<BootPlan>];

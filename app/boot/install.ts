@@ -5,13 +5,13 @@ import { DatabaseDamaged } from "../database/database-file.ts";
 import { openDatabase, quickCheck, readDatabase } from "../database/open-database.ts";
 import { isOutOfSpace } from "../database/sqlite-failure.ts";
 import { fsyncPath } from "../durable-file.ts";
+import type { Claim } from "../replica/claim.ts";
+import type { Machine } from "../replica/machine.ts";
+import { RestoreFailed, type Restored, restoreEpoch } from "../replica/restore.ts";
 import type { BootLimits } from "./boot-limits.ts";
-import type { Claim } from "./claim.ts";
 import { type BootFacts, BootRefused, isAsStopped } from "./decide-boot.ts";
-import type { Machine } from "./machine.ts";
 import { setAside } from "./quarantine.ts";
 import type { Step } from "./report.ts";
-import { RestoreFailed, type Restored, restoreEpoch } from "./restore.ts";
 import { isInScratch, refuseForRoom, tellFullDisk } from "./space.ts";
 
 export type Installed = {

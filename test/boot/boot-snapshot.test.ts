@@ -6,9 +6,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { readMark } from "../../app/replica/mark.ts";
 import { Superseded } from "../../app/replica/open-replication.ts";
-import type { Site } from "./site.ts";
-import type { TestMachine } from "./test-machine.ts";
-import { World } from "./world.ts";
+import type { Site } from "../replica/site.ts";
+import type { TestMachine } from "../replica/test-machine.ts";
+import { World } from "../replica/world.ts";
 
 let world: World;
 beforeAll(async () => {

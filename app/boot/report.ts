@@ -1,7 +1,7 @@
 import { writeDurably } from "../durable-file.ts";
-import type { Bucket } from "./bucket.ts";
-import type { Fence } from "./conditional-writes.ts";
-import type { Machine } from "./machine.ts";
+import type { Bucket } from "../replica/bucket.ts";
+import type { Fence } from "../replica/conditional-writes.ts";
+import type { Machine } from "../replica/machine.ts";
 
 export type BootStep = { step: string; durationMs: number };
 

@@ -4,10 +4,10 @@ import { promisify } from "node:util";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { appSources, bundleApp, type AppBundle } from "../scripts/build/bundle-app.ts";
-import { StoreProxy, type Fate } from "./replica/store-proxy.ts";
-import type { TestMachine } from "./replica/test-machine.ts";
-import { World } from "./replica/world.ts";
+import { appSources, bundleApp, type AppBundle } from "../../scripts/build/bundle-app.ts";
+import { StoreProxy, type Fate } from "../replica/store-proxy.ts";
+import type { TestMachine } from "../replica/test-machine.ts";
+import { World } from "../replica/world.ts";
 
 let world: World;
 let bundle: AppBundle;

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Log } from "../log.ts";
+import { BucketError, isKeyFault, mayPass } from "../replica/bucket-error.ts";
+import type { Bucket } from "../replica/bucket.ts";
+import { assertClock, diagnoseEndpoint } from "../replica/diagnose-store.ts";
+import { fetchHead } from "../replica/head.ts";
+import type { Machine } from "../replica/machine.ts";
 import type { BootLimits } from "./boot-limits.ts";
-import { BucketError, isKeyFault, mayPass } from "./bucket-error.ts";
-import type { Bucket } from "./bucket.ts";
 import { type BootPlan, BootRefused, type Refusal, decideBoot } from "./decide-boot.ts";
-import { assertClock, diagnoseEndpoint } from "./diagnose-store.ts";
-import { fetchHead } from "./head.ts";
-import type { Machine } from "./machine.ts";
 import { findRoom } from "./space.ts";
 import { type Survey, surveyBoot } from "./survey.ts";
 

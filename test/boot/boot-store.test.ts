@@ -4,9 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { waitFor } from "../../scripts/verb/wait-for.ts";
-import { StoreProxy, type Fate } from "./store-proxy.ts";
-import type { TestMachine } from "./test-machine.ts";
-import { World } from "./world.ts";
+import { StoreProxy, type Fate } from "../replica/store-proxy.ts";
+import type { TestMachine } from "../replica/test-machine.ts";
+import { World } from "../replica/world.ts";
 
 type Request = Parameters<StoreProxy["decide"]>[0];
 

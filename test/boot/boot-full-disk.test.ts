@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { fetchHead } from "../../app/replica/head.ts";
+import type { Site } from "../replica/site.ts";
+import { StoreProxy } from "../replica/store-proxy.ts";
+import type { TestMachine } from "../replica/test-machine.ts";
+import { World } from "../replica/world.ts";
 import { bundleChild } from "./kill-points.ts";
-import type { Site } from "./site.ts";
 import { bootOnSmallDisk, maySmallDisks } from "./small-disk.ts";
-import { StoreProxy } from "./store-proxy.ts";
-import type { TestMachine } from "./test-machine.ts";
-import { World } from "./world.ts";
 
 const kibibyte = 1024;
 /** 1.5 MB that do not compress well. */
