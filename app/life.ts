@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import type { AppConfig } from "./config.ts";
 import type { MigrationNote } from "./database/migration.ts";
 import { openReader } from "./database/reader.ts";
-import { startWriter } from "./database/writer.ts";
+import { startWriter } from "./database/start-writer.ts";
 import type { Endings } from "./endings.ts";
 import { chooseHost } from "./http/choose-host.ts";
 import { buildServer } from "./http/server.ts";

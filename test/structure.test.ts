@@ -101,9 +101,9 @@ test("the kit knows the product by its door alone", () => {
 test("the dependency rule refuses what it is there to refuse", () => {
   expect(isAllowed("app/main.ts", "app/http/server.ts")).toBe(true);
   expect(isAllowed("app/main.ts", "scripts/drill.ts")).toBe(false);
-  expect(isAllowed("app/database/writer.ts", "app/service/product.ts")).toBe(false);
+  expect(isAllowed("app/database/start-writer.ts", "app/service/product.ts")).toBe(false);
   expect(isAllowed("app/http/server.ts", "app/service/product.ts")).toBe(false);
-  expect(isAllowed("app/replica/head.ts", "app/database/writer.ts")).toBe(false);
+  expect(isAllowed("app/replica/head.ts", "app/database/start-writer.ts")).toBe(false);
   expect(isAllowed("app/replica/claim.ts", "app/boot/decide-boot.ts")).toBe(false);
   expect(isAllowed("app/service/queries.ts", "app/http/server.ts")).toBe(false);
   expect(isAllowed("scripts/drill.ts", "test/drill/story.ts")).toBe(false);

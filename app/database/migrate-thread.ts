@@ -1,10 +1,10 @@
 import type { Worker } from "node:worker_threads";
 
 import { sizeOf } from "../durable-file.ts";
+import type { Log } from "../log.ts";
 import { type MigrationNote, MigrationRefused } from "./migration.ts";
-import { sendToThread } from "./thread-writer.ts";
 import type { MessageFromThread } from "./writer-messages.ts";
-import type { WriterOptions } from "./writer.ts";
+import { sendToThread } from "./writer.ts";
 
 /** How far the start has come, for /ready and the log. A migration has no time limit: this is what shows that it works. */
 export type MigrationProgress = {
@@ -16,10 +16,23 @@ export type MigrationProgress = {
   restorePoint: string | null;
 };
 
+export type MigrationOptions = {
+  databasePath: string;
+  /**
+   * Called once, before the first pending migration, when the database holds data already. Returns where the state
+   * before it can be had.
+   */
+  beforeMigration?: (pending: readonly MigrationNote[]) => Promise<string | undefined>;
+  /** Told every few seconds while migrations are pending, and null when that is over. */
+  onProgress?: (progress: MigrationProgress | null) => void;
+  progressIntervalMs?: number;
+  log: Log;
+};
+
 type Thread = { worker: Worker; death: Promise<Error> };
 
 /** Lets the thread migrate, after the restore point. Throws MigrationRefused, or what ended the thread. */
-export async function migrateThread(thread: Thread, options: WriterOptions): Promise<void> {
+export async function migrateThread(thread: Thread, options: MigrationOptions): Promise<void> {
   const { pending, holdsData, unknown } = await waitForMessage(thread, "opened");
   if (unknown.length > 0)
     options.log.warn({ unknown }, "a newer release migrated this database; what it added is left alone");
@@ -45,14 +58,14 @@ const progressIntervalMs = 5_000;
 
 /** Tells every few seconds how far it is, while it lives. */
 class ProgressLog implements Disposable {
-  readonly #options: WriterOptions;
+  readonly #options: MigrationOptions;
   readonly #startMs = performance.now();
   readonly #timer: NodeJS.Timeout;
   #stage: MigrationProgress["stage"] = "making the restore point";
   #migration: string | null = null;
   #restorePoint: string | null = null;
 
-  constructor(options: WriterOptions, tells: boolean) {
+  constructor(options: MigrationOptions, tells: boolean) {
     this.#options = options;
     this.#timer = setInterval(() => this.#tell(), options.progressIntervalMs ?? progressIntervalMs);
     if (!tells) clearInterval(this.#timer);

@@ -1,14 +1,11 @@
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 
 import type { Log } from "../log.ts";
-import { ForeignWriter } from "./foreign-writer.ts";
-import { migrateThread, type MigrationProgress } from "./migrate-thread.ts";
-import type { MigrationNote } from "./migration.ts";
-import { ThreadWriter } from "./thread-writer.ts";
-import { WalGuard } from "./wal-guard.ts";
-import type { Committed } from "./write-outcome.ts";
-import type { WatchLimits } from "./write-watch.ts";
-import type { WriteRequest, WriterThreadData } from "./writer-messages.ts";
+import type { ForeignWriter } from "./foreign-writer.ts";
+import type { WalGuard } from "./wal-guard.ts";
+import { type Committed, type RefusalReason, WriteOutcomeUnknown, readAnswer, refuseWrite } from "./write-outcome.ts";
+import { type WatchLimits, WriteWatch } from "./write-watch.ts";
+import type { MessageFromThread, MessageToThread, WriteAnswer, WriteRequest } from "./writer-messages.ts";
 
 export type ExecuteOptions = Pick<WriteRequest, "durability" | "idempotency" | "replayOnly">;
 
@@ -33,57 +30,190 @@ export type Writer = {
   onFailure(listener: (error: Error) => void): void;
 };
 
-export type WriterOptions = {
-  databasePath: string;
-  /** The file whose lock Litestream runs under: so it is told by name from other processes. */
-  litestreamLock?: string;
-  threadUrl: URL;
-  queueLimit: number;
-  walAlarmBytes: number;
-  walLimitBytes: number;
-  /** When the thread is taken for stuck: 10 s and 60 s unless said otherwise. */
-  watchLimits?: WatchLimits;
-  /**
-   * Called once, before the first pending migration, when the database holds data already. Returns where the state
-   * before it can be had.
-   */
-  beforeMigration?: (pending: readonly MigrationNote[]) => Promise<string | undefined>;
-  /** Told every few seconds while migrations are pending, and null when that is over. */
-  onProgress?: (progress: MigrationProgress | null) => void;
-  progressIntervalMs?: number;
+type ThreadParts = {
+  worker: Worker;
+  death: Promise<Error>;
+  fence: Int32Array<SharedArrayBuffer>;
+  /** The id of the write whose command runs, written by the thread; 0 when none does. */
+  running: BigInt64Array<SharedArrayBuffer>;
+  watchLimits: WatchLimits;
   log: Log;
+  guard: WalGuard;
+  foreignWriter: ForeignWriter;
+  queueLimit: number;
+};
+type Pending = {
+  command: string;
+  since: number;
+  resolve: (committed: Committed<unknown>) => void;
+  reject: (error: Error) => void;
 };
 
-/**
- * Starts the writer thread and resolves when the migrations have run. Throws what went wrong in the thread
- * as cause, MigrationRefused among it. Has no time limit: opening may read a WAL of gigabytes, and a migration write one.
- */
-export async function startWriter(options: WriterOptions): Promise<Writer> {
-  const { databasePath, walAlarmBytes: alarmBytes, walLimitBytes: limitBytes, log } = options;
-  const fence = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  const running = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT));
-  const workerData: WriterThreadData = { databasePath, fence, running };
-  const worker = new Worker(options.threadUrl, { name: "writer", workerData });
-  const death = watchDeath(worker);
-  try {
-    await migrateThread({ worker, death }, options);
-    const { queueLimit, litestreamLock, watchLimits = defaultWatchLimits } = options;
-    const places = { databasePath, ...(litestreamLock !== undefined && { litestreamLock }) };
-    const guard = new WalGuard(places, { alarmBytes, limitBytes }, log);
-    const foreignWriter = new ForeignWriter(places, log);
-    return new ThreadWriter({ worker, death, fence, running, guard, foreignWriter, queueLimit, watchLimits, log });
-  } catch (error) {
-    await worker.terminate();
-    throw new Error(`starting the writer on ${databasePath} failed`, { cause: error });
+/** The writer over a thread that has been started and has migrated. Use startWriter. */
+export class ThreadWriter implements Writer {
+  readonly #parts: ThreadParts;
+  readonly #pending = new Map<number, Pending>();
+  readonly #watch: WriteWatch;
+  readonly #failureListeners: ((error: Error) => void)[] = [];
+  #nextId = 1;
+  #isFenced = false;
+  #isStopping = false;
+  #isEnding = false;
+  #failure: Error | undefined;
+  #idle: PromiseWithResolvers<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(parts: ThreadParts) {
+    this.#parts = parts;
+    const watched = {
+      oldestSince: () => this.#oldest?.since ?? null,
+      describe: () => ({ command: this.#runningCommand, queueLength: this.queueLength }),
+      onStuck: (error: Error) => this.#fail(error),
+    };
+    this.#watch = new WriteWatch(watched, parts.watchLimits, parts.log);
+    parts.worker.on("message", (message: MessageFromThread) => {
+      if (message.kind === "answers") this.#settleOrFail(message.answers);
+    });
+    void parts.death.then((error) => this.#fail(error));
+  }
+
+  get queueLength(): number {
+    return this.#pending.size;
+  }
+
+  get oldestWriteMs(): number | null {
+    return this.#watch.oldestWriteMs;
+  }
+
+  get walBytes(): number {
+    return this.#parts.guard.measureBytes();
+  }
+
+  get state(): Writer["state"] {
+    if (this.#isStopping || this.#failure !== undefined) return "stopping";
+    if (this.#isFenced || this.#watch.isStuck() || this.#parts.guard.isTooBig()) return "refusing";
+    return this.#parts.foreignWriter.cause === null ? "accepting" : "refusing";
+  }
+
+  get cause(): string | null {
+    return this.#parts.foreignWriter.cause ?? this.#parts.guard.cause;
+  }
+
+  async execute(command: string, input: unknown, options: ExecuteOptions): Promise<Committed<unknown>> {
+    const reason = this.#findRefusal();
+    if (reason !== undefined) throw refuseWrite(reason);
+    const request: WriteRequest = { id: this.#nextId++, command, input, ...options };
+    sendToThread(this.#parts.worker, { kind: "execute", request });
+    const since = performance.now();
+    return await new Promise((resolve, reject) => this.#pending.set(request.id, { command, since, resolve, reject }));
+  }
+
+  fence(): void {
+    this.#isFenced = true;
+    Atomics.store(this.#parts.fence, 0, 1);
+  }
+
+  async drain(limitMs = drainLimitMs): Promise<void> {
+    this.#isStopping = true;
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#pending.size === 0) return;
+    const idle = (this.#idle ??= Promise.withResolvers<void>());
+    const limit = setTimeout(() => {
+      const running = this.#runningCommand ?? "none";
+      const detail = `${this.#pending.size} writes had no answer in ${Math.round(limitMs)} ms; running command: ${running}`;
+      idle.reject(new Error(`draining the writer: ${detail}`));
+    }, limitMs);
+    await idle.promise.finally(() => clearTimeout(limit));
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  onFailure(listener: (error: Error) => void): void {
+    this.#failureListeners.push(listener);
+    if (this.#failure !== undefined) listener(this.#failure);
+  }
+
+  async #close(): Promise<void> {
+    try {
+      if (this.#failure === undefined) await this.drain();
+    } finally {
+      await this.#endThread();
+      this.#parts.guard.close();
+    }
+  }
+
+  async #endThread(): Promise<void> {
+    this.#isEnding = true;
+    this.#watch.stop();
+    sendToThread(this.#parts.worker, { kind: "close" });
+    const limit = setTimeout(() => void this.#parts.worker.terminate(), endLimitMs);
+    await this.#parts.death;
+    clearTimeout(limit);
+  }
+
+  // Writes are answered in the order in which they came.
+  get #oldest(): Pending | undefined {
+    return this.#pending.values().next().value;
+  }
+
+  get #runningCommand(): string | null {
+    return this.#pending.get(Number(Atomics.load(this.#parts.running, 0)))?.command ?? null;
+  }
+
+  #findRefusal(): RefusalReason | undefined {
+    if (this.#isFenced) return "fenced";
+    if (this.#isStopping || this.#failure !== undefined) return "stopping";
+    if (this.#watch.isStuck()) return "writer-stuck";
+    if (this.#pending.size >= this.#parts.queueLimit) return "queue-full";
+    return this.#parts.guard.isTooBig() ? "wal-too-big" : undefined;
+  }
+
+  /** What was committed to a WAL that is not at its place would be gone with this process. */
+  #settleOrFail(answers: readonly WriteAnswer[]): void {
+    try {
+      this.#parts.guard.assertInPlace();
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    if (answers.some((answer) => answer.outcome === "committed")) this.#parts.foreignWriter.noteFree();
+    else if (answers.some((answer) => answer.outcome === "refused" && answer.reason === "busy"))
+      this.#parts.foreignWriter.noteBusy();
+    this.#settle(answers);
+  }
+
+  #settle(answers: readonly WriteAnswer[]): void {
+    for (const answer of answers) {
+      const pending = this.#pending.get(answer.id);
+      this.#pending.delete(answer.id);
+      // Given up already, because the thread was taken for stuck.
+      if (pending === undefined && this.#failure !== undefined) continue;
+      if (pending === undefined) throw new Error(`the writer answered write ${answer.id}, which nobody waits for`);
+      const outcome = readAnswer(answer);
+      if (outcome instanceof Error) pending.reject(outcome);
+      else pending.resolve(outcome);
+    }
+    if (this.#pending.size === 0) this.#idle?.resolve();
+  }
+
+  #fail(error: Error): void {
+    if (this.#isEnding || this.#failure !== undefined) return;
+    this.#watch.stop();
+    this.#failure = error;
+    for (const { reject } of this.#pending.values()) reject(new WriteOutcomeUnknown(error));
+    this.#pending.clear();
+    this.#idle?.reject(error);
+    for (const listener of this.#failureListeners) listener(error);
   }
 }
 
-// A disk that is slow for seconds is not stuck; no client waits for a minute.
-const defaultWatchLimits: WatchLimits = { refuseMs: 10_000, endMs: 60_000 };
-
-function watchDeath(worker: Worker): Promise<Error> {
-  return new Promise((resolve) => {
-    worker.once("error", (error) => resolve(error instanceof Error ? error : new Error(String(error))));
-    worker.once("exit", (code) => resolve(new Error(`the writer thread ended with code ${code}`)));
-  });
+/** Sends one message of the closed language. */
+export function sendToThread(worker: Worker, message: MessageToThread): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+  worker.postMessage(message);
 }
+
+const drainLimitMs = 30_000;
+const endLimitMs = 10_000;

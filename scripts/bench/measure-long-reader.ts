@@ -1,8 +1,9 @@
 import { statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { startWriter } from "../../app/database/start-writer.ts";
 import { WriteRefused } from "../../app/database/write-outcome.ts";
-import { startWriter, type Writer } from "../../app/database/writer.ts";
+import type { Writer } from "../../app/database/writer.ts";
 import { writerLimits } from "../../app/life.ts";
 import { Leftovers } from "../drill/leftovers.ts";
 import type { StoreAccess } from "../drill/seaweed-store.ts";

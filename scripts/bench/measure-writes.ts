@@ -1,7 +1,8 @@
 import { join } from "node:path";
 
+import { startWriter } from "../../app/database/start-writer.ts";
 import type { LocalDurability } from "../../app/database/write-outcome.ts";
-import { startWriter, type Writer } from "../../app/database/writer.ts";
+import type { Writer } from "../../app/database/writer.ts";
 import type { Log } from "../../app/log.ts";
 import { type Figures, takeQuantile, type Variant } from "./interleave.ts";
 import { makeScratchDirectory } from "./scratch-directory.ts";

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
 
 import { openDatabase, quickCheck } from "../../app/database/open-database.ts";
-import { startWriter } from "../../app/database/writer.ts";
+import { startWriter } from "../../app/database/start-writer.ts";
 import { defaultWriterOptions, readNotes } from "./notes-database.ts";
 import { makeTemporaryDirectory } from "./temporary-directory.ts";
 

@@ -8,8 +8,9 @@ import { makeRunningClock } from "../../app/database/idempotency.ts";
 import { applyMigrations, planMigrations } from "../../app/database/migrate.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import { openReader } from "../../app/database/reader.ts";
+import { startWriter, type WriterOptions } from "../../app/database/start-writer.ts";
 import type { WriteAnswer, WriteRequest } from "../../app/database/writer-messages.ts";
-import { startWriter, type Writer, type WriterOptions } from "../../app/database/writer.ts";
+import type { Writer } from "../../app/database/writer.ts";
 import { noteCommands, noteMigrations, readBodies } from "./notes.ts";
 import { makeTemporaryDirectory } from "./temporary-directory.ts";
 

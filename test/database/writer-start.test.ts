@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 import type { MigrationProgress } from "../../app/database/migrate-thread.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
-import { startWriter } from "../../app/database/writer.ts";
+import { startWriter } from "../../app/database/start-writer.ts";
 import { defaultWriterOptions } from "./notes-database.ts";
 import { makeTemporaryDirectory } from "./temporary-directory.ts";
 

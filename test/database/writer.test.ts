@@ -5,8 +5,8 @@ import { expect, test } from "vitest";
 
 import { readCommitSequence } from "../../app/database/commit-sequence.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
+import { startWriter } from "../../app/database/start-writer.ts";
 import { CommandFailed, CommandRejected, WriteOutcomeUnknown, WriteRefused } from "../../app/database/write-outcome.ts";
-import { startWriter } from "../../app/database/writer.ts";
 import { defaultWriterOptions, readNotes, startWriterFixture } from "./notes-database.ts";
 import { makeTemporaryDirectory } from "./temporary-directory.ts";
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 
 import { readDatabase } from "../../app/database/open-database.ts";
-import { startWriter } from "../../app/database/writer.ts";
+import { startWriter } from "../../app/database/start-writer.ts";
 import { bootFor, holdSnapshot, startLitestream } from "../../scripts/bench/long-reader-site.ts";
 import { startLoad, type Write } from "../../scripts/bench/measure-long-reader.ts";
 import { Leftovers } from "../../scripts/drill/leftovers.ts";

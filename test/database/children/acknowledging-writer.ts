@@ -1,7 +1,7 @@
 import { writeSync } from "node:fs";
 import { argv, stdout } from "node:process";
 
-import { startWriter } from "../../../app/database/writer.ts";
+import { startWriter } from "../../../app/database/start-writer.ts";
 import { defaultWriterOptions } from "../notes-database.ts";
 
 // Writes for ever from several clients and prints the id of each note after its answer, until it is killed.

@@ -1,7 +1,7 @@
 import { writeSync } from "node:fs";
 import { argv, stdout } from "node:process";
 
-import { startWriter } from "../../../app/database/writer.ts";
+import { startWriter } from "../../../app/database/start-writer.ts";
 import { defaultWriterOptions } from "../notes-database.ts";
 
 // Writes one note for each durability and marks before and after on stdout, which strace records among the fsyncs.

@@ -2,8 +2,8 @@ import { rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { argv } from "node:process";
 
+import { startWriter } from "../../../app/database/start-writer.ts";
 import { WriteRefused } from "../../../app/database/write-outcome.ts";
-import { startWriter } from "../../../app/database/writer.ts";
 import { defaultWriterOptions, readNotes } from "../notes-database.ts";
 
 // Fills a small file system in the middle of a group, frees space, goes on; prints what happened as JSON.

@@ -1,7 +1,7 @@
 import { argv } from "node:process";
 
+import { startWriter } from "../../../app/database/start-writer.ts";
 import { WriteOutcomeUnknown, WriteRefused } from "../../../app/database/write-outcome.ts";
-import { startWriter } from "../../../app/database/writer.ts";
 import { defaultWriterOptions } from "../notes-database.ts";
 
 // Writes until the operating system refuses with an I/O error (a file size limit set by the parent); prints the outcomes.

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { startWriter } from "../../../app/database/writer.ts";
+import { startWriter } from "../../../app/database/start-writer.ts";
 import { runProcess } from "../../../app/run-process.ts";
 import { defaultWriterOptions } from "../notes-database.ts";
 import { makeTemporaryDirectory } from "../temporary-directory.ts";
