@@ -1,9 +1,8 @@
-import { createAuthenticator, type Authenticate } from "./authenticate.ts";
-import { kitPaths } from "./health-routes.ts";
 import { LiveTokens } from "./live-tokens.ts";
 import { Problem } from "./problem.ts";
-import type { Server } from "./product-routes.ts";
+import { type Server, kitPaths } from "./product-routes.ts";
 import type { ServerConfig } from "./server-config.ts";
+import { createAuthenticator, type Authenticate } from "./tokens.ts";
 
 declare module "fastify" {
   interface FastifyRequest {

@@ -5,7 +5,6 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from "fasti
 
 import type { Reader } from "../database/reader.ts";
 import type { AnswerWrite } from "./answer-write.ts";
-import { kitPaths } from "./health-routes.ts";
 
 /** The server with its schemas as types: `request.body` is what the route's schema says. */
 export type Server = FastifyInstance<
@@ -15,6 +14,9 @@ export type Server = FastifyInstance<
   FastifyBaseLogger,
   TypeBoxTypeProvider
 >;
+
+/** The kit's own paths. They answer without a token: whatever watches the machine has none. */
+export const kitPaths: readonly string[] = ["/up", "/ready"];
 
 /** The part of a product that the server needs. */
 export type ProductRoutes = {

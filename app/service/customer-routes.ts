@@ -1,8 +1,7 @@
 import { Type } from "typebox";
 
-import { found, IdParams } from "../http/found.ts";
-import { pageQuery, readPage } from "../http/page.ts";
 import type { RouteContext, Server } from "../http/product-routes.ts";
+import { pageQuery, readPage, found, IdParams } from "../http/reads.ts";
 import { createCustomer } from "./create-customer.ts";
 import { CustomerInput } from "./customer-input.ts";
 import { listCustomers, readCustomer } from "./queries.ts";

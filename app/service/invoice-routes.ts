@@ -1,8 +1,7 @@
 import { Type } from "typebox";
 
-import { found, IdParams } from "../http/found.ts";
-import { pageQuery, readPage } from "../http/page.ts";
 import type { RouteContext, Server } from "../http/product-routes.ts";
+import { pageQuery, readPage, found, IdParams } from "../http/reads.ts";
 import { createInvoice } from "./create-invoice.ts";
 import { InvoiceInput } from "./invoice-input.ts";
 import { payInvoice } from "./pay-invoice.ts";

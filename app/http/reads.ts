@@ -2,7 +2,7 @@ import { Type } from "typebox";
 
 import type { Reader } from "../database/reader.ts";
 import type { Reading } from "../database/transaction.ts";
-import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { Problem } from "./problem.ts";
 
 const defaultLimit = 50;
 
@@ -37,4 +37,35 @@ export function readPage<Item extends { id: string }>(
   const last = items.at(-1);
   const nextCursor = rows.length > limit && last !== undefined ? encodeCursor(page.list, last.id) : null;
   return { items, nextCursor };
+}
+
+const idShape = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/**
+ * Names the place in a list after the row `id`, whoever gave it that id. Opaque to clients; ids that this product gives
+ * sort in order of creation.
+ */
+export function encodeCursor(list: string, id: string): string {
+  // Marked, so that no text that somebody made up passes for an id that this product gave.
+  const mark = idShape.test(id) ? ":" : "=";
+  return Buffer.from(`${list}${mark}${id}`).toString("base64url");
+}
+
+/** Reads a cursor of this list back to the id. Throws Problem `invalid-cursor` (400) for anything else. */
+export function decodeCursor(list: string, cursor: string | undefined): string | undefined {
+  if (cursor === undefined) return undefined;
+  const id = Buffer.from(cursor, "base64url")
+    .toString()
+    .slice(list.length + 1);
+  // Compared after encoding again, since decoding base64 forgives almost anything.
+  if (id !== "" && encodeCursor(list, id) === cursor) return id;
+  throw new Problem(400, "invalid-cursor", "The cursor is not one that this list gave out; start again without it.");
+}
+
+export const IdParams = Type.Object({ id: Type.String() });
+
+/** Gives the thing back when it is there. Throws Problem `not-found` (404) when it is not. */
+export function found<Thing>(thing: Thing | undefined, what: string): Thing {
+  if (thing !== undefined) return thing;
+  throw new Problem(404, "not-found", `There is no ${what}.`);
 }
