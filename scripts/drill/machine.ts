@@ -7,11 +7,11 @@ import { exitCodes } from "../../app/exit-codes.ts";
 import type { BucketConfig } from "../../app/replica/bucket.ts";
 import type { AppBundle } from "../build/bundle-app.ts";
 import { waitFor } from "../verb/wait-for.ts";
-import { findFreePorts } from "./free-ports.ts";
+import { findFreePorts } from "../local/free-ports.ts";
 import { HttpClient } from "./http-client.ts";
-import type { Leftovers } from "./leftovers.ts";
+import type { Leftovers } from "../local/leftovers.ts";
 import type { Target } from "./load.ts";
-import { type Ending, Supervisor, type Units } from "./supervisor.ts";
+import { type Ending, Supervisor, type Units } from "../local/supervisor.ts";
 
 /** What every machine of one drill shares. */
 export type Site = Readonly<{
