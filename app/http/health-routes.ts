@@ -17,9 +17,6 @@ export type WriterHealth = {
 
 type Health = { writer: WriterHealth; replication: Replication; findStartCause: () => string | null };
 
-/** The kit's own paths. They answer without a token: whatever watches the machine has none. */
-export const kitPaths: readonly string[] = ["/up", "/ready"];
-
 const ReadyQuery = Type.Object({ replicated: Type.Optional(Type.String()) });
 
 /**

@@ -12,6 +12,7 @@ import { addHealthRoutes, judgeHealth } from "./health-routes.ts";
 import type { WriterHealth } from "./health-routes.ts";
 import { addHeartbeat } from "./heartbeat.ts";
 import { logRequest } from "./log-request.ts";
+import { addDocument } from "./openapi.ts";
 import { addProductRoutes, type ProductRoutes, type RouteContext, type Server } from "./product-routes.ts";
 import type { Replication } from "./replication.ts";
 import { chooseRequestId } from "./request-id.ts";
@@ -52,6 +53,7 @@ export function buildServer(options: ServerOptions): Server {
       heartbeat,
       () => judgeHealth(health, heartbeat.withinMs ?? replicatedWithinMs).status === "ready",
     );
+  addDocument(server, product);
   addProductRoutes(server, product, { reader, answerWrite });
   return server;
 }
@@ -87,6 +89,8 @@ function createServer(log: FastifyBaseLogger | undefined, closeMs: number): Serv
     clientErrorHandler: (error, socket) => answerParserError(error, socket, connections),
   }).withTypeProvider<TypeBoxTypeProvider>();
   server.setValidatorCompiler(compileValidator);
+  // A response schema is for the types and the document. A check here could only turn a write that is done into a 500.
+  server.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   connections.follow(server.server);
   server.addHook("preClose", (done) => {
     connections.stop();
@@ -96,7 +100,5 @@ function createServer(log: FastifyBaseLogger | undefined, closeMs: number): Serv
 }
 
 function refuseFactory(): never {
-  throw new Error(
-    "Fastify asked for a compiler that is not loaded; a response schema needs setSerializerCompiler first",
-  );
+  throw new Error("Fastify asked for a compiler that is not loaded");
 }

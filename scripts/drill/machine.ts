@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { exitCodes } from "../../app/exit-codes.ts";
 import type { BucketConfig } from "../../app/replica/bucket.ts";
 import type { AppBundle } from "../build/bundle-app.ts";
-import { waitFor } from "../verb/wait-for.ts";
 import { findFreePorts } from "../local/free-ports.ts";
-import { HttpClient } from "./http-client.ts";
 import type { Leftovers } from "../local/leftovers.ts";
-import type { Target } from "./load.ts";
 import { type Ending, Supervisor, type Units } from "../local/supervisor.ts";
+import { waitFor } from "../verb/wait-for.ts";
+import { HttpClient } from "./http-client.ts";
+import type { Target } from "./load.ts";
 
 /** What every machine of one drill shares. */
 export type Site = Readonly<{
