@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 
@@ -36,6 +36,7 @@ async function develop({ fresh, port: wanted }: DevOptions, transcript: Transcri
   const port = await choosePort(wanted ?? place.readSettings().port);
   place.saveSettings({ ...place.readSettings(), port });
   const litestream = await resolveBinary("litestream");
+  rmSync(place.machine.logs, { recursive: true, force: true });
   for (const path of [...Object.values(place.machine), place.store]) mkdirSync(path, { recursive: true, mode: 0o700 });
   const { keys, token, machineId } = place.readSettings();
   await using store = await transcript.step(

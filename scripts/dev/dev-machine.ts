@@ -79,7 +79,9 @@ export class DevMachine implements AsyncDisposable {
   async stop(): Promise<readonly Exit[]> {
     this.#turn += 1;
     await this.#work;
-    return await this.#supervisor.stop(60_000);
+    const exits = await this.#supervisor.stop(60_000);
+    for (const log of Object.values(this.#logs)) log.flush();
+    return exits;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
