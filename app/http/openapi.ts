@@ -36,7 +36,9 @@ async function makeDocument(product: ProductRoutes): Promise<string> {
   scribe.addSchema(Problem);
   await scribe.register(swagger, {
     openapi,
-    refResolver: { buildLocalReference: ({ $id }, _base, _fragment, index) => String($id ?? `schema-${index}`) },
+    refResolver: {
+      buildLocalReference: ({ $id }, _base, _fragment, index) => (typeof $id === "string" ? $id : `schema-${index}`),
+    },
     // This version of OpenAPI is JSON Schema, which has `const`.
     convertConstToEnum: false,
     transform: ({ url, route }) => ({ url, schema: describeRoute(route, openPaths.has(url)) }),
@@ -99,7 +101,7 @@ function describeRoute({ method, schema = {}, config }: RouteOptions, isOpen: bo
   const isRead = ["GET", "HEAD", "OPTIONS"].some((read) => methods.has(read));
   const isWrite = !isRead && config?.answersWrite !== false;
   const given = readSchemas(schema.response);
-  const successes = Object.entries(given).filter(([status]) => /^2/.test(status));
+  const successes = Object.entries(given).filter(([status]) => status.startsWith("2"));
   const answers = successes.length === 0 ? { "2XX": { description: "Done" } } : given;
   return {
     ...schema,
@@ -116,14 +118,16 @@ function readSchemas(response: unknown): Schemas {
 }
 
 function addProperties(own: typeof writeHeaders, given: unknown): object {
-  const properties: unknown = typeof given === "object" && given !== null && "properties" in given && given.properties;
-  return { ...own, ...(given ?? {}), properties: { ...own.properties, ...(properties || {}) } };
+  if (!Value.Check(HeaderSchema, given)) return own;
+  return { ...own, ...given, properties: { ...own.properties, ...given.properties } };
 }
+
+const HeaderSchema = Type.Object({ properties: Type.Record(Type.String(), Type.Unknown()) });
 
 /** A write says what it has reached; 202 is the answer of one that the bucket did not take in time. */
 function describeWrite(answers: Schemas, successes: readonly [string, object][]): Schemas {
   const told = Object.entries(answers).map(([status, answer]) =>
-    /^2/.test(status) ? [status, { ...answer, headers: reached }] : [status, answer],
+    status.startsWith("2") ? [status, { ...answer, headers: reached }] : [status, answer],
   );
   const [[, first] = ["", {}]] = successes;
   const late = { ...first, description: "Committed, not in the bucket yet", headers: notReplicated };
@@ -131,16 +135,16 @@ function describeWrite(answers: Schemas, successes: readonly [string, object][])
 }
 
 function describeProblems(isOpen: boolean): Schemas {
-  const problem = (description: string) => ({
-    description,
-    content: { [problemMediaType]: { schema: { $ref: "Problem#" } } },
-  });
   return {
-    400: problem("The request is not understood; `errors` lists the fields"),
-    ...(!isOpen && { 401: problem("No token, or one that is not known here") }),
-    "4XX": problem("Refused; `type` says why"),
-    "5XX": problem("Not done, or not known to be done; `type` says which"),
+    400: describeProblem("The request is not understood; `errors` lists the fields"),
+    ...(!isOpen && { 401: describeProblem("No token, or one that is not known here") }),
+    "4XX": describeProblem("Refused; `type` says why"),
+    "5XX": describeProblem("Not done, or not known to be done; `type` says which"),
   };
+}
+
+function describeProblem(description: string): object {
+  return { description, content: { [problemMediaType]: { schema: { $ref: "Problem#" } } } };
 }
 
 const NullBody = Type.Object({

@@ -57,8 +57,8 @@ const lateLibrary = "@fastify/swagger";
 /** What the app imports only when it needs it stays in a file of its own: 380 KB that no start has to read. */
 const loadLate: Plugin = {
   name: "load-late",
-  setup: ({ onResolve }) => {
-    onResolve({ filter: new RegExp(`^${lateLibrary}$`) }, ({ kind }) =>
+  setup: (bundle) => {
+    bundle.onResolve({ filter: new RegExp(`^${lateLibrary}$`) }, ({ kind }) =>
       kind === "dynamic-import" ? { path: "./openapi-library.mjs", external: true } : null,
     );
   },

@@ -14,7 +14,7 @@ const product: Product = {
     pagesProduct.addRoutes(server, context);
     server.get("/open", { schema: { response: { 200: Answer } } }, async () => ({ name: "open" }));
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a product answers is not what it says
-    server.get("/other", { schema: { response: { 200: Answer } } }, async () => ({ title: 1n > 0 }) as never);
+    server.get("/other", { schema: { response: { 200: Answer } } }, async () => ({ title: true }) as never);
     server.post("/session", { config: { answersWrite: false } }, async () => ({}));
     server.register(async (child) => {
       child.get("/in-a-plugin", { schema: { response: { 200: Answer } } }, async () => ({ name: "plugin" }));
@@ -29,6 +29,8 @@ type Operation = {
   responses: Record<string, { headers?: object; content?: object }>;
   security?: unknown[];
 };
+
+const named = (operation?: Operation) => (operation?.parameters ?? []).map(({ name }) => name);
 
 const readDocument = async (server: TestServer) => {
   const answer = await server.call("GET", "/openapi.json");
@@ -65,7 +67,6 @@ test("the document tells of the token, of problems, and what a write promises", 
     components: { securitySchemes: { bearer: { type: "http", scheme: "bearer" } }, schemas: { Problem: {} } },
   });
   const write = paths["/pages"]?.["post"];
-  const named = (operation?: Operation) => (operation?.parameters ?? []).map(({ name }) => name);
   expect(named(write)).toEqual(["Durability", "Idempotency-Key"]);
   expect(write?.responses).toMatchObject({
     202: { headers: { Durability: {}, "Lifeboat-Not-Replicated": {} } },
@@ -76,9 +77,7 @@ test("the document tells of the token, of problems, and what a write promises", 
   });
   expect(named(paths["/pages"]?.["get"])).toEqual(["cursor", "limit"]);
   // It says of itself that it is no write, and this one is open.
-  expect([named(paths["/session"]?.["post"]), Object.keys(paths["/session"]?.["post"]?.responses ?? {})]).not.toContain(
-    "202",
-  );
+  expect(paths["/session"]?.["post"]?.responses).not.toHaveProperty("202");
   expect(named(paths["/session"]?.["post"])).toEqual([]);
   expect(paths["/open"]?.["get"]).toMatchObject({ security: [] });
   expect(paths["/open"]?.["get"]?.responses).not.toHaveProperty("401");

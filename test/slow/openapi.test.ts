@@ -65,24 +65,40 @@ test("schemathesis, led by the document, finds no answer that breaks a promise, 
   const operations = Object.values<object>(JSON.parse(document).paths).flatMap((item) => Object.keys(item)).length;
   const file = join(directory, "openapi.json");
   writeFileSync(file, document);
-  const report = join(directory, "report.ndjson");
   const words = [
-    ...["-m", "schemathesis.cli", "run", file, "--url", url, "--header", `Authorization: Bearer ${token}`],
-    ...["--checks", checks.join(","), "--max-time", String(seconds), "--seed", "7", "--request-timeout", "20"],
-    ...["--report", "ndjson", "--report-ndjson-path", report, "--output-truncate", "false"],
+    "-m",
+    "schemathesis.cli",
+    "run",
+    file,
+    "--url",
+    url,
+    "--header",
+    `Authorization: Bearer ${token}`,
+    "--checks",
+    checks.join(","),
+    "--max-time",
+    String(seconds),
+    "--seed",
+    "7",
+    "--request-timeout",
+    "20",
   ];
-  const { code, said } = await run(schemathesis, words);
-  expect(code, said).toBe(0);
+  // Not the exit code: it is 1 also where schemathesis cannot make up a value for a pattern with \p{…}.
+  const said = await run(schemathesis, words);
+  const [, generated = "0", passed = ""] = /(\d+) generated, (\d+) passed/.exec(said) ?? [];
+  expect(said).not.toContain("failed");
+  expect(Number(generated), said).toBeGreaterThan(100);
+  expect(passed, said).toBe(generated);
   expect(operations).toBeGreaterThan(1);
   expect(said).toMatch(new RegExp(`Tested:\\s+${operations}\\b`));
 });
 
 /** It tells what it found on stdout. */
-async function run(program: string, words: readonly string[]): Promise<{ code: number | null; said: string }> {
+async function run(program: string, words: readonly string[]): Promise<string> {
   const env = { ...process.env, NO_COLOR: "1", COLUMNS: "120" };
   const child = spawn(program, words, { cwd: directory, env, stdio: ["ignore", "pipe", "inherit"], timeout: 240_000 });
   const ended = once(child, "close");
   const said = await text(child.stdout);
   await ended;
-  return { code: child.exitCode, said };
+  return said;
 }
