@@ -95,6 +95,7 @@ test("the kit knows the product by its door alone", () => {
     "scripts/build/build-release.ts",
     "scripts/drill/author.ts",
     "scripts/drill/facts.ts",
+    "test/slow/dev.test.ts",
   ]);
 });
 

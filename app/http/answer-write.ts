@@ -14,16 +14,21 @@ import { readDurability, readIdempotency } from "./write-headers.ts";
  * What a route wants written, the status when all that was asked for has been reached, and the durability for requests
  * that do not say, where the server's default is not enough.
  */
-type Write<Input> = { command: Command<Input>; input: Input; status: 200 | 201; durability?: Durability };
+type Write<Input, Result> = {
+  command: Command<Input, Result>;
+  input: Input;
+  status: 200 | 201;
+  durability?: Durability;
+};
 
 /** The part of the writer that answers need. */
 export type WriteExecutor = Pick<Writer, "execute">;
 
-export type AnswerWrite = <Input>(
+export type AnswerWrite = <Input, Result>(
   request: FastifyRequest,
   reply: FastifyReply,
-  write: Write<Input>,
-) => Promise<unknown>;
+  write: Write<Input, Result>,
+) => Promise<Result>;
 
 type WriteAnswerOptions = { writer: WriteExecutor; replication: Replica; config: ServerConfig };
 

@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import { Type, type TSchema } from "typebox";
 
 import type { Reader } from "../database/reader.ts";
 import type { Reading } from "../database/transaction.ts";
@@ -11,6 +11,12 @@ export const pageQuery = {
   cursor: Type.Optional(Type.String()),
   limit: Type.Optional(Type.String({ pattern: "^(?:[1-9][0-9]{0,2}|1000)$" })),
 };
+
+/** The schema of a page, for the answers of a list. */
+export function pageOf<Item extends TSchema>(item: Item) {
+  const nextCursor = Type.Union([Type.String(), Type.Null()]);
+  return Type.Object({ items: Type.Array(item), nextCursor }, { additionalProperties: false });
+}
 
 /** A slice of a list in order of creation: at most `limit` rows that come after the id `after`. */
 export type Slice = { after: string | undefined; limit: number };

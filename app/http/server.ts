@@ -11,6 +11,7 @@ import { Connections } from "./connections.ts";
 import { guardRequests } from "./guard-requests.ts";
 import { addHealthRoutes, judgeHealth, type WriterHealth, type Replica } from "./health-routes.ts";
 import { addHeartbeat } from "./heartbeat.ts";
+import { addDocument } from "./openapi.ts";
 import { answerFailure, answerNoRoute } from "./problem.ts";
 import { addProductRoutes, type ProductRoutes, type RouteContext, type Server } from "./product-routes.ts";
 import { compileValidator } from "./schema-validator.ts";
@@ -50,6 +51,7 @@ export function buildServer(options: ServerOptions): Server {
       heartbeat,
       () => judgeHealth(health, heartbeat.withinMs ?? replicatedWithinMs).status === "ready",
     );
+  addDocument(server, product);
   addProductRoutes(server, product, { reader, answerWrite });
   return server;
 }
@@ -85,6 +87,8 @@ function createServer(log: FastifyBaseLogger | undefined, closeMs: number): Serv
     clientErrorHandler: (error, socket) => answerParserError(error, socket, connections),
   }).withTypeProvider<TypeBoxTypeProvider>();
   server.setValidatorCompiler(compileValidator);
+  // A response schema is for the types and the document. A check here could only turn a write that is done into a 500.
+  server.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   connections.follow(server.server);
   server.addHook("preClose", (done) => {
     connections.stop();
@@ -94,9 +98,7 @@ function createServer(log: FastifyBaseLogger | undefined, closeMs: number): Serv
 }
 
 function refuseFactory(): never {
-  throw new Error(
-    "Fastify asked for a compiler that is not loaded; a response schema needs setSerializerCompiler first",
-  );
+  throw new Error("Fastify asked for a compiler that is not loaded");
 }
 
 /** Takes over a caller's X-Request-Id when it is short and harmless in a log, and makes one otherwise. */
