@@ -168,12 +168,14 @@ test("the command of docs/cloud.md makes the policy of whoever runs `up`", async
   const { endpoint, region, accessKeyId, secretAccessKey } = store.access;
   const env = {
     ...process.env,
-    AWS_ENDPOINT_URL: endpoint,
     AWS_DEFAULT_REGION: region,
     AWS_ACCESS_KEY_ID: accessKeyId,
     AWS_SECRET_ACCESS_KEY: secretAccessKey,
   };
-  const { stdout } = await promisify(execFile)("/bin/sh", ["-euc", command ?? ""], { cwd: root, env });
+  const { stdout } = await promisify(execFile)("/bin/sh", ["-euc", `${command} --endpoint-url ${endpoint}`], {
+    cwd: root,
+    env,
+  });
   expect(JSON.parse(stdout)).toMatchObject({ Policy: { PolicyName: "lifeboat-up", IsAttachable: true } });
 });
 
