@@ -69,7 +69,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "litestream restore -config -o -txid": ["test/printed/by-hand.test.ts", "readCode(/^litestream restore/)"],
   "litestream restore -integrity-check -o": ["test/infra/least-rights.test.ts", "renderRestoreCommand("],
   "curl --aws-sigv4 -fsS": ["test/infra/least-rights.test.ts", "renderRestoreCommand("],
-  "curl -sS": ["test/printed/readme.test.ts", 'readBlock("curl -sS ")'],
+  "curl -sS": ["test/service/first-request.test.ts", 'readBlock("curl -sS ")'],
   printf: ["test/printed/by-hand.test.ts", "readCode(/^printf/)"],
   "openssl rand -hex": ["test/engine/readme.test.ts", 'readBlock("npm run up")'],
   "openssl s_client -connect": ["test/boot/boot-tls.test.ts", "/`(openssl .*)`/"],
