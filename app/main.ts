@@ -46,7 +46,7 @@ async function serve(config: AppConfig, log: Logger): Promise<number> {
     if (endings.fencedBy !== null) return await leaveFenced(life, endings.fencedBy);
     const refused = findRefusal(error);
     if (refused === undefined) throw error;
-    const next = "correct the release, and deploy it: npm run up; by hand: docs/by-hand.md";
+    const next = "correct the release, and deploy it: npm run up; by hand: docs/runbooks/by-hand.md";
     log.error({ cause: refused.message, next }, "the migrations are refused; another start would end the same way");
     return exitCodes.refused;
   }

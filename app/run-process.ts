@@ -18,7 +18,7 @@ export async function runProcess(main: (config: AppConfig, log: Logger) => Promi
     config = readConfig(process.env);
   } catch (error) {
     if (!(error instanceof ConfigFault)) throw error;
-    process.stderr.write(`${error.message}; when that is right: npm run up; by hand: docs/by-hand.md\n`);
+    process.stderr.write(`${error.message}; when that is right: npm run up; by hand: docs/runbooks/by-hand.md\n`);
     process.exit(exitCodes.config);
   }
   const output = destination({ dest: 1, sync: false });

@@ -30,7 +30,8 @@ export type BootFacts = {
 };
 
 /** How a refused boot is run again. By hand it has no unit. */
-const bootAgain = "boot again (on the machine: systemctl restart lifeboat-bootstrap; by hand: docs/by-hand.md)";
+const bootAgain =
+  "boot again (on the machine: systemctl restart lifeboat-bootstrap; by hand: docs/runbooks/by-hand.md)";
 
 /** `next`: what resolves it. How boot is run again after that, BootRefused says. */
 export type Refusal = { act: "refuse"; row: number; cause: string; next: string };

@@ -87,7 +87,7 @@ const check = "check endpoint, bucket, region and key of the store";
 
 const advices: Partial<Record<BucketFault, string>> = {
   unsupported:
-    "this store does not know a call that Lifeboat needs; use one that does (docs/cloud.md names those that were tried)",
+    "this store does not know a call that Lifeboat needs; use one that does (docs/guide/cloud.md names those that were tried)",
   "never-matches":
     "this store takes no conditional write (PUT with If-Match), without which no claim can be won; use one that honours them, or a newer version of this one",
   "object-locked":

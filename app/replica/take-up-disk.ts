@@ -11,7 +11,7 @@ import { readMark, writeMark, type Mark } from "./mark.ts";
 import { parseJson } from "./parse-json.ts";
 
 /** Boot and what follows it. The bootstrap alone would leave a boot that has once succeeded as it is. */
-export const startBoot = "on the machine: systemctl restart lifeboat.target; by hand: docs/by-hand.md";
+export const startBoot = "on the machine: systemctl restart lifeboat.target; by hand: docs/runbooks/by-hand.md";
 
 const ReplicatedSchema = Type.Object({ run: Type.String(), txid: Type.String() });
 

@@ -19,7 +19,7 @@ test("each row from 3 to 11 decides something", () => {
 });
 
 test("every refusal ends with the command that runs boot again", () => {
-  const command = "(on the machine: systemctl restart lifeboat-bootstrap; by hand: docs/by-hand.md)";
+  const command = "(on the machine: systemctl restart lifeboat-bootstrap; by hand: docs/runbooks/by-hand.md)";
   expectAlways(
     (_facts: BootFacts, plan: BootPlan) =>
       plan.act !== "refuse" || new BootRefused(plan).refusal.next === `${plan.next}, then boot again ${command}`,

@@ -158,9 +158,10 @@ describe("the command on the recovery card, with nothing but curl and Litestream
   });
 });
 
-test("the command of docs/cloud.md makes the policy of whoever runs `up`", async ({ skip }) => {
+test("the command of docs/guide/cloud.md makes the policy of whoever runs `up`", async ({ skip }) => {
   const root = join(import.meta.dirname, "../..");
-  const [, command] = /`(aws iam create-policy [^`]+)`/.exec(readFileSync(join(root, "docs/cloud.md"), "utf8")) ?? [];
+  const [, command] =
+    /`(aws iam create-policy [^`]+)`/.exec(readFileSync(join(root, "docs/guide/cloud.md"), "utf8")) ?? [];
   expect(command).toBeDefined();
   // IAM's limit of a managed policy, which SeaweedFS does not have.
   expect(readFileSync(join(root, "docs/iam-policy.json"), "utf8").replaceAll(/\s/g, "").length).toBeLessThan(6_144);

@@ -15,9 +15,11 @@ import { findFreePorts } from "../../scripts/local/free-ports.ts";
 import { startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { waitFor } from "../../scripts/verb/wait-for.ts";
 
-// Whoever has no Pulumi types what docs/by-hand.md says, in its order: on a real store, with the real Litestream.
+// Whoever has no Pulumi types what these pages say, in their order: on a real store, with the real Litestream.
 const root = dirname(dirname(import.meta.dirname));
-const page = readFileSync(join(root, "docs/by-hand.md"), "utf8");
+const pages = ["by-hand.md", "before-a-migration.md"]
+  .map((name) => readFileSync(join(root, "docs/runbooks", name), "utf8"))
+  .join("\n");
 const token = "a-token-that-was-made-by-hand";
 
 let folder: string;
@@ -52,12 +54,12 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => cleanup.disposeAsync());
 
-/** The code of the page that looks like this. Throws when there is none, or more than one. */
+/** The code of the pages that looks like this. Throws when there is none, or more than one. */
 function readCode(pattern: RegExp): string {
-  const found = [...page.matchAll(/`([^`\n]+)`/g)].flatMap(([, code = ""]) => (pattern.test(code) ? [code] : []));
+  const found = [...pages.matchAll(/`([^`\n]+)`/g)].flatMap(([, code = ""]) => (pattern.test(code) ? [code] : []));
   const [code] = found;
   if (code === undefined || found.length > 1)
-    throw new Error(`docs/by-hand.md has ${found.length} lines like ${pattern}`);
+    throw new Error(`the runbooks have ${found.length} lines like ${pattern}`);
   return code;
 }
 

@@ -19,6 +19,7 @@ const programs: Record<string, string> = {
   "cloud-init": "[a-z]+ -",
   ssh: "-|\\S+@",
   dd: "\\w+=",
+  mkdir: "[-\\w./]+/",
   mount: "[-/]",
   umount: "[-/]",
   curl: "-",
@@ -63,7 +64,7 @@ function readLine(at: string, line: string): PrintedCommand[] {
 
 /** The first words of all code in a document: what somebody types begins with one. */
 export function findFirstWords(): { at: string; word: string }[] {
-  const documents = listFiles().filter((path) => /^(docs\/[^/]*|README)\.md$/.test(path));
+  const documents = listFiles().filter((path) => /^(docs\/(?!decisions\/).*|README)\.md$/.test(path));
   return documents.flatMap((path) => {
     const content = readFileSync(join(root, path), "utf8");
     const blocks = [...content.matchAll(/^```\n([^]*?)\n```$/gm)].flatMap(([, block = ""]) => block.split("\n"));

@@ -57,6 +57,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
     '"restart", "lifeboat-bootstrap.service"',
   ],
   "systemctl stop lifeboat.target": ["test/machine/bring-up.test.ts", "systemctl stop lifeboat.target && umount /data"],
+  mkdir: ["test/slow/another-product.test.ts", 'mkdirSync(join(directory, "app/service"))'],
   umount: ["test/machine/bring-up.test.ts", "systemctl stop lifeboat.target && umount /data"],
   dd: ["test/machine/network.test.ts", "/: (dd .*), then on the machine:"],
   "journalctl -u": ["test/machine/bootstrap.test.ts", "/see: (journalctl .*)\\)/"],

@@ -14,7 +14,7 @@ const Statement = Type.Object({
 });
 const PolicySchema = Type.Object({ Version: Type.Literal("2012-10-17"), Statement: Type.Array(Statement) });
 
-/** The policy that docs/cloud.md gives to whoever runs `up`. */
+/** The policy that docs/guide/cloud.md gives to whoever runs `up`. */
 export const operatorPolicy: Static<typeof PolicySchema> = Value.Parse(
   PolicySchema,
   JSON.parse(readFileSync(join(import.meta.dirname, "../../../docs/iam-policy.json"), "utf8")),
