@@ -8,8 +8,7 @@ import { runProcess } from "./run-process.ts";
 await runProcess(boot);
 
 /**
- * Restore on boot: a oneshot that runs before Litestream and the app, and ends in an exit code that the supervisor
- * obeys.
+ * Restores on boot: a oneshot that runs before Litestream and the app. Its exit code tells the supervisor what to do.
  */
 async function boot({ machine }: AppConfig, log: Logger): Promise<number> {
   const report = await bootMachine(machine, { log });

@@ -22,18 +22,18 @@ import { firstBackoffMs, surveyAndDecide } from "./survey-and-decide.ts";
 import type { Survey } from "./survey.ts";
 
 export type BootOptions = {
-  /** Told of everything that is worth a log line. */
+  /** Gets every event that deserves a log line. */
   log: Log;
   /** Called after each step is done; tests kill the process here. */
   afterStep?: (step: string) => void;
-  /** Replaces limits of bootLimits. */
+  /** Overrides single limits of bootLimits. */
   limits?: Partial<BootLimits>;
 };
 
 /**
- * Boots a machine: survey, decide, carry out. Ends with a database that this machine may serve and litestream.yml for
- * its epoch, or with a refusal. Never guesses "empty". Returns a report for every normal outcome; throws for what a
- * restart may cure (DirectoryInUse, BucketError, RestoreFailed).
+ * Boots a machine: survey, decide, carry out. It ends with a database that this machine may serve and a litestream.yml
+ * for its epoch, or with a refusal. It never guesses that there is no data. Returns a report for every normal outcome.
+ * Throws for what a restart may cure (DirectoryInUse, BucketError, RestoreFailed).
  */
 export async function bootMachine(machine: Machine, options: BootOptions): Promise<BootReport> {
   const limits = { ...bootLimits, ...options.limits };
@@ -75,8 +75,8 @@ const emptyReport = {
 type Settling = { bucket: Bucket; machine: Machine; step: Step; limits: BootLimits; log: Log };
 
 /**
- * Surveys, decides and carries out. A claim that nobody won is judged anew here: head may say something else by now. So
- * is one that the store denied while the key's policy may still be on its way: what is denied has written nothing.
+ * Surveys, decides and carries out. Surveys again when the claim had no winner, because head may have changed, and when
+ * the store denied the claim while the key's policy may still be spreading: a denied request wrote nothing.
  */
 async function settleBoot({ step, ...asking }: Settling): Promise<Partial<BootReport>> {
   const { bucket, machine, limits, log } = asking;
@@ -98,9 +98,9 @@ async function settleBoot({ step, ...asking }: Settling): Promise<Partial<BootRe
 }
 
 /**
- * The next run is on the disk before head names it, beside the last one, so that a crash in between leads the next boot
- * to either. The clean stop is forgotten first: a copy of this disk that still told of it would resume too. Throws
- * ClaimUnsettled, BucketError.
+ * Writes the next run to the mark before head names it, and keeps the last run beside it, so that the next boot can
+ * resume after a crash at any point. The clean stop is erased first: a copy of this disk that still had it would resume
+ * too. Throws ClaimUnsettled, BucketError.
  */
 async function resume(bucket: Bucket, machine: Machine, { facts, seen }: Survey): Promise<Partial<BootReport>> {
   if (facts.mark === null || seen === null) throw new Error("a resume without mark or head was planned");
@@ -119,7 +119,7 @@ function toOutcome(machine: Machine, error: unknown): Partial<BootReport> {
   if (error instanceof BootRefused) return { outcome: "refused", ...error.refusal };
   if (error instanceof ClaimLost)
     return { outcome: "lost", cause: error.message, next: "nothing: the other machine serves" };
-  // A full disk is no sick store, and a restart would end the same way.
+  // A full disk is not a failure of the store, and a restart would end the same way.
   if (error instanceof Error && isOutOfSpace(error))
     return toOutcome(machine, new BootRefused({ row: null, ...tellFullDisk(machine, error.message) }));
   const advice = adviseOnStore(error);
@@ -140,9 +140,7 @@ function stepper(steps: BootStep[], options: BootOptions): Step {
   };
 }
 
-/**
- * The copy in the bucket is for people; when it cannot be written, the outcome stands all the same and the log says so.
- */
+/** The copy in the bucket is for people. When it cannot be written, the outcome stands and the log says so. */
 async function publish(bucket: Bucket, machine: Machine, report: BootReport, options: BootOptions): Promise<void> {
   writeBootReport(machine, report);
   try {

@@ -28,26 +28,26 @@ type ClaimContext = {
 };
 
 /**
- * Claims head, then restores: the order is the point, for what was acknowledged at `bucket` was uploaded before any
- * later claim. A crash after any step leads the next boot to the same content. Throws ClaimLost, ClaimUnsettled,
+ * Claims head first, then restores. The order matters: whatever was acknowledged at `bucket` was uploaded before any
+ * later claim. After a crash at any step the next boot ends with the same content. Throws ClaimLost, ClaimUnsettled,
  * BootRefused, BucketError.
  */
 export async function carryOutClaim(context: ClaimContext): Promise<Partial<BootReport>> {
   const { bucket, machine, survey, plan, step, limits, log } = context;
   const patiently = patienceOf(limits);
   const probing = () => patiently(() => probeConditionalWrites(bucket, machine.machineId));
-  // The first claim proves nothing about If-Match, and no restore hides the probe's time: a store that cannot be used is
-  // told before anything is claimed. A later claim is a proof itself.
+  // The first claim does not prove that the store honours If-Match, and there is no restore to run the probe beside. So
+  // probe first, and report an unusable store before anything is claimed. A later claim is a proof in itself.
   const probed = survey.seen === null ? await step("probe", probing) : null;
   const { head } = await step("claim", () => claimHead(bucket, machine, { seen: survey.seen, plan }));
   const { row, parent, content: planned } = plan;
   log.info({ epoch: head.epoch, row, parent: parent?.epoch ?? null, content: planned }, "claimed");
-  // Settled, not raced: a probe that fails must not leave a restore running behind it.
+  // Wait for both: a probe that fails must not leave a restore running.
   const [install, probe] = await Promise.allSettled([installWithRetry(context), probed ?? probing()]);
   if (install.status === "rejected") throw install.reason;
   if (probe.status === "rejected" && !mayPass(probe.reason)) throw probe.reason;
   const installed = install.value;
-  // A restore waits longer for a store that fails than a probe does.
+  // The restore waits longer for a failing store than the probe does, so probe again.
   const fence = probe.status === "rejected" ? await probing() : probe.value;
   const { content, restoredTxid, sequence } = installed;
   const note = { epoch: head.epoch, parent, content, restoredTxid, commitSequence: sequence };
@@ -66,7 +66,7 @@ export async function carryOutClaim(context: ClaimContext): Promise<Partial<Boot
   };
 }
 
-/** Waits for what may pass by itself; a right that a new key does not have yet, for a shorter time. */
+/** Retries temporary failures, and for a shorter time a right that a new key does not have yet. */
 function patienceOf({
   unknownKeyMs,
   storeWaitMs,
@@ -77,9 +77,9 @@ function patienceOf({
 }
 
 /**
- * The dead machine's Litestream may still compact under our restore (a file is gone when it is opened): the next try
- * lists anew. While the store is what fails, boot waits, as in row 1. It refuses only when the last restore failed
- * between two readings of the whole replica that the store answered well: then the replica is what is wrong.
+ * The dead machine's Litestream may still compact during our restore, so that a file is gone when it is opened. The
+ * next try lists again. While the store fails, boot waits, as in row 1. It refuses only when the last restore failed
+ * between two complete reads of the replica that the store answered well: then the replica is at fault.
  */
 async function installWithRetry(context: ClaimContext): Promise<Installed> {
   const { machine, survey, plan, step, limits, log } = context;
@@ -105,21 +105,21 @@ async function installWithRetry(context: ClaimContext): Promise<Installed> {
       log.warn({ row: 1, cause: fault, backoffMs }, "the store fails under the restore, waiting");
       await sleep(backoffMs);
       backoffMs = Math.min(backoffMs * 2, limits.maxBackoffMs);
-      // What failed by the store's fault is no sign against the replica.
+      // A failure of the store says nothing about the replica.
       attempt = 0;
     }
   }
 }
 
 /**
- * Litestream lists the replica too, level by level, and shows no progress meanwhile: a store that needs its time for a
- * listing is no restore that hangs.
+ * Litestream lists the replica too, level by level, without progress in the meantime. A store that lists slowly must
+ * not look like a restore that hangs.
  */
 function patientLimits({ bucket, limits }: ClaimContext): BootLimits {
   return { ...limits, restoreStallMs: Math.max(limits.restoreStallMs, 3 * bucket.longestListMs()) };
 }
 
-/** What the store refuses for good while we read the replica ourselves is told beside Litestream's words. */
+/** Adds a final error of the store, found by reading the replica ourselves, to Litestream's own message. */
 async function findStoreFaultOrRefuse(context: ClaimContext, failed: RestoreFailed): Promise<string | null> {
   const { bucket, plan, limits } = context;
   try {
@@ -133,9 +133,9 @@ async function findStoreFaultOrRefuse(context: ClaimContext, failed: RestoreFail
 const readersAtOnce = 8;
 
 /**
- * Reads every file of an epoch as a restore would, and returns the fault that may pass which the store shows on the way;
- * null when the store gives them all. For words that leave it open: an early end is a torn connection or a file cut in
- * half. Throws BucketError for a fault that is final.
+ * Reads every file of an epoch as a restore does. Returns the temporary fault that the store shows on the way, or null
+ * when it delivers everything. Needed for ambiguous messages of Litestream: an unexpected end can be a broken
+ * connection or a truncated file. Throws BucketError for a final fault.
  */
 async function findStoreFault(bucket: Bucket, epoch: string, limits: BootLimits): Promise<string | null> {
   try {

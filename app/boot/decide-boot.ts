@@ -7,40 +7,39 @@ import { type Mark, isStoppedAt, sawRun } from "../replica/mark.ts";
 /** What boot knows once the store has answered and the sentinel was right. */
 export type BootFacts = {
   machine: string;
-  /** What this machine was called by older releases, and wrote into its mark and into head. */
+  /** The name that older releases gave this machine and wrote into its mark and into head. */
   formerMachine?: string;
   bootId: string;
   head: Head | null;
-  /** Anything at all under `epochs/`. */
+  /** Whether there is any object under `epochs/`. */
   epochsExist: boolean;
   /** The replica of head's epoch; `empty` without a head. */
   chain: Chain;
   /**
-   * The replica of the epoch that head names as its parent; looked at only while head opens without a base, else
+   * The replica of the epoch that head names as its parent. Read only while head is opening without a base, else
    * `empty`.
    */
   parentChain: Chain;
-  /** `foreign`: it holds something, and no mark says that it is ours. */
+  /** `foreign`: it holds data, and no mark says that it is ours. */
   database: "absent" | "present" | "foreign";
   mark: Mark | null;
   /** The newest TXID that Litestream has staged on this disk, 16 hex digits. */
   stagedTxid: string | null;
-  /** Where the volume's database stands; null when it is not of head's epoch, or cannot be read. */
+  /** Commit sequence of the volume's database. Null when it is not of head's epoch, or cannot be read. */
   position: CommitSequence | null;
 };
 
-/** How a refused boot is run again. By hand it has no unit. */
+/** The command that boots again. Without systemd there is no unit. */
 const bootAgain =
   "boot again (on the machine: systemctl restart lifeboat-bootstrap; by hand: docs/runbooks/by-hand.md)";
 
-/** `next`: what resolves it. How boot is run again after that, BootRefused says. */
+/** `next` is what resolves it. BootRefused adds the command that boots again. */
 export type Refusal = { act: "refuse"; row: number; cause: string; next: string };
 export type BootPlan = Refusal | { act: "resume"; row: 3 } | Claim;
 
 /**
- * The boot table of docs/decisions/0003: facts in, plan out, rows tried in order, nothing touched.
- * Rows 1 and 2 (the store itself) are decided while the facts are gathered. Checked by the model in test/model: change
- * both together.
+ * The boot table of docs/decisions/0003, as a pure function: rows are tried in order. Rows 1 and 2, about the store
+ * itself, are decided while the facts are gathered. The model in test/model checks the table: change both together.
  */
 export function decideBoot(facts: BootFacts): BootPlan {
   const { head, mark } = facts;
@@ -74,7 +73,7 @@ function decideWithoutHead(facts: BootFacts): BootPlan {
   return { act: "claim", row: 5, parent: null, content: "fresh", replaces: [] };
 }
 
-/** To start empty beside somebody's database would look as if it had been lost. */
+/** Starting with an empty database beside somebody's data would look like a loss. */
 function refuseForeign(row: number): Refusal {
   return {
     act: "refuse",
@@ -85,8 +84,8 @@ function refuseForeign(row: number): Refusal {
 }
 
 /**
- * Whether a name stands for this machine. Its former one too: a machine that learns its provider's id is no other, so
- * it goes on where it was, and when it was replaced in between it stays down.
+ * Whether a name stands for this machine. The former name counts too: a machine that learns its provider's id is the
+ * same machine. It resumes where it was, and stays down when it was replaced in between.
  */
 function isNameOf({ machine, formerMachine }: Pick<BootFacts, "machine" | "formerMachine">, name: string): boolean {
   return name === machine || name === formerMachine;
@@ -101,8 +100,9 @@ function mayResume(facts: BootFacts, head: Head): boolean {
 }
 
 /**
- * Whether the disk, with its database at this position, is as a clean stop left it, and the bucket holds nothing later:
- * else one of them went back in time. Then a resume needs no proof of Litestream's, and a comparison no restore.
+ * Whether the disk, with its database at this position, is as a clean stop left it, and the bucket holds nothing later.
+ * Otherwise one of the two went back in time. When it is, a resume needs no proof from Litestream's files, and a
+ * comparison needs no restore.
  */
 export function isAsStopped({ chain, mark }: BootFacts, position: CommitSequence | null): boolean {
   const stopped = mark?.cleanStop ?? null;
@@ -110,8 +110,8 @@ export function isAsStopped({ chain, mark }: BootFacts, position: CommitSequence
 }
 
 /**
- * Litestream stages each file on the disk before it uploads it, so a bucket that has come further tells of a disk that
- * was put back. A living epoch without a single file proves nothing.
+ * Litestream stages each file on the disk before it uploads it. So when the bucket is further than the staged files, an
+ * older disk was put back. A living epoch without any file proves nothing.
  */
 function isUpToDate({ chain, stagedTxid }: BootFacts, head: Head): boolean {
   const newestTxid = newestOf(chain);
@@ -170,16 +170,16 @@ function decideWithoutBase(facts: BootFacts, head: Head): BootPlan {
 }
 
 /**
- * Whether the volume's database is of this epoch's newest run, so that the commit sequence may compare both. A copy
- * from an earlier run can have gone its own way since: then only the bucket counts.
+ * Whether the volume's database is of this epoch's newest run, so that commit sequences can be compared. A copy from an
+ * earlier run may have diverged: then only the bucket counts.
  */
 function isOf({ database, mark }: BootFacts, parent: Parent): boolean {
   return database === "present" && mark?.nonce === parent.nonce && sawRun(mark, runOf(parent));
 }
 
 /**
- * Boot will not go on, and another start would end the same way: the row of the table if there is one, the cause, and what to
- * do next, down to the command that boots again.
+ * Boot will not go on, and another start would end the same way. Holds the row of the table if there is one, the cause,
+ * and the next steps including the command that boots again.
  */
 export class BootRefused extends Error {
   override readonly name = "BootRefused";

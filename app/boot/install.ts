@@ -24,15 +24,15 @@ export type Installed = {
 type Context = { machine: Machine; facts: BootFacts; plan: Claim; step: Step; limits: BootLimits };
 
 /**
- * Puts the content that the plan asks for at the database's place: what wins has passed quick_check, whatever else lay
- * there is in quarantine, and Litestream's staged files of the earlier life are gone. Throws BootRefused when content
- * is damaged or histories diverge, RestoreFailed.
+ * Puts the content that the plan asks for in the database's place. The winner has passed quick_check, everything else
+ * that lay there is in quarantine, and the staged files of the earlier epoch are gone. Throws BootRefused when the
+ * content is damaged or histories diverge, and RestoreFailed.
  */
 export async function installDatabase(context: Context): Promise<Installed> {
   const installed = await chooseContent(context);
   const { litestreamState, dataDirectory } = context.machine.files;
   await context.step("staged files", () => {
-    // Files that a dead history staged would be uploaded into the new epoch's prefix.
+    // Otherwise Litestream would upload the old epoch's staged files under the new epoch's prefix.
     rmSync(litestreamState, { recursive: true, force: true });
     fsyncPath(dataDirectory);
   });
@@ -55,14 +55,14 @@ async function chooseContent(context: Context): Promise<Installed> {
 }
 
 /**
- * The newer of the volume's database and the replica wins by commit sequence; a tie goes to the volume; equal sequence
- * with unequal token is a divergence.
+ * The newer of the volume's database and the replica wins, by commit sequence. A tie goes to the volume. An equal
+ * sequence with different tokens is a divergence.
  */
 async function compare(context: Context): Promise<Installed> {
   const volume = await context.step("check volume", () => inspectOrNull(context.machine.files.database));
   if (volume !== null && isAsStopped(context.facts, volume)) return keepVolume(context, volume);
   const replica = await restoreAndCheck(context);
-  // A damaged volume is a lost volume: what it had beyond the replica cannot be told any more.
+  // A damaged volume counts as lost: whatever it had beyond the replica cannot be known any more.
   if (volume === null) return installRestored(context, replica);
   if (volume.sequence === replica.sequence.sequence && volume.token !== replica.sequence.token) {
     throw refuse(
@@ -74,7 +74,7 @@ async function compare(context: Context): Promise<Installed> {
   return volume.sequence >= replica.sequence.sequence ? keepVolume(context, volume) : installRestored(context, replica);
 }
 
-/** The empty database is made here and nowhere else: from now on a missing file is a loss, never a start. */
+/** The only place that makes an empty database. From now on a missing file is a loss and never a fresh start. */
 async function installFresh({ machine, facts, step }: Context): Promise<Installed> {
   const quarantined = await step("install", () => {
     const folder = setAside(machine.files, facts.mark);
@@ -132,7 +132,7 @@ async function restoreAndCheck(context: Context): Promise<Checked> {
   return { ...restored, sequence };
 }
 
-/** A disk that has run full meanwhile is not tried again. */
+/** When the disk runs full during the restore, it is not tried again. */
 async function restoreWithRoom(context: Context, epoch: string, stallLimitMs: number): Promise<Restored> {
   try {
     return await restoreEpoch(context.machine, epoch, stallLimitMs);
@@ -153,9 +153,7 @@ function inspectVolume(context: Context): CommitSequence {
   );
 }
 
-/**
- * The commit sequence of a sound database; null when SQLite finds it damaged, be it on opening it or on checking it.
- */
+/** The commit sequence of a sound database. Null when SQLite finds damage on opening or checking it. */
 function inspectOrNull(path: string): CommitSequence | null {
   try {
     return inspect(path);

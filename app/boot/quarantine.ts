@@ -5,13 +5,16 @@ import { fsyncPath } from "../durable-file.ts";
 import type { MachineFiles } from "../replica/machine.ts";
 import type { Mark } from "../replica/mark.ts";
 
-/** What SQLite keeps beside a database. A stale one beside another database would be read as its newest content. */
+/**
+ * The files that SQLite keeps beside a database. SQLite would read a stale one as the newest content of whatever
+ * database lies beside it.
+ */
 const sidecars = ["-wal", "-shm", "-journal"];
 
 /**
- * Moves the volume's database and its sidecars, with a copy of their mark, into a folder of their own under
- * quarantine/. Nothing there is ever deleted or overwritten. Returns the folder, or null when there was nothing. The
- * database goes first: a crash in between must not leave one without its WAL.
+ * Moves the volume's database and its sidecars, with a copy of their mark, into a new folder under quarantine/. Nothing
+ * there is ever deleted or overwritten. Returns the folder, or null when there was nothing to move. The database moves
+ * first: a crash in between must not leave a database without its WAL.
  */
 export function setAside(files: MachineFiles, mark: Mark | null): string | null {
   const found = ["", ...sidecars].map((suffix) => files.database + suffix).filter((path) => existsSync(path));
@@ -27,7 +30,7 @@ export function setAside(files: MachineFiles, mark: Mark | null): string | null 
   return folder;
 }
 
-/** How many databases lie in quarantine, and how large they are together: named when the disk is full. */
+/** How many databases lie in quarantine and how large they are together. Reported when the disk is full. */
 export function measureQuarantine(files: MachineFiles): { count: number; bytes: number } {
   const count = countQuarantined(files);
   if (count === 0) return { count, bytes: 0 };

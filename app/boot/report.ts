@@ -5,11 +5,11 @@ import type { Machine } from "../replica/machine.ts";
 
 export type BootStep = { step: string; durationMs: number };
 
-/** Names a step of boot, runs it and keeps its duration. */
+/** Runs a named step of boot and records its duration. */
 export type Step = <Result>(name: string, act: () => Result | Promise<Result>) => Promise<Result>;
 
 /**
- * How a boot ended, for people without SSH. Kept beside the run files and, where the store can be written to, under
+ * How a boot ended, for people without SSH. Kept in the run directory and, if the store can be written to, under
  * reports/ in the bucket.
  */
 export type BootReport = {
@@ -31,7 +31,7 @@ export type BootReport = {
   steps: readonly BootStep[];
 };
 
-/** Keeps the report on the machine; the next boot overwrites it. */
+/** Writes the report to the machine. The next boot overwrites it. */
 export function writeBootReport(machine: Machine, report: BootReport): void {
   writeDurably(machine.files.bootReport, JSON.stringify(report, null, 2));
 }

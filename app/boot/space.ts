@@ -12,10 +12,10 @@ import { type BootFacts, BootRefused, isAsStopped } from "./decide-boot.ts";
 import { measureQuarantine } from "./quarantine.ts";
 
 /**
- * Says where what a claim restores has room, and makes sure of it before the claim: a machine that finds out later has
- * won an epoch that it cannot fill. Returns the machine, with another place for what is restored if need be. A copy
- * that is only compared may lie in the scratch directory; one that is to be served must fit beside whatever lies on the
- * volume, for that is set aside and never deleted. Throws BootRefused, BucketError.
+ * Makes sure before the claim that there is room for what the claim restores. A machine that found out later would have
+ * won an epoch that it cannot fill. Returns the machine, if necessary with another place for the restored copy. A copy
+ * that is only compared may lie in the scratch directory. One that is to be served must fit beside the old files on the
+ * volume, because those are set aside and never deleted. Throws BootRefused, BucketError.
  */
 export async function findRoom(
   bucket: Bucket,
@@ -23,7 +23,7 @@ export async function findRoom(
   { facts, plan }: { facts: BootFacts; plan: Claim },
 ): Promise<Machine> {
   const places = [machine.files.restored, ...scratchOf(machine)];
-  // What a boot left that was killed is not counted as used: the next restore would remove it as well.
+  // Leftovers of a killed boot do not count as used: the next restore would remove them as well.
   for (const path of places) rmSync(path, { recursive: true, force: true });
   if (plan.parent === null || !restores(plan, facts)) return machine;
   const chain = facts.head?.epoch === plan.parent.epoch ? facts.chain : facts.parentChain;
@@ -36,12 +36,12 @@ export async function findRoom(
   throw refuseForRoom(machine, { row: plan.row, bytes });
 }
 
-/** Whether a compared replica lies where it cannot be served from. */
+/** Whether a replica is restored to the scratch directory, from which it cannot be served. */
 export function isInScratch({ restored, dataDirectory }: MachineFiles): boolean {
   return join(restored, "..") !== join(dataDirectory);
 }
 
-/** Refuses for want of room: how much is missing, and what makes room. `because` stands before that. */
+/** Refuses for lack of room: says how much is missing and how to make room. `because` stands before that. */
 export function refuseForRoom(
   machine: Machine,
   { row, bytes, because = "" }: { row: number; bytes: number; because?: string },
@@ -55,7 +55,7 @@ export function refuseForRoom(
   return new BootRefused({ row, cause, next: adviseOnRoom(machine, totalBytes + missing) });
 }
 
-/** Cause and next step where a disk turned out to be full: another try would end the same way. */
+/** Cause and next step for a disk that turned out to be full. Another try would end the same way. */
 export function tellFullDisk(machine: Machine, cause: string): { cause: string; next: string } {
   const { freeBytes, totalBytes } = measureSpace(machine.files.dataDirectory);
   return {
@@ -72,8 +72,8 @@ function restores({ content }: Claim, facts: BootFacts): boolean {
 }
 
 /**
- * The exact size of what an epoch restores, from the header of its newest file; null when no such file can be read.
- * Listed sizes would not tell: the files are compressed.
+ * The exact size of what an epoch restores to, from the header of its newest file. Null when no such file can be read.
+ * The listed sizes do not help: the files are compressed.
  */
 export async function fetchRestoredSize(bucket: Readable, epoch: string, chain: Chain): Promise<number | null> {
   if (chain.state !== "whole") return null;
@@ -81,14 +81,14 @@ export async function fetchRestoredSize(bucket: Readable, epoch: string, chain: 
   const single = `${epochPrefix(epoch)}0000/${newestTxid}-${newestTxid}.ltx`;
   const size = await fetchSize(bucket, single);
   if (size !== null) return size;
-  // Compaction has taken it into a longer one.
+  // Compaction has merged it into a longer file.
   for await (const key of bucket.list(epochPrefix(epoch))) {
     if (key !== single && key.endsWith(`-${newestTxid}.ltx`)) return fetchSize(bucket, key);
   }
   return null;
 }
 
-/** A size that cannot be told in time is no reason not to boot: a disk that runs full is named all the same. */
+/** A size that cannot be read in time must not stop the boot: a disk that runs full is reported anyway. */
 function fetchSizeInTime(bucket: Bucket, epoch: string, chain: Chain): Promise<number | null> {
   const fetching = fetchRestoredSize(bucket, epoch, chain).catch((error: unknown) => {
     if (error instanceof BucketError) return null;
@@ -108,9 +108,9 @@ async function fetchSize(bucket: Readable, key: string): Promise<number | null> 
 
 const sizeLimitMs = 3_000;
 const gibibyte = 1024 ** 3;
-/** For SQLite's files beside a database, and for our own small ones. */
+/** For SQLite's files beside a database, and for our own small files. */
 const marginBytes = 1024 ** 2;
-/** The scratch directory lies on the disk of the system, which must not run full. */
+/** The scratch directory lies on the system's disk, which must not run full. */
 const scratchMarginBytes = 64 * 1024 ** 2;
 
 function scratchOf({ scratchDirectory }: Machine): string[] {

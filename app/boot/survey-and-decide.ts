@@ -17,18 +17,18 @@ type Asking = {
   limits: BootLimits;
   log: Log;
 };
-/** `roomy`: the machine, with a place where what the plan restores has room. */
+/** `roomy` is the machine, with a place that has room for what the plan restores. */
 type Decided = { roomy: Machine; survey: Survey; plan: Exclude<BootPlan, Refusal> };
 
-/** The pause after the first failure; each further one is twice as long. */
+/** The pause after the first failure. Each further one is twice as long. */
 export const firstBackoffMs = 250;
 
 /**
- * Row 1: while the store does not answer, or our clock is wrong, ask again. A refusal stands only when head still says
+ * Row 1: asks again while the store does not answer, or our clock is wrong. A refusal stands only while head is still
  * what it was judged by. Throws BootRefused, BucketError.
  */
 export async function surveyAndDecide({ bucket, machine, limits, log }: Asking): Promise<Decided> {
-  // Not by the wall clock, which may be set while we wait.
+  // A monotonic clock, because the wall clock may be set while we wait.
   const keyDeadline = performance.now() + limits.unknownKeyMs;
   let backoffMs = firstBackoffMs;
   for (;;) {
@@ -51,7 +51,7 @@ export async function surveyAndDecide({ bucket, machine, limits, log }: Asking):
   }
 }
 
-/** With a wrong clock the store may refuse in many words; the clock is told first, whatever they are. */
+/** With a wrong clock the store may refuse with many different errors. So the clock is reported first. */
 async function surveyAtRightTime(bucket: Bucket, machine: Machine): Promise<Survey> {
   try {
     return await surveyBoot(bucket, machine);
@@ -62,7 +62,7 @@ async function surveyAtRightTime(bucket: Bucket, machine: Machine): Promise<Surv
   }
 }
 
-/** Another owner, run or state of the same one: a refusal of an opening head says nothing about a living one. */
+/** Whether head changed its owner, run or state: a refusal of an opening head says nothing about a living one. */
 async function headMoved(bucket: Bucket, { seen }: Survey): Promise<boolean> {
   try {
     const { head } = await fetchHead(bucket);

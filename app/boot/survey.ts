@@ -46,7 +46,7 @@ function namesOf({ machineId, formerMachineId }: Machine): Pick<BootFacts, "mach
 
 type VolumeFacts = Pick<BootFacts, "database" | "mark" | "stagedTxid" | "position">;
 
-/** What lies on the disk, and how far it has come. */
+/** Reads what lies on the disk, and its commit sequence. */
 function surveyVolume(machine: Machine, head: Head | null): VolumeFacts {
   const { database, litestreamState } = machine.files;
   const mark = readMarkOrRefuse(machine);
@@ -54,7 +54,7 @@ function surveyVolume(machine: Machine, head: Head | null): VolumeFacts {
     return { database: holdsSomething(database) ? "foreign" : "absent", mark, stagedTxid: null, position: null };
   }
   const present = isDatabase(database);
-  // Only a resume and a comparison ask for it, and a damaged file must not stand in the way of any other row.
+  // Only a resume and a comparison need it, and a damaged file must not block any other row.
   const isOfHead = present && head?.nonce === mark.nonce;
   return {
     database: present ? "present" : "absent",
@@ -64,14 +64,14 @@ function surveyVolume(machine: Machine, head: Head | null): VolumeFacts {
   };
 }
 
-/** Whether a file without a mark may be somebody's data: all but nothing, 0 bytes, and a database without a table. */
+/** Whether a file without a mark may be somebody's data: everything but 0 bytes and a database without tables. */
 function holdsSomething(path: string): boolean {
   if (sizeOf(path) === 0) return false;
   if (!isDatabase(path)) return true;
   try {
     return readDatabase(path, holdsTables);
   } catch {
-    // What cannot be read is not proven to be nothing.
+    // A file that cannot be read is not proven to be empty.
     return true;
   }
 }
@@ -86,7 +86,7 @@ function readPosition(path: string): CommitSequence | null {
 }
 
 /**
- * The positive control: right place, right key, an answer from a real store. Only after it may "there is nothing" be
+ * The positive control: right bucket, right key, an answer from a real store. Only after it can "there is nothing" be
  * believed.
  */
 async function assertSentinel(bucket: Bucket, machine: Machine, top: readonly string[]): Promise<void> {
@@ -105,7 +105,7 @@ async function assertSentinel(bucket: Bucket, machine: Machine, top: readonly st
   }
 }
 
-/** Without the mark nobody knows whose database lies there. */
+/** Without the mark nobody knows whose database this is. */
 function readMarkOrRefuse({ files }: Machine): Mark | null {
   try {
     return readMark(files.mark);
@@ -120,7 +120,7 @@ function refuseBucket(cause: string, next: string): BootRefused {
   return new BootRefused({ row: 2, cause, next });
 }
 
-/** A listing taken during a compaction can look broken; a base that must be there is looked for three times. */
+/** A listing that is taken during a compaction can look broken. So a base that must exist is looked for three times. */
 async function surveyChain(bucket: Bucket, epoch: string | undefined, mustBeWhole: boolean): Promise<Chain> {
   if (epoch === undefined) return { state: "empty" };
   for (let listing = 1; ; listing++) {

@@ -2,36 +2,36 @@ import { nextId } from "./next-id.ts";
 import type { Reading, Transaction } from "./transaction.ts";
 
 /**
- * What the engine gives to a command beside its input. A command takes time and ids from here and from nowhere else, so
- * that it is a function of its input, the rows and the clock.
+ * What the engine gives to a command besides its input. A command takes time and ids from here only, so that it is a
+ * function of its input, the rows and the clock.
  */
 export type CommandContext = {
   /** When the command runs, by this machine's clock. */
   readonly now: Date;
-  /** Makes the id of a new row: a UUID version 7 that sorts after every id that this made for the table before. */
+  /** Makes the id of a new row: a UUID of version 7 that sorts after every id that it made for this table before. */
   readonly nextId: (table: string) => Reading<string>;
 };
 
-/** Something that the writer can be asked to do. Its input was checked before it was sent. */
+/** A write that the writer can run. Its input was validated before. */
 export type Command<Input = never, Result = unknown> = {
   readonly name: string;
   readonly run: (input: Input, context: CommandContext) => Transaction<Result>;
 };
 
 /**
- * Names a command. The name is stored with every Idempotency-Key, so a renamed command no longer answers to the keys of
+ * Names a command. The name is stored with every Idempotency-Key, so a renamed command does not find the results stored
  * before.
  */
 export function defineCommand<Input, Result>(name: string, run: Command<Input, Result>["run"]): Command<Input, Result> {
   return { name, run };
 }
 
-/** Makes what a command gets for one run at this time, in milliseconds since 1970. */
+/** Makes the context for one run at this time, in milliseconds since 1970. */
 export function makeCommandContext(nowMs: number): CommandContext {
   return { now: new Date(nowMs), nextId: (table) => nextId(table, nowMs) };
 }
 
-/** Finds commands by name. Throws Error when two have the same one. */
+/** Indexes commands by name. Throws Error when two have the same name. */
 export function indexCommands(commands: readonly Command[]): ReadonlyMap<string, Command> {
   const byName = new Map<string, Command>();
   for (const command of commands) {

@@ -4,12 +4,10 @@ import type Database from "better-sqlite3";
 
 import { prepareStatement } from "./transaction.ts";
 
-/**
- * Says how far a database has come. Compared only within one epoch: equal numbers with unequal tokens have diverged.
- */
+/** How far a database has come. Comparable only within one epoch: equal numbers with different tokens have diverged. */
 export type CommitSequence = { sequence: number; token: string };
 
-/** Reads the commit sequence. Throws when the database has none, that is when our writer never opened it. */
+/** Reads the commit sequence. Throws when the database has none because our writer never opened it. */
 export function readCommitSequence(db: Database.Database): CommitSequence {
   const [row] = prepareStatement<CommitSequence>(db, readText).all();
   if (row === undefined) throw new Error(`${db.name} holds no commit sequence: table _lifeboat is empty`);
@@ -17,8 +15,8 @@ export function readCommitSequence(db: Database.Database): CommitSequence {
 }
 
 /**
- * As readCommitSequence, but a database that our writer never opened stands at 0: a machine can die, and a replica end,
- * before its first migration.
+ * As readCommitSequence, but a database that our writer never opened counts as 0: a machine can die, and a replica end,
+ * before the first migration.
  */
 export function findCommitSequence(db: Database.Database): CommitSequence {
   const [table] = prepareStatement(db, "select 1 from sqlite_master where name = '_lifeboat'").all();

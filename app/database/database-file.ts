@@ -3,15 +3,15 @@ import { dirname } from "node:path";
 
 import { fsyncPath } from "../durable-file.ts";
 
-/** The file is there and is not a sound database. Only a restore, or a person, may replace it. */
+/** The file exists and is not a sound database. Only a restore, or a person, may replace it. */
 export class DatabaseDamaged extends Error {
   override readonly name = "DatabaseDamaged";
 }
 
 /**
- * Throws DatabaseDamaged when the file is empty, which SQLite itself takes for an empty database. Never opens the file:
- * POSIX drops every lock that a process holds on a file as soon as the process closes any descriptor of it, and then
- * another process's close would delete the WAL under our connections (sqlite.org/howtocorrupt.html, section 2.2).
+ * Throws DatabaseDamaged when the file is empty, which SQLite would treat as an empty database. Never opens the file:
+ * POSIX drops all locks of a process on a file as soon as the process closes any descriptor of it. Then another process
+ * could delete the WAL under our connections when it closes (sqlite.org/howtocorrupt.html, section 2.2).
  */
 export function assertNotEmpty(path: string): void {
   if (statSync(path).size > 0) return;
@@ -19,8 +19,9 @@ export function assertNotEmpty(path: string): void {
 }
 
 /**
- * Lets `make` write a new database beside the path and puts it there whole, so that a crash never leaves an empty
- * file that would count as damage. Throws DatabaseDamaged when a WAL or journal of a lost database lies there.
+ * Lets `make` write a new database beside the path and renames it into place when it is complete, so that a crash never
+ * leaves an empty file that would count as damage. Throws DatabaseDamaged when a WAL or journal of a lost database lies
+ * there.
  */
 export function publishDatabaseFile(path: string, make: (newPath: string) => void): void {
   for (const sidecar of [`${path}-wal`, `${path}-journal`]) {
@@ -36,8 +37,8 @@ export function publishDatabaseFile(path: string, make: (newPath: string) => voi
 }
 
 /**
- * True when the file is there and carries SQLite's header. An empty file is none: Litestream would make it a database
- * and upload that.
+ * True when the file exists and has SQLite's header. An empty file does not count: Litestream would turn it into a
+ * database and upload that.
  */
 export function isDatabase(path: string): boolean {
   const magic = "SQLite format 3\0";

@@ -4,8 +4,8 @@ import { type MigrationNote, MigrationRefused } from "./migration.ts";
 import { isBusy, isDiskFull } from "./sqlite-failure.ts";
 
 /**
- * Runs a part of a migration and says what to do when it fails: throws MigrationRefused when another try would end the
- * same way, Error otherwise.
+ * Runs a part of a migration and explains a failure. Throws MigrationRefused when another try would end the same way,
+ * Error otherwise.
  */
 export function explainFailure(migration: MigrationNote, run: () => void): void {
   try {

@@ -1,19 +1,22 @@
 import { readFileSync, statSync } from "node:fs";
 
-/** One lock that a process holds on a file. `flock` covers the whole file, `posix` its bytes from first to last. */
+/** A lock that a process holds on a file. `flock` covers the whole file, `posix` the bytes from first to last. */
 export type FileLock = {
   type: "flock" | "posix";
   mode: "read" | "write";
   pid: number;
   first: number;
   last: number;
-  /** False where the kernel tells another device here than stat does, as Btrfs does; then only the inode is the file's. */
+  /**
+   * False where the kernel reports another device here than stat does, as on Btrfs. Then only the inode identifies the
+   * file.
+   */
   isDevice: boolean;
 };
 
 /**
- * The locks on a file, as the kernel tells them to this process: a holder in another PID namespace is not among them.
- * Null where the kernel tells nothing. Never opens the file: closing it would drop this process's own locks on it.
+ * The locks on a file that the kernel shows to this process. Holders in another PID namespace are missing. Null where
+ * the kernel shows nothing. Never opens the file: closing it would drop this process's own locks on it.
  */
 export function listFileLocks(path: string): FileLock[] | null {
   const file = statSync(path, { throwIfNoEntry: false });
@@ -24,7 +27,7 @@ export function listFileLocks(path: string): FileLock[] | null {
   return lines.flatMap((line) => parseLock(line, file.ino, device));
 }
 
-/** The lines of a table of the kernel; null where it has none, or shows this process none. */
+/** The lines of a kernel table. Null when it does not exist or is hidden from this process. */
 export function readKernelTable(path: string): string[] | null {
   try {
     return readFileSync(path, "utf8").split("\n");
@@ -33,7 +36,7 @@ export function readKernelTable(path: string): string[] | null {
   }
 }
 
-// Lines of those who wait have an arrow before the type.
+// Lines of waiting processes have an arrow before the type.
 const lockLine = /^\d+: (FLOCK|POSIX) +ADVISORY +(READ|WRITE) +(\d+) +([0-9a-f]+:[0-9a-f]+):(\d+) (\d+) (\d+|EOF)$/;
 
 function parseLock(line: string, inode: number, device: string): FileLock[] {
@@ -51,7 +54,7 @@ function parseLock(line: string, inode: number, device: string): FileLock[] {
   ];
 }
 
-// The kernel's own layout of a device number, as glibc's major() and minor() read it.
+// The kernel's layout of a device number, as in glibc's major() and minor().
 function describeDevice(device: number): string {
   const major = (device >> 8) & 0xf_ff;
   const minor = (device & 0xff) | ((device >> 12) & 0xf_ff_00);

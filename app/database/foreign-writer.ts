@@ -2,8 +2,9 @@ import type { Log } from "../log.ts";
 import { type LockPlaces, nameForeignWriter } from "./lock-holders.ts";
 
 /**
- * Another process that keeps the write lock. Known from the first write that waited for it in vain; over as soon as the
- * kernel shows that it let go. One that the kernel does not show counts until the next commit, or for 10 s.
+ * Another process that holds the write lock. It is noticed when a write times out on the lock, and forgotten when the
+ * kernel shows that it has released the lock. One that the kernel does not show counts until the next commit, or for 10
+ * s.
  */
 export class ForeignWriter {
   readonly #places: LockPlaces;
@@ -15,7 +16,7 @@ export class ForeignWriter {
     this.#log = log;
   }
 
-  /** Who keeps the write lock, in words; null when nobody is known to. */
+  /** The process that holds the write lock, in words. Null when none is known. */
   get cause(): string | null {
     if (this.#state === null) return null;
     const holder = nameForeignWriter(this.#places);
@@ -25,7 +26,7 @@ export class ForeignWriter {
     return this.#state === null ? null : describe(holder);
   }
 
-  /** A write waited for the lock as long as SQLite waits, and was refused. */
+  /** A write waited for the lock for SQLite's whole busy timeout and was refused. */
   noteBusy(): void {
     const isNew = this.#state === null;
     const holder = nameForeignWriter(this.#places);
@@ -33,7 +34,7 @@ export class ForeignWriter {
     if (isNew) this.#log.error({ cause: describe(holder) }, "the write lock is not free and writes are refused");
   }
 
-  /** Somebody committed, or the kernel shows the lock free. */
+  /** Somebody committed, or the kernel shows that the lock is free. */
   noteFree(): void {
     if (this.#state === null) return;
     this.#state = null;

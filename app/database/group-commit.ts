@@ -13,24 +13,24 @@ export type GroupEngine = {
   db: Database.Database;
   commands: ReadonlyMap<string, Command>;
   isFenced: () => boolean;
-  /** Told of each request whose command begins, and of null when none runs any more. */
+  /** Called with the id of each request whose command starts, and with null when none runs any more. */
   onRunning?: (id: number | null) => void;
   nowMs: () => number;
-  /** Ages stored results: see makeRunningClock. */
+  /** The clock by which stored results age: see makeRunningClock. */
   runningMs: () => number;
-  /** A group takes no further member after this much work; one long command still runs to its end. */
+  /** After this much work a group takes no further member. A single long command still runs to its end. */
   groupWorkMs: number;
 };
 
-/** COMMIT failed in a way that does not tell whether the group is there. The connection must not be used again. */
+/** COMMIT failed without telling whether the group was committed. The connection must not be used again. */
 export class CommitOutcomeUnknown extends Error {
   override readonly name = "CommitOutcomeUnknown";
 }
 
 /**
  * Takes requests from the front of the queue and commits them together: one BEGIN IMMEDIATE … COMMIT, each command in
- * a savepoint of its own, `synchronous` at the strongest level that was asked for. Answers what it took, after COMMIT;
- * when the group as a whole failed, every answer is a refusal. Throws only CommitOutcomeUnknown and DiskFailed.
+ * its own savepoint, with `synchronous` at the strongest level that one of them asks for. Answers what it took after
+ * COMMIT. When the group as a whole failed, every answer is a refusal. Throws only CommitOutcomeUnknown and DiskFailed.
  */
 export function commitGroup(engine: GroupEngine, queue: WriteRequest[]): WriteAnswer[] {
   const waiting = queue.slice(0, groupLimit);
@@ -44,7 +44,7 @@ type Member = { request: WriteRequest; outcome?: MemberOutcome };
 type Refusal = { reason: RefusalReason; detail: string };
 class Fenced extends Error {}
 
-// Bounds how long one member waits for its neighbours, as groupWorkMs does.
+// Limits how long one member waits for the others, as groupWorkMs does.
 const groupLimit = 1000;
 
 function answerGroup(engine: GroupEngine, waiting: readonly WriteRequest[], members: Member[]): WriteAnswer[] {
@@ -89,14 +89,14 @@ function finishGroup(engine: GroupEngine, members: readonly Member[]): number {
   const { db } = engine;
   const done = members.filter(({ outcome }) => outcome?.outcome === "done");
   const written = done.filter(({ outcome }) => outcome?.outcome === "done" && !outcome.replayed);
-  // A replay asked for at `disk` needs a commit of its own: its fsync covers the frames of the first one.
+  // A replay at `disk` needs its own commit: the fsync covers the frames of the original write.
   if (written.length === 0 && !done.some(({ request }) => request.durability === "disk")) {
     const { sequence } = readCommitSequence(db);
     prepareStatement(db, "rollback").run();
     return sequence;
   }
   const storedCount = written.filter(({ request }) => request.idempotency !== undefined).length;
-  // Twice what came in, so that the table shrinks under any load.
+  // Twice as many as were added, so that the table shrinks under any load.
   if (storedCount > 0) pruneResults(db, 2 * storedCount, engine.runningMs());
   const sequence = raiseCommitSequence(db);
   commitOrThrow(engine);
@@ -108,8 +108,9 @@ function commitOrThrow({ db, isFenced }: GroupEngine): void {
   try {
     prepareStatement(db, "commit").run();
   } catch (error) {
-    // Still open: it can be rolled back. Full: the commit frame, written last, did not get in. Anything else (a failed
-    // fsync, the wal-index) may leave a whole commit frame in the WAL, which the next recovery would bring back.
+    // If the transaction is still open, it can be rolled back. If the disk is full, the commit frame, which is written
+    // last, is not in the WAL. Any other failure (fsync, wal-index) may leave a complete commit frame in the WAL, which
+    // the next recovery would apply.
     if (db.inTransaction || isDiskFull(error)) throw error;
     throw new CommitOutcomeUnknown("COMMIT failed after it may have reached the WAL", { cause: error });
   }

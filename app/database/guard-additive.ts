@@ -4,9 +4,9 @@ import { MigrationRefused } from "./migration.ts";
 import { type Column, readColumns, readDefinition, readObjects, type SchemaObject } from "./schema.ts";
 
 /**
- * Watches an additive step: SQLite itself stops it from changing or deleting what was there, by triggers that go with
- * the step. The function that it returns ends the watch, and throws MigrationRefused when the schema shows that the
- * release before could no longer write as it did.
+ * Guards an additive step. Temporary triggers make SQLite itself refuse changes to old rows. The returned function ends
+ * the guard. It throws MigrationRefused when the schema shows that the previous release could no longer write as
+ * before.
  */
 export function guardAdditive(db: Database.Database): () => void {
   const objects = readObjects(db);
@@ -14,7 +14,7 @@ export function guardAdditive(db: Database.Database): () => void {
   const definitions = new Map(columns.map(({ table }) => [table, readDefinition(db, table)]));
   const triggers = objects.filter(({ type, name }) => type === "table" && isOrdinary(db, name) && !isOurs(name));
   triggers.forEach(({ name }, index) => db.exec(renderTriggers(name, index, columns)));
-  // Without it, REPLACE deletes rows and no trigger hears of it.
+  // Without this, REPLACE deletes rows without firing the triggers.
   db.pragma("recursive_triggers = ON");
   return () => {
     triggers.forEach((_, index) =>
@@ -60,14 +60,14 @@ function findChanges(before: readonly Column[], after: readonly Column[]): strin
   });
 }
 
-/** A check of a new column may look at any column, so it may forbid what the release before writes. */
+/** A check of a new column can refer to any column, so it could reject what the previous release writes. */
 function findChecks(db: Database.Database, before: ReadonlyMap<string, string>): string[] {
   return [...before]
     .filter(([table, definition]) => /\bcheck\b/i.test(readInsertion(definition, readDefinition(db, table))))
     .map(([table]) => `table ${table} has a new check`);
 }
 
-/** What `after` has between the parts that both begin and end with. */
+/** The part of `after` between the prefix and the suffix that it shares with `before`. */
 function readInsertion(before: string, after: string): string {
   let start = 0;
   while (start < before.length && before[start] === after[start]) start += 1;
@@ -75,7 +75,7 @@ function readInsertion(before: string, after: string): string {
   return after.slice(start, after.length - tail);
 }
 
-/** Rules that an old table got: what the release before writes could break them. */
+/** Rules added to an old table that writes of the previous release could violate. */
 function findBarriers(db: Database.Database, before: readonly SchemaObject[]): string[] {
   const known = new Set(before.map(({ name }) => name));
   return readObjects(db).flatMap(({ type, name, tableName }) => {
@@ -87,14 +87,14 @@ function findBarriers(db: Database.Database, before: readonly SchemaObject[]): s
   });
 }
 
-// An expression can fail, so it forbids as a unique index does.
+// An expression can fail, so such an index can reject a write as a unique one does.
 function isStrict(db: Database.Database, table: string, index: string): boolean {
   const unique = `select 1 from pragma_index_list(?) where name = ? and "unique"`;
   const expression = "select 1 from pragma_index_xinfo(?) where cid = -2";
   return db.prepare(unique).get(table, index) !== undefined || db.prepare(expression).get(index) !== undefined;
 }
 
-// Virtual tables take no triggers, and what lies behind them is theirs.
+// Virtual tables cannot have triggers, and their shadow tables belong to them.
 function isOrdinary(db: Database.Database, table: string): boolean {
   const text = "select type from pragma_table_list where schema = 'main' and name = ?";
   return db.prepare<[string], string>(text).pluck().get(table) === "table";

@@ -5,13 +5,13 @@ import { type MigrationKind, MigrationRefused } from "./migration.ts";
 import { findDangling, findSchemaFaults, readObjects, type SchemaObject } from "./schema.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** Watches one step of the schema: `look` after each statement, `finish` at its end. Both throw MigrationRefused. */
+/** Guards one step of the schema: `look` after each statement, `finish` at its end. Both throw MigrationRefused. */
 export class SchemaGuard {
   readonly #db: Database.Database;
   readonly #before: readonly SchemaObject[];
   readonly #faults: ReadonlySet<string>;
   readonly #endAdditive: () => void;
-  /** Indexes and triggers that SQLite dropped by itself, with their table. */
+  /** Indexes and triggers that SQLite dropped together with their table. */
   readonly #swept = new Set<string>();
   #objects: readonly SchemaObject[];
   #version: unknown;
@@ -53,7 +53,7 @@ export class SchemaGuard {
 
   #assertNoCascade(tables: readonly SchemaObject[]): void {
     const dangling = findDangling(this.#db);
-    // With foreign keys off nothing cascades, and the step's end is what counts.
+    // With foreign keys off nothing cascades, and only the state at the end of the step counts.
     if (dangling.length <= this.#dangling || this.#db.pragma("foreign_keys", { simple: true }) === 0) return;
     const gone = new Set(tables.map(({ name }) => name.toLowerCase()));
     const children = dangling.filter(({ parent }) => gone.has(parent.toLowerCase())).map(({ child }) => child);
@@ -79,7 +79,7 @@ export class SchemaGuard {
   }
 }
 
-/** The same transaction, with `look` after each statement. */
+/** The same transaction, with a call of `look` after each statement. */
 export function* watchStatements(inner: Transaction<void>, look: () => void): Transaction<void> {
   let step = inner.next();
   while (step.done !== true) {

@@ -4,8 +4,8 @@ import { prepareStatement } from "./transaction.ts";
 import { CommandRejected } from "./write-outcome.ts";
 
 /**
- * The caller's key, and what the request was: the same key with another fingerprint is a caller's mistake. Each
- * principal has keys of its own; neither its name nor a key holds a blank.
+ * The caller's key and a fingerprint of the request: the same key with another fingerprint is a mistake of the caller.
+ * Each principal has its own keys. Neither its name nor a key contains a blank.
  */
 export type Idempotency = { key: string; fingerprint: string; principal?: string };
 
@@ -27,12 +27,12 @@ export function findReplay(db: Database.Database, idempotency: Idempotency): str
   );
 }
 
-/** Why a request that asks for a replay only is rejected: see isNothingToReplay. */
+/** The error for a replay-only request that finds no stored result: see isNothingToReplay. */
 export function nothingToReplay(): CommandRejected {
   return new CommandRejected(nothingToReplayCode, 409, "no write was made with this Idempotency-Key");
 }
 
-/** Whether a request that asked for a replay only found none. */
+/** Whether the error says that a replay-only request found no stored result. */
 export function isNothingToReplay(error: unknown): boolean {
   return error instanceof CommandRejected && error.code === nothingToReplayCode;
 }
@@ -42,7 +42,7 @@ const nothingToReplayCode = "nothing-to-replay";
 /** The wall clock, which may be wrong, and the running time, which never jumps. */
 export type StoredAt = { nowMs: number; runningMs: number };
 
-/** Stores a result beside the write itself, in the same savepoint. */
+/** Stores a result in the same savepoint as the write itself. */
 export function storeResult(db: Database.Database, idempotency: Idempotency, result: string, at: StoredAt): void {
   const { key, fingerprint, principal } = idempotency;
   const isTaken = prepareStatement(db, findText).all(key, key).length > 0;
@@ -52,21 +52,21 @@ export function storeResult(db: Database.Database, idempotency: Idempotency, res
 
 type StoredRow = { principal: string | null; fingerprint: string; result: string };
 
-// A row without a principal comes from an older release, or from nobody in particular: anyone may have made it.
+// A row without a principal comes from an older release or from a request without one: any caller may have made it.
 function findRow(db: Database.Database, idempotency: Idempotency): StoredRow | undefined {
   const { key, principal = null } = idempotency;
   const rows = prepareStatement<StoredRow>(db, findText).all(key, ownKey(idempotency));
   return rows.find((row) => row.principal === principal) ?? rows.find((row) => row.principal === null);
 }
 
-// Whoever comes first has the plain key, by which an older release that comes back finds it.
+// The first caller gets the plain key, so that an older release finds it after a rollback.
 function ownKey({ key, principal = "" }: Idempotency): string {
   return `${principal} ${key}`;
 }
 
 /**
- * Deletes up to `limit` results that were kept for the retention, counted in running time. A row without that time
- * comes from an older release: its retention starts now, for nobody knows by which clock it was written.
+ * Deletes up to `limit` results older than the retention, measured in running time. The retention of a row without that
+ * time, from an older release, starts now, because the clock that it was written by is unknown.
  */
 export function pruneResults(db: Database.Database, limit: number, runningMs: number): void {
   prepareStatement(db, pruneText).run(runningMs - idempotencyRetentionMs, limit);
@@ -74,8 +74,8 @@ export function pruneResults(db: Database.Database, limit: number, runningMs: nu
 }
 
 /**
- * Makes the clock by which results age: it goes on from the newest stored result and counts only while the process
- * runs. So no reading of the wall clock can age a result, and what it gets wrong keeps results longer, never shorter.
+ * Makes the clock by which results age. It continues from the newest stored result and counts only while the process
+ * runs. So a wrong wall clock cannot age a result, and errors keep results longer, never shorter.
  */
 export function makeRunningClock(db: Database.Database, monotonicMs: () => number): () => number {
   let start: { runningMs: number; monotonicMs: number } | undefined;
@@ -85,15 +85,15 @@ export function makeRunningClock(db: Database.Database, monotonicMs: () => numbe
   };
 }
 
-/** Whether createIdempotencyTable has something to do. */
+/** Whether createIdempotencyTable has to change something. */
 export function lacksIdempotencyColumns(db: Database.Database): boolean {
   const columns = readColumns(db);
   return addedColumns.some(({ name }) => !columns.has(name));
 }
 
 /**
- * Makes the table where it is missing, and adds the columns that a table of an older release lacks. They may be null
- * and come last, so that an older release that comes back still reads and writes.
+ * Creates the table if it is missing and adds columns that a table of an older release lacks. They are nullable and
+ * come last, so that the older release can still read and write after a rollback.
  */
 export function createIdempotencyTable(db: Database.Database): void {
   db.exec(`

@@ -4,12 +4,12 @@ import { basename } from "node:path";
 
 import { type FileLock, listFileLocks, readKernelTable } from "./file-locks.ts";
 
-/** Where the database lies, and the file whose flock(1) lock its Litestream runs under. */
+/** The path of the database, and of the file whose flock(1) lock its Litestream holds. */
 export type LockPlaces = { databasePath: string; litestreamLock?: string };
 
 /**
- * Names who holds the oldest snapshot that keeps the WAL from being reset, in words for the log. Whoever holds the newest
- * state is not in the way. "unknown" where the kernel shows nobody: a process in another PID namespace, or nobody at all.
+ * Names the process that holds the oldest snapshot, which keeps the WAL from being reset. A reader of the newest state
+ * does not count. Returns "unknown" when the kernel shows no holder: it is in another PID namespace, or there is none.
  */
 export function nameSnapshotHolders(places: LockPlaces): string {
   const locks = listWalIndexLocks(places);
@@ -22,14 +22,14 @@ export function nameSnapshotHolders(places: LockPlaces): string {
   return `held by ${names.join(" and ")}`;
 }
 
-/** Names the other process that holds the write lock; null when none that is visible here does. */
+/** Names the other process that holds the write lock. Null when no visible process does. */
 export function nameForeignWriter(places: LockPlaces): string | null {
   const locks = listWalIndexLocks(places) ?? [];
   const writer = locks.find((lock) => lock.mode === "write" && covers(lock, writeByte) && lock.pid !== process.pid);
   return writer === undefined ? null : nameProcess(writer.pid, places, "this server");
 }
 
-// The lock bytes of the wal-index, and what stands before them: sqlite.org/walformat.html, sections 2.1 and 2.3.
+// The lock bytes of the wal-index, and the header before them: sqlite.org/walformat.html, sections 2.1 and 2.3.
 const writeByte = 120;
 const firstReadByte = 123;
 const readMarkCount = 5;
@@ -62,8 +62,8 @@ function findOldestReaders(locks: readonly FileLock[], { frames, marks }: ReadMa
 }
 
 /**
- * How many frames the WAL has, and up to which of them each read mark sees. SQLite has the wal-index mapped into this
- * process, and it is read there: to open and close the file would drop the locks of all connections of this process.
+ * How many frames the WAL has, and up to which frame each read mark sees. Reads the wal-index from its mapping in this
+ * process: opening and closing the file would drop the locks of all connections of this process.
  */
 function readReadMarks(databasePath: string): ReadMarks | null {
   try {
@@ -95,7 +95,7 @@ function readOwnMemory(address: number): DataView {
   }
 }
 
-// In the byte order of the machine.
+// The wal-index uses the machine's byte order.
 function parseReadMarks(header: DataView): ReadMarks {
   const isLittle = endianness() === "LE";
   const marks = Array.from({ length: readMarkCount }, (_, index) =>
@@ -120,7 +120,10 @@ function isHeldBy(lockPath: string, pid: number): boolean {
   return (listFileLocks(lockPath) ?? []).some((lock) => lock.type === "flock" && lock.pid === pid);
 }
 
-/** The command's name and, where it differs, the name of its main thread. The further words may hold secrets. */
+/**
+ * The command's name and, where it differs, the name of its main thread. The arguments are left out: they may hold
+ * secrets.
+ */
 function readNames(pid: number): string[] {
   const comm = readKernelTable(`/proc/${pid}/comm`)?.[0];
   if (comm === undefined) return [];
@@ -128,7 +131,7 @@ function readNames(pid: number): string[] {
   return [...new Set([basename(command), comm])].filter((name) => name !== "");
 }
 
-// A command's name stands in parentheses before it, and may hold some of its own.
+// The command's name before it stands in parentheses, and may contain parentheses itself.
 function readParent(pid: number): number {
   const stat = readKernelTable(`/proc/${pid}/stat`)?.join("\n") ?? "";
   return Number(stat.slice(stat.lastIndexOf(")")).split(" ")[2]);

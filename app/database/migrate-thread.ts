@@ -6,7 +6,7 @@ import { type MigrationNote, MigrationRefused } from "./migration.ts";
 import type { MessageFromThread } from "./writer-messages.ts";
 import { sendToThread } from "./writer.ts";
 
-/** How far the start has come, for /ready and the log. A migration has no time limit: this is what shows that it works. */
+/** Progress of the start, for /ready and the log. A migration has no time limit, so this shows that it works. */
 export type MigrationProgress = {
   stage: "making the restore point" | "migrating";
   /** The step that runs: number and name. */
@@ -19,11 +19,11 @@ export type MigrationProgress = {
 export type MigrationOptions = {
   databasePath: string;
   /**
-   * Called once, before the first pending migration, when the database holds data already. Returns where the state
-   * before it can be had.
+   * Called once, before the first pending migration, when the database already holds data. Returns where the state
+   * before it can be restored from.
    */
   beforeMigration?: (pending: readonly MigrationNote[]) => Promise<string | undefined>;
-  /** Told every few seconds while migrations are pending, and null when that is over. */
+  /** Called every few seconds while migrations are pending, and with null at the end. */
   onProgress?: (progress: MigrationProgress | null) => void;
   progressIntervalMs?: number;
   log: Log;
@@ -31,7 +31,7 @@ export type MigrationOptions = {
 
 type Thread = { worker: Worker; death: Promise<Error> };
 
-/** Lets the thread migrate, after the restore point. Throws MigrationRefused, or what ended the thread. */
+/** Makes the restore point, then lets the thread migrate. Throws MigrationRefused, or what ended the thread. */
 export async function migrateThread(thread: Thread, options: MigrationOptions): Promise<void> {
   const { pending, holdsData, unknown } = await waitForMessage(thread, "opened");
   if (unknown.length > 0)
@@ -56,7 +56,7 @@ export async function migrateThread(thread: Thread, options: MigrationOptions): 
 
 const progressIntervalMs = 5_000;
 
-/** Tells every few seconds how far it is, while it lives. */
+/** Reports progress every few seconds until it is disposed of. */
 class ProgressLog implements Disposable {
   readonly #options: MigrationOptions;
   readonly #startMs = performance.now();

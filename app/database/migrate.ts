@@ -17,14 +17,14 @@ import { prepareStatement, runTransaction } from "./transaction.ts";
 
 export type MigrationPlan = {
   pending: readonly Migration[];
-  /** Steps of a newer release, all of them additive, so that this one serves beside them. */
+  /** Migrations of a newer release, all of them additive, so that this release can serve beside them. */
   unknown: readonly AppliedMigration[];
   holdsData: boolean;
 };
 
 /**
- * Says which migrations are missing, without writing. Throws MigrationRefused when the known ones are not numbered
- * 1, 2, 3 …, and when the database holds one that is unknown here and not additive, renamed, or out of order.
+ * Finds the missing migrations without writing. Throws MigrationRefused when the known ones are not numbered 1, 2, 3 …,
+ * or when the database holds one that is renamed, out of order, or unknown here and not additive.
  */
 export function planMigrations(db: Database.Database, migrations: readonly Migration[]): MigrationPlan {
   assertNumbered(migrations);
@@ -41,14 +41,14 @@ export function planMigrations(db: Database.Database, migrations: readonly Migra
 export type ApplyOptions = {
   /** Called before each step. */
   onStep?: (migration: MigrationNote) => void;
-  /** Where the state before the first step can be had; kept beside what has run. */
+  /** Where the state before the first step can be restored from. Stored with the migrations that have run. */
   restorePoint?: string | null;
 };
 
 /**
- * Makes our own tables where they are missing and applies the migrations, all in one transaction: all or none. When one
- * of them is a rebuild, foreign keys are off for the whole of it, and every reference is checked before COMMIT. Throws
- * MigrationRefused when another try would end the same way, Error otherwise.
+ * Creates our own tables if they are missing and applies the migrations, all in one transaction. When one of them is a
+ * rebuild, foreign keys are off throughout, and every reference is checked before COMMIT. Throws MigrationRefused when
+ * another try would end the same way, Error otherwise.
  */
 export function applyMigrations(
   db: Database.Database,
@@ -106,7 +106,7 @@ function createOwnTables(db: Database.Database): void {
 function applyMigration(db: Database.Database, migration: Migration, restorePoint: string | null): void {
   const note = describeMigration(migration);
   const guard = new SchemaGuard(db, note.kind);
-  // Else a rename fails on every view and trigger that speaks of the table, and rewrites references that are to stay.
+  // Otherwise a rename fails on every view and trigger that mentions the table, and rewrites references that must stay.
   if (note.kind === "rebuild") db.pragma("legacy_alter_table = ON");
   try {
     runTransaction(
@@ -127,7 +127,7 @@ function assertNoViolations(db: Database.Database, hasOthers: boolean): void {
   throw new MigrationRefused(`foreign_key_check finds ${count} violations${hint}: ${examples.join("; ")}`);
 }
 
-// SQLite ignores the switch inside a transaction.
+// SQLite ignores this pragma inside a transaction.
 function withForeignKeys(db: Database.Database, areOn: boolean, run: () => void): void {
   if (areOn) return run();
   db.pragma("foreign_keys = OFF");
@@ -155,7 +155,7 @@ function commitDurably(db: Database.Database, write: () => void): void {
   }
 }
 
-// Litestream adds tables of its own, which say nothing about ours.
+// Litestream adds its own tables, which say nothing about ours.
 function readTableNames(db: Database.Database): Set<string> {
   const text = "select name from sqlite_schema where type = 'table' and name not like '\\_litestream\\_%' escape '\\'";
   return new Set(db.prepare<[], string>(text).pluck().all());

@@ -3,18 +3,18 @@ import type Database from "better-sqlite3";
 import type { MigrationKind, MigrationNote } from "./migration.ts";
 import { prepareStatement } from "./transaction.ts";
 
-/** A step that has run. What an older release wrote has no kind, and counts as plain. */
+/** A migration that has run. A row of an older release has no kind and counts as plain. */
 export type AppliedMigration = { number: number; name: string; kind: MigrationKind; restorePoint: string | null };
 
-/** Reads what has run, in order. */
+/** Reads the migrations that have run, in order. */
 export function readApplied(db: Database.Database): AppliedMigration[] {
   const hasKinds = db.prepare("select 1 from sqlite_schema where name = '_migration_kinds'").get() !== undefined;
   return db.prepare<[], AppliedMigration>(hasKinds ? withKinds : withoutKinds).all();
 }
 
-/** Makes the tables where they are missing. */
+/** Creates the tables if they are missing. */
 export function createHistory(db: Database.Database): void {
-  // A table of its own: older releases write three columns to _migrations and must still be able to.
+  // A separate table, because older releases write three columns to _migrations and must still be able to.
   db.exec(`create table if not exists _migrations (
       number integer primary key, name text not null, applied_at text not null
     ) strict;
@@ -23,7 +23,10 @@ export function createHistory(db: Database.Database): void {
     ) strict`);
 }
 
-/** Notes that a step has run, inside its transaction. `restorePoint` is where the state before it can be had. */
+/**
+ * Records that a migration has run, in the same transaction. `restorePoint` is where the state before it can be
+ * restored from.
+ */
 export function recordMigration(
   db: Database.Database,
   { number, name, kind }: MigrationNote,

@@ -8,23 +8,23 @@ const tables = sqlBuilder<Record<string, { id: string }>>();
 const ownShape = /^([0-9a-f]{8})-([0-9a-f]{4})-7([0-9a-f]{3})-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const ownPattern = "________-____-7___-____-____________";
 const counterBits = 12n;
-// The last of them: counting on from there would leave the digits that a UUID has.
+// The last block of ids: counting past it would overflow the digits of a UUID.
 const overflowFrom = "ffffffff-ffff";
 // The year 2100. Most random ids sort behind it.
 const searchBefore = "03bb2cc3-d800";
 const lookLimit = 100;
 
 /**
- * Makes the id of a new row of the table, whose ids are in a column `id` that has an index. The order of such ids is
- * the order of creation, also when a new machine's clock is behind the old one's.
+ * Makes the id of a new row of the table, whose ids are in an indexed column `id`. Such ids sort in order of creation,
+ * even when a new machine's clock is behind the old one's.
  */
 export function* nextId(table: string, nowMs: number): Reading<string> {
   return followId(yield* readNewestId(table), nowMs);
 }
 
 /**
- * Makes a UUID version 7 (RFC 9562, section 6.2, method 1) that sorts after `newest`, the greatest id of this shape in
- * its table. A `newest` that nextId did not make counts for nothing.
+ * Makes a UUID of version 7 (RFC 9562, section 6.2, method 1) that sorts after `newest`, the greatest id of this shape
+ * in its table. Ignores a `newest` that nextId did not make.
  */
 export function followId(newest: string | undefined, nowMs: number): string {
   const now = BigInt(nowMs) << counterBits;
@@ -36,8 +36,8 @@ export function followId(newest: string | undefined, nowMs: number): string {
 }
 
 /**
- * Reads the greatest id that another may follow; ids that somebody else gave to rows are passed over. Behind more than
- * 100 of those it looks no further than the year 2100, so that a million random ids do not slow every write down.
+ * Reads the greatest id that nextId made. Skips ids that somebody else gave to rows. After 100 of those it searches
+ * below the year 2100 only, so that a million random ids do not slow down every write.
  */
 function* readNewestId(table: string): Reading<string | undefined> {
   const ids = tables.selectFrom(table).select("id").orderBy("id", "desc");
@@ -52,7 +52,7 @@ function* searchNewestId(table: string): Reading<string | undefined> {
   while (true) {
     const ids = tables.selectFrom(table).select("id").where("id", "like", ownPattern).where("id", "<", before);
     const [row] = yield* query(ids.orderBy("id", "desc").limit(1));
-    // The pattern takes any letter for a digit.
+    // The GLOB pattern accepts any letter as a digit, so check again.
     if (row === undefined || isOwn(row)) return row?.id;
     before = row.id;
   }

@@ -7,9 +7,9 @@ import { assertNotEmpty, DatabaseDamaged, publishDatabaseFile } from "./database
 export type Role = "writer" | "reader" | "lock";
 
 /**
- * The one function that opens databases. A writer makes the file when nothing is there; a reader opens it read-only
- * and can neither checkpoint nor delete the WAL, not even on close; a lock is a file whose content never matters.
- * Throws DatabaseDamaged when the file is there but is no sound database, Error when a pragma did not take hold.
+ * The only function that opens databases. A writer creates the file if it does not exist. A reader opens it read-only
+ * and can neither checkpoint nor delete the WAL, not even on close. A lock is a file whose content does not matter.
+ * Throws DatabaseDamaged when the file exists but is not a sound database, Error when a pragma had no effect.
  */
 export function openDatabase(path: string, role: Role): Database.Database {
   if (role === "writer" && !existsSync(path)) publishDatabaseFile(path, makeEmptyDatabase);
@@ -17,7 +17,7 @@ export function openDatabase(path: string, role: Role): Database.Database {
   const db = new Database(path, { readonly: role === "reader", fileMustExist: role !== "lock" });
   try {
     setPragmas(db, role);
-    // Any statement reads the file, so that it would wait for the lock's holder.
+    // Any statement reads the file and would wait for the holder of the lock.
     if (role !== "lock") assertSafeSqlite(db);
     assertPragmas(db, role);
     return db;
@@ -28,8 +28,8 @@ export function openDatabase(path: string, role: Role): Database.Database {
 }
 
 /**
- * Reads on a connection that cannot write, and closes it: so the WAL stays as it is, Litestream's to checkpoint. Throws
- * DatabaseDamaged, also when the damage shows only while it reads.
+ * Reads on a connection that cannot write, and closes it. So the WAL stays as it is for Litestream to checkpoint.
+ * Throws DatabaseDamaged, also when the damage shows only during the read.
  */
 export function readDatabase<Result>(path: string, read: (db: Database.Database) => Result): Result {
   const db = openDatabase(path, "reader");
@@ -49,7 +49,7 @@ export function quickCheck(db: Database.Database): void {
   throw new DatabaseDamaged(`${db.name} fails quick_check: ${complaints.join("; ")}`);
 }
 
-/** Whether any table is there but SQLite's and Litestream's own. */
+/** Whether there is any table besides SQLite's and Litestream's own. */
 export function holdsTables(db: Database.Database): boolean {
   const text =
     "select 1 from sqlite_schema where type = 'table' and name not like 'sqlite\\_%' escape '\\' and name not like '\\_litestream\\_%' escape '\\' limit 1";
@@ -58,7 +58,7 @@ export function holdsTables(db: Database.Database): boolean {
 
 const expectedPragmas = {
   busy_timeout: 5000,
-  // Litestream owns checkpoints: with any other value rows vanish from the replica without a message.
+  // Litestream owns checkpoints. With any other value rows silently vanish from the replica.
   wal_autocheckpoint: 0,
   journal_mode: "wal",
   synchronous: 1,
@@ -68,7 +68,8 @@ const expectedPragmas = {
 };
 const lockPragmas = new Set(["busy_timeout", "wal_autocheckpoint"]);
 const complaintLimit = 5;
-// The first version without the WAL-reset corruption, which needs a checkpointer in another process: Litestream.
+// The first version without the WAL-reset corruption, which needs a checkpointer in another process, such as
+// Litestream.
 const oldestSafeSqlite = "3.51.3";
 
 function setPragmas(db: Database.Database, role: Role): void {

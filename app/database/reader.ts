@@ -11,7 +11,9 @@ export type Reader = {
   close(): void;
 };
 
-/** Opens a read-only connection for one thread. `onDiskFailed` is told of an I/O error, which the reading throws as well. */
+/**
+ * Opens a read-only connection for one thread. Calls `onDiskFailed` on an I/O error, which the reading throws as well.
+ */
 export function openReader(path: string, onDiskFailed: (failure: DiskFailed) => void = () => undefined): Reader {
   const db = openDatabase(path, "reader");
   return {

@@ -21,9 +21,9 @@ type Engine = {
 };
 
 /**
- * Runs one command of a group in a savepoint of its own. A failure undoes this command alone and is an outcome.
- * Throws only when SQLite has rolled the whole transaction back by itself (full disk, I/O error, RAISE(ROLLBACK)), and
- * when the disk failed.
+ * Runs one command of a group in its own savepoint. A failure undoes this command only and is returned as an outcome.
+ * Throws only when SQLite rolled back the whole transaction itself (full disk, I/O error, RAISE(ROLLBACK)), or when the
+ * disk failed.
  */
 export function runMember(engine: Engine, request: WriteRequest): MemberOutcome {
   const { db } = engine;
@@ -56,7 +56,7 @@ function runOnce(engine: Engine, request: WriteRequest): MemberOutcome {
   return { outcome: "done", resultJson, replayed: false };
 }
 
-// The result becomes JSON before COMMIT, so that one that cannot travel fails its command instead of its answer.
+// Serialise the result before COMMIT, so that one that cannot be serialised fails its command and not its answer.
 function runCommand(engine: Engine, request: WriteRequest): string {
   const command = engine.commands.get(request.command);
   if (command === undefined) throw new Error("no such command; add it to the product's commands");
@@ -74,7 +74,7 @@ function describeFailure(request: WriteRequest, error: unknown): MemberOutcome {
   return { outcome: "failed", command: request.command, cause, stack: renderStack(error) };
 }
 
-/** The stack with those of its causes: an error itself does not travel between threads with its class and fields. */
+/** The stack with the stacks of its causes. Errors lose their class and fields when they travel between threads. */
 function renderStack(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { stack = String(error), cause } = error;

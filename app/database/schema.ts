@@ -4,7 +4,7 @@ export type SchemaObject = { type: "table" | "index" | "trigger" | "view"; name:
 export type Column = { table: string; name: string; definition: string; isRequired: number };
 type ForeignKey = { child: string; parent: string };
 
-/** What the schema holds by name, SQLite's own objects left out. */
+/** The objects of the schema, without SQLite's own. */
 export function readObjects(db: Database.Database): SchemaObject[] {
   return db.prepare<[], SchemaObject>(objectsText).all();
 }
@@ -14,15 +14,15 @@ export function readColumns(db: Database.Database): Column[] {
   return db.prepare<[], Column>(columnsText).all();
 }
 
-/** The text that made a table, as SQLite keeps it. */
+/** The SQL that created a table, as SQLite keeps it. */
 export function readDefinition(db: Database.Database, table: string): string {
   const text = "select sql from sqlite_schema where type = 'table' and name = ?";
   return db.prepare<[string], string>(text).pluck().get(table) ?? "";
 }
 
 /**
- * What is broken in the schema, in words: foreign keys that point nowhere or at what is not unique, views and triggers
- * that no longer compile. Reads no rows. Runs inside the open transaction and leaves nothing.
+ * Describes what is broken in the schema: foreign keys that refer to a missing table or to columns that are not unique,
+ * views and triggers that no longer compile. Reads no rows. Runs inside the open transaction and leaves no trace.
  */
 export function findSchemaFaults(db: Database.Database): string[] {
   const dangling = db.prepare<[], ForeignKey>(danglingText).all();
@@ -33,12 +33,12 @@ export function findSchemaFaults(db: Database.Database): string[] {
   ];
 }
 
-/** The foreign keys that point at a table which is not there. */
+/** The foreign keys that refer to a missing table. */
 export function findDangling(db: Database.Database): ForeignKey[] {
   return db.prepare<[], ForeignKey>(danglingText).all();
 }
 
-/** Reads every row that refers to another and describes the first that refer to none. */
+/** Checks every row with a foreign key, and describes the first ones that refer to a missing row. */
 export function findViolations(db: Database.Database): { count: number; examples: string[] } {
   let count = 0;
   const examples: string[] = [];
@@ -62,7 +62,7 @@ const danglingText = `select distinct m.name as child, f."table" as parent
   from sqlite_schema m join pragma_foreign_key_list(m.name) f
   where m.type = 'table' and lower(f."table") not in (select lower(name) from sqlite_schema where type = 'table')`;
 
-// A rename makes SQLite compile all views and triggers, and say which one does not.
+// A rename makes SQLite compile all views and triggers, and report the one that does not compile.
 function compileSchema(db: Database.Database): void {
   db.exec("savepoint look");
   try {

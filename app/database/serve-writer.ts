@@ -11,8 +11,8 @@ import { openDatabase } from "./open-database.ts";
 import type { MessageFromThread, MessageToThread, WriteRequest, WriterThreadData } from "./writer-messages.ts";
 
 /**
- * The writer thread: opens the only writable connection, migrates when the main thread says so, then commits groups
- * until it is told to close. Whatever it throws ends the thread, which the main thread takes for unknown outcomes.
+ * The writer thread. Opens the only writable connection, migrates when the main thread says so, then commits groups
+ * until it is told to close. An error ends the thread, and the main thread reports the outcomes as unknown.
  */
 export function serveWriter(options: { commands: readonly Command[]; migrations: readonly Migration[] }): void {
   if (parentPort === null) throw new Error("the writer serves only inside a worker thread; start it with startWriter");
@@ -61,7 +61,7 @@ function migrate(
   if (done === true) send(port, { kind: "migrated" });
 }
 
-// As a message, for an error that ends the thread arrives without its class.
+// Sent as a message, because an error that ends the thread loses its class.
 function tellRefusal<Result>(port: MessagePort, run: () => Result): Result | undefined {
   try {
     return run();
@@ -72,7 +72,7 @@ function tellRefusal<Result>(port: MessagePort, run: () => Result): Result | und
   }
 }
 
-// All that arrived while a group was being committed waits in the port, and makes the next group.
+// Requests that arrive during a commit wait in the port and form the next group.
 function makeGroupLoop(port: MessagePort, engine: GroupEngine): (request: WriteRequest) => void {
   const queue: WriteRequest[] = [];
   let isScheduled = false;

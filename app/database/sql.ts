@@ -1,6 +1,6 @@
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
 
-/** Makes a query builder that only compiles: it holds no connection, and executing with it gives nothing. */
+/** Makes a query builder that only compiles: it has no connection, and executing a query with it returns nothing. */
 export function sqlBuilder<Tables>(): Kysely<Tables> {
   return new Kysely<Tables>({
     dialect: {

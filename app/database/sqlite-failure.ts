@@ -1,11 +1,14 @@
 import Database from "better-sqlite3";
 
-/** True when SQLite found no space for the write. Nothing of the statement, or of the COMMIT, was kept. */
+/** True when SQLite had no space for the write. Nothing of the statement, or of the COMMIT, was kept. */
 export function isDiskFull(error: unknown): boolean {
   return error instanceof Database.SqliteError && error.code === "SQLITE_FULL";
 }
 
-/** The disk failed under SQLite. Nothing that it still answers is to be trusted: the process ends, and whoever starts it looks at the disk. */
+/**
+ * The disk failed under SQLite. Its answers can no longer be trusted: the process ends, and somebody has to check the
+ * disk.
+ */
 export class DiskFailed extends Error {
   override readonly name = "DiskFailed";
 
@@ -17,18 +20,18 @@ export class DiskFailed extends Error {
   }
 }
 
-/** The error as DiskFailed when it was an I/O error, else undefined. */
+/** Returns the error as DiskFailed if it was an I/O error, else undefined. */
 export function toDiskFailed(error: unknown, path: string): DiskFailed | undefined {
   if (!(error instanceof Database.SqliteError) || !error.code.startsWith("SQLITE_IOERR")) return undefined;
   return new DiskFailed(path, error);
 }
 
-/** True when another connection kept the write lock for the whole busy timeout. */
+/** True when another connection held the write lock for the whole busy timeout. */
 export function isBusy(error: unknown): boolean {
   return error instanceof Database.SqliteError && error.code.startsWith("SQLITE_BUSY");
 }
 
-/** True when something failed because a disk is full: SQLite's word for it, the system's, or Litestream's last words. */
+/** True when something failed because a disk is full, as reported by SQLite, the system or Litestream. */
 export function isOutOfSpace(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (isDiskFull(error)) return true;

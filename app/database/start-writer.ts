@@ -8,19 +8,19 @@ import type { WriterThreadData } from "./writer-messages.ts";
 import { ThreadWriter, type Writer } from "./writer.ts";
 
 export type WriterOptions = MigrationOptions & {
-  /** The file whose lock Litestream runs under: so it is told by name from other processes. */
+  /** The file whose lock Litestream holds. It tells Litestream from other processes. */
   litestreamLock?: string;
   threadUrl: URL;
   queueLimit: number;
   walAlarmBytes: number;
   walLimitBytes: number;
-  /** When the thread is taken for stuck: 10 s and 60 s unless said otherwise. */
+  /** When the thread counts as stuck: after 10 s and 60 s by default. */
   watchLimits?: WatchLimits;
 };
 
 /**
- * Starts the writer thread and resolves when the migrations have run. Throws what went wrong in the thread
- * as cause, MigrationRefused among it. Has no time limit: opening may read a WAL of gigabytes, and a migration write one.
+ * Starts the writer thread and resolves when the migrations have run. On failure the cause is the thread's error, such
+ * as MigrationRefused. There is no time limit: opening may read a WAL of gigabytes, and a migration may write one.
  */
 export async function startWriter(options: WriterOptions): Promise<Writer> {
   const { databasePath, walAlarmBytes: alarmBytes, walLimitBytes: limitBytes, log } = options;
@@ -42,7 +42,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
   }
 }
 
-// A disk that is slow for seconds is not stuck; no client waits for a minute.
+// A disk that is slow for seconds is not stuck, and no client waits for a minute.
 const defaultWatchLimits: WatchLimits = { refuseMs: 10_000, endMs: 60_000 };
 
 function watchDeath(worker: Worker): Promise<Error> {

@@ -1,10 +1,10 @@
 import type Database from "better-sqlite3";
 import type { Compilable, CompiledQuery } from "kysely";
 
-/** A unit of work that yields compiled statements and receives their rows, so that one text runs on any engine. */
+/** A unit of work that yields compiled statements and receives their rows, so that it does not depend on an engine. */
 export type Transaction<Result> = Generator<CompiledQuery, Result, unknown[]>;
 
-/** A transaction that only selects. It may be given wherever a Transaction is wanted, never the other way round. */
+/** A transaction that only selects. It can be used wherever a Transaction is expected, but not the other way round. */
 export type Reading<Result> = Generator<ReadStatement, Result, unknown[]>;
 
 type ReadStatement = CompiledQuery & { readonly [onlySelects]: true };
@@ -13,9 +13,9 @@ type Statement<Row = unknown> = Database.Statement<unknown[], Row>;
 declare const onlySelects: unique symbol;
 
 /**
- * Runs one statement inside a transaction: `const rows = yield* query(sql.selectFrom("customers").selectAll())`.
- * A select keeps the transaction a Reading; anything else makes it a writing Transaction. Other statements than
- * selects give rows only with `returning`.
+ * Runs one statement inside a transaction: `const rows = yield* query(sql.selectFrom("customers").selectAll())`. A
+ * select keeps the transaction a Reading; anything else makes it a writing Transaction. Other statements return rows
+ * only with `returning`.
  */
 export function query<Row>(statement: Selectable<Row>): Reading<Row[]>;
 export function query<Row>(statement: Compilable<Row>): Transaction<Row[]>;
@@ -25,9 +25,9 @@ export function* query<Row>(statement: Compilable<Row>): Transaction<Row[]> {
 }
 
 /**
- * Runs a transaction to its end on one connection, synchronously. It begins and commits by itself unless the
- * connection is in a transaction already. What a statement throws is thrown inside the generator too, so that a
- * command can turn a constraint into its own refusal; but not after SQLite rolled everything back by itself.
+ * Runs a transaction to its end on one connection, synchronously. Begins and commits it, unless the connection is in a
+ * transaction already. An error of a statement is also thrown into the generator, so that a command can turn a
+ * constraint violation into its own refusal; but not after SQLite rolled everything back itself.
  */
 export function runTransaction<Result>(db: Database.Database, transaction: Transaction<Result>): Result {
   if (db.inTransaction) return driveTransaction(db, transaction);
@@ -41,14 +41,14 @@ export function runTransaction<Result>(db: Database.Database, transaction: Trans
   }
 }
 
-/** Prepares a statement once for each connection and keeps it. `Row` says what its text selects. */
+/** Prepares a statement once for each connection and keeps it. `Row` is the type of its rows. */
 export function prepareStatement<Row>(db: Database.Database, text: string): Statement<Row> {
   const known = statementsOf.get(db)?.get(text) ?? keepStatement(db, text);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the caller names the row's type beside its SQL
   return known as Statement<Row>;
 }
 
-// Lists of values make a new text for each length, so the cache needs a bound.
+// Lists of values make a new SQL text for each length, so the cache needs a limit.
 const statementLimit = 500;
 const statementsOf = new WeakMap<Database.Database, Map<string, Statement>>();
 const transactionControl = /^\s*(?:begin|commit|end|rollback|savepoint|release|pragma|attach|detach|vacuum)\b/i;

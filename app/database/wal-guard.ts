@@ -8,9 +8,9 @@ import { openDatabase } from "./open-database.ts";
 import { prepareStatement } from "./transaction.ts";
 
 /**
- * Watches how much of the WAL waits for Litestream's checkpoint, and never checkpoints by itself. It measures frames in
- * use: the file keeps its greatest size after a checkpoint, so a limit on that would refuse writes for ever. Its
- * read-only connection also keeps the writer's close from checkpointing, which SQLite does on the last close.
+ * Watches how much of the WAL waits for Litestream's checkpoint, and never checkpoints itself. It measures the frames
+ * in use: the file keeps its greatest size after a checkpoint, so a limit on the file would refuse writes forever. Its
+ * read-only connection also keeps the writer from checkpointing on close, which SQLite does for the last connection.
  */
 export class WalGuard {
   readonly #db: Database.Database;
@@ -37,9 +37,7 @@ export class WalGuard {
     this.#log = log;
   }
 
-  /**
-   * Bytes of the WAL in use, not older than 10 ms. Logs once when the alarm or the limit is crossed, and on recovery.
-   */
+  /** Bytes of the WAL in use, at most 10 ms old. Logs once when the alarm or the limit is crossed, and on recovery. */
   measureBytes(): number {
     const nowMs = performance.now();
     if (nowMs - this.#measuredAtMs < remeasureMs) return this.#bytes;
@@ -49,10 +47,7 @@ export class WalGuard {
     return this.#bytes;
   }
 
-  /**
-   * Throws when the WAL that the writer writes to is no longer the one that everybody else reads: nothing can be
-   * acknowledged then.
-   */
+  /** Throws when the writer's WAL is no longer the file that other processes open: then nothing can be acknowledged. */
   assertInPlace(): void {
     if (statSync(this.#walPath, { throwIfNoEntry: false })?.ino === this.#walInode) return;
     throw new Error(
@@ -64,7 +59,10 @@ export class WalGuard {
     return this.measureBytes() >= this.#limits.limitBytes;
   }
 
-  /** Why the WAL cannot be reset, from its alarm size on; null below it. The holder that it names is not older than 1 s. */
+  /**
+   * Why the WAL cannot be reset, once it has reached the alarm size. Null below it. The named holder is at most 1 s
+   * old.
+   */
   get cause(): string | null {
     this.measureBytes();
     if (this.#level === "quiet") return null;
@@ -78,9 +76,10 @@ export class WalGuard {
   }
 
   #readFrameCount(): number {
-    // NOOP only reports (SQLite 3.51 and newer; openDatabase refuses older ones, which would take it for PASSIVE).
+    // NOOP only reports. It needs SQLite 3.51: an older version would treat it as PASSIVE, and openDatabase refuses
+    // those.
     const [row] = prepareStatement<{ log: number }>(this.#db, "pragma wal_checkpoint(NOOP)").all();
-    // -1 says that there is no WAL.
+    // -1 means that there is no WAL.
     return Math.max(row?.log ?? 0, 0);
   }
 

@@ -1,6 +1,6 @@
 import type { WriteAnswer } from "./writer-messages.ts";
 
-/** What an acknowledged write promises: see the README. `bucket` is reached outside this folder, after `disk`. */
+/** What an acknowledged write promises: see the README. `bucket` is reached outside of this folder, after `disk`. */
 export type Durability = "commit" | "disk" | "bucket";
 
 /** The durabilities that a commit alone can reach. */
@@ -16,7 +16,7 @@ export type RefusalReason =
   | "busy"
   | "rolled-back";
 
-/** Nothing of this write was committed, and the same write may be tried again. */
+/** Nothing of this write was committed, and it may be tried again. */
 export class WriteRefused extends Error {
   readonly reason: RefusalReason;
   readonly retryAfterSeconds: number;
@@ -29,7 +29,7 @@ export class WriteRefused extends Error {
   }
 }
 
-/** The writer ended before it could tell: the write is there once and unaltered, or not at all. */
+/** The writer ended before it could answer: the write was committed once and unaltered, or not at all. */
 export class WriteOutcomeUnknown extends Error {
   constructor(cause: Error) {
     super("the writer ended before the write's outcome was known; repeat it with the same Idempotency-Key", { cause });
@@ -53,8 +53,8 @@ export class CommandRejected extends Error {
 }
 
 /**
- * A command failed in a way that it did not foresee. Nothing of it was committed, its neighbours were. The cause has the
- * stack of the writer thread, for the log.
+ * A command failed unexpectedly. Nothing of it was committed, but the other commands of its group were. The cause has
+ * the stack of the writer thread, for the log.
  */
 export class CommandFailed extends Error {
   constructor(command: string, cause: string, stack?: string) {
@@ -66,10 +66,10 @@ export class CommandFailed extends Error {
   }
 }
 
-/** A committed write: what the command returned, the commit sequence that holds it, and whether it was a replay. */
+/** A committed write: the command's result, the commit sequence that contains it, and whether it was a replay. */
 export type Committed<Result> = { result: Result; sequence: number; replayed: boolean };
 
-/** Makes the caller's result, or its error, from the writer thread's answer. */
+/** Turns the writer thread's answer into the caller's result or error. */
 export function readAnswer(answer: WriteAnswer): Committed<unknown> | Error {
   switch (answer.outcome) {
     case "committed":
@@ -85,7 +85,7 @@ export function readAnswer(answer: WriteAnswer): Committed<unknown> | Error {
   }
 }
 
-/** Makes the refusal for a reason, with the seconds after which trying again makes sense. */
+/** Makes the refusal for a reason, with the seconds after which a retry makes sense. */
 export function refuseWrite(reason: RefusalReason, detail = details[reason]): WriteRefused {
   return new WriteRefused(reason, detail, retryAfterSeconds[reason]);
 }

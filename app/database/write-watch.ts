@@ -1,13 +1,13 @@
 import type { Log } from "../log.ts";
 
 export type WatchLimits = {
-  /** From this age of the oldest write on, further ones are refused. */
+  /** When the oldest write is this old, further ones are refused. */
   refuseMs: number;
-  /** At this age the process must end: a command cannot be interrupted inside its thread. */
+  /** At this age the process must end, because a command cannot be interrupted inside its thread. */
   endMs: number;
 };
 
-/** What the watch looks at. `describe` names the oldest write, and what the thread is doing. */
+/** What the watch observes. `describe` names the oldest write and what the thread is doing. */
 export type Watched = {
   oldestSince: () => number | null;
   describe: () => WatchedWrite;
@@ -16,10 +16,10 @@ export type Watched = {
 type WatchedWrite = { command: string | null; queueLength: number };
 
 const tickMs = 250;
-/** A tick this late means that the whole process stood still, so the writer thread may just be waking up as well. */
+/** A tick this late means that the whole process stood still, so the writer thread may just be waking up too. */
 const stallMs = 1_000;
 
-/** Sees that the writer thread answers. The time that the whole process stood still is not counted against it. */
+/** Checks that the writer thread answers. Time in which the whole process stood still does not count. */
 export class WriteWatch {
   readonly #limits: WatchLimits;
   readonly #watched: Watched;
@@ -37,7 +37,7 @@ export class WriteWatch {
     this.#timer.unref();
   }
 
-  /** Milliseconds that the oldest write has waited for its answer; null when none waits. */
+  /** How long the oldest write has waited for its answer, in milliseconds. Null when none waits. */
   get oldestWriteMs(): number | null {
     const since = this.#watched.oldestSince();
     return since === null ? null : Math.max(0, Math.round(performance.now() - Math.max(since, this.#countedFrom)));

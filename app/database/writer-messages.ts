@@ -3,14 +3,14 @@ import type { AppliedMigration } from "./migration-history.ts";
 import type { MigrationNote } from "./migration.ts";
 import type { LocalDurability, RefusalReason } from "./write-outcome.ts";
 
-/** The closed language between the main thread and the writer thread. A command travels by name, never as SQL. */
+/** The messages between the main thread and the writer thread. A command travels by name, never as SQL. */
 export type WriteRequest = {
   id: number;
   command: string;
   input: unknown;
   durability: LocalDurability;
   idempotency?: Idempotency;
-  /** Answers from a stored result, or rejects with `nothing-to-replay`; the command does not run. */
+  /** Answers from a stored result, or rejects with `nothing-to-replay`. The command does not run. */
   replayOnly?: boolean;
 };
 
@@ -34,8 +34,8 @@ export type MessageFromThread =
   | { kind: "answers"; answers: WriteAnswer[] };
 
 /**
- * What the thread is started with. `fence` holds 1 as soon as nothing may be written any more; in `running` the thread
- * writes the id of the request whose command runs, or 0.
+ * The data that the thread starts with. `fence` becomes 1 when nothing may be written any more. The thread writes the
+ * id of the request whose command runs to `running`, or 0.
  */
 export type WriterThreadData = {
   databasePath: string;

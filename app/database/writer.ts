@@ -16,17 +16,19 @@ export type Writer = {
   readonly queueLength: number;
   readonly state: "accepting" | "refusing" | "stopping";
   readonly walBytes: number;
-  /** How long the oldest write has waited for its answer; null when none waits. */
+  /** How long the oldest write has waited for its answer. Null when none waits. */
   readonly oldestWriteMs: number | null;
-  /** Who or what is in the way of writes, or soon will be; null when nothing is. */
+  /** Who or what blocks writes, or soon will. Null when nothing does. */
   readonly cause: string | null;
-  /** From now on nothing is written: what waits is refused, unless its COMMIT has begun. */
+  /** Stops all writes: what waits is refused, unless its COMMIT has begun. */
   fence(): void;
-  /** Stops accepting and waits for the answers of all that was accepted. Throws after 30 s, or when the thread died. */
+  /** Stops accepting and waits for the answers to everything accepted. Throws after 30 s, or when the thread died. */
   drain(limitMs?: number): Promise<void>;
-  /** Drains, then ends the thread. The WAL stays as it is: Litestream's to checkpoint. */
+  /** Drains, then ends the thread. Leaves the WAL for Litestream to checkpoint. */
   close(): Promise<void>;
-  /** Calls once when the thread died or is stuck, also if that was before: the process must end. */
+  /**
+   * Calls the listener once when the thread died or is stuck, also if that happened before. The process must end then.
+   */
   onFailure(listener: (error: Error) => void): void;
 };
 
@@ -34,7 +36,7 @@ type ThreadParts = {
   worker: Worker;
   death: Promise<Error>;
   fence: Int32Array<SharedArrayBuffer>;
-  /** The id of the write whose command runs, written by the thread; 0 when none does. */
+  /** The id of the write whose command runs, written by the thread. 0 when none runs. */
   running: BigInt64Array<SharedArrayBuffer>;
   watchLimits: WatchLimits;
   log: Log;
@@ -170,7 +172,7 @@ export class ThreadWriter implements Writer {
     return this.#parts.guard.isTooBig() ? "wal-too-big" : undefined;
   }
 
-  /** What was committed to a WAL that is not at its place would be gone with this process. */
+  /** A commit to a WAL that was replaced would be lost with this process. */
   #settleOrFail(answers: readonly WriteAnswer[]): void {
     try {
       this.#parts.guard.assertInPlace();
@@ -188,7 +190,7 @@ export class ThreadWriter implements Writer {
     for (const answer of answers) {
       const pending = this.#pending.get(answer.id);
       this.#pending.delete(answer.id);
-      // Given up already, because the thread was taken for stuck.
+      // Already given up, because the thread counted as stuck.
       if (pending === undefined && this.#failure !== undefined) continue;
       if (pending === undefined) throw new Error(`the writer answered write ${answer.id}, which nobody waits for`);
       const outcome = readAnswer(answer);
@@ -209,7 +211,7 @@ export class ThreadWriter implements Writer {
   }
 }
 
-/** Sends one message of the closed language. */
+/** Sends one message to the thread. */
 export function sendToThread(worker: Worker, message: MessageToThread): void {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
   worker.postMessage(message);
