@@ -9,23 +9,23 @@ export type AppConfig = {
   machine: Machine;
   host: string;
   port: number;
-  /** The API tokens, each `<name>:<SHA-256 in hex>` or the digest alone; none when they come from a file. */
+  /** The API tokens, each `<name>:<SHA-256 in hex>` or the digest alone. Empty when they come from a file. */
   tokenDigests: readonly string[];
   /** The file that the tokens come from. */
   tokensFile?: string;
-  /** Called while replication is proven. A secret: such URLs carry a token. */
+  /** Called while replication is proven. It is a secret: such URLs carry a token. */
   heartbeatUrl?: string;
   logLevel: string;
 };
 
-/** The environment does not describe a machine. The message lists every fault, not only the first. */
+/** The environment does not describe a machine. The message lists every fault. */
 export class ConfigFault extends Error {
   override readonly name = "ConfigFault";
 }
 
 /**
- * Reads, defaults and checks the whole configuration once; nothing else reads the environment.
- * Throws ConfigFault with all faults together. No message holds a value that is a secret.
+ * Reads, defaults and checks the whole configuration once. Nothing else reads the environment. Throws ConfigFault with
+ * all faults together. No message contains a secret value.
  */
 export function readConfig(environment: NodeJS.ProcessEnv): AppConfig {
   const read = new Reading(environment);
@@ -88,12 +88,12 @@ class Reading {
     return value ?? "";
   }
 
-  // A store that cannot even be addressed would look like one that is down, and boot would wait for it for ever.
+  // A store whose URL is invalid would look like one that is down, and boot would wait for it forever.
   httpUrl(name: string): string | undefined {
     const value = this.optional(name);
     if (value === undefined) return undefined;
     const url = URL.parse(value);
-    // The value may hold a password or be one, so it is not repeated.
+    // The value may contain or be a password, so it is not repeated.
     if (url === null || !/^https?:$/.test(url.protocol))
       this.#faults.push(`${name} must start with https:// or http://`);
     else if (url.username !== "" || url.password !== "")
@@ -108,9 +108,7 @@ class Reading {
     return value;
   }
 
-  /**
-   * An identity that the system keeps. An image that was never started has an empty one, and its copies would share it.
-   */
+  /** An id that the system keeps. In an image that was never started it is empty, and all copies would share it. */
   file(path: string, instead: string): string {
     try {
       const value = readFileSync(path, "utf8").trim();

@@ -1,38 +1,38 @@
-/** How a drill writes to a product, and finds in a database what it wrote. */
+/** How a drill writes to a product, and how it finds in a database what it wrote. */
 export type DrillSubject = {
-  /** Makes somebody who makes up writes. Several of them write at the same time. */
+  /** Starts an author of writes. Several authors write at the same time. */
   startAuthor(options: DrillAuthorOptions): DrillAuthor;
   /**
-   * Reads back everything that the authors' writes put into a database, row by row, and throws when the database holds
-   * what no request can write. Read the tables themselves (`NOT INDEXED`), so that a damaged index hides nothing.
+   * Reads back, row by row, everything that the authors wrote. Throws when the database holds what no request can
+   * write. Read the tables themselves (`NOT INDEXED`), so that a damaged index hides nothing.
    */
   readRows(select: SelectRows): Iterable<DrillRow>;
 };
 
 export type DrillAuthorOptions = Readonly<{
-  /** Unique in the drill. Begin every name that the author makes up with it. */
+  /** Unique in the drill. Every name that the author makes up begins with it. */
   name: string;
-  /** A number from 0 up to 1. The same drill gets the same numbers, so use no others. */
+  /** A number from 0 up to 1. A drill with the same seed gets the same numbers, so use no other source. */
   random: () => number;
-  /** Write rows as large as the product allows, to fill a database quickly. */
+  /** Whether to write rows as large as the product allows, to fill a database quickly. */
   isLarge: boolean;
 }>;
 
 export type DrillAuthor = {
-  /** The next write: valid, and different from every other of the drill. */
+  /** The next write: valid, and different from every other write of the drill. */
   next(): DrillWrite;
-  /** Told of every write that was acknowledged with the id in its answer, so that later ones can build on it. */
+  /** Called for every acknowledged write with the id from its answer, so that later writes can refer to it. */
   learn?(write: DrillWrite, id: string): void;
 };
 
-/** One thing that was written: the kind of thing, the name by which it is found again, and all that the client chose. */
+/** What was written: the kind of thing, the key by which it is found again, and everything that the client chose. */
 export type DrillContent = Readonly<{ kind: string; key: string; content: unknown }>;
 
-/** A write as a POST. Its answer must be JSON with the field `id`. */
+/** A write, sent as a POST. Its answer must be JSON with the field `id`. */
 export type DrillWrite = DrillContent & Readonly<{ path: string; body?: unknown }>;
 
 /** What a write put into the database, with the id that the product gave it. */
 export type DrillRow = DrillContent & Readonly<{ id: string }>;
 
-/** Runs one select, and gives its rows one after the other. */
+/** Runs one select and yields its rows. */
 export type SelectRows = <Row>(sql: string, ...parameters: readonly unknown[]) => Iterable<Row>;

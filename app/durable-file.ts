@@ -2,7 +2,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statfsSync, s
 import { dirname } from "node:path";
 
 /**
- * Writes a small file so that it is whole or absent after a power loss: temporary file, fsync, rename, fsync of the
+ * Writes a small file so that it is complete or absent after a power loss: temporary file, fsync, rename, fsync of the
  * directory.
  */
 export function writeDurably(path: string, text: string): void {
@@ -28,12 +28,12 @@ export function fsyncPath(path: string): void {
   }
 }
 
-/** Bytes of a file; 0 when it does not exist. */
+/** Size of a file in bytes. 0 when it does not exist. */
 export function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** Reads a text file; null when it does not exist. Every other failure is thrown. */
+/** Reads a text file. Null when it does not exist. Every other failure is thrown. */
 export function readOptionalFile(path: string): string | null {
   try {
     return readFileSync(path, "utf8");
@@ -43,11 +43,11 @@ export function readOptionalFile(path: string): string | null {
   }
 }
 
-/** What a directory's file system holds in all and still has for us, in bytes; one in memory takes it from the app. */
+/** Free and total bytes of a directory's file system, and whether it is one in memory. */
 export function measureSpace(directory: string): { freeBytes: number; totalBytes: number; isMemory: boolean } {
   const { bavail, blocks, bsize, type } = statfsSync(directory);
   return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, isMemory: memoryFilesystems.has(type) };
 }
 
-/** Of tmpfs and ramfs: linux/magic.h. A database in memory would take the app's. */
+/** tmpfs and ramfs, from linux/magic.h. A database there would use up the app's memory. */
 const memoryFilesystems: ReadonlySet<number> = new Set([0x01_02_19_94, 0x85_84_58_f6]);

@@ -1,25 +1,25 @@
 import { Superseded } from "./replica/open-replication.ts";
 
-/** Why a life ends. */
+/** Why the process ends. */
 export type Ending = { signal: string } | { fencedBy: string } | { failure: unknown };
 
-/** Collects why this life ends. The first reason begins the end; a fence is known also when it comes later. */
+/** Collects the reasons to end. The first one starts the end. A fence is recorded even when it comes later. */
 export class Endings {
   readonly #first = Promise.withResolvers<Ending>();
   readonly #fence = Promise.withResolvers<string>();
   #fencedBy: string | null = null;
 
-  /** Listens for the signals of a stop. Repeated ones change nothing: a terminal and npm both send them. */
+  /** Listens for the signals of a stop. Repeated signals change nothing: a terminal and npm both send them. */
   constructor(signals: readonly NodeJS.Signals[]) {
     for (const signal of signals) process.on(signal, () => this.#first.resolve({ signal }));
   }
 
-  /** The reason that came first. */
+  /** The first reason. */
   get first(): Promise<Ending> {
     return this.#first.promise;
   }
 
-  /** Resolves when another machine is known to have taken over. */
+  /** Resolves when another machine has taken over. */
   get fence(): Promise<string> {
     return this.#fence.promise;
   }

@@ -1,5 +1,5 @@
 /**
- * How a process of the machine ended, for the supervisor. `config`, `refused`, `lostClaim` and `fenced` must not be
+ * Tells the supervisor how a process of the machine ended. `config`, `refused`, `lostClaim` and `fenced` must not be
  * restarted: another start would end the same way, or do harm.
  */
 export const exitCodes = {

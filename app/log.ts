@@ -8,15 +8,15 @@ export type Log = {
   error: (fields: object, message: string) => void;
 };
 
-/** What tells of a fault is no `info`: whoever watches the log by its levels must see it. */
+/** A message about a fault may not be `info`, so that whoever watches the log by level sees it. */
 type FaultlessFields = Record<string, unknown> & { cause?: never; err?: never };
 
 /**
- * Opens the process's log: JSON lines on stdout, or on `destination`. How the whole app logs: the fields first, then a
- * message that never changes, by which people search. A fault is a `warn` where the process goes on as promised, an
- * `error` where somebody must act, and `fatal` where it ends the process; its field is `cause` for words and `err` for an
- * Error with its stack. All else is `info`. Requests are logged by method and path, errors by message and stack, never
- * with headers, bodies or fields that somebody hung on an error; `censor` is the second fence.
+ * Opens the process's log: JSON lines on stdout, or on `destination`. Rules for the whole app: fields come first, then
+ * a constant message, by which people search. A fault is a `warn` when the process goes on as promised, an `error` when
+ * somebody must act, and `fatal` when it ends the process. Its field is `cause` for words and `err` for an Error with
+ * its stack. Everything else is `info`. Requests are logged by method and path, errors by message and stack, never with
+ * headers, bodies or additional fields of an error. `censor` is a second line of defence.
  */
 export function openLog(level: string, destination?: DestinationStream): Logger {
   const options = {
@@ -37,14 +37,14 @@ const secretNames: ReadonlySet<string> = new Set([
 const censoredText = "[secret]";
 const censoredDepth = 5;
 
-// The fields of a child logger do not pass through the formatter of lines.
+// The fields of a child logger bypass the formatter of lines.
 const censorChildFields = Object.fromEntries([...secretNames].map((name) => [name, () => censoredText]));
 
 function censorFields(fields: Record<string, unknown>): Record<string, unknown> {
   return censor(fields, censoredDepth);
 }
 
-// A line without objects in it, which is nearly every line, costs one look at each name; a copy is made only to censor.
+// Fast path for lines without objects, which are nearly all: only the names are checked. A copy is made only to censor.
 function censor(fields: Record<string, unknown>, depth: number): Record<string, unknown> {
   let copy: Record<string, unknown> | undefined;
   for (const name in fields) {

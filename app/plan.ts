@@ -9,9 +9,10 @@ import { machineFiles } from "./replica/machine.ts";
 import { readMark } from "./replica/mark.ts";
 import { product } from "./service/product.ts";
 
-// Run by an activation with the release that is to come: `plan.mjs DATA_DIRECTORY [stopped]`. Says whether its product
-// can be served and what its migrations would do to the database, and writes nothing. Exit codes: 0 the release before still serves afterwards, 3 there is no
-// way back but a restore, 100 this release cannot serve the database, 1 the rest.
+// Run by an activation with the new release: `plan.mjs DATA_DIRECTORY [stopped]`. Reports whether its product can be
+// served and what its migrations would do to the database, and writes nothing. Exit codes: 0 the previous release can
+// still serve afterwards, 3 there is no way back but a restore, 100 this release cannot serve the database, 1 anything
+// else.
 const noWayBack = 3;
 const [directory = "", moment] = process.argv.slice(2);
 const files = machineFiles(directory, directory);
@@ -38,7 +39,7 @@ function explainPlan(): number {
   }
 }
 
-/** After a clean stop the newest TXID of the replica is the mark's. */
+/** After a clean stop the mark has the newest TXID of the replica. */
 function nameRestorePoint(): number {
   const mark = readMark(files.mark);
   if (mark === null || mark.cleanStop === null) {

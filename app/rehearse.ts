@@ -5,7 +5,8 @@ import { machineFiles } from "./replica/machine.ts";
 import { parseJson } from "./replica/parse-json.ts";
 import { rehearsalLimits, rehearseRestore } from "./replica/rehearsal.ts";
 
-// A process of its own: it hashes the whole database, and must neither block the server nor die with its memory.
+// A separate process, because it hashes the whole database: it must not block the server, or take it down when memory
+// runs out.
 const order = parseJson(RehearsalOrderSchema, await text(process.stdin), "the order of a rehearsal");
 const { epoch, dataDirectory, runDirectory, bucket, ...rest } = order;
 const { endpoint, ...place } = bucket;
@@ -14,7 +15,7 @@ const machine = {
   bucket: { ...place, ...(endpoint !== undefined && { endpoint }) },
   files: machineFiles(dataDirectory, runDirectory),
   bootId: "",
-  // It restores only, so that no interval counts.
+  // It only restores, so no interval matters.
   replicationIntervalMs: 1_000,
   retentionHours: 24,
   acceptAdvisoryFence: false,

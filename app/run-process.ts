@@ -10,7 +10,7 @@ import { openLog } from "./log.ts";
 
 /**
  * Runs one process of the machine: reads the configuration, opens the log, and ends with the exit code that `main`
- * returns. What it throws is logged here, once, and ends with 1: a restart may cure it.
+ * returns. An error is logged here, once, and ends with 1: a restart may cure it.
  */
 export async function runProcess(main: (config: AppConfig, log: Logger) => Promise<number>): Promise<never> {
   let config: AppConfig;
@@ -39,8 +39,8 @@ type LogOutput = ReturnType<typeof destination>;
 const lastWordsMs = 300;
 
 /**
- * Ends without waiting for the writer thread, as `process.exit` does: one that SQLite does not return from would keep a
- * process for ever that must not serve any more. The kernel gives back its locks. Only the log is waited for.
+ * Ends without waiting for the writer thread, as `process.exit` does. A thread that SQLite does not return from would
+ * keep alive a process that must not serve any more. The kernel releases its locks. Only the log is waited for.
  */
 async function endAtOnce(code: number, output: LogOutput): Promise<never> {
   await Promise.race([once(output, "drain"), sleep(lastWordsMs)]);

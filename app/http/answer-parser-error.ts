@@ -5,10 +5,10 @@ import type { Socket } from "node:net";
 import type { Connections } from "./connections.ts";
 import { Problem, problemMediaType, renderProblem } from "./problem.ts";
 
-/** Answers what Node's HTTP parser gave up on, before there was a request: a problem, then the connection ends. */
+/** Answers what Node's HTTP parser could not read as a request: sends a problem and closes the connection. */
 export function answerParserError(error: Error & { code?: string }, socket: Socket, connections: Connections): void {
-  // While a pipelined request waits for its answer, the client would take ours for that one: "400" for a write that
-  // is being committed. So it gets none, and the connection breaks.
+  // While a pipelined request waits for its answer, the client would take ours for that one: "400" for a write that is
+  // being committed. So send nothing and break the connection.
   if (error.code === "ECONNRESET" || !socket.writable || connections.isAnswering(socket)) socket.destroy();
   else socket.end(renderRawAnswer(parserProblems[error.code ?? ""] ?? unreadable));
 }

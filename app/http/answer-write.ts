@@ -11,8 +11,8 @@ import type { ServerConfig } from "./server-config.ts";
 import { readDurability, readIdempotency } from "./write-headers.ts";
 
 /**
- * What a route wants written, the status when all that was asked for has been reached, and the durability for requests
- * that do not say, where the server's default is not enough.
+ * What a route wants to write, the status of full success, and the durability for requests that do not ask for one,
+ * where the server's default is not enough.
  */
 type Write<Input, Result> = {
   command: Command<Input, Result>;
@@ -33,10 +33,10 @@ export type AnswerWrite = <Input, Result>(
 type WriteAnswerOptions = { writer: WriteExecutor; replication: Replica; config: ServerConfig };
 
 /**
- * Makes the one function that turns a write into an answer: execute, wait for the durability that was asked for, say
- * what was really reached. A replay waits exactly like a first write. When the bucket is not reached in time the
- * answer is 202 with `Durability: disk` and the cause in `Lifeboat-Not-Replicated`. Where the bucket is known not to
- * take it, only what was written before is answered, the same way; a new write is refused.
+ * Makes the function that turns a write into an answer: execute, wait for the durability that was asked for, report
+ * what was reached. A replay waits exactly like a first write. When the bucket is not reached in time, the answer is
+ * 202 with `Durability: disk` and the cause in `Lifeboat-Not-Replicated`. Where the bucket is known to be unavailable,
+ * an earlier write is replayed in the same way and a new one is refused.
  */
 export function createAnswerWrite({ writer, replication, config }: WriteAnswerOptions): AnswerWrite {
   return async (request, reply, { command, input, status, durability = config.defaultDurability }) => {
@@ -51,7 +51,7 @@ export function createAnswerWrite({ writer, replication, config }: WriteAnswerOp
         ? await writer.execute(command.name, input, options)
         : await replayOrRefuse(writer.execute(command.name, input, { ...options, replayOnly: true }), refusal);
     if (replayed) reply.header("idempotency-replayed", "true");
-    // Only now: a sync that began before the commit returned may not hold it.
+    // Only now: a sync that began before the commit returned may not contain it.
     const missed =
       refusal === null && wanted === "bucket"
         ? await waitForBucket(replication, config.bucketTimeoutMs, request)
@@ -69,7 +69,7 @@ function bucketProblem(refusal: string): Problem {
   return new Problem(503, "bucket-not-writable", detail, { headers: { "retry-after": bucketRetrySeconds } });
 }
 
-// The writer alone knows what was written with a key, also by a request that waits in its queue.
+// Only the writer knows what was written with a key, including a request that waits in its queue.
 async function replayOrRefuse(replay: Promise<Committed<unknown>>, refusal: string): Promise<Committed<unknown>> {
   try {
     return await replay;
@@ -79,7 +79,7 @@ async function replayOrRefuse(replay: Promise<Committed<unknown>>, refusal: stri
 }
 
 /**
- * Answers null when replicated, otherwise the cause. Any failure says the same to the client: committed, not
+ * Returns null when replicated, otherwise the cause. For the client every failure means the same: committed, not
  * replicated.
  */
 async function waitForBucket(replication: Replica, timeoutMs: number, request: FastifyRequest): Promise<string | null> {

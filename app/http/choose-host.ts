@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-/** Where to listen: `::`, which takes IPv4 too, becomes IPv4 alone where the kernel has no IPv6. */
+/** Chooses the address to listen on: `::`, which includes IPv4, becomes IPv4 only where the kernel has no IPv6. */
 export async function chooseHost(host: string): Promise<string> {
   if (host !== "::") return host;
   const probe = createServer();

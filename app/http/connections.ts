@@ -1,18 +1,18 @@
 import type { Server as HttpServer, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-/** How the server treats connections: how many, and how long a stop waits for answers. */
+/** The most connections, and how long a stop waits for answers. */
 export type ConnectionLimits = { most: number; closeMs: number };
 
 /**
- * Knows every connection and which answers it still waits for. Bounds their number by giving up the longest idle one,
- * and a stop by giving up, at once, all that ask for nothing, and after a limit the rest.
+ * Tracks every connection and the answers that it waits for. Limits their number by closing the one that has been idle
+ * longest. On a stop, closes idle connections at once and the others after a time limit.
  */
 export class Connections {
   readonly #limits: ConnectionLimits;
-  /** Every open connection, with its answers under way in the order of their requests. */
+  /** Every open connection with its pending answers, in the order of the requests. */
   readonly #answers = new Map<Socket, Set<ServerResponse>>();
-  /** Connections without a request that was read, the longest idle first: silent, half a header, or kept alive. */
+  /** Connections without a complete request, the longest idle first: silent, half a header, or kept alive. */
   readonly #idle = new Set<Socket>();
   #isStopping = false;
 
@@ -20,19 +20,19 @@ export class Connections {
     this.#limits = limits;
   }
 
-  /** Watches a server that does not listen yet. */
+  /** Starts to track a server that does not listen yet. */
   follow(server: HttpServer): void {
     server.on("connection", (socket: Socket) => this.#open(socket));
     // Before Fastify's own listener, which may answer at once.
     server.prependListener("request", (request, response) => this.#begin(request.socket, response));
   }
 
-  /** Says whether a request of this socket that has arrived completely still waits for its answer. */
+  /** Whether a request of this socket has arrived completely and waits for its answer. */
   isAnswering(socket: Socket): boolean {
     return [...(this.#answers.get(socket) ?? [])].some(({ req }) => req.complete);
   }
 
-  /** From now on a connection lives for its answers under way only, and none longer than the limit. */
+  /** From now on a connection lives only until its pending answers are sent, and no longer than the limit. */
   stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
@@ -69,7 +69,7 @@ export class Connections {
     this.#idle.delete(socket);
     const answers = this.#answers.get(socket);
     if (this.#isStopping) {
-      // Behind an answer that announces the end nothing is sent, and this request is to hear that it was refused.
+      // Nothing is sent after an answer with `Connection: close`, and this request must be told that it was refused.
       const before = [...(answers ?? [])].at(-1);
       if (before !== undefined && !before.headersSent) before.removeHeader("connection");
       announceClose(response);
@@ -82,13 +82,16 @@ export class Connections {
     const answers = this.#answers.get(socket);
     answers?.delete(response);
     if (answers?.size !== 0) return;
-    // What was written is still sent; a slow body behind an early answer is not waited for.
+    // Sends what was written, without waiting for a slow body behind an early answer.
     if (this.#isStopping) socket.destroySoon();
     else this.#idle.add(socket);
   }
 }
 
-/** Node ends the connection behind this answer. One that has begun cannot say so any more; it ends all the same. */
+/**
+ * Node closes the connection after this answer. An answer that has begun cannot announce it, but the connection is
+ * closed all the same.
+ */
 function announceClose(response: ServerResponse | undefined): void {
   if (response !== undefined && !response.headersSent) response.setHeader("connection", "close");
 }

@@ -7,12 +7,14 @@ import { createAuthenticator, type Authenticate } from "./tokens.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** Whose token the request carries; null where none is asked for. */
+    /** The owner of the request's token. Null where no token is required. */
     principal: string | null;
   }
 }
 
-/** Sees every request before its body is read: names it, turns it away while the server stops, asks for the token. */
+/**
+ * Runs for every request before its body is read: sets its id, refuses it while the server stops, and checks its token.
+ */
 export function guardRequests(server: Server, config: TokenConfig, productPaths: readonly string[]): void {
   const authenticate = openTokens(server, config);
   server.decorateRequest("principal", null);

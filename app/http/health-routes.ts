@@ -8,7 +8,7 @@ import type { Server } from "./product-routes.ts";
 /** The part of the writer that health needs. */
 export type WriterHealth = Pick<Writer, "state" | "queueLength" | "walBytes" | "oldestWriteMs" | "cause">;
 
-/** The part of the replication that answers and health need; while the machine starts, nothing is known of it. */
+/** The part of replication that answers and health need. While the machine starts, little of it is known. */
 export type Replica = Pick<
   Replication,
   "epoch" | "replicatedAgeMs" | "uploadProgress" | "replicaFault" | "bucketRefusal" | "replicate"
@@ -47,7 +47,7 @@ export function addHealthRoutes(server: Server, health: Health): void {
 
 type Status = "ready" | "starting" | "refusing-writes" | "replica-broken" | "not-replicated";
 
-/** What `/ready` says, and why; with `withinMs` the last checked sync may be no older. */
+/** What `/ready` says, and why. With `withinMs` the last checked sync may not be older. */
 export function judgeHealth(health: Health, withinMs: number | null): { status: Status; cause: string | null } {
   const startCause = health.findStartCause();
   if (startCause !== null) return { status: "starting", cause: startCause };
@@ -62,7 +62,7 @@ function judgeStarted({ writer, replication }: Health, withinMs: number | null):
 }
 
 const unitMs = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
-/** An idle replica is proven every 10 to 12 s, so that a shorter limit would fail though nothing is wrong. */
+/** An idle replica is proven every 10 to 12 s, so a shorter limit would fail without a fault. */
 const leastMs = 15_000;
 
 /** Reads a duration such as 60s, 5m or 1h. Throws Problem 400 for anything else, and for less than 15s. */

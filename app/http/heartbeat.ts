@@ -3,7 +3,7 @@ import type { FastifyBaseLogger } from "fastify";
 import type { Server } from "./product-routes.ts";
 import type { HeartbeatConfig } from "./server-config.ts";
 
-/** Calls a URL about once a minute from listening until the server stops, but only while `isProven` says so. */
+/** Calls a URL about once a minute while the server runs, but only while `isProven` returns true. */
 export function addHeartbeat(server: Server, config: HeartbeatConfig, isProven: () => boolean): void {
   const heartbeat = new Heartbeat(config, isProven, server.log);
   server.addHook("onListen", async () => heartbeat.start());
@@ -17,7 +17,7 @@ const looksPerCall = 60;
 
 class Heartbeat {
   readonly #url: string;
-  /** The URL is a secret as a whole: whoever has it can keep the alarm quiet. */
+  /** The whole URL is a secret: whoever has it can suppress the alarm. */
   readonly #host: string;
   readonly #everyMs: number;
   readonly #limitMs: number;
@@ -43,7 +43,7 @@ class Heartbeat {
     this.#log = log;
   }
 
-  /** Looks more often than it calls, so that the first proof after a pause is told at once. */
+  /** Checks more often than it calls, so that the first proof after a pause is reported at once. */
   start(): void {
     this.#timer = setInterval(() => this.#look(), this.#everyMs / looksPerCall).unref();
   }
@@ -62,7 +62,7 @@ class Heartbeat {
     });
   }
 
-  /** A fault of the judgement is no proof, and no reason for the timer to end the process. */
+  /** An error in the check counts as no proof, and must not end the process from a timer. */
   #findProof(): boolean {
     try {
       const isProven = this.#isProven();
@@ -92,7 +92,7 @@ class Heartbeat {
     this.#isFailing = false;
   }
 
-  // Calls are a minute apart, so that once a minute would be every time.
+  // Calls are a minute apart, so a limit of one log line a minute would log every one.
   #noteFailure(cause: string): void {
     if (this.#over.signal.aborted || this.#isFailing) return;
     this.#isFailing = true;
@@ -103,7 +103,7 @@ class Heartbeat {
   }
 }
 
-/** Its code or its name: a message may repeat the URL. */
+/** The error's code or name only: its message may contain the URL. */
 function nameFault(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
   if (error.cause !== undefined) return nameFault(error.cause);

@@ -5,14 +5,14 @@ import type { FastifyBaseLogger } from "fastify";
 
 import { parseTokensFile, type Token, authenticateWith, type Authenticate } from "./tokens.ts";
 
-/** Reads the file of tokens. Throws Error with the path and what is wrong, never with what the file holds. */
+/** Reads the file of tokens. Throws Error with the path and the fault, never with the content of the file. */
 export function readTokensFile(path: string): Token[] {
   return parseAs(path, readFileSync(path, "utf8"));
 }
 
 /**
- * Tokens from a file that is read again when it changes and on SIGHUP, so that no restart is needed. Whoever changes the
- * file learns from `report` what became of it: the SHA-256 of what was read, and `taken` or the fault.
+ * Tokens from a file that is read again when it changes and on SIGHUP, so that no restart is needed. `report` tells
+ * whoever changed the file the result: the SHA-256 of what was read, and `taken` or the fault.
  */
 export class LiveTokens {
   readonly #path: string;
@@ -30,7 +30,7 @@ export class LiveTokens {
   #told: string | undefined;
   #authenticate: Authenticate;
 
-  /** Throws when the file cannot be read or is damaged: there are no earlier tokens to go on with. */
+  /** Throws when the file cannot be read or is damaged, because there are no earlier tokens to keep. */
   constructor(path: string, log: FastifyBaseLogger, report?: string) {
     this.#path = path;
     this.#log = log;
@@ -38,7 +38,7 @@ export class LiveTokens {
     this.#text = readFileSync(path, "utf8");
     this.#authenticate = authenticateWith(parseAs(path, this.#text));
     this.#tell("taken");
-    // Content is compared, not the time of change: no file system's clock or watch can hide a change.
+    // Compares content, not the modification time: no clock or file watch can hide a change.
     this.#timer = setInterval(() => this.#look(), lookIntervalMs).unref();
     process.on("SIGHUP", this.#reread);
   }
@@ -65,7 +65,7 @@ export class LiveTokens {
     try {
       return readFileSync(this.#path, "utf8");
     } catch (error) {
-      // One that comes back is news, though it be the same.
+      // A file that comes back counts as changed, even with the same content.
       this.#text = undefined;
       throw error;
     }
@@ -79,7 +79,7 @@ export class LiveTokens {
     this.#tell("taken");
   }
 
-  // A damaged file must not lock everybody out: the tokens of before go on. Said once, not at every look.
+  // A damaged file must not lock everybody out: the earlier tokens stay valid. Logged once, not at every check.
   #complain(err: unknown): void {
     const complaint = err instanceof Error ? err.message : String(err);
     if (complaint !== this.#complaint)

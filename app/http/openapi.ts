@@ -9,14 +9,17 @@ import { addProductRoutes, neverAsked, type ProductRoutes, type Server } from ".
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** False where a route that is no GET does not answer with `answerWrite`: its document then promises no durability. */
+    /**
+     * False for a route that is no GET and does not answer with `answerWrite`. Its description then promises no
+     * durability.
+     */
     answersWrite?: boolean;
   }
 }
 
 /**
- * Adds GET /openapi.json: the product's routes as an OpenAPI document, made of their schemas. It is made when it is first
- * asked for, since its library is loaded then: no start and no recovery waits for it.
+ * Adds GET /openapi.json, which describes the product's routes from their schemas. The document is made on the first
+ * request, and its library is loaded then, so that no start or recovery waits for it.
  */
 export function addDocument(server: Server, product: ProductRoutes): void {
   let document: Promise<string> | null = null;
@@ -26,7 +29,7 @@ export function addDocument(server: Server, product: ProductRoutes): void {
   });
 }
 
-/** Adds the product's routes once more: to a server that never listens, where the library sees them. */
+/** Adds the product's routes to a second server that never listens, where the library sees them. */
 async function makeDocument(product: ProductRoutes): Promise<string> {
   const { default: swagger } = await import("@fastify/swagger");
   const scribe = Fastify({
@@ -124,7 +127,7 @@ function addProperties(own: typeof writeHeaders, given: unknown): object {
 
 const HeaderSchema = Type.Object({ properties: Type.Record(Type.String(), Type.Unknown()) });
 
-/** A write says what it has reached; 202 is the answer of one that the bucket did not take in time. */
+/** A write reports what it has reached. 202 means that the bucket did not take it in time. */
 function describeWrite(answers: Schemas, successes: readonly [string, object][]): Schemas {
   const told = Object.entries(answers).map(([status, answer]) =>
     status.startsWith("2") ? [status, { ...answer, headers: reached }] : [status, answer],
@@ -155,7 +158,7 @@ const NullBody = Type.Object({
   }),
 });
 
-/** The library calls every body required; one that may be null may also be missing. */
+/** The library marks every body as required. A body that may be null may also be missing. */
 function letEmptyBodiesBe(key: string, value: unknown): unknown {
   if (key !== "requestBody" || !Value.Check(NullBody, value)) return value;
   const { anyOf } = value.content["application/json"].schema;

@@ -8,7 +8,8 @@ export const problemMediaType = "application/problem+json";
 type ProblemExtras = { headers?: Record<string, string>; errors?: FieldFault[]; cause?: unknown };
 
 /**
- * An error that knows its answer. Its `detail` is for the client: no internals, and the next step where there is one.
+ * An error that carries its HTTP answer. `detail` is for the client: no internals, and the next step where there is
+ * one.
  */
 export class Problem extends Error {
   readonly status: number;
@@ -36,7 +37,7 @@ export function renderProblem({ status, code, detail, errors }: Problem, instanc
 
 /** Answers a request with a problem. */
 function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): void {
-  // Nothing to wait for: Fastify sends by itself, and a broken connection has nobody to tell.
+  // Not awaited: Fastify sends it, and on a broken connection there is nobody to tell.
   void reply
     .code(problem.status)
     .headers(problem.headers)
@@ -45,7 +46,7 @@ function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyRe
     .send(renderProblem(problem, request.id));
 }
 
-/** Turns whatever a route threw into the answer. What nobody foresaw becomes a 500 that tells nothing of the inside. */
+/** Turns whatever a route threw into a problem. Unexpected errors become a 500 without internals. */
 function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof CommandRejected) return new Problem(error.status, error.code, error.detail);
@@ -72,7 +73,7 @@ function internalProblem(cause: unknown): Problem {
   return new Problem(500, "internal-error", "Something failed inside the server. Its log holds the cause.", { cause });
 }
 
-// Fastify's own refusals of a request, by its error codes; what is not here answers by its status.
+// Fastify's own refusals by error code. Others answer by their status.
 const frameworkRefusals: Record<string, [code: string, detail: string]> = {
   FST_ERR_CTP_INVALID_JSON_BODY: ["malformed-json", "The body is not JSON."],
   FST_ERR_CTP_EMPTY_JSON_BODY: ["malformed-json", "The body is empty, though its content type is JSON."],
@@ -98,14 +99,14 @@ function isFastifyError(error: unknown): error is FastifyError {
   return error instanceof Error && "statusCode" in error && typeof error.statusCode === "number";
 }
 
-/** Answers a request that failed. Here errors stop: those that are ours to mend are logged, once. */
+/** Answers a request that failed. Server faults are logged here, and only here. */
 export function answerFailure(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const problem = toProblem(error);
   if (problem.status === 500) request.log.error({ err: error }, "request failed");
   sendProblem(problem, request, reply);
 }
 
-/** Answers a path or a method that no route takes. */
+/** Answers a path or a method that has no route. */
 export function answerNoRoute(request: FastifyRequest, reply: FastifyReply): void {
   const problem = new Problem(404, "no-such-route", "Nothing is served with this method at this path.");
   sendProblem(problem, request, reply);

@@ -7,7 +7,7 @@ import type { Reader } from "../database/reader.ts";
 import type { AnswerWrite } from "./answer-write.ts";
 import { kitPaths } from "./kit-paths.ts";
 
-/** The server with its schemas as types: `request.body` is what the route's schema says. */
+/** The server with schemas as types: `request.body` has the type of the route's schema. */
 export type Server = FastifyInstance<
   RawServerDefault,
   IncomingMessage,
@@ -20,19 +20,19 @@ export type Server = FastifyInstance<
 export type ProductRoutes = {
   /** Adds the product's routes to the server. */
   addRoutes(server: Server, context: RouteContext): void;
-  /** Which of these routes answer without a token, by the paths that they are added with. */
+  /** The paths of routes that answer without a token, exactly as they are added. */
   openPaths: readonly string[];
 };
 
-/** What the product's routes work with. */
+/** What the product's routes may use. */
 export type RouteContext = {
   /** Reads rows, on a connection that cannot write. */
   reader: Pick<Reader, "read">;
-  /** Runs a command and answers the request with its result, once it is as durable as was asked for. */
+  /** Runs a command and answers the request with its result, once the durability that was asked for is reached. */
   answerWrite: AnswerWrite;
 };
 
-/** For routes that are added to be looked at and never called. */
+/** For routes that are added for inspection and never called. */
 export const neverAsked: RouteContext = {
   reader: { read: refuseRead },
   answerWrite: refuseRead,
@@ -43,8 +43,8 @@ function refuseRead(): never {
 }
 
 /**
- * Adds a product's routes. Throws Error when one of them is on a path of the kit's own, and for an open path that no
- * route has: it would be a misspelt one, whose route asks for a token.
+ * Adds a product's routes. Throws Error when one is on a path of the kit, and when an open path has no route: it would
+ * be misspelt, and the intended route would ask for a token.
  */
 export function addProductRoutes(server: Server, product: ProductRoutes, context: RouteContext): void {
   const paths = new Set<string>();

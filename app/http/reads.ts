@@ -6,7 +6,7 @@ import { Problem } from "./problem.ts";
 
 const defaultLimit = 50;
 
-/** The query string of every list. `limit` is 1 to 1000; it stays text, as the query string has no numbers. */
+/** The query string of every list. `limit` is 1 to 1000 and stays text, because a query string has no numbers. */
 export const pageQuery = {
   cursor: Type.Optional(Type.String()),
   limit: Type.Optional(Type.String({ pattern: "^(?:[1-9][0-9]{0,2}|1000)$" })),
@@ -21,7 +21,7 @@ export function pageOf<Item extends TSchema>(item: Item) {
 /** A slice of a list in order of creation: at most `limit` rows that come after the id `after`. */
 export type Slice = { after: string | undefined; limit: number };
 
-/** One page in order of creation; `nextCursor` is null on the last one. */
+/** One page in order of creation. `nextCursor` is null on the last one. */
 export type Page<Item> = { items: Item[]; nextCursor: string | null };
 
 type PageRequest<Item> = {
@@ -30,14 +30,17 @@ type PageRequest<Item> = {
   select: (slice: Slice) => Reading<Item[]>;
 };
 
-/** Reads one page. Rows that are added meanwhile come after the cursor, so a walk sees every row once. */
+/**
+ * Reads one page. Rows added in the meantime come after the cursor, so a client that follows the cursors sees every row
+ * once.
+ */
 export function readPage<Item extends { id: string }>(
   reader: Pick<Reader, "read">,
   page: PageRequest<Item>,
 ): Page<Item> {
   const limit = page.query.limit === undefined ? defaultLimit : Number(page.query.limit);
   const after = decodeCursor(page.list, page.query.cursor);
-  // One row more than asked for tells whether there is a next page.
+  // One extra row shows whether there is a next page.
   const rows = reader.read(page.select({ after, limit: limit + 1 }));
   const items = rows.slice(0, limit);
   const last = items.at(-1);
@@ -48,29 +51,29 @@ export function readPage<Item extends { id: string }>(
 const idShape = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * Names the place in a list after the row `id`, whoever gave it that id. Opaque to clients; ids that this product gives
- * sort in order of creation.
+ * Encodes the place after the row `id` in a list. Clients must not interpret it. Ids that this product makes sort in
+ * order of creation.
  */
 export function encodeCursor(list: string, id: string): string {
-  // Marked, so that no text that somebody made up passes for an id that this product gave.
+  // Marked, so that made-up text never counts as an id of this product.
   const mark = idShape.test(id) ? ":" : "=";
   return Buffer.from(`${list}${mark}${id}`).toString("base64url");
 }
 
-/** Reads a cursor of this list back to the id. Throws Problem `invalid-cursor` (400) for anything else. */
+/** Decodes a cursor of this list to the id. Throws Problem `invalid-cursor` (400) for anything else. */
 export function decodeCursor(list: string, cursor: string | undefined): string | undefined {
   if (cursor === undefined) return undefined;
   const id = Buffer.from(cursor, "base64url")
     .toString()
     .slice(list.length + 1);
-  // Compared after encoding again, since decoding base64 forgives almost anything.
+  // Encode again and compare, because base64 decoding accepts almost anything.
   if (id !== "" && encodeCursor(list, id) === cursor) return id;
   throw new Problem(400, "invalid-cursor", "The cursor is not one that this list gave out; start again without it.");
 }
 
 export const IdParams = Type.Object({ id: Type.String() });
 
-/** Gives the thing back when it is there. Throws Problem `not-found` (404) when it is not. */
+/** Returns the thing if it exists. Throws Problem `not-found` (404) otherwise. */
 export function found<Thing>(thing: Thing | undefined, what: string): Thing {
   if (thing !== undefined) return thing;
   throw new Problem(404, "not-found", `There is no ${what}.`);

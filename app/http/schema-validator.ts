@@ -3,12 +3,12 @@ import type { FastifySchemaValidationError } from "fastify/types/schema.js";
 import { type TSchema, IsArray, IsObject } from "typebox";
 import { Compile } from "typebox/compile";
 
-/** One field that a request got wrong; `pointer` is a JSON pointer (RFC 6901) into `in`. */
+/** One invalid field of a request. `pointer` is a JSON pointer (RFC 6901) into `in`. */
 export type FieldFault = { in: string; pointer: string; message: string };
 
 /**
- * Compiles a route's schema into its check, without any conversion: "5" is no number, and an unknown key is an error.
- * Fastify's own validator would convert and drop silently, and costs 60 ms more at start.
+ * Compiles a route's schema into a validator that converts nothing: "5" is no number, and an unknown key is an error.
+ * Fastify's own validator would convert and drop silently, and adds 60 ms to the start.
  */
 export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema }) => {
   const validator = Compile(schema);
@@ -19,10 +19,10 @@ export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema }) => 
   };
 };
 
-/** Lists the fields that failed, at most 20, with one entry for each key that is missing or unknown. */
+/** Lists the invalid fields, at most 20, with one entry for each missing or unknown key. */
 export function listFieldFaults({ validation = [], validationContext = "body" }: FastifyError): FieldFault[] {
   const faults = validation.flatMap(({ keyword, instancePath, params, message = "is wrong" }) => {
-    // A refused key is reported twice: as a key too many, and as a value that fits no schema.
+    // An unknown key is reported twice: as an additional key, and as a value that matches no schema.
     if (keyword === "boolean") return [];
     const keys = [params["requiredProperties"], params["additionalProperties"]].find(Array.isArray) ?? [];
     const pointers =
@@ -41,12 +41,12 @@ function escapePointer(key: string): string {
   return key.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-/** How many unknown keys an object may have before they are no longer told one by one; also how many are then told. */
+/** How many unknown keys of an object are listed. An object with more is refused before validation. */
 const listedFaultsLimit = 20;
 
 /**
- * Finds the first array that is longer than its schema allows, or object with too many unknown keys, before anything
- * behind it is validated. So a large body of small faults costs no more than counting them.
+ * Finds the first array that is longer than its schema allows, or object with too many unknown keys, before anything in
+ * it is validated. So a large body of small faults costs no more than counting them.
  */
 export function findExcess(schema: TSchema, value: unknown, path = ""): FastifySchemaValidationError | undefined {
   if (IsArray(schema) && Array.isArray(value)) {

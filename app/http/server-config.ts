@@ -3,27 +3,27 @@ import type { Durability } from "../database/write-outcome.ts";
 /** A URL that is called while replication is proven. */
 export type HeartbeatConfig = {
   url: string;
-  /** How far apart the calls are, a minute unless said otherwise. */
+  /** The time between calls, a minute by default. */
   everyMs?: number;
-  /** How long one call may take, 10 s unless said otherwise. */
+  /** The time limit of one call, 10 s by default. */
   limitMs?: number;
-  /** How old the last checked sync may be, a minute unless said otherwise. */
+  /** The maximum age of the last checked sync, a minute by default. */
   withinMs?: number;
 };
 
 export type ServerConfig = {
-  /** The API tokens, each `<name>:<SHA-256 in hex>` or the digest alone; unused when they come from a file. */
+  /** The API tokens, each `<name>:<SHA-256 in hex>` or the digest alone. Unused when they come from a file. */
   tokenDigests: readonly string[];
-  /** The file that the tokens come from; it is read again when it changes. */
+  /** The file of tokens. It is read again when it changes. */
   tokensFile?: string;
-  /** Where the server says which file of tokens it has taken, or why it cannot. */
+  /** Where the server reports which version of the token file it uses, or why it cannot. */
   tokensReport?: string;
-  /** What a write promises when its request does not say. */
+  /** The durability of a write whose request does not ask for one. */
   defaultDurability: Durability;
   /** How long a `bucket` write waits for the bucket before it is answered as committed, not replicated. */
   bucketTimeoutMs: number;
-  /** How long a stop waits for answers under way, 10 s unless said otherwise; then their connections are broken off. */
+  /** How long a stop waits for pending answers before it breaks their connections, 10 s by default. */
   closeTimeoutMs?: number;
-  /** Told to the outside as long as everything is well. */
+  /** Tells the outside that everything is well. */
   heartbeat?: HeartbeatConfig;
 };

@@ -7,16 +7,16 @@ import { Problem } from "./problem.ts";
 import type { RouteContext } from "./product-routes.ts";
 
 /**
- * The parts of a machine that come up while its server already listens. What needs a part that is not there yet is
- * answered 503 `starting`; reads need the reader alone, writes need all of them, since head must have been read.
+ * The parts of a machine that start while its server already listens. A request that needs a missing part is answered
+ * 503 `starting`. Reads need only the reader. Writes need all parts, because head must have been read.
  */
 export class StartingParts<R extends Replica> {
   writerPart: Writer | null = null;
   readerPart: Reader | null = null;
   replicationPart: R | null = null;
-  /** Why the store has not been asked yet whose head is; told by whoever asks it. */
+  /** Why head could not be read from the store yet. Set by whoever reads it. */
   storeCause: string | null = null;
-  /** How far the migrations are; null when none is under way. */
+  /** Progress of the migrations. Null when none runs. */
   migrationProgress: MigrationProgress | null = null;
   readonly writer: WriteExecutor & WriterHealth;
   readonly reader: RouteContext["reader"];
@@ -28,7 +28,7 @@ export class StartingParts<R extends Replica> {
     this.replication = this.#describeReplication(epoch);
   }
 
-  /** Why this machine does not serve completely yet; null when it does. */
+  /** Why this machine does not serve completely yet. Null when it does. */
   findStartCause(): string | null {
     if (this.replicationPart === null) return this.storeCause ?? "the store is being asked whose the bucket is";
     if (this.writerPart !== null) return null;

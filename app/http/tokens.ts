@@ -2,12 +2,13 @@ import { createHash, timingSafeEqual } from "node:crypto";
 
 import { Problem } from "./problem.ts";
 
-/** One API token that is let in: whose it is, and its SHA-256 digest in hex. */
+/** One accepted API token: its owner, and its SHA-256 digest in hex. */
 export type Token = { principal: string; digest: string };
 
 /**
- * Reads entries of the form `<name>:<digest>`, or `<digest>` alone, which gets a name from its first digits. Two digests
- * may share a name: so a token is rotated. Throws Error, which counts entries and repeats none: one may be a token.
+ * Parses entries of the form `<name>:<digest>`, or `<digest>` alone, which gets a name from its first digits. Two
+ * digests may share a name, to rotate a token. Errors name an entry by its number and never quote it, because it may be
+ * a token.
  */
 export function parseTokens(entries: readonly string[]): Token[] {
   const tokens = new Map<string, Token>();
@@ -21,7 +22,10 @@ export function parseTokens(entries: readonly string[]): Token[] {
   return [...tokens.values()];
 }
 
-/** Reads a file of tokens: one entry a line or with commas between; blank lines and lines with `#` say nothing. */
+/**
+ * Parses a file of tokens: entries on separate lines or with commas between. Blank lines and lines with `#` are
+ * ignored.
+ */
 export function parseTokensFile(text: string): Token[] {
   const lines = text.split(/\r?\n/).filter((line) => !line.trimStart().startsWith("#"));
   const entries = lines.flatMap((line) => line.split(",")).map((entry) => entry.trim());
@@ -31,7 +35,7 @@ export function parseTokensFile(text: string): Token[] {
 }
 
 const derivedNameDigits = 12;
-// No blank, comma or colon: a name stands in lists, before a digest, and before a key.
+// No blank, comma or colon, because names appear in lists, before a digest, and before a key.
 const namedToken = /^(?:([a-z0-9][a-z0-9._-]{0,63}):)?([0-9a-f]{64})$/i;
 
 function parseToken(entry: string, number: number): Token {
@@ -45,17 +49,17 @@ function parseToken(entry: string, number: number): Token {
   return { principal: parts?.[1] ?? `token-${digest.slice(0, derivedNameDigits)}`, digest };
 }
 
-/** Says whose the token in an Authorization header is. Throws Problem `unauthorized` (401). */
+/** Returns the owner of the token in an Authorization header. Throws Problem `unauthorized` (401). */
 export type Authenticate = (header: string | undefined) => string;
 
-/** Makes the check from entries as parseTokens reads them. */
+/** Makes the check from entries in the form of parseTokens. */
 export function createAuthenticator(tokenDigests: readonly string[]): Authenticate {
   return authenticateWith(parseTokens(tokenDigests));
 }
 
 /**
- * Makes the check from the tokens' digests; the tokens themselves are stored nowhere. Digests have one length and all
- * of them are compared, each in constant time, so that the time tells nothing about a token.
+ * Makes the check from the digests of the tokens. The tokens themselves are not stored. All digests have the same
+ * length and all are compared in constant time, so that timing reveals nothing about a token.
  */
 export function authenticateWith(tokens: readonly Token[]): Authenticate {
   const allowed = tokens.map(({ principal, digest }) => ({ principal, digest: Buffer.from(digest, "hex") }));

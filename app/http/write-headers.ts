@@ -7,7 +7,7 @@ import type { Idempotency } from "../database/idempotency.ts";
 import type { Durability } from "../database/write-outcome.ts";
 import { Problem } from "./problem.ts";
 
-/** Reads the Durability header, or gives the route's default. Throws Problem `invalid-durability` (400). */
+/** Reads the Durability header, or returns the default. Throws Problem `invalid-durability` (400). */
 export function readDurability(headers: IncomingHttpHeaders, byDefault: Durability): Durability {
   const value = headers["durability"];
   if (value === undefined) return byDefault;
@@ -31,7 +31,7 @@ function fingerprintOf({ method, url, body }: FastifyRequest): string {
   return createHash("sha256").update(what).digest("hex");
 }
 
-// The same body with its keys in another order, or other white space, is the same write.
+// The order of keys and white space do not make a different write.
 function sortKeys(_key: string, value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).toSorted(([left], [right]) => (left < right ? -1 : 1)));

@@ -1,7 +1,6 @@
 /**
- * Why a call to the store failed.
- * `unreachable`, `throttled`, `clock-skewed` and `key-unknown` may pass by themselves (a new AWS key takes seconds to
- * be known everywhere); the others do not.
+ * Why a call to the store failed. `unreachable`, `throttled`, `clock-skewed` and `key-unknown` may be temporary (a new
+ * AWS key takes seconds to be known everywhere). The others are not.
  */
 export type BucketFault =
   | "unreachable"
@@ -19,13 +18,13 @@ export type BucketFault =
 
 type FaultDetails = { detail: string; cause?: unknown; status?: number; isConditional?: boolean };
 
-/** A call to the store that failed: what was asked, which kind of fault, the store's own words. */
+/** A call to the store that failed: the request, the kind of fault, the store's message. */
 export class BucketError extends Error {
   override readonly name = "BucketError";
   readonly kind: BucketFault;
-  /** The HTTP status; undefined when the store did not answer. */
+  /** The HTTP status. Undefined when the store did not answer. */
   readonly status: number | undefined;
-  /** Whether it was a write with a condition. */
+  /** Whether it was a conditional write. */
   readonly isConditional: boolean;
 
   constructor(kind: BucketFault, doing: string, { detail, cause, status, isConditional = false }: FaultDetails) {
@@ -35,20 +34,20 @@ export class BucketError extends Error {
     this.isConditional = isConditional;
   }
 
-  /** What answered is no S3 server. */
+  /** The answer did not come from an S3 server. */
   static notAStore(doing: string, detail: string): BucketError {
     return new BucketError("not-a-store", doing, { detail });
   }
 }
 
-/** Faults that may pass by themselves; everything else is final. */
+/** Whether a fault may be temporary. All others are final. */
 export function mayPass(error: unknown): boolean {
   return error instanceof BucketError && passing.has(error.kind);
 }
 
 /**
- * Faults of a key that is new: its store does not know it yet, or not yet what it may do. They pass within seconds, or
- * never; a wrong secret is none of them.
+ * Faults of a new key: the store does not know it yet, or not yet its rights. They pass within seconds or never. A
+ * wrong secret is not among them.
  */
 export function isKeyFault(error: unknown): boolean {
   if (!(error instanceof BucketError)) return false;
@@ -56,8 +55,8 @@ export function isKeyFault(error: unknown): boolean {
 }
 
 /**
- * Sorts whatever the AWS SDK threw into one of our kinds. The names are those of Amazon S3's error responses reference.
- * A mistake in the program stays what it is: waiting does not cure it.
+ * Maps an error of the AWS SDK to one of our kinds. The names are those of Amazon S3's error responses reference. A
+ * programming error is passed on unchanged: waiting does not cure it.
  */
 export function toBucketError(error: unknown, doing: string, { isConditional = false } = {}): unknown {
   if (error instanceof BucketError || isMistake(error)) return error;
@@ -92,7 +91,7 @@ function isMistake(error: unknown): boolean {
   return error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
 }
 
-/** A bucket that keeps every object for a while wants a checksum with each PUT, and says so with 400. */
+/** A bucket with Object Lock demands a checksum with each PUT, and answers 400 without. */
 function findLock(name: string, detail: string): BucketFault | null {
   const wantsChecksum = /Content-MD5|x-amz-checksum/i.test(detail) && /required|missing|must/i.test(detail);
   return name === "MissingContentMD5" || (name === "InvalidRequest" && wantsChecksum) ? "object-locked" : null;
@@ -122,7 +121,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-// What OpenSSL says of a certificate; names as in Node's documentation of TLS errors.
+// OpenSSL's errors about a certificate; names as in Node's documentation of TLS errors.
 const refusedCertificates: ReadonlySet<string> = new Set([
   "CERT_HAS_EXPIRED",
   "CERT_NOT_YET_VALID",
@@ -142,13 +141,13 @@ const refusedCertificates: ReadonlySet<string> = new Set([
   "ERR_TLS_CERT_ALTNAME_INVALID",
 ]);
 
-// The other side speaks no TLS, or none that we share. Everything else of EPROTO may be a torn connection.
+// The other side has no TLS, or no version in common with us. Any other EPROTO may be a broken connection.
 const refusedHandshake =
   /wrong version number|packet length too long|unknown protocol|http request|unrecognized name|handshake failure|alert protocol version|unsupported protocol/i;
 
 /**
- * Whether TLS itself was refused: a certificate that does not fit, or an endpoint without TLS. No waiting cures that. A
- * connection that breaks in the middle of a handshake is none of it.
+ * Whether TLS itself was refused: an invalid certificate, or an endpoint without TLS. Waiting does not cure that. A
+ * connection that breaks during a handshake does not count.
  */
 function findTlsFault(error: unknown): "tls-refused" | null {
   if (!(error instanceof Error)) return null;

@@ -9,7 +9,7 @@ import { sentinelKey } from "./sentinel.ts";
 export type BucketConfig = {
   bucket: string;
   region: string;
-  /** Absent: AWS S3 itself. */
+  /** Omitted for AWS S3 itself. */
   endpoint?: string;
   pathStyle: boolean;
   accessKeyId: string;
@@ -19,8 +19,8 @@ export type BucketConfig = {
 export type PutCondition = { ifMatch: string } | { ifNoneMatch: "*" };
 
 /**
- * The few calls to the store that we make ourselves; Litestream makes its own. Every call throws BucketError and ends
- * within its time limit.
+ * The few calls to the store that we make ourselves. Litestream makes its own. Every call ends within its time limit,
+ * and throws BucketError.
  */
 export type Bucket = {
   readonly name: string;
@@ -28,43 +28,47 @@ export type Bucket = {
   /** The first bytes of an object, fewer when it is shorter. */
   getStart(key: string, bytes: number): Promise<Uint8Array>;
   /**
-   * Returns the new ETag. Sent once, never repeated by itself: a repeated conditional PUT would refuse its own first
-   * success. `ifMatch` takes the ETag as it was read; how the store wants it is found out.
+   * Returns the new ETag. Sent once and never retried: a repeated conditional PUT would refuse its own first success.
+   * `ifMatch` takes the ETag as it was read. The form that the store accepts is found by trying.
    */
   put(key: string, text: string, condition?: PutCondition): Promise<string>;
-  /** Reads an object to its end and keeps nothing: proves that the store gives it. Fails after `stallMs` of silence. */
+  /**
+   * Reads an object to its end and keeps nothing, to prove that the store can deliver it. Fails after `stallMs` without
+   * data.
+   */
   readThrough(key: string, stallMs: number): Promise<void>;
   /** Every key under a prefix, page by page. */
   list(prefix: string): AsyncGenerator<string>;
   /** The keys and the folders (ending in "/") at the top of the bucket. */
   listTop(): Promise<string[]>;
-  /** How far this machine's clock is ahead of the store's, by its latest answer; null before the first. */
+  /** How far this machine's clock is ahead of the store's, from the latest answer. Null before the first. */
   clockAheadMs(): number | null;
-  /** The longest that a page of a listing has taken so far: Litestream's own listings take as long. */
+  /** The longest time that a page of a listing has taken so far. Litestream's own listings take as long. */
   longestListMs(): number;
 };
 
-/** Longest times in milliseconds. Tests shorten them. */
+/** Time limits in milliseconds. Tests shorten them. */
 export type BucketLimits = {
-  /** For one small request, its repetitions included. */
+  /** For one small request, retries included. */
   callMs: number;
-  /** For one try of it. */
+  /** For one try. */
   answerMs: number;
-  /** For one page of a listing, as long as the store answers other requests meanwhile. */
+  /** For one page of a listing, as long as the store answers other requests in the meantime. */
   listMs: number;
 };
 
-/** Is told of a listing that takes its time: what is listed, and for how long its page has been waited for. */
+/** Called for a slow listing, with what is listed and how long its page has taken so far. */
 export type OnSlowListing = (listing: { doing: string; waitedMs: number }) => void;
 
 type BucketOptions = Partial<BucketLimits> & { onSlowListing?: OnSlowListing };
 
 const readAttempts = 3;
 const bucketLimits: BucketLimits = {
-  // Contended conditional PUTs on SeaweedFS take seconds (measured: 6.1 s, 16 at once), and a PUT has only one try.
+  // Contended conditional PUTs on SeaweedFS take seconds (measured: 6.1 s with 16 at once), and a PUT gets only one
+  // try.
   callMs: 15_000,
   answerMs: 5_000,
-  // A store steps over every delete marker that lies before the first live key (docs/decisions/0022).
+  // A store has to skip every delete marker before the first live key (docs/decisions/0022).
   listMs: 600_000,
 };
 
@@ -149,7 +153,7 @@ async function fetchStart(client: S3Client, { Bucket, Key, bytes, abortSignal }:
   const range = new GetObjectCommand({ Bucket, Key, Range: `bytes=0-${bytes - 1}` });
   const { Body } = await client.send(range, { abortSignal });
   if (Body === undefined) throw BucketError.notAStore(`GET ${Key}`, "no body");
-  // A store that knows no ranges sends all of it.
+  // A store without range requests sends the whole object.
   return readStart(Body.transformToWebStream(), bytes);
 }
 
@@ -164,7 +168,7 @@ type Limited = <Result>(
   options?: CallOptions,
 ) => Promise<Result>;
 
-/** Any answer of the store will do, also one that there is no such object. */
+/** Any answer of the store counts, including one that there is no such object. */
 async function isAnswering(call: Promise<unknown>): Promise<boolean> {
   try {
     await call;

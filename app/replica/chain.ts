@@ -1,8 +1,8 @@
 import type { Bucket } from "./bucket.ts";
 
 /**
- * What can be restored from one epoch's LTX files. `missing` names the first file that is not there, `newestTxid` is
- * what the files reach, with or without a gap; TXIDs are Litestream's 16 hex digits.
+ * What can be restored from one epoch's LTX files. `missing` names the first missing file. `newestTxid` is the end of
+ * the files, with or without a gap. TXIDs are Litestream's 16 hex digits.
  */
 export type Chain =
   | { state: "empty" }
@@ -14,7 +14,7 @@ type LtxFile = { level: number; min: bigint; max: bigint };
 const snapshotLevel = 9;
 const ltxKey = /\/([0-9a-f]{4})\/([0-9a-f]{16})-([0-9a-f]{16})\.ltx$/;
 
-/** Where Litestream keeps the files of an epoch. */
+/** The prefix of an epoch's Litestream files. */
 export function epochPrefix(epoch: string): string {
   return `epochs/${epoch}/`;
 }
@@ -25,8 +25,8 @@ export async function fetchChain(bucket: Bucket, epoch: string): Promise<Chain> 
 }
 
 /**
- * The newest TXID at which a file ends that Litestream keeps as long as its snapshots, so that exactly this state can be
- * restored; null when there is none. Throws BucketError.
+ * The newest TXID at the end of a file that Litestream keeps as long as its snapshots, so that exactly this state can
+ * be restored. Null when there is none. Throws BucketError.
  */
 export async function fetchKeptTxid(bucket: Bucket, epoch: string): Promise<string | null> {
   const keys = await Array.fromAsync(bucket.list(epochPrefix(epoch)));
@@ -37,8 +37,8 @@ export async function fetchKeptTxid(bucket: Bucket, epoch: string): Promise<stri
 
 /**
  * Judges a listing the way Litestream 0.5.17 plans a restore (CalcRestorePlan in its replica.go): from the newest
- * snapshot, or from TXID 1, always the file that reaches furthest; what lies beyond a gap means that something in
- * between is gone.
+ * snapshot, or from TXID 1, always with the file that reaches furthest. Files beyond a gap mean that something in
+ * between is lost.
  */
 export function readChain(keys: readonly string[]): Chain {
   const files = keys.flatMap((key) => parseKey(key) ?? []);
@@ -63,8 +63,8 @@ export function readChain(keys: readonly string[]): Chain {
 }
 
 /**
- * Throws unless the epoch can be restored up to this TXID. A Litestream that runs on another epoch's configuration
- * answers a sync too: only what lies under our prefix is a base.
+ * Throws unless the epoch can be restored up to this TXID. A Litestream with another epoch's configuration also answers
+ * a sync, so only files under our prefix count as a base.
  */
 export async function assertBase(bucket: Bucket, epoch: string, txid: string): Promise<void> {
   const chain = await fetchChain(bucket, epoch);
@@ -72,7 +72,7 @@ export async function assertBase(bucket: Bucket, epoch: string, txid: string): P
   throw new Error(`Litestream answered for TXID ${txid}, but the replica of ${epoch} is ${chain.state}`);
 }
 
-/** The newest TXID that any file of the chain reaches; null when there is none. */
+/** The newest TXID of any file of the chain. Null when there is none. */
 export function newestOf(chain: Chain): string | null {
   return chain.state === "empty" ? null : chain.newestTxid;
 }
@@ -105,13 +105,13 @@ function formatTxid(txid: bigint): string {
   return txid.toString(16).padStart(16, "0");
 }
 
-/** How much of an LTX file is its header. */
+/** Size of the header of an LTX file. */
 export const ltxHeaderBytes = 100;
 
 /**
- * How large the database is, in bytes, once a file of Litestream's has been applied; null when these bytes are no
- * header that we know. Source: Header.MarshalBinary and UnmarshalBinary in ltx.go of github.com/superfly/ltx: after the
- * magic and the flags stand the size of a page and the number of pages, big-endian, never compressed.
+ * Size of the database in bytes once this LTX file has been applied. Null when the bytes are not a known header.
+ * Source: Header.MarshalBinary and UnmarshalBinary in ltx.go of github.com/superfly/ltx. After magic and flags come
+ * page size and number of pages, big-endian, never compressed.
  */
 export function readDatabaseSize(header: Uint8Array): number | null {
   if (header.length < ltxHeaderBytes) return null;

@@ -12,7 +12,7 @@ import { waitForStore } from "./wait-for-store.ts";
 
 export type Content = "fresh" | "volume" | "restore" | "compare";
 
-/** What boot has decided to claim, by which row of its table. */
+/** What boot has decided to claim, and by which row of its table. */
 export type Claim = { act: "claim"; row: number; parent: Parent | null; content: Content; replaces: readonly string[] };
 
 /** Another machine won head. Final for this boot: the winner serves. */
@@ -20,7 +20,7 @@ export class ClaimLost extends Error {
   override readonly name = "ClaimLost";
 }
 
-/** Nobody won: the claim did not reach the store, or head changed under it without a new owner. Another survey settles it. */
+/** Nobody won: the claim did not reach the store, or head changed without a new owner. Another survey settles it. */
 export class ClaimUnsettled extends Error {
   override readonly name = "ClaimUnsettled";
 }
@@ -48,7 +48,7 @@ export async function claimHead(
   return confirmClaim(bucket, machine, { seen, nonce: head.nonce });
 }
 
-/** What the folder of an epoch tells people about its beginning. */
+/** A note in the folder of an epoch about its origin, for people. */
 type EpochNote = {
   epoch: string;
   parent: Parent | null;
@@ -62,7 +62,9 @@ export async function putEpochNote(bucket: Bucket, note: EpochNote): Promise<voi
   await bucket.put(`${epochPrefix(note.epoch)}epoch.json`, JSON.stringify(note, null, 2));
 }
 
-/** Makes an epoch this machine's, whose database lies ready: the mark first, then Litestream's configuration. */
+/**
+ * Makes an epoch whose database is in place this machine's own: writes the mark first, then Litestream's configuration.
+ */
 export function takeOverEpoch(machine: Machine, { epoch, nonce }: Head): void {
   const { files, machineId, bootId } = machine;
   writeMark(files.mark, { epoch, nonce, machine: machineId, bootId, cleanStop: null });
@@ -71,8 +73,8 @@ export function takeOverEpoch(machine: Machine, { epoch, nonce }: Head): void {
 }
 
 /**
- * Writes into head that this start takes its epoch up, so that a copy of this disk from before can never take it up
- * too. Throws ClaimUnsettled when head has moved, or the PUT has not reached the store (survey again), BucketError.
+ * Records in head that this run resumes its epoch, so that an earlier copy of this disk can never resume it. Throws
+ * ClaimUnsettled when head has changed or the PUT did not reach the store (survey again), BucketError.
  */
 export async function takeUpEpoch(
   bucket: Bucket,
@@ -86,8 +88,9 @@ export async function takeUpEpoch(
 }
 
 /**
- * A refused PUT may be our own first success, its answer lost: the nonce in head decides. Lost for good is only what
- * another machine has claimed since the survey; that the owner of the surveyed head made it living is no claim.
+ * A refused PUT may be our own success whose answer was lost, so the nonce in head decides. The claim is lost for good
+ * only when another machine has claimed since the survey. The owner of the surveyed head making it living is not a
+ * claim.
  */
 async function confirmClaim(
   bucket: Bucket,
@@ -105,8 +108,8 @@ async function confirmClaim(
 }
 
 /**
- * Sends a claim. Returns the ETag; null when the PUT was refused or its answer is lost: the nonce in head tells then who
- * won. Throws BucketError for a final fault.
+ * Sends a claim. Returns the ETag, or null when the PUT was refused or its answer was lost: then the nonce in head
+ * tells who won. Throws BucketError for a final fault.
  */
 export async function sendClaim(bucket: Bucket, head: Head, seenEtag: string | null): Promise<string | null> {
   try {

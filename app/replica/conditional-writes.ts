@@ -4,19 +4,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { BucketError } from "./bucket-error.ts";
 import type { Bucket, PutCondition } from "./bucket.ts";
 
-/** Whether the store can fence: with `advisory`, two machines could both acknowledge. */
+/** Whether the store can fence. With `advisory`, two machines could both acknowledge. */
 export type Fence = "enforced" | "advisory";
 
 /**
- * Tries whether the store honours conditional writes, on an object of this machine: If-Match must take the right ETag
- * and refuse what has changed, If-None-Match must refuse what exists. A store that ignores or does not know them gives
- * an advisory fence only. Throws BucketError when the store cannot be asked, and `never-matches` when it refuses the
- * right ETag in every form: no epoch could ever live there.
+ * Probes whether the store honours conditional writes, on an object of this machine. If-Match must accept the right
+ * ETag and refuse an old one; If-None-Match must refuse an existing object. A store that ignores or does not know them
+ * gives an advisory fence only. Throws BucketError when the store does not answer, and `never-matches` when it refuses
+ * the right ETag in every form: no epoch could ever become living there.
  */
 export async function probeConditionalWrites(bucket: Bucket, machineId: string): Promise<Fence> {
   const key = `reports/conditional-writes/${machineId}.json`;
   const etag = await bucket.put(key, JSON.stringify({ probe: randomUUID() }));
-  // Throws when the store knows If-Match but never takes it. Alone, for another PUT would change what the ETag names.
+  // Throws when the store knows If-Match but never accepts it. Must run alone, because another PUT would change the
+  // ETag.
   await isRefused(bucket, key, { ifMatch: etag });
   const refused = await Promise.all([
     isRefused(bucket, key, { ifNoneMatch: "*" }),
@@ -41,20 +42,20 @@ async function isRefused(bucket: Bucket, key: string, condition: PutCondition): 
 type Calls = {
   put: (key: string, text: string, ifMatch: string) => Promise<string>;
   get: (key: string) => Promise<{ etag: string }>;
-  /** Names the store in an error. */
+  /** The store's name in an error. */
   where: string;
 };
 
-/** Replaces an object that still has the ETag; returns the new one. */
+/** Replaces an object that still has this ETag. Returns the new ETag. */
 export type Swap = (key: string, text: string, etag: string) => Promise<string>;
 
 const staleReadMs = 500;
 
 /**
- * Swaps in the form of If-Match that the store understands, and remembers it. The standard wants the ETag in quotes;
- * Hetzner and DigitalOcean are reported to answer 412 to that and to take it bare. So a 412 counts as another's win
- * only when the object has changed; else the other form is tried. A 412 has written nothing, so this repeats no write.
- * Throws BucketError: `never-matches` when neither form is taken though the object is unchanged.
+ * Swaps with the form of If-Match that the store accepts, and remembers it. The standard puts the ETag in quotes.
+ * Hetzner and DigitalOcean are reported to answer 412 to that and to accept it without quotes. So a 412 counts as lost
+ * only when the object has changed; otherwise the other form is tried. This repeats no write, because a 412 has written
+ * nothing. Throws BucketError `never-matches` when neither form is accepted though the object is unchanged.
  */
 export function swapInKnownForm(calls: Calls): Swap {
   let isQuoted = true;
@@ -70,7 +71,8 @@ export function swapInKnownForm(calls: Calls): Swap {
       isQuoted = !isQuoted;
       return swapped;
     } catch (error) {
-      // A read may lag behind another's write: only what still holds after a while is a fault of the store.
+      // A read may lag behind another writer: it is the store's fault only if the object is still unchanged after a
+      // while.
       if (isUnmatched(error)) await sleep(staleReadMs);
       if (!isUnmatched(error) || !(await isUnchanged(calls, key, etag))) throw error;
       const detail = "it refuses If-Match with the very ETag that it gives for the object, with quotes and without";
@@ -79,7 +81,7 @@ export function swapInKnownForm(calls: Calls): Swap {
   };
 }
 
-/** 409 is another write under way, whatever the form. */
+/** 409 means that another write is in progress, whatever the form. */
 function isUnmatched(error: unknown): boolean {
   return error instanceof BucketError && error.kind === "precondition-failed" && error.status === 412;
 }
@@ -88,13 +90,13 @@ async function isUnchanged({ get }: Calls, key: string, etag: string): Promise<b
   try {
     return bare((await get(key)).etag) === bare(etag);
   } catch (error) {
-    // Whoever asked reads again, and waits for the store where it must.
+    // The caller reads again, and waits for the store if necessary.
     if (error instanceof BucketError) return false;
     throw error;
   }
 }
 
-/** Without quotes, and without the mark of a weak ETag, which never matches. */
+/** Without quotes, and without the prefix of a weak ETag, which never matches. */
 function bare(etag: string): string {
   return etag.replace(/^W\//, "").replaceAll('"', "");
 }

@@ -10,9 +10,9 @@ const askingMs = 3_000;
 const timeFaults = /CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/;
 
 /**
- * Looks closer at two faults that the failed call alone does not tell: a port with TLS that is spoken to without, which
- * looks like a torn connection; and a certificate out of its time, which may be our clock's fault. Returns the error
- * that says it, or the one that was given.
+ * Diagnoses two faults that the failed call does not show: plain HTTP to a TLS port, which looks like a broken
+ * connection, and a certificate outside its validity, which may be our clock's fault. Returns the specific error, or
+ * the given one.
  */
 export async function diagnoseEndpoint(error: unknown, { endpoint, bucket }: BucketConfig): Promise<unknown> {
   if (!(error instanceof BucketError) || endpoint === undefined) return error;
@@ -43,7 +43,7 @@ async function speaksTls({ hostname: host, port }: URL): Promise<boolean> {
   }
 }
 
-/** Nobody vouches for that answer: it may make boot wait, never go on. */
+/** This answer is not authenticated: it may make boot wait, but never go on. */
 async function readClockUnverified(url: URL): Promise<number | null> {
   const asking = request(url, { method: "HEAD", rejectUnauthorized: false, agent: false });
   asking.once("response", (answer) => answer.resume());
@@ -61,12 +61,12 @@ async function readClockUnverified(url: URL): Promise<number | null> {
   }
 }
 
-/** Stores refuse requests that are 15 minutes off; ours has to be right before that. */
+/** Stores refuse requests that are off by 15 minutes. Our clock must be corrected before that. */
 const skewLimitMs = 10 * 60_000;
 
 /**
- * Throws BucketError `clock-skewed` when this machine's clock and the store's, by its latest answer, are too far apart.
- * The SDK and Litestream correct a skew for themselves where the store minds it, so nothing else would tell; but the
+ * Throws BucketError `clock-skewed` when this machine's clock and the store's, from its latest answer, differ too much.
+ * The SDK and Litestream correct a skew silently where the store refuses it, so nothing else would report it; but the
  * app keeps times and retention by this clock.
  */
 export function assertClock(bucket: Bucket): void {
@@ -77,7 +77,7 @@ export function assertClock(bucket: Bucket): void {
   });
 }
 
-/** Says which way and how far the clock is off. */
+/** Describes how far the clock is off, and in which direction. */
 function describeSkew(aheadMs: number): string {
   const seconds = Math.round(Math.abs(aheadMs) / 1000);
   return `clock is ${seconds} s ${aheadMs < 0 ? "behind" : "ahead of"} the store's`;
@@ -99,7 +99,7 @@ const advices: Partial<Record<BucketFault, string>> = {
 const refusesConditions =
   "this store refuses conditional writes (PUT with If-Match or If-None-Match), without which no claim can be won; use one that honours them";
 
-/** What the store's own words mean, where the kind of the fault alone would send people to the wrong place. */
+/** What certain messages of the store mean, where the kind of the fault alone would mislead. */
 const advicesByWord: readonly (readonly [words: RegExp, next: string])[] = [
   [
     /\bKMS\b/,
@@ -115,7 +115,7 @@ const advicesByWord: readonly (readonly [words: RegExp, next: string])[] = [
   ],
 ];
 
-/** What to do about a store that no waiting cures; null when a restart may cure it. */
+/** What to do about a store that waiting does not cure. Null when a restart may cure it. */
 export function adviseOnStore(error: unknown): string | null {
   if (error instanceof ShapeError)
     return `bring an earlier version of ${error.source} back in the bucket, or check the endpoint, if something else answers there`;

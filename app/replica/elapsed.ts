@@ -1,4 +1,4 @@
-/** One moment by both clocks. */
+/** One moment on both clocks. */
 export type Moment = Readonly<{ monotonicMs: number; wallMs: number }>;
 
 /** The present. */
@@ -7,8 +7,8 @@ export function readClocks(): Moment {
 }
 
 /**
- * How old a proof is at most. The wall clock may be set back, and the monotonic one may stand still with its machine: the
- * longer time counts.
+ * The greatest possible age of a proof. The wall clock may be set back, and the monotonic one may stop with its
+ * machine, so the longer time counts.
  */
 export function elapsedMs({ monotonicMs, wallMs }: Moment): number {
   return Math.round(Math.max(performance.now() - monotonicMs, Date.now() - wallMs));

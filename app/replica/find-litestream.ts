@@ -5,10 +5,9 @@ import { listFileLocks, readKernelTable } from "../database/file-locks.ts";
 type Places = { socketPath: string; lockPath?: string };
 
 /**
- * Finds the processes that the kernel knows as the Litestream of these places, this process never among
- * them. `told` is the pid that it names itself, null when it does not answer: worth nothing alone.
- *
- * Its sandbox hides it from us in /proc, so that its open files cannot be read there; its flock(1) lock can.
+ * Finds the processes that the kernel confirms as the Litestream of these paths, never this process. `told` is the pid
+ * that Litestream reports, null when it does not answer. It is not trusted alone. Litestream's sandbox hides its open
+ * files in /proc from us, but not its flock(1) lock.
  */
 export function findLitestream(told: number | null, { socketPath, lockPath }: Places): number[] {
   const listening = findListeners(socketPath);
@@ -16,7 +15,7 @@ export function findLitestream(told: number | null, { socketPath, lockPath }: Pl
   return [...new Set([...listening, ...locking])].filter((pid) => pid > 1 && pid !== process.pid);
 }
 
-// Linux's __SO_ACCEPTCON: the socket listens. Accepted connections carry its path too.
+// Linux's __SO_ACCEPTCON: the socket listens. Accepted connections have its path too.
 const listeningFlag = 0x1_00_00;
 
 function findListeners(socketPath: string): number[] {
@@ -30,7 +29,7 @@ function findListeners(socketPath: string): number[] {
   return pids.filter((pid) => listOpenFiles(pid).some((file) => inodes.includes(file))).map(Number);
 }
 
-/** Nothing for a process that is gone, or hidden from us. */
+/** Empty for a process that has ended, or is hidden from us. */
 function listOpenFiles(pid: string): string[] {
   try {
     return readdirSync(`/proc/${pid}/fd`).map((descriptor) => readLinkOrNothing(`/proc/${pid}/fd/${descriptor}`));
@@ -50,6 +49,6 @@ function readLinkOrNothing(path: string): string {
 function findLockHolders(lockPath: string, told: number | null): number[] {
   const locks = listFileLocks(lockPath) ?? [];
   const held = locks.filter(({ type, mode }) => type === "flock" && mode === "write");
-  // Where the device does not tell, the process must have named itself as well.
+  // Where the device is not reliable, the process must also have reported itself.
   return held.filter(({ isDevice, pid }) => isDevice || pid === told).map(({ pid }) => pid);
 }

@@ -1,13 +1,16 @@
 import type { Bucket } from "./bucket.ts";
 import { type StoredHead, fetchHead } from "./head.ts";
 
-/** How often a machine that serves looks at head. */
+/** How often a serving machine reads head. */
 export const headPollMs = 1_500;
 const tickMs = 100;
-/** A tick this late means that the process or the machine stood still: somebody may have taken over meanwhile. */
+/**
+ * A tick this late means that the process or the machine stood still: another machine may have taken over in the
+ * meantime.
+ */
 const stallMs = 1_000;
 
-/** Asks for a look at head regularly, and at once after the process stood still. Counts how often it did. */
+/** Triggers a read of head regularly, and at once after the process stood still. Counts the stalls. */
 export class HeadWatch {
   readonly #lookAtHead: () => void;
   #timer: NodeJS.Timeout | null = null;
@@ -19,14 +22,14 @@ export class HeadWatch {
     this.#lookAtHead = lookAtHead;
   }
 
-  /** Stalls so far, the one included from which the process has only just woken up, its tick still to come. */
+  /** Stalls so far, including one that just ended and whose tick is still to come. */
   get #stallsSoFar(): number {
     return this.#stalls + (this.#timer !== null && this.#isLate() ? 1 : 0);
   }
 
   /**
-   * Reads head. An answer that lay about while the process stood still tells of the past, and another machine may have
-   * begun to serve meanwhile: asks again. Throws BucketError, ShapeError.
+   * Reads head. An answer that arrived before a stall is out of date, because another machine may have begun to serve
+   * since. Then it reads again. Throws BucketError, ShapeError.
    */
   async fetchNow(bucket: Bucket): Promise<StoredHead> {
     for (;;) {
@@ -59,7 +62,7 @@ export class HeadWatch {
     this.#wallClockAt = Date.now();
   }
 
-  // A hypervisor may stop the monotonic clock with the machine; the wall clock is set right when it goes on.
+  // A hypervisor may stop the monotonic clock with the machine. The wall clock is corrected when the machine resumes.
   #isLate(): boolean {
     return performance.now() - this.#tickedAt > stallMs || Date.now() - this.#wallClockAt > stallMs;
   }

@@ -22,26 +22,27 @@ const HeadSchema = Type.Object({
 });
 
 /**
- * The object that says which epoch is the living one. `replaces` lists the nonces of the openings that this one took
- * the place of. `run` says who took the epoch up last: absent, the claim itself; each resume writes a fresh one.
+ * The object that names the current epoch. `replaces` lists the nonces of openings that never got a base and that this
+ * one replaced. `run` identifies the latest resume of the epoch. It is absent after the claim, and each resume writes a
+ * new one.
  */
 export type Head = Static<typeof HeadSchema>;
 export type Parent = Static<typeof ParentSchema>;
 export type StoredHead = { head: Head; etag: string };
 
-/** The run that head, or a parent, stands for: before the first resume, the claim's own. */
+/** The run of a head or a parent: before the first resume, the claim's nonce. */
 export function runOf({ run, nonce }: { run?: string | undefined; nonce: string }): string {
   return run ?? nonce;
 }
 
-/** Names an epoch, as it is now, as the parent of the next one. */
+/** Makes the parent entry for the next epoch from the current one. */
 export function parentOf(head: Head): Parent {
   return { epoch: head.epoch, nonce: head.nonce, run: runOf(head) };
 }
 
 /**
  * Reads head.json. Throws BucketError: `missing` when the store answers 404 (absence itself is proven by LIST),
- * `not-a-store` when it is no head of ours.
+ * `not-a-store` when it is not one of our heads.
  */
 export async function fetchHead(bucket: Bucket): Promise<StoredHead> {
   const stored = await bucket.get(headKey);
@@ -49,8 +50,8 @@ export async function fetchHead(bucket: Bucket): Promise<StoredHead> {
 }
 
 /**
- * Replaces head by compare-and-swap; `seenEtag` null means "there is none yet". Returns the new ETag, or null when
- * another head won. A lost answer looks like a lost race: the caller re-reads head and compares the nonce. Throws
+ * Replaces head by compare-and-swap. `seenEtag` null means "there is none yet". Returns the new ETag, or null when
+ * another head won. A lost answer looks like a lost race: the caller reads head again and compares the nonce. Throws
  * BucketError for anything else.
  */
 export async function swapHead(bucket: Bucket, next: Head, seenEtag: string | null): Promise<string | null> {
@@ -67,8 +68,7 @@ export async function swapHead(bucket: Bucket, next: Head, seenEtag: string | nu
 }
 
 /**
- * Makes the head that a claim tries to write: a fresh nonce and a fresh epoch name, numbered after the epoch of the
- * head that was read.
+ * Makes the head that a claim tries to write: a new nonce and a new epoch name, numbered after the epoch that was read.
  */
 export function openingHead(options: {
   seen: Head | null;

@@ -20,18 +20,18 @@ const firstAfterMs = 10_000;
 const listings = 3;
 const relistMs = 1_000;
 
-/** Judges the replica by its listing: no hole, and nothing less than what was acknowledged. */
+/** Judges the replica by its listing: no gap, and nothing less than what was acknowledged. */
 export function listingInspection(bucket: Bucket, everyMs = listingEveryMs): Inspection {
   return {
     name: "listing",
-    // A process that was restarted knows nothing of what was found before.
+    // A restarted process knows nothing of earlier inspections.
     firstAfterMs: Math.min(everyMs, firstAfterMs),
     everyMs: () => everyMs,
     inspect: (life) => judgeListing(bucket, life),
   };
 }
 
-/** A listing taken during a compaction can look broken: only three in a row are believed. Throws BucketError. */
+/** A listing taken during a compaction can look broken, so three in a row must agree. Throws BucketError. */
 async function judgeListing(bucket: Bucket, { epoch, replicatedTxid }: InspectedLife): Promise<Verdict> {
   for (let listing = 1; ; listing++) {
     const verdict = judgeChain(await fetchChain(bucket, epoch), epoch, replicatedTxid);
@@ -51,10 +51,10 @@ function judgeChain(chain: Chain, epoch: string, replicatedTxid: string): Verdic
 const hourMs = 3_600_000;
 const dailyBytes = 1024 * 1024 * 1024;
 const longestMs = hourMs;
-/** In a release everything lies in one directory. */
+/** In a release all files lie in one directory. */
 const rehearsal = extname(import.meta.filename) === ".ts" ? "../rehearse.ts" : "./rehearse.mjs";
 
-/** Tells a rehearsal what to do; it reads this from its standard input, so that no key is in a command line. */
+/** The input of a rehearsal, read from standard input so that no key appears on a command line. */
 export const RehearsalOrderSchema = Type.Object({
   epoch: Type.String(),
   dataDirectory: Type.String(),
@@ -81,20 +81,20 @@ const VerdictSchema = Type.Union([
 ]);
 
 /**
- * Judges the replica by a restore that is compared with the live database, in a process of the lowest priority. About a
- * gigabyte a day is read, and a database is restored once an hour at most and once a day at least.
+ * Judges the replica by a restore that is compared with the live database, in a process of the lowest priority. It
+ * reads about a gigabyte a day: a restore at most once an hour and at least once a day.
  */
 export function restoreInspection(machine: Machine, everyMs = () => restoreEveryMs(machine)): Inspection {
   return {
     name: "restore",
-    // Not while a machine that has just been restored has its hands full.
+    // Not while a machine that was just restored is busy.
     firstAfterMs: Math.min(everyMs(), 600_000),
     everyMs,
     inspect: ({ epoch }) => runRehearsal(machine, epoch),
   };
 }
 
-/** The pause between two restores: what they read costs money where the machine is not the store's neighbour. */
+/** The pause between two restores. Reading costs money when the machine is not in the store's network. */
 function restoreEveryMs({ files }: Pick<Machine, "files">): number {
   const bytes = sizeOf(files.database);
   return Math.min(24 * hourMs, Math.max(hourMs, (24 * hourMs * bytes) / dailyBytes));
@@ -117,7 +117,7 @@ async function runRehearsal(machine: Machine, epoch: string): Promise<Verdict> {
   return parseJson(VerdictSchema, answer, "the answer of the rehearsal");
 }
 
-/** Resolves with what the program printed. Rejects with its last words, and when it takes longer than an hour. */
+/** Resolves with the program's output. Rejects with its last lines, and when it takes longer than an hour. */
 function runIdly(program: string, order: string, env: NodeJS.ProcessEnv): Promise<string> {
   const words = ["-n", "19", process.execPath, program];
   const child = spawn("nice", words, {
@@ -129,7 +129,7 @@ function runIdly(program: string, order: string, env: NodeJS.ProcessEnv): Promis
   let [answer, complaint] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => (answer += chunk));
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (complaint = (complaint + chunk).slice(-2_000)));
-  // It may die before it has read its order; how it ended is told below.
+  // It may end before it has read its input. Its exit is reported below.
   child.stdin.on("error", () => undefined).end(order);
   return new Promise((resolve, reject) => {
     child.once("error", (cause) => reject(new Error("nice(1) cannot be run: install coreutils", { cause })));

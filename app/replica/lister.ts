@@ -5,31 +5,34 @@ import type { BucketConfig, BucketLimits, OnSlowListing } from "./bucket.ts";
 import { openS3Client } from "./s3-client.ts";
 
 type ListerOptions = {
-  /** Names the store in an error. */
+  /** The store's name in an error. */
   where: string;
   limits: Pick<BucketLimits, "callMs" | "listMs">;
   onDate: (date: string) => void;
-  /** Whether the store answers a small request within the limit of one. */
+  /** Whether the store answers a small request within that request's limit. */
   isAnswering: () => Promise<boolean>;
   onSlowListing: OnSlowListing | undefined;
 };
 
-/** Of one try, for faults that are told at once. */
+/** Tries of one page, for faults that are reported at once. */
 const attempts = 3;
-/** What the first tries have, as parts of `listMs`, which the last one has: a lost request costs 30 s, not all of it. */
+/**
+ * Time limits of the first tries, as fractions of `listMs`. The last try gets all of it. So a lost request costs 30 s,
+ * not everything.
+ */
 const firstParts = [1 / 20, 1 / 5] as const;
 
 /**
- * Lists a bucket page by page, with a patience of its own: a versioned store steps over every delete marker that lies
- * before the first live key, which takes minutes where there are millions. So a page may take long as long as the store
- * answers other requests; a store that has fallen silent is told from it by a small request beside it, again and again.
- * A single request that is lost, as with its connection, looks like a slow one: so it is sent anew, and given longer.
+ * Lists a bucket page by page, with its own time limits. A versioned store skips every delete marker before the first
+ * live key, which takes minutes when there are millions. So a page may take long as long as the store answers other
+ * small requests. One request that was lost, for example with its connection, looks like a slow one: so it is sent
+ * again with a longer limit.
  */
 export class Lister {
   readonly #client: S3Client;
   readonly #bucket: string;
   readonly #options: ListerOptions;
-  /** The longest that a page has taken so far, by the try that brought it. */
+  /** The longest time that a page has taken so far, in the try that succeeded. */
   longestMs = 0;
 
   constructor(config: BucketConfig, options: ListerOptions) {
@@ -62,7 +65,7 @@ export class Lister {
     do {
       const next = token === undefined ? {} : { ContinuationToken: token };
       const page = await this.#ask(doing, new ListObjectsV2Command({ Bucket: this.#bucket, ...input, ...next }));
-      // An HTML page answered with 200 parses as a listing without anything in it; a real one always counts its keys.
+      // An HTML page answered with 200 parses as an empty listing. A real one always has a key count.
       if (page.KeyCount === undefined) throw BucketError.notAStore(doing, "the answer does not count its keys");
       yield page;
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
@@ -91,7 +94,7 @@ export class Lister {
   async #tryLonger(command: ListObjectsV2Command, givenUp: AbortSignal): Promise<ListObjectsV2CommandOutput> {
     const { listMs } = this.#options.limits;
     for (const part of firstParts) {
-      // A store that took long for one page takes long for the next.
+      // A store that was slow for one page is slow for the next.
       const limitMs = Math.ceil(Math.min(listMs, Math.max(part * listMs, 2 * this.longestMs)));
       const tooLong = AbortSignal.timeout(limitMs);
       try {

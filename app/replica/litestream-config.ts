@@ -2,8 +2,8 @@ import { epochPrefix } from "./chain.ts";
 import type { Machine } from "./machine.ts";
 
 /**
- * The keys of Litestream 0.5.17's configuration that we use, and no others: Litestream ignores unknown keys in silence.
- * Source: cmd/litestream/main.go of that version. Durations in Litestream's notation (ms, s, m, h).
+ * The keys of Litestream 0.5.17's configuration that we use, and no others, because Litestream silently ignores unknown
+ * keys. Source: cmd/litestream/main.go of that version. Durations are in Litestream's notation (ms, s, m, h).
  */
 export type LitestreamConfig = {
   snapshot: { interval: string; retention: string };
@@ -36,37 +36,36 @@ type LitestreamReplica = {
   "sync-interval": string;
 };
 
-/** Chooses Litestream's intervals; the reasons stand beside the numbers. */
+/** Chooses Litestream's intervals. The reasons stand beside the numbers. */
 function litestreamIntervals({ replicationIntervalMs, retentionHours }: Machine) {
   return {
-    // Each tick with changes makes one file, that is one PUT: this interval is what costs money, and bounds the loss of
-    // `commit` writes.
+    // Each tick with changes makes one file, which is one PUT. This interval determines the cost, and bounds the loss
+    // of `commit` writes.
     monitor: `${replicationIntervalMs}ms`,
-    // Uploads what is staged. Costs no PUT of its own; at 100 ms the worst loss is 1.1 s where two timers of 1 s would
-    // make it 2 s (measured).
+    // Uploads what is staged, without additional PUTs. At 100 ms the worst loss is 1.1 s; two timers of 1 s would make
+    // it 2 s (measured).
     sync: `${Math.min(100, replicationIntervalMs)}ms`,
-    // A restore costs about 1.9 ms a file of level 0 (measured), and `bucket` writes make ten a second at most, so level
-    // 1 gathers them often; half as often where ticks are rare, for each time costs a PUT and a LIST. The higher levels
-    // keep listings short.
+    // A restore takes about 1.9 ms for each file of level 0 (measured), and `bucket` writes make up to ten a second, so
+    // level 1 compacts them often. It does so half as often where ticks are rare, because each compaction costs a PUT
+    // and a LIST. The higher levels keep listings short.
     levels: [`${Math.min(60, Math.max(30, (6 * replicationIntervalMs) / 1000))}s`, "10m", "1h"],
-    // Files of level 1 live as long as the snapshots, and each compaction lists them all: with 168 h here and 10 s
-    // there the listings alone would cost about $80 a month on AWS. The bucket's versioning keeps more history for
-    // less.
+    // Files of level 1 live as long as the snapshots, and each compaction lists them all. With 168 h here and 10 s
+    // there, the listings alone would cost about $80 a month on AWS. The bucket's versioning keeps history for less.
     retention: `${retentionHours}h`,
-    // Litestream looks at the retention whenever it makes a snapshot, so a shorter one needs more of them.
+    // Litestream enforces the retention when it makes a snapshot, so a shorter retention needs more snapshots.
     snapshot: `${Math.min(24, retentionHours)}h`,
   };
 }
 
 /**
- * Renders litestream.yml for one epoch. JSON is YAML, so nothing needs quoting rules of ours. Keys come from the
+ * Renders litestream.yml for one epoch. JSON is valid YAML and needs no quoting of our own. Keys come from the
  * environment.
  */
 export function renderLitestreamConfig(machine: Machine, epoch: string): string {
   return `${JSON.stringify(litestreamConfig(machine, epoch), null, 2)}\n`;
 }
 
-/** The same as a value, for tests that change a setting on purpose. */
+/** The same as an object, for tests that change a setting. */
 export function litestreamConfig(machine: Machine, epoch: string): LitestreamConfig {
   const intervals = litestreamIntervals(machine);
   const { bucket } = machine;
@@ -75,18 +74,19 @@ export function litestreamConfig(machine: Machine, epoch: string): LitestreamCon
     levels: intervals.levels.map((interval) => ({ interval })),
     "l0-retention": "5m",
     "l0-retention-check-interval": "5m",
-    // It lists the whole level once more after each compaction; `verify` compares content instead.
+    // It lists the whole level again after each compaction. Inspections compare the content instead.
     "verify-compaction": false,
     "shutdown-sync-timeout": "20s",
     socket: { enabled: true, path: machine.files.litestreamSocket, permissions: 0o600 },
-    // Without stderr, log lines would mix into the JSON that its commands print.
+    // Without stderr, log lines would mix into the JSON output of Litestream's commands.
     logging: { level: "info", type: "json", stderr: true },
     dbs: [
       {
         path: machine.files.database,
         "monitor-interval": intervals.monitor,
-        // Never: from this many pages on Litestream makes a checkpoint that blocks writers for as long as a reader holds
-        // a snapshot. Its default of 500 MB lies below our own limit, which refuses cleanly. 0 would mean the default.
+        // Never: beyond this many pages Litestream makes a checkpoint that blocks writers for as long as a reader holds
+        // a snapshot. Its default of 500 MB is below our own limit, which refuses writes cleanly. 0 would mean the
+        // default.
         "truncate-page-n": -1,
         replica: {
           type: "s3",
@@ -103,7 +103,7 @@ export function litestreamConfig(machine: Machine, epoch: string): LitestreamCon
   };
 }
 
-/** The environment for Litestream. AWS_CA_BUNDLE is left out: with it every S3 call of 0.5.17 fails at start. */
+/** The environment for Litestream. AWS_CA_BUNDLE is removed: with it every S3 call of 0.5.17 fails at start. */
 export function litestreamEnvironment(machine: Machine): NodeJS.ProcessEnv {
   const { AWS_CA_BUNDLE: _unused, ...environment } = process.env;
   return {

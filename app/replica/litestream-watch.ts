@@ -1,22 +1,22 @@
 import type { Log } from "../log.ts";
 import { findBlame } from "./litestream.ts";
 
-/** When a Litestream that does not do its work is reported and killed. Tests shorten them. */
+/** When a Litestream that does not work is reported and killed. Tests shorten the times. */
 export type WatchLimits = {
-  /** For how long no sync may succeed before it is reported. */
+  /** How long no sync may succeed before it is reported. */
   silentMs: number;
-  /** Least time between two kills: the first pause, then the second, and the last for ever. */
+  /** Minimum times between two kills: the first pause, the second, and so on. The last one repeats. */
   pausesMs: readonly [number, ...number[]];
 };
 
-/** The limits of a real machine. */
+/** The limits in production. */
 export const watchLimits: WatchLimits = { silentMs: 60_000, pausesMs: [60_000, 300_000, 1_800_000] };
 
 type WatchOptions = {
   limits: WatchLimits;
   /**
-   * Rejects when the store itself fails: Litestream is not to blame then. Asks what Litestream asks when it begins, a
-   * listing of the epoch: the time that takes is what Litestream must have, too.
+   * Rejects when the store itself fails: then Litestream is not at fault. Makes Litestream's first request, a listing
+   * of the epoch, because Litestream needs at least as long.
    */
   askStore: () => Promise<unknown>;
   /** Returns the pids. */
@@ -24,12 +24,12 @@ type WatchOptions = {
   log: Log;
 };
 
-/** A Litestream that has been silent for as long as so many of the store's listings take is more than slow. */
+/** A Litestream that has been silent for this many times a listing of the store is not just slow. */
 const slowListings = 3;
 
 /**
- * Looks at each sync. When none has succeeded for long it says so once, and kills a Litestream that hangs or errs while
- * the store answers; its supervisor starts it again.
+ * Observes each sync. When none has succeeded for long, it reports that once, and kills a Litestream that hangs or
+ * fails while the store answers. The supervisor starts it again.
  */
 export class LitestreamWatch {
   readonly #options: WatchOptions;
@@ -43,7 +43,7 @@ export class LitestreamWatch {
     this.#options = options;
   }
 
-  /** Runs one sync and draws the conclusions; its outcome stays what it was. */
+  /** Runs one sync and observes its outcome, which is passed on unchanged. */
   async observe<Answer>(sync: () => Promise<Answer>): Promise<Answer> {
     const startedAt = performance.now();
     try {
@@ -75,10 +75,10 @@ export class LitestreamWatch {
     if (!this.#reported) log.warn({ cause, silentMs }, "nothing reached the bucket for too long");
     this.#reported = true;
     const blame = findBlame(cause);
-    // No restart of Litestream cures the store.
+    // Restarting Litestream does not cure the store.
     if (this.#isJudging || !this.#mayKill() || blame === "store-fails" || blame === "store-refuses") return;
     this.#isJudging = true;
-    // Beside the syncs: the store's listing may take minutes, and whoever waits for a sync must not wait for it.
+    // Not awaited: the listing may take minutes, and callers of a sync must not wait for it.
     this.#judge(cause, since)
       .catch((err: unknown) => log.warn({ err }, "a Litestream that does not upload cannot be killed"))
       .finally(() => (this.#isJudging = false));
@@ -92,9 +92,9 @@ export class LitestreamWatch {
     } catch {
       return;
     }
-    // A sync has succeeded meanwhile.
+    // A sync has succeeded in the meantime.
     if (this.#failingSince !== since) return;
-    // One that is killed while it lists would begin anew, and never come to an end.
+    // Killed during its listing, it would start again and never finish.
     if (askedAt - since < slowListings * (performance.now() - askedAt)) return;
     this.#kills += 1;
     this.#killedAt = performance.now();

@@ -13,15 +13,16 @@ const SyncAnswerSchema = Type.Object({ status: Type.String(), txid: Type.Number(
 const InfoSchema = Type.Object({ version: Type.String(), pid: Type.Number() });
 
 /**
- * Litestream's control socket did not do what was asked: not there, no database yet, store unreachable, out of time.
+ * Litestream's control socket did not do what was asked: it is missing, there is no database yet, the store is
+ * unreachable, or time ran out.
  */
 class LitestreamFailed extends Error {
   override readonly name = "LitestreamFailed";
 }
 
 /**
- * Makes sure, before anything is claimed, that Litestream is there and of a version that is known to be safe: 0.5.17 is
- * the first with an SQLite that does not corrupt a WAL which two processes checkpoint. Throws an Error that says so.
+ * Checks before anything is claimed that Litestream exists and has a safe version. 0.5.17 is the first whose SQLite
+ * does not corrupt a WAL that two processes checkpoint. Throws an Error that says so.
  */
 export async function assertLitestream(path: string): Promise<void> {
   const version = await readVersion(path);
@@ -31,18 +32,18 @@ export async function assertLitestream(path: string): Promise<void> {
 }
 
 /**
- * Whom a failure of Litestream's speaks against: the store, which `fails` for a while or `refuses` for good; `late`, a
- * limit of time that may be the store's or that of whoever asked; this machine, in our own words about a restore.
+ * Who is at fault when Litestream fails: the store, which `store-fails` for a while or `store-refuses` for good; or
+ * `late`, a time limit that may be the store's or the caller's.
  */
 export type Blame = "store-fails" | "store-refuses" | "late" | "machine";
 
-/** The first that fits counts: a store tells a clock or a throttled key with 403, too. */
+/** The first match counts: a store also reports a clock skew or a throttled key with 403. */
 const blames: readonly (readonly [Blame, RegExp])[] = [
   [
     "store-fails",
     /StatusCode: (?:0|408|429|5(?!01)\d\d)\b|SlowDown|Throttl|TooManyRequests|InternalError|ServiceUnavailable|RequestTimeout|RequestTimeTooSkewed|InvalidAccessKeyId/i,
   ],
-  // Go's network.
+  // Errors of Go's network library.
   [
     "store-fails",
     /dial tcp|no such host|server misbehaving|connection (?:refused|reset|lost)|closed network connection|broken pipe|(?:i\/o|handshake) timeout|network is unreachable|no route to host/i,
@@ -52,15 +53,18 @@ const blames: readonly (readonly [Blame, RegExp])[] = [
   ["machine", /no progress for|cannot be run/],
 ];
 
-/** Whom Litestream's words, or ours about its restore, blame; null leaves it open, and then the files may be wrong. */
+/**
+ * Who is at fault according to a message of Litestream, or our own about its restore. Null leaves it open: then the
+ * files may be wrong.
+ */
 export function findBlame(words: string): Blame | null {
   return blames.find(([, pattern]) => pattern.test(words))?.[0] ?? null;
 }
 
 /**
- * Asks the running Litestream to stage and upload everything committed before this call, and waits for it.
- * Returns the replicated TXID as 16 hex digits. Throws LitestreamFailed, also when our own limit passes: Litestream
- * keeps its own only loosely (109 s for 2 s, measured).
+ * Asks the running Litestream to stage and upload everything committed before this call, and waits for it. Returns the
+ * replicated TXID as 16 hex digits. Throws LitestreamFailed, also when our own time limit passes: Litestream exceeds
+ * its own (109 s instead of 2 s, measured).
  */
 export async function syncReplica(socketPath: string, databasePath: string, limitMs: number): Promise<string> {
   const body = JSON.stringify({ path: databasePath, wait: true, timeout: Math.ceil(limitMs / 1000) });
@@ -70,9 +74,9 @@ export async function syncReplica(socketPath: string, databasePath: string, limi
 }
 
 /**
- * Kills the Litestream behind a socket at once: what a superseded machine still holds must not be uploaded. One that is
- * not there is dead already. The kernel must confirm that the process is ours: it listens on the socket, or holds the
- * lock that Litestream runs under, which also finds one that is frozen and answers nothing. Returns the pids.
+ * Kills the Litestream behind a socket at once, because a superseded machine must not upload what it still holds. A
+ * missing one counts as dead. The kernel must confirm that the process is ours: it listens on the socket, or holds the
+ * lock that Litestream runs under. The lock also finds one that is frozen. Returns the pids.
  */
 export async function killLitestream(socketPath: string, lockPath?: string): Promise<number[]> {
   const told = await askPid(socketPath);
@@ -108,7 +112,7 @@ function killProcess(pid: number): boolean {
   try {
     return process.kill(pid, "SIGKILL");
   } catch (error) {
-    // Gone meanwhile, or another user's, which Litestream is not.
+    // It has ended, or belongs to another user, so it is not Litestream.
     if (error instanceof Error && "code" in error && (error.code === "ESRCH" || error.code === "EPERM")) return false;
     throw error;
   }
@@ -138,7 +142,10 @@ function call({ socketPath, method, path, body, limitMs }: Call): Promise<string
   });
 }
 
-/** The newest TXID that Litestream has staged on a disk, null when none is. Litestream 0.5 names its staged files as those in the bucket, and never deletes the newest (MaxLTX in its db.go). */
+/**
+ * The newest TXID that Litestream has staged on a disk. Null when there is none. Litestream 0.5 names staged files as
+ * those in the bucket, and never deletes the newest (MaxLTX in its db.go).
+ */
 export function readStagedTxid(litestreamState: string): string | null {
   const folder = join(litestreamState, "ltx", "0");
   const names = existsSync(folder) ? readdirSync(folder) : [];

@@ -3,15 +3,14 @@ import { spawn } from "node:child_process";
 import { openDatabase } from "../database/open-database.ts";
 import { isBusy } from "../database/sqlite-failure.ts";
 
-/** Somebody else holds the directory. Not final: the other process may be about to end. */
+/** Another process holds the directory. Not final: it may be about to end. */
 export class DirectoryInUse extends Error {
   override readonly name = "DirectoryInUse";
 }
 
 /**
- * Takes the directory for this process: an exclusive transaction on a lock database, which the kernel releases when the
- * process dies, however it dies. Waits up to the busy timeout (5 s) for a process that is ending. Throws
- * DirectoryInUse.
+ * Locks the directory for this process, by an exclusive transaction on a lock database. The kernel releases it when the
+ * process dies. Waits up to the busy timeout (5 s) for a process that is ending. Throws DirectoryInUse.
  */
 export function lockDirectory(lockPath: string): Disposable {
   const lock = openDatabase(lockPath, "lock");
@@ -29,10 +28,9 @@ export function lockDirectory(lockPath: string): Disposable {
 }
 
 /**
- * Takes Litestream's place on the directory until disposed: an earlier one is gone by then, and none can start
- * meanwhile. Litestream runs under flock(1), whose lock it inherits and keeps for as long as it lives; here a `cat`
- * keeps it, which ends with us. Throws DirectoryInUse when an earlier one does not end within `waitSeconds`, Error
- * without flock(1).
+ * Holds Litestream's lock on the directory until disposed: an earlier Litestream has ended then, and none can start.
+ * Litestream runs under flock(1) and inherits its lock for as long as it lives. Here a `cat` holds it and ends with us.
+ * Throws DirectoryInUse when an earlier one does not end within `waitSeconds`, Error without flock(1).
  */
 export async function holdLitestreamLock(lockPath: string, waitSeconds: number): Promise<AsyncDisposable> {
   const script = "echo held && exec cat";

@@ -2,23 +2,29 @@ import { join } from "node:path";
 
 import type { BucketConfig } from "./bucket.ts";
 
-/** Where everything lies on a machine: data that reboots keep, and run files that each boot writes anew. */
+/** The paths on a machine: data that survives reboots, and run files that each boot writes again. */
 export type MachineFiles = ReturnType<typeof machineFiles>;
 
 /** One machine as boot and the app see it. Times in milliseconds. */
 export type Machine = {
-  /** The provider's id of the server where it has one: what the disk says, a server made from its image says too. */
+  /**
+   * The provider's id of the server where there is one. An id on the disk would be copied to servers made from its
+   * image.
+   */
   machineId: string;
-  /** What older releases called it. */
+  /** The name that older releases gave it. */
   formerMachineId?: string;
-  /** Changes with every start of the operating system: tells a process crash from a power loss. */
+  /** Changes with every start of the operating system: distinguishes a process crash from a power loss. */
   bootId: string;
   files: MachineFiles;
   bucket: BucketConfig;
   /** The id that the sentinel must carry. */
   bucketId: string;
   litestreamPath: string;
-  /** Of this machine alone, on another disk: there a replica is compared when the data directory has no room for it. */
+  /**
+   * A directory of this machine only, on another disk. A replica is compared there when the data directory has no room
+   * for it.
+   */
   scratchDirectory?: string;
   replicationIntervalMs: number;
   /** How far back Litestream can restore. */
@@ -27,13 +33,13 @@ export type Machine = {
   acceptAdvisoryFence: boolean;
 };
 
-/** Names the files of a machine under its data and its run directory. */
+/** Names the files of a machine in its data and its run directory. */
 export function machineFiles(dataDirectory: string, runDirectory: string) {
   return {
     dataDirectory,
     runDirectory,
     database: join(dataDirectory, "app.db"),
-    /** Litestream 0.5 keeps its staged files here unless told otherwise. */
+    /** Where Litestream 0.5 keeps its staged files by default. */
     litestreamState: join(dataDirectory, ".app.db-litestream"),
     mark: join(dataDirectory, "mark.json"),
     lock: join(dataDirectory, "lifeboat.lock"),
@@ -43,7 +49,10 @@ export function machineFiles(dataDirectory: string, runDirectory: string) {
     litestreamConfig: join(runDirectory, "litestream.yml"),
     restoreConfig: join(runDirectory, "restore.yml"),
     litestreamSocket: join(runDirectory, "litestream.sock"),
-    /** How far a life has come in the bucket; the run directory is none of the disk's, so it is not put back with it. */
+    /**
+     * How far a run has come in the bucket. Kept in the run directory, so that it is not restored together with an old
+     * disk.
+     */
     replicated: join(runDirectory, "replicated.json"),
     bootReport: join(runDirectory, "boot-report.json"),
     tokensReport: join(runDirectory, "tokens-report"),

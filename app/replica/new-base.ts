@@ -10,24 +10,24 @@ import type { Machine } from "./machine.ts";
 
 export type OwnEpoch = { epoch: string; nonce: string; run: string };
 
-/** Kills Litestream and takes its place on the directory. */
+/** Kills Litestream and takes its lock on the directory. */
 export type TakeOverLitestream = (machine: Machine) => Promise<AsyncDisposable>;
 
-/** A Litestream that its supervisor starts again in between holds the lock once more: kill, wait shortly, try again. */
+/** A Litestream that its supervisor restarts in between holds the lock again: kill, wait briefly, try again. */
 const lockWaitSeconds = 2;
 
 /**
- * Moves a life that serves to an epoch of its own making, because the bucket no longer holds what it acknowledged: the
- * database on the volume is the newest content there is, and becomes the base. The steps are those of a boot claim in
- * the same order, so that a crash after any of them leads the next boot to row 10 with the volume's database, or, once
- * the mark stands, to a resume. docs/decisions/0019.
+ * Moves a serving machine to a new epoch of its own, because the bucket no longer holds what it acknowledged. The
+ * database on the volume is the newest content that exists, and becomes the base. The steps are those of a boot claim
+ * in the same order: after a crash at any step the next boot takes row 10 with the volume's database or, once the mark
+ * is written, resumes. docs/decisions/0019.
  */
 export class NewBase {
   readonly #bucket: Bucket;
   readonly #machine: Machine;
   readonly #takeOver: TakeOverLitestream;
   readonly #nonces = new Set<string>();
-  /** A claim whose answer was lost may still land: the next try sends the same one. */
+  /** A claim whose answer was lost may still arrive, so the next try sends the same one. */
   #pending: Head | null = null;
 
   constructor(bucket: Bucket, machine: Machine, takeOver: TakeOverLitestream = takeOverLitestream) {
@@ -36,20 +36,23 @@ export class NewBase {
     this.#takeOver = takeOver;
   }
 
-  /** Whether head shows this life when it shows that nonce: also one that is being claimed, or has just been left. */
+  /**
+   * Whether a head with that nonce belongs to this machine: its epoch may be in the middle of a claim, or just left.
+   */
   knows(nonce: string): boolean {
     return this.#nonces.has(nonce);
   }
 
   /**
-   * Claims head for a new epoch and readies directory, mark and litestream.yml for it; the supervisor then starts
-   * Litestream again. Throws what another try may cure; a fenced life finds that out by its next look at head.
+   * Claims head for a new epoch and prepares directory, mark and litestream.yml for it. The supervisor then starts
+   * Litestream again. Throws what another try may cure. A fenced machine finds out at its next read of head.
    */
   async make(current: OwnEpoch): Promise<OwnEpoch> {
     const head = await this.#claim(current);
     const { files } = this.#machine;
     await using _litestream = await this.#takeOver(this.#machine);
-    // Files staged for the old epoch would be uploaded into the new one's prefix. Before the mark, for a resume keeps them.
+    // Litestream would upload files staged for the old epoch under the new prefix. Before the mark, because a resume
+    // keeps them.
     rmSync(files.litestreamState, { recursive: true, force: true });
     fsyncPath(files.dataDirectory);
     const { epoch, parent } = head;
@@ -73,10 +76,7 @@ export class NewBase {
   }
 }
 
-/**
- * `replaces` names the life that goes on under the new nonce, so that boot takes the volume's database without asking
- * the broken parent.
- */
+/** `replaces` names the current nonce, so that boot takes the volume's database without reading the broken parent. */
 function describeNext(seen: Head, machine: string): Head {
   const living = seen.state === "living";
   return openingHead({

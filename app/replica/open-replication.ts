@@ -18,16 +18,19 @@ import { Replication } from "./replication.ts";
 import { newestRunOf, noteReplicated, startBoot } from "./take-up-disk.ts";
 import { waitForStore } from "./wait-for-store.ts";
 
-/** Every shared sync makes one file, and a restore reads each that is not yet compacted: at most ten a second. */
+/**
+ * Every shared sync makes one file, and a restore reads each file that is not yet compacted. So make at most ten a
+ * second.
+ */
 const syncIntervalMs = 100;
 const syncBaseLimitMs = 15_000;
-/** The slowest upload that is still waited for beyond the fixed part, about 1 MB a second. */
+/** The slowest upload that is still waited for, beyond the fixed part: about 1 MB a second. */
 const bytesPerLimitMs = 1_000;
 
 type Opening = Pick<ReplicationOptions, "log" | "onFenced"> & {
   machine: Machine;
   mark: Mark;
-  /** Told of each fault while the store does not tell whose it is. */
+  /** Called for each fault while the store cannot be asked who owns head. */
   onStoreFault?: OnStoreFault;
   /** How the replica is judged. */
   inspections?: (bucket: Bucket, machine: Machine) => Inspection[];
@@ -35,8 +38,8 @@ type Opening = Pick<ReplicationOptions, "log" | "onFenced"> & {
 };
 
 /**
- * Makes sure that head is still ours, finds out whether the store can fence, and starts replication of the epoch that
- * the mark names. Waits while the store does not tell. Throws Superseded.
+ * Checks that head is still ours, probes whether the store can fence, and starts replication of the epoch in the mark.
+ * Waits while the store does not answer. Throws Superseded.
  */
 export async function openReplication(opening: Opening): Promise<Replication> {
   const { machine, mark, log, onFenced, onStoreFault = () => undefined } = opening;
@@ -78,7 +81,7 @@ export async function openReplication(opening: Opening): Promise<Replication> {
 
 type Life = { machine: Machine; mark: Mark; onStoreFault: OnStoreFault };
 
-/** Head is read again when the probe had to wait: another machine may have claimed it meanwhile. */
+/** Reads head again when the probe had to wait, because another machine may have claimed it in the meantime. */
 async function confirmAndProbe(bucket: Bucket, { machine, mark, onStoreFault }: Life): Promise<Fence> {
   for (;;) {
     let waited = false;
@@ -99,15 +102,15 @@ function inspectReplica(bucket: Bucket, machine: Machine): Inspection[] {
 }
 
 /**
- * Litestream cancels its own upload at the limit, so the limit grows with what there is to upload: the whole database
- * only while its base goes up. Otherwise a Litestream that hangs would be waited for as long as a base takes.
+ * Litestream cancels its own upload at the limit, so the limit grows with the size of the upload: the whole database
+ * only while its base goes up. Otherwise a hanging Litestream would be given as long as a base needs.
  */
 export function syncLimitMs(database: string, state: Replication["state"]): number {
   const baseBytes = state === "opening" ? sizeOf(database) : 0;
   return syncBaseLimitMs + Math.ceil((baseBytes + sizeOf(`${database}-wal`)) / bytesPerLimitMs);
 }
 
-/** Head names another life than the one that boot prepared here. Final. */
+/** Head names another epoch or run than the one that boot prepared here. Final. */
 export class Superseded extends Error {
   override readonly name = "Superseded";
 }
@@ -115,8 +118,8 @@ export class Superseded extends Error {
 type OnStoreFault = (cause: string, error: unknown) => void;
 
 /**
- * Reads head once more before anything is acknowledged: since boot another machine may have claimed it. Waits while the
- * store does not tell. Throws Superseded.
+ * Reads head once more before anything is acknowledged: another machine may have claimed it since boot. Waits while the
+ * store does not answer. Throws Superseded.
  */
 async function confirmOwnHead(bucket: Bucket, mark: Mark, onFault: OnStoreFault): Promise<void> {
   const { head } = await waitForHead(() => fetchHead(bucket), onFault);
@@ -129,8 +132,8 @@ async function confirmOwnHead(bucket: Bucket, mark: Mark, onFault: OnStoreFault)
 }
 
 /**
- * Repeats a question to the store until it is answered, whatever the store says instead: also a refused key or a head
- * that is gone must not take away the reads of a machine that boot has prepared.
+ * Repeats a question to the store until it is answered, whatever error comes instead. Even a refused key or a missing
+ * head must not stop the reads of a machine that boot has prepared.
  */
 function waitForHead<Result>(call: () => Promise<Result>, onFault: OnStoreFault): Promise<Result> {
   return waitForStore(call, Number.POSITIVE_INFINITY, onFault, isFaultOfStore);

@@ -1,7 +1,7 @@
 import type { Static, TSchema } from "typebox";
 import { Check, Errors } from "typebox/value";
 
-/** A file or an object does not hold what belongs there: it is damaged, or something else answers in its place. */
+/** A file or an object does not have its expected content: it is damaged, or something else answers in its place. */
 export class ShapeError extends Error {
   override readonly name = "ShapeError";
   /** The file or object. */
@@ -13,10 +13,7 @@ export class ShapeError extends Error {
   }
 }
 
-/**
- * Parses JSON that came from a file or the bucket and checks its shape. `source` names it in the ShapeError that is
- * thrown.
- */
+/** Parses JSON from a file or the bucket and checks its shape. `source` names it in the ShapeError. */
 export function parseJson<Schema extends TSchema>(schema: Schema, text: string, source: string): Static<Schema> {
   let value: unknown;
   try {

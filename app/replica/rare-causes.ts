@@ -1,7 +1,7 @@
 const retellMs = 60_000;
 const rememberedLimit = 20;
 
-/** Says which causes are news: each at most once a minute, so that two that alternate do not fill the log. */
+/** Decides which causes to report: each at most once a minute, so that two alternating ones do not fill the log. */
 export class RareCauses {
   readonly #nowMs: () => number;
   readonly #toldAt = new Map<string, number>();
@@ -10,7 +10,7 @@ export class RareCauses {
     this.#nowMs = nowMs;
   }
 
-  /** The fault is over: the next one is news, whatever its cause. */
+  /** The fault is over: the next one is reported, whatever its cause. */
   forget(): void {
     this.#toldAt.clear();
   }
@@ -18,7 +18,7 @@ export class RareCauses {
   isNews(cause: string): boolean {
     const nowMs = this.#nowMs();
     if (nowMs - (this.#toldAt.get(cause) ?? Number.NEGATIVE_INFINITY) < retellMs) return false;
-    // Causes with a number in them would otherwise be remembered without an end.
+    // Causes that contain a number would otherwise accumulate without limit.
     if (this.#toldAt.size >= rememberedLimit) this.#toldAt.clear();
     this.#toldAt.set(cause, nowMs);
     return true;

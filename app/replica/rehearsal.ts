@@ -16,15 +16,15 @@ import { restoreEpoch, RestoreFailed } from "./restore.ts";
 import { digestTables, findDifference, type TableDigest } from "./row-digest.ts";
 
 export type RehearsalLimits = {
-  /** How long writes may wait while one sync says which TXID holds the snapshot. */
+  /** How long writes may wait while one sync determines the TXID of the snapshot. */
   pauseMs: number;
   /** How long the snapshot of the live database may be read. */
   readMs: number;
-  /** For a restore that shows no progress. */
+  /** A restore without progress for this long has stalled. */
   restoreStallMs: number;
-  /** What must stay free beside the restored database, on the disk that it is put on. */
+  /** What must stay free on the disk that holds the restored database. */
   reserveBytes: number;
-  /** Where the restored database may lie, in order of preference. */
+  /** Where the restored database may be put, in order of preference. */
   directories: readonly string[];
 };
 
@@ -32,23 +32,24 @@ const mebibyte = 1024 * 1024;
 const restoreTries = 3;
 const retryMs = 1_000;
 
-/** The limits of a machine that serves. */
+/** The limits of a serving machine. */
 export function rehearsalLimits({ files }: Machine): RehearsalLimits {
   return {
     pauseMs: 2_000,
     readMs: 20_000,
-    // Longer than boot's: nobody waits for it, and a store with many delete markers takes minutes for a listing.
+    // Longer than boot's, because nobody waits for it, and a store with many delete markers takes minutes for a
+    // listing.
     restoreStallMs: 600_000,
     reserveBytes: 512 * mebibyte,
-    // The system disk first: what fills up there does not stop the writes.
+    // The system disk first: filling it up does not stop writes.
     directories: ["/var/tmp", files.dataDirectory],
   };
 }
 
 /**
  * Restores an epoch into a temporary file and compares it with the live database at one commit: quick_check, commit
- * sequence and token, and the rows that a bounded snapshot could read. Blocks its thread for as long as it hashes, so
- * it runs in a process of its own. Throws what says nothing about the replica.
+ * sequence and token, and the rows that could be read from a snapshot in bounded time. Blocks its thread while it
+ * hashes, so it runs in a separate process. Throws failures that say nothing about the replica.
  */
 export async function rehearseRestore(machine: Machine, epoch: string, limits: RehearsalLimits): Promise<Verdict> {
   const room = findRoom(machine, limits);
@@ -75,7 +76,7 @@ function findRoom({ files }: Machine, { directories, reserveBytes }: RehearsalLi
 
 type Snapshot = { txid: string; sequence: CommitSequence; tables: TableDigest[] };
 
-/** While the write lock is held nothing can be committed, so the TXID that is synced then holds just this snapshot. */
+/** Nothing can be committed while the write lock is held, so the synced TXID is exactly that of this snapshot. */
 async function takeSnapshot({ files }: Machine, { pauseMs, readMs }: RehearsalLimits): Promise<Snapshot> {
   const reader = openDatabase(files.database, "reader");
   try {
@@ -97,7 +98,7 @@ async function takeSnapshot({ files }: Machine, { pauseMs, readMs }: RehearsalLi
   }
 }
 
-/** Compaction may take a file away under a restore; the next try lists anew. */
+/** Compaction may remove a file during a restore. The next try lists again. */
 async function restoreAt(
   machine: Machine,
   epoch: string,
@@ -108,10 +109,10 @@ async function restoreAt(
       return (await restoreEpoch(machine, epoch, limits.restoreStallMs, txid)).path;
     } catch (error) {
       if (!(error instanceof RestoreFailed)) throw error;
-      // That says nothing about the files.
+      // This says nothing about the files.
       if (isOutOfSpace(error) || findBlame(error.message) !== null) throw error;
       if (attempt === restoreTries) {
-        // When the store itself is away, this throws; when it answers, the files are what is wrong.
+        // Throws when the store itself is away. When it answers, the files are at fault.
         await fetchHead(openBucket(machine.bucket));
         return { failure: error.message };
       }
@@ -135,7 +136,7 @@ function compare(path: string, snapshot: Snapshot): string | null {
   }
 }
 
-/** A base made of a damaged database would only spread the damage. */
+/** A base made from a damaged database would only spread the damage. */
 function judgeOwn({ files }: Machine): Verdict | null {
   try {
     readDatabase(files.database, quickCheck);

@@ -1,15 +1,18 @@
 import type { Log } from "../log.ts";
 
-/** The life that an inspection judges, and the TXID that a checked sync has answered before it begins. */
+/** The epoch to judge, and the TXID that a checked sync had reached before the inspection. */
 export type InspectedLife = { epoch: string; nonce: string; replicatedTxid: string };
 
 /**
- * What an inspection found. `unknown`: nothing can be said, the store is away or there is no room. `damaged-here`: the
- * machine's own database is what is damaged, so that a new base would only spread it.
+ * What an inspection found. `unknown`: no result, because the store is away or there is no room. `damaged-here`: the
+ * machine's own database is damaged, so a new base would only spread the damage.
  */
 export type Verdict = { state: "sound" } | { state: "broken" | "damaged-here" | "unknown"; cause: string };
 
-/** One way to look at the replica. `everyMs` is asked after each look, for it may depend on the database's size. */
+/**
+ * One way to inspect the replica. `everyMs` is read after each inspection, because it may depend on the database's
+ * size.
+ */
 export type Inspection = {
   name: string;
   firstAfterMs: number;
@@ -20,21 +23,21 @@ export type Inspection = {
 type WatchOptions = {
   inspections: readonly Inspection[];
   log: Log;
-  /** The life to be judged; null while the epoch opens or is lost. */
+  /** The epoch to be judged. Null while it is opening or lost. */
   life: () => InspectedLife | null;
-  /** Told of each fault once. */
+  /** Called for each fault once. */
   onFault: () => void;
 };
 
 /**
- * Somebody's lifecycle rule may delete the same files again and again: a base of a big database is not uploaded more
- * often than this.
+ * A lifecycle rule of somebody may delete the same files again and again. The base of a large database is not uploaded
+ * more often than this.
  */
 const leastPauseMs = 600_000;
-/** What could not be looked at is tried again soon, whatever the interval. */
+/** An inspection without a result is tried again soon, whatever the interval. */
 const unknownRetryMs = 60_000;
 
-/** Has the replica judged at intervals for as long as its epoch lives, and keeps the fault until a new base is up. */
+/** Inspects the replica at intervals while its epoch is living, and keeps a fault until a new base is uploaded. */
 export class ReplicaWatch {
   readonly #options: WatchOptions;
   readonly #timers = new Map<string, NodeJS.Timeout>();
@@ -56,7 +59,7 @@ export class ReplicaWatch {
     for (const timer of this.#timers.values()) clearTimeout(timer);
   }
 
-  /** Why the replica could not be restored, until a new base is up. */
+  /** Why the replica could not be restored. Kept until a new base is uploaded. */
   get fault(): string | null {
     return this.#fault?.cause ?? null;
   }
@@ -66,7 +69,7 @@ export class ReplicaWatch {
     return this.#fault?.curable === true && Date.now() - this.#baseAt > leastPauseMs;
   }
 
-  /** A base of this life has just been found in the bucket: what was wrong before it no longer matters. */
+  /** The new base was found in the bucket, so earlier faults no longer matter. */
   noteNewBase(): void {
     if (this.#fault === null) return;
     this.#options.log.info({ mended: this.#fault.cause }, "a new base is in the bucket");
@@ -81,11 +84,11 @@ export class ReplicaWatch {
     this.#timers.set(inspection.name, timer);
   }
 
-  /** A fault stands until the new base is up, so nothing is looked at meanwhile. */
+  /** A fault stands until the new base is uploaded, so nothing is inspected in the meantime. */
   async #look(inspection: Inspection): Promise<void> {
     const life = this.#fault === null ? this.#options.life() : null;
     const verdict = life === null ? null : await judge(inspection, life);
-    // A life that ended or moved on while it was judged is not the one that was judged.
+    // Ignore the verdict when the epoch has ended or changed during the inspection.
     if (!this.#over && verdict !== null && this.#options.life()?.nonce === life?.nonce) {
       this.#note(inspection.name, verdict);
     }

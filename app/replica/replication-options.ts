@@ -4,27 +4,27 @@ import type { Fence } from "./conditional-writes.ts";
 import type { NewBase } from "./new-base.ts";
 import type { Inspection } from "./replica-watch.ts";
 
-/** What replication needs of the machine around it. */
+/** What replication needs from the machine. */
 export type ReplicationOptions = {
   bucket: Bucket;
   epoch: string;
   nonce: string;
-  /** The run of the epoch that boot took up. */
+  /** The run of the epoch that boot began. */
   run: string;
-  /** Uploads all that was committed before the call, within a time limit of its own; returns the replicated TXID. */
+  /** Uploads everything committed before the call, within its own time limit. Returns the replicated TXID. */
   sync: () => Promise<string>;
-  /** Told of each checked sync before anybody is acknowledged by it. */
+  /** Called for each checked sync before any write is acknowledged by it. */
   onReplicated?: (replicated: { run: string; txid: string }) => void;
   /** Whether the store honours conditional writes. */
   fence: Fence;
   acceptAdvisoryFence: boolean;
   /** Size of the base that an opening epoch must upload. */
   baseBytes: () => number;
-  /** Least time between the starts of two shared syncs: bounds the requests that `bucket` writes cost. */
+  /** Minimum time between the starts of two shared syncs. Limits the requests that `bucket` writes cost. */
   syncIntervalMs: number;
-  /** How the replica is judged while the epoch lives. */
+  /** How the replica is inspected while the epoch is living. */
   inspections?: readonly Inspection[];
-  /** Moves this life to an epoch of its own making when the replica is broken; without it `bucket` stays refused. */
+  /** Moves this machine to a new epoch when the replica is broken. Without it `bucket` stays refused. */
   newBase?: NewBase;
   log: Log;
   /** Called once, when head is no longer ours. */
@@ -32,8 +32,7 @@ export type ReplicationOptions = {
 };
 
 /**
- * After this long the replica is synced and head is read though nobody asks: the age that /ready shows must not be a
- * guess.
+ * After this time the replica is synced and head is read even if nobody asks, so that the age in /ready is measured.
  */
 export const idleSyncMs = 10_000;
 /** A base above this size takes longer to upload than a request should wait. */
@@ -45,15 +44,15 @@ const openingRetryMs = 20;
 const quickOpeningMs = 10_000;
 
 /**
- * The pause after a round that failed. While the epoch opens, Litestream may not be up or have no database yet, and the
- * first acknowledgement waits for it: so ask often.
+ * The pause after a failed round. While the epoch opens, Litestream may not run or have no database yet, and the first
+ * acknowledgement waits for it, so retry often.
  */
 export function retryAfterMs(state: "opening" | "living" | "fenced", openForMs: number): number {
   return state === "opening" && openForMs < quickOpeningMs ? openingRetryMs : retryMs;
 }
 
 /**
- * Committed on this machine, but not proven to be in the bucket. `message` may be shown to clients, `cause` is for the
+ * Committed on this machine, but not proven to be in the bucket. `message` may be shown to clients. `cause` is for the
  * log.
  */
 export class NotReplicated extends Error {

@@ -19,8 +19,8 @@ import { SharedRounds } from "./shared-rounds.ts";
 
 /**
  * Sync, then check: a write is in the bucket when a sync that was sent after its commit has been answered, and a read
- * of head that was started after that answer still shows our nonce, living. The first such sync makes the epoch living.
- * Also watches head, and fences this machine when it moves.
+ * of head that started after that answer still shows our nonce, living. The first such sync makes the epoch living.
+ * Also watches head, and fences this machine when head changes.
  */
 export class Replication {
   readonly fence: Fence;
@@ -55,7 +55,7 @@ export class Replication {
     });
   }
 
-  /** Starts the first sync and the watch over head. */
+  /** Starts the first sync and the watch on head. */
   start(): void {
     this.#rounds.request();
     this.#watch.start();
@@ -74,31 +74,31 @@ export class Replication {
     return this.#state;
   }
 
-  /** Milliseconds since the last sync that was checked; null when there was none. */
+  /** Milliseconds since the last checked sync. Null when there was none. */
   get replicatedAgeMs(): number | null {
     return this.#checkedAt === null ? null : elapsedMs(this.#checkedAt);
   }
 
-  /** The TXID of the last sync that was checked; null when there was none. */
+  /** The TXID of the last checked sync. Null when there was none. */
   get replicatedTxid(): string | null {
     return this.#lastTxid;
   }
 
-  /** While the epoch opens: what is going up, and for how long. */
+  /** While the epoch opens: the size of the base that is uploaded, and for how long. */
   get uploadProgress(): string | null {
     if (this.#state !== "opening") return null;
     const megabytes = (this.#options.baseBytes() / 1024 / 1024).toFixed(1);
     return `base of ${megabytes} MB going up for ${(this.#openForMs / 1000).toFixed(1)} s`;
   }
 
-  /** Why the replica could not be restored; null while nothing speaks against it. Holds until a new base is up. */
+  /** Why the replica could not be restored. Null while no fault is known. Kept until a new base is uploaded. */
   get replicaFault(): string | null {
     return this.#replica.fault;
   }
 
   /**
-   * Why a `bucket` write could not be acknowledged soon or at all, so that it is better refused before it is written;
-   * null when it can be.
+   * Why a `bucket` write could not be acknowledged soon, or at all, so that it should be refused before it is written.
+   * Null when it can be.
    */
   get bucketRefusal(): string | null {
     const isSlow = this.#state === "opening" && this.#options.baseBytes() > quickBaseBytes;
@@ -110,7 +110,7 @@ export class Replication {
   /**
    * Resolves when everything committed before this call is in the bucket and head was ours afterwards, so that a
    * `bucket` write may be acknowledged. Throws NotReplicated after `timeoutMs`, and at once where the store cannot
-   * fence and nobody has accepted that.
+   * fence and that has not been accepted.
    */
   async replicate(timeoutMs: number): Promise<void> {
     const never = this.#neverReplicates();
@@ -119,7 +119,7 @@ export class Replication {
   }
 
   /**
-   * The same round without a promise to anybody, for the backup point of a migration and the clean stop: needed on
+   * The same round without an acknowledgement, for the restore point of a migration and the clean stop. It is needed on
    * every store. Throws NotReplicated.
    */
   async upload(timeoutMs: number): Promise<void> {
@@ -129,7 +129,7 @@ export class Replication {
     );
   }
 
-  /** The checked sync of a clean stop, after the last commit. Returns the replicated TXID; throws NotReplicated. */
+  /** The checked sync of a clean stop, after the last commit. Returns the replicated TXID. Throws NotReplicated. */
   async stop(timeoutMs: number): Promise<string> {
     await this.upload(timeoutMs);
     await this.abandon("the server stops");
@@ -137,7 +137,7 @@ export class Replication {
     return this.#lastTxid;
   }
 
-  /** Ends without a sync; whoever waits is told the cause. */
+  /** Ends without a sync. Waiting callers get the cause. */
   async abandon(cause: string): Promise<void> {
     this.#watch.stop();
     this.#replica.stop();
@@ -171,7 +171,7 @@ export class Replication {
     this.#checkedAt = readClocks();
   }
 
-  /** Within a round, so that no sync of the old epoch is on its way while the epoch changes. */
+  /** Runs within a round, so that no sync of the old epoch is in progress while the epoch changes. */
   async #replaceBrokenReplica(): Promise<void> {
     const { newBase, log } = this.#options;
     if (this.#state !== "living" || this.replicaFault === null) return;
@@ -187,7 +187,7 @@ export class Replication {
     );
   }
 
-  /** A new base claims head in steps of its own, and meanwhile it may show what this life has just left. */
+  /** A new base claims head in several steps. In between, head may show the epoch that was just left. */
   #isBeingClaimed(head: Head): boolean {
     return this.#options.newBase?.knows(head.nonce) === true;
   }
@@ -215,7 +215,8 @@ export class Replication {
   }
 
   /**
-   * A store that does not answer proves nothing, so the machine serves on; `bucket` writes wait for the store anyway.
+   * A store that does not answer proves nothing, so the machine continues to serve. `bucket` writes wait for the store
+   * anyway.
    */
   async #pollHead(): Promise<void> {
     if (this.#polling || this.#state === "fenced") return;

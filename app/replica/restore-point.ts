@@ -4,27 +4,31 @@ import type { Bucket } from "./bucket.ts";
 import { fetchKeptTxid } from "./chain.ts";
 import type { Replication } from "./replication.ts";
 
-/** The longest that a timer can wait: a store that is away is waited for, and the progress tells it. */
+/** The longest delay of a timer. A store that is away is waited for, and the progress shows it. */
 const unlimitedMs = 2 ** 31 - 1;
 const listIntervalMs = 2_000;
 
 /**
- * Uploads all that is committed and waits until it can be restored for as long as Litestream keeps anything: a TXID in
- * the middle of a compacted file cannot be restored once the files of level 0 are gone, after five minutes. So a file of
- * level 1 has to end there, which takes half a minute at most. Nothing may be written meanwhile. Returns where it is.
+ * Uploads everything committed and waits until that state can be restored for as long as Litestream keeps anything. A
+ * TXID in the middle of a compacted file cannot be restored once the files of level 0 are gone, after five minutes. So
+ * it waits for the end of a file of level 1, which takes half a minute at most. Nothing may be written in the meantime.
+ * Returns a description of the point.
  */
 export async function makeRestorePoint(bucket: Bucket, replication: Replication): Promise<string> {
   const txid = await uploadAll(replication);
   for (;;) {
     const kept = await fetchKeptTxid(bucket, replication.epoch).catch(() => null);
-    // Litestream's own checkpoints raise the TXID too, and change no content.
+    // Litestream's own checkpoints raise the TXID too, without changing content.
     if (kept !== null && kept >= txid) return describe(replication.epoch, kept);
     await sleep(listIntervalMs);
     if (replication.state === "fenced") throw new Error("another machine has taken over: nothing is migrated here");
   }
 }
 
-/** Uploads all that is committed, where the release before serves afterwards too. Returns the newest TXID. */
+/**
+ * Uploads everything committed, for migrations after which the previous release can still serve. Returns the newest
+ * TXID.
+ */
 export async function uploadAll(replication: Replication): Promise<string> {
   await replication.upload(unlimitedMs);
   const { replicatedTxid } = replication;

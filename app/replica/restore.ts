@@ -9,12 +9,12 @@ import { litestreamEnvironment, renderLitestreamConfig } from "./litestream-conf
 import type { Machine } from "./machine.ts";
 import { parseJson } from "./parse-json.ts";
 
-/** Against a server that accepts and never answers, Litestream itself waits for ever (measured). */
+/** Litestream itself waits forever for a server that accepts and never answers (measured). */
 export const restoreStallMs = 60_000;
 
 const AnswerSchema = Type.Object({ txid: Type.String({ pattern: "^[0-9a-f]{16}$" }) });
 
-/** Litestream could not restore; `message` holds its own last words. */
+/** Litestream could not restore. `message` holds its last lines. */
 export class RestoreFailed extends Error {
   override readonly name = "RestoreFailed";
 }
@@ -22,9 +22,9 @@ export class RestoreFailed extends Error {
 export type Restored = { path: string; txid: string };
 
 /**
- * Restores the newest state of an epoch, or that of `txid`, into an empty directory of its own and returns the file's path and its TXID.
- * Litestream's `-if-replica-exists` is never used: it takes a mistyped prefix for an empty replica. Without progress
- * for `stallLimitMs` it is given up. Throws RestoreFailed; what was half written is removed.
+ * Restores the newest state of an epoch, or that of `txid`, into an empty directory. Returns the file's path and its
+ * TXID. Never uses Litestream's `-if-replica-exists`, which takes a mistyped prefix for an empty replica. Gives up
+ * after `stallLimitMs` without progress. Throws RestoreFailed and removes partial files.
  */
 export async function restoreEpoch(
   machine: Machine,
@@ -37,7 +37,7 @@ export async function restoreEpoch(
   mkdirSync(restored, { mode: 0o700 });
   writeFileSync(restoreConfig, renderLitestreamConfig(machine, epoch), { mode: 0o600 });
   const output = join(restored, "app.db");
-  // Otherwise a "$" in a path would be taken for a variable.
+  // Otherwise a "$" in a path would be expanded as a variable.
   const args = ["restore", "-config", restoreConfig, "-no-expand-env", "-json", "-o", output];
   if (txid !== undefined) args.push("-txid", txid);
   args.push(database);
@@ -54,7 +54,7 @@ export async function restoreEpoch(
 
 type Watch = { output: string; stallLimitMs: number };
 
-/** Resolves with what the command printed; rejects with its last words. */
+/** Resolves with the command's output. Rejects with its last lines. */
 function runRestore(machine: Machine, args: string[], watch: Watch): Promise<string> {
   const child = spawn(machine.litestreamPath, args, {
     stdio: ["ignore", "pipe", "pipe"],
@@ -82,8 +82,8 @@ function runRestore(machine: Machine, args: string[], watch: Watch): Promise<str
 }
 
 /**
- * Before the first page is written, and between files, Litestream lists and opens many objects: on a slow store that
- * alone takes longer than the limit, so what it reads counts too.
+ * Before the first page is written, and between files, Litestream lists and opens many objects. On a slow store that
+ * alone exceeds the limit, so bytes read count as progress too.
  */
 function watchProgress(measure: () => [written: number, read: number], stallLimitMs: number, giveUp: () => void) {
   let progressAt = performance.now();
@@ -96,10 +96,10 @@ function watchProgress(measure: () => [written: number, read: number], stallLimi
   }, 250);
 }
 
-/** In bytes; what a process reads from itself to wake up is less. */
+/** In bytes. What a process reads to wake itself up is less. */
 const smallestAnswer = 128;
 
-/** All that a process has read, from the network too; 0 where the system does not tell. */
+/** Everything that a process has read, including from the network. 0 where the system does not report it. */
 function bytesRead(pid: number | undefined): number {
   try {
     const [, read = "0"] = /^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "utf8")) ?? [];

@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 
 import type Database from "better-sqlite3";
 
-/** The content of one table: its first `rows` rows, hashed in the order of its tree. `whole` when that is all. */
+/** The content of one table: its first `rows` rows, hashed in the order of its B-tree. `whole` when these are all. */
 export type TableDigest = { table: string; rows: number; whole: boolean; digest: string };
 
 /**
- * Hashes the rows of every table within one snapshot, until `deadline` on the clock of performance.now(): a reader that
- * stays longer keeps Litestream from restarting the WAL. What is not reached then is left out.
+ * Hashes the rows of every table within one snapshot, until `deadline` on the clock of performance.now(). A longer read
+ * would keep Litestream from restarting the WAL. Rows that are not reached are left out.
  */
 export function digestTables(db: Database.Database, deadline: number): TableDigest[] {
   const digests: TableDigest[] = [];
@@ -18,7 +18,7 @@ export function digestTables(db: Database.Database, deadline: number): TableDige
   return digests;
 }
 
-/** Names the first difference between tables and what a snapshot of them said; null when there is none. */
+/** Names the first difference between the tables and an earlier digest of them. Null when there is none. */
 export function findDifference(db: Database.Database, expected: readonly TableDigest[]): string | null {
   const tables = new Set(listTables(db));
   for (const { table, rows, whole, digest } of expected) {
@@ -31,7 +31,10 @@ export function findDifference(db: Database.Database, expected: readonly TableDi
   return null;
 }
 
-/** Litestream writes to its own two tables; SQLite's own follow from the others. Virtual tables keep rows in shadows. */
+/**
+ * Without Litestream's two tables, which it writes itself, and SQLite's own, which follow from the others. The rows of
+ * virtual tables are covered by their shadow tables.
+ */
 function listTables(db: Database.Database): string[] {
   const listed = db.prepare<[], string>(
     `select name from pragma_table_list where schema = 'main' and type in ('table', 'shadow')
@@ -44,7 +47,7 @@ type Bound = { deadline: number; rows: number };
 
 function digestTable(db: Database.Database, table: string, { deadline, rows }: Bound): TableDigest {
   const hash = createHash("sha256");
-  // In the order of the table's own tree, which is the same in a copy of its pages.
+  // In the order of the table's B-tree, which is the same in a copy of its pages.
   const statement = db.prepare<[], unknown[]>(`select * from "${table.replaceAll('"', '""')}" not indexed`);
   let seen = 0;
   for (const row of statement.raw().safeIntegers().iterate()) {
@@ -57,7 +60,7 @@ function digestTable(db: Database.Database, table: string, { deadline, rows }: B
   return { table, rows: seen, whole: true, digest: hash.digest("hex") };
 }
 
-/** Type and length go first: no two rows may read alike. */
+/** Hashes type and length first, so that different rows never hash alike. */
 function addValue(hash: ReturnType<typeof createHash>, value: unknown): void {
   const bytes = Buffer.isBuffer(value) ? value : Buffer.from(String(value));
   hash.update(`${value === null ? "null" : typeof value}:${bytes.length}:`).update(bytes);

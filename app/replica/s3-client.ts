@@ -5,20 +5,20 @@ import type { BucketConfig } from "./bucket.ts";
 
 type Opening = { answerMs: number; maxAttempts: number; onDate: (date: string) => void };
 
-/** Makes a client of the AWS SDK. `onDate` is told the store's clock, as every answer shows it. */
+/** Makes a client of the AWS SDK. `onDate` gets the store's clock from every answer. */
 export function openS3Client(config: BucketConfig, { answerMs, maxAttempts, onDate }: Opening): S3Client {
   const client = new S3Client({
     region: config.region,
     ...(config.endpoint === undefined ? {} : { endpoint: config.endpoint }),
     forcePathStyle: config.pathStyle,
     credentials: { accessKeyId: config.accessKeyId, secretAccessKey: config.secretAccessKey },
-    // Other stores than AWS reject the SDK's newer trailing checksums; the signature covers the payload anyway.
+    // Stores other than AWS reject the SDK's newer trailing checksums. The signature covers the payload anyway.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
     requestHandler: { connectionTimeout: 2_000, requestTimeout: answerMs, throwOnRequestTimeout: true },
     maxAttempts,
   });
-  // The innermost step: it sees answers that the SDK turns into errors, too.
+  // The innermost step also sees answers that the SDK turns into errors.
   client.middlewareStack.add(
     (next) => async (args) => {
       const answered = await next(args);
@@ -41,8 +41,8 @@ function readDate(response: unknown): string | null {
 type Reading = { Bucket: string; Key: string; doing: string; stallMs: number };
 
 /**
- * Reads an object to its end, however long that takes, as long as something arrives. Throws BucketError, `unreachable`
- * when nothing arrives for `stallMs` or the body ends early.
+ * Reads an object to its end, however long that takes, as long as data arrives. Throws BucketError `unreachable` when
+ * nothing arrives for `stallMs` or the body ends early.
  */
 export async function readThrough(client: S3Client, { Bucket, Key, doing, stallMs }: Reading): Promise<void> {
   const silence = new AbortController();
@@ -67,7 +67,7 @@ export async function readThrough(client: S3Client, { Bucket, Key, doing, stallM
     if (ContentLength !== undefined && length !== ContentLength)
       throw unreachable(doing, `the body ended after ${length} of ${ContentLength} bytes`);
   } catch (error) {
-    // A body that tears is told by the stream, as an error of its own kind.
+    // The stream reports a broken body as its own kind of error.
     throw toBucketError(error, doing);
   } finally {
     clearTimeout(timer);

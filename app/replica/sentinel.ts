@@ -11,8 +11,8 @@ const SentinelSchema = Type.Object({ format: Type.Literal(1), bucketId: Type.Str
 export type Sentinel = Static<typeof SentinelSchema>;
 
 /**
- * Reads the sentinel. Throws BucketError, or an Error when the object is not a sentinel (a web page answering 200,
- * say).
+ * Reads the sentinel. Throws BucketError, or an Error when the object is not a sentinel (for example a web page
+ * answered with 200).
  */
 export async function fetchSentinel(bucket: Bucket): Promise<Sentinel> {
   const stored = await bucket.get(sentinelKey);
@@ -20,8 +20,8 @@ export async function fetchSentinel(bucket: Bucket): Promise<Sentinel> {
 }
 
 /**
- * Writes the sentinel once, with If-None-Match; an existing one is adopted and never rewritten. Returns the one that
- * stands.
+ * Writes the sentinel once, with If-None-Match. An existing one is adopted and never rewritten. Returns the sentinel in
+ * the bucket.
  */
 export async function makeSentinel(bucket: Bucket, bucketId: string): Promise<Sentinel> {
   const sentinel: Sentinel = { format: 1, bucketId };

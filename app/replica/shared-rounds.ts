@@ -1,23 +1,23 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 export type RoundsOptions = {
-  /** One round of work. It is never run twice at a time. */
+  /** One round of work. Never runs twice at a time. */
   round: () => Promise<void>;
-  /** Least time between the starts of two rounds. */
+  /** Minimum time between the starts of two rounds. */
   intervalMs: number;
-  /** Pause after a round that failed. */
+  /** Pause after a failed round. */
   retryMs: () => number;
-  /** Told of each failed round. */
+  /** Called for each failed round. */
   onFailure: (error: unknown) => void;
 };
 
 type Waiter = { resolve: () => void; reject: (error: Error) => void; gone: boolean };
 
-/** Lets many callers share one round of work. A caller is served only by a round that started after it came. */
+/** Lets many callers share one round of work. A caller is served only by a round that started after its call. */
 export class SharedRounds {
   #options: RoundsOptions;
   #waiters = new Set<Waiter>();
-  /** Those whom the round under way serves. */
+  /** The callers that the current round serves. */
   #group: readonly Waiter[] = [];
   #requested = false;
   #ended: Error | null = null;
@@ -29,8 +29,8 @@ export class SharedRounds {
   }
 
   /**
-   * Resolves when a round that started after this call has succeeded; rejects with what `timedOut` makes when that took
-   * too long.
+   * Resolves when a round that started after this call has succeeded. Rejects with the result of `timedOut` when that
+   * takes too long.
    */
   join(timeoutMs: number, timedOut: () => Error): Promise<void> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
@@ -52,7 +52,7 @@ export class SharedRounds {
     this.#run();
   }
 
-  /** Ends all rounds: whoever waits is rejected with `cause` at once. Resolves when the round under way is over. */
+  /** Ends all rounds and rejects waiting callers with `cause` at once. Resolves when the current round is over. */
   async end(cause: Error): Promise<void> {
     this.#ended ??= cause;
     for (const waiter of [...this.#group, ...this.#waiters]) waiter.reject(cause);
@@ -64,7 +64,7 @@ export class SharedRounds {
     if (this.#running !== null || !this.#isWanted()) return;
     this.#running = this.#loop().finally(() => {
       this.#running = null;
-      // Somebody may have come after the loop's last look, when it still seemed to run.
+      // A caller may have joined after the loop's last check, when it still seemed to run.
       this.#run();
     });
   }
@@ -77,7 +77,7 @@ export class SharedRounds {
     while (this.#isWanted()) {
       await sleep(Math.max(0, this.#startedAt + this.#options.intervalMs - performance.now()));
       if (this.#ended !== null) return;
-      // Whoever comes from here on finds the set empty and waits for the next round.
+      // Later callers find the set empty and wait for the next round.
       this.#group = [...this.#waiters];
       this.#waiters.clear();
       this.#requested = false;

@@ -10,7 +10,7 @@ import type { Machine, MachineFiles } from "./machine.ts";
 import { readMark, writeMark, type Mark } from "./mark.ts";
 import { parseJson } from "./parse-json.ts";
 
-/** Boot and what follows it. The bootstrap alone would leave a boot that has once succeeded as it is. */
+/** Starts boot and what follows it. Restarting the bootstrap alone would not repeat a boot that has succeeded. */
 export const startBoot = "on the machine: systemctl restart lifeboat.target; by hand: docs/runbooks/by-hand.md";
 
 const ReplicatedSchema = Type.Object({ run: Type.String(), txid: Type.String() });
@@ -19,9 +19,9 @@ const ReplicatedSchema = Type.Object({ run: Type.String(), txid: Type.String() }
 type Replicated = Static<typeof ReplicatedSchema>;
 
 /**
- * Takes the disk over for a life of the app, before anything is served from it. A mark that speaks of a clean stop must
- * not outlive the first write; one of an earlier OS boot means that nobody has judged this database since. Throws an
- * Error that sends people to boot.
+ * Takes over the disk for a run of the app, before anything is served from it. A mark with a clean stop must not
+ * outlive the first write. A mark of an earlier OS boot means that boot has not judged this database since. Throws an
+ * Error that names boot as the next step.
  */
 export function takeUpDisk(machine: Machine): Mark {
   const { files } = machine;
@@ -40,15 +40,15 @@ export function takeUpDisk(machine: Machine): Mark {
 }
 
 /**
- * Notes what a checked sync has proven, outside the data directory: a disk that is put back does not put this back. It
- * need not survive a power loss, after which boot judges the disk anyway.
+ * Records what a checked sync has proven, outside of the data directory: restoring an old disk does not restore this
+ * file. It need not survive a power loss, after which boot judges the disk anyway.
  */
 export function noteReplicated({ replicated }: MachineFiles, found: Replicated): void {
   writeFileSync(`${replicated}.tmp`, JSON.stringify(found), { mode: 0o600 });
   renameSync(`${replicated}.tmp`, replicated);
 }
 
-/** Litestream stages a file before it uploads it, so a disk that holds less than was replicated has gone back in time. */
+/** Litestream stages a file before it uploads it, so a disk with less than was replicated has gone back in time. */
 function assertNotPutBack(files: MachineFiles, mark: Mark): void {
   const text = readOptionalFile(files.replicated);
   if (text === null) return;
@@ -63,7 +63,7 @@ function assertNotPutBack(files: MachineFiles, mark: Mark): void {
   );
 }
 
-/** The run that boot took up for this mark. */
+/** The run that boot began for this mark. */
 export function newestRunOf({ nonce, runs }: Mark): string {
   return runOf({ nonce, run: runs?.at(-1) });
 }

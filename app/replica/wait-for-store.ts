@@ -6,9 +6,9 @@ const firstPauseMs = 250;
 const longestPauseMs = 5_000;
 
 /**
- * Repeats a call for as long as it fails by a fault of the store that may pass, then throws the last one. For calls
- * that may be made twice only: a conditional PUT is not one of them. `onFault` is told before each pause. `isPassing` says
- * which faults are waited for.
+ * Repeats a call while it fails with a temporary fault of the store, then throws the last error. Only for calls that
+ * may be made twice: a conditional PUT is not one of them. `onFault` is called before each pause. `isPassing` says
+ * which faults are temporary.
  */
 export async function waitForStore<Result>(
   call: () => Promise<Result>,
@@ -16,7 +16,7 @@ export async function waitForStore<Result>(
   onFault: (cause: string, error: unknown) => void = () => undefined,
   isPassing: (error: unknown) => boolean = mayPass,
 ): Promise<Result> {
-  // Not by the wall clock, which may be set while we wait.
+  // A monotonic clock, because the wall clock may be set while we wait.
   const deadline = performance.now() + limitMs;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
     try {
