@@ -4,11 +4,11 @@ import { join, resolve } from "node:path";
 import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 
-/** What a machine can be. */
+/** The platforms of a machine. */
 export const releasePlatforms = ["linux-x64", "linux-arm64"] as const;
 export type ReleasePlatform = (typeof releasePlatforms)[number];
 
-/** Where `npm run build` leaves its archives. */
+/** Where `npm run build` puts its archives. */
 export const releaseFolder = resolve(import.meta.dirname, "../.release");
 
 const hash = Type.String({ pattern: "^[0-9a-f]{64}$" });
@@ -17,12 +17,12 @@ const NoteSchema = Type.Object({
   bytes: Type.Optional(Type.Number()),
   /** From the root of the repository. */
   path: Type.String({ minLength: 1 }),
-  /** The hash of what was packed. */
+  /** The hash of the packed content. */
   content: Type.Optional(hash),
 });
 export type ReleaseNote = Static<typeof NoteSchema>;
 
-/** The note of a build is there and says nothing: it was cut off, or something else wrote over it. */
+/** The note of a build exists and cannot be read: it was cut off, or overwritten by something else. */
 export class UnreadableNote extends Error {}
 
 const root = resolve(import.meta.dirname, "..");
@@ -32,18 +32,18 @@ export function platformOf(serverType: string): ReleasePlatform {
   return serverType.startsWith("cax") ? "linux-arm64" : "linux-x64";
 }
 
-/** The note by which a build says which archive of a platform it made last. */
+/** The path of the note in which a build records its latest archive for a platform. */
 export function releaseNote(platform: ReleasePlatform, folder: string = releaseFolder): string {
   return join(folder, `latest-${platform}.json`);
 }
 
 export type BuiltRelease = {
   sha256: string;
-  /** Absolute path of the archive on this computer. It may be gone. */
+  /** Absolute path of the archive on this computer. It may no longer exist. */
   path: string;
 };
 
-/** Reads the note of the last build; undefined when there is none. Throws UnreadableNote, which says what to do. */
+/** Reads the note of the last build. Undefined when there is none. Throws UnreadableNote, which says what to do. */
 function readReleaseNote(platform: ReleasePlatform, folder?: string): ReleaseNote | undefined {
   const file = releaseNote(platform, folder);
   if (!existsSync(file)) return undefined;
@@ -57,7 +57,7 @@ function readReleaseNote(platform: ReleasePlatform, folder?: string): ReleaseNot
   }
 }
 
-/** The same for who builds anyway: a note that cannot be read is as good as none. */
+/** The same for callers that build anyway: an unreadable note counts as none. */
 export function findReadableNote(platform: ReleasePlatform, folder?: string): ReleaseNote | undefined {
   try {
     return readReleaseNote(platform, folder);
@@ -67,7 +67,7 @@ export function findReadableNote(platform: ReleasePlatform, folder?: string): Re
   }
 }
 
-/** Writes the note of a build: all of it or nothing, wherever the build is cut off. */
+/** Writes the note of a build atomically, even if the build is interrupted. */
 export function writeReleaseNote(platform: ReleasePlatform, folder: string, note: ReleaseNote): void {
   const file = releaseNote(platform, folder);
   const unfinished = `${file}.${process.pid}`;
@@ -79,7 +79,7 @@ export function writeReleaseNote(platform: ReleasePlatform, folder: string, note
   }
 }
 
-/** Finds the release that was built last for a platform; undefined when none was. Throws UnreadableNote. */
+/** Finds the release that was built last for a platform. Undefined when there is none. Throws UnreadableNote. */
 export function findBuiltRelease(platform: ReleasePlatform, folder?: string): BuiltRelease | undefined {
   const note = readReleaseNote(platform, folder);
   return note === undefined ? undefined : { sha256: note.sha256, path: resolve(root, note.path) };

@@ -1,2 +1,2 @@
-/** Hetzner's locations; machine and volume stand in one of them. The first is where a stack goes that has chosen none. */
+/** Hetzner's locations, for machine and volume. The first is the default. */
 export const locations = ["fsn1", "nbg1", "hel1", "ash", "hil", "sin"] as const;

@@ -1,12 +1,15 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** A file of rootfs/ as it will lie on the machine. */
+/** A file of rootfs/ as it will be on the machine. */
 export type RootfsFile = { path: string; mode: "0755" | "0644"; text: string };
 
 const rootfs = join(import.meta.dirname, "rootfs");
 
-/** Reads the files that user-data puts onto a bare image, by path. What starts with #! is executable: modes do not survive every way of copying a repository. */
+/**
+ * Reads the files that user-data puts onto a bare image, with their paths. A file that starts with #! becomes
+ * executable: file modes do not survive every way of copying a repository.
+ */
 export function readRootfs(): RootfsFile[] {
   const files = readdirSync(rootfs, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   return files

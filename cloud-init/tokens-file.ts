@@ -1,7 +1,10 @@
-/** Where the tokens lie on a machine: root writes it, the app's group reads it, and the app reads it again when it changes. */
+/**
+ * Where the tokens are on a machine. Root writes the file, the app's group reads it, and the app reads it again when it
+ * changes.
+ */
 export const tokensFile = "/etc/lifeboat/tokens";
 
-/** What a token may be called; the app demands the same. */
+/** The allowed names of a token. The app checks the same. */
 export const tokenName = /[A-Za-z0-9][\w.-]{0,63}/;
 
 /** An entry of the file: `<name>:<SHA-256 in hex>`, or the digest alone. */

@@ -1,17 +1,17 @@
 import { plainValue } from "./environment-file.ts";
 import { tokensEntry } from "./tokens-file.ts";
 
-/** What one machine must know at its birth. Times in milliseconds and hours. */
+/** What a new machine must know. Times are in milliseconds and hours. */
 export type UserDataInput = {
   hostname: string;
   /** The release that the machine installs as long as the bucket names no desired one. */
   release: { sha256: string };
-  /** What a blank volume is formatted with; a kept volume stays what it is. */
+  /** The filesystem for a blank volume. A kept volume stays what it is. */
   filesystem: "ext4" | "btrfs";
   bucket: {
     bucket: string;
     region: string;
-    /** Left out for Amazon itself. */
+    /** Omitted for Amazon itself. */
     endpoint?: string;
     pathStyle: boolean;
     /** The id that the sentinel must carry. */
@@ -21,20 +21,22 @@ export type UserDataInput = {
   key: { accessKeyId: string; secretAccessKey: string };
   /** The API tokens, each as `<name>:<SHA-256 in hex>` or the digest alone. */
   apiTokensSha256: string[];
-  /** What is called while replication is proven. */
+  /** Called while replication is proven. */
   heartbeatUrl?: string;
   replicationIntervalMs: number;
   retentionHours: number;
 };
 
-/** The host name of a stack's machine, which is also its server's name at Hetzner, and the label of everything there. */
+/**
+ * The host name of a stack's machine, which is also its server's name at Hetzner, and the label of everything there.
+ */
 export function nameOfStack(project: string, stack: string): string {
   return `${project}-${stack}`.toLowerCase();
 }
 
 const sha256 = /^[0-9a-f]{64}$/;
 
-/** Everything that is wrong with the input, in words that never show the secret. */
+/** Everything that is wrong with the input, in words that never contain a secret. */
 export function listFaults(input: UserDataInput): string[] {
   const { bucket, key } = input;
   const checks: [boolean, string][] = [
@@ -80,16 +82,16 @@ function isWhole(value: number, least: number): boolean {
   return Number.isInteger(value) && value >= least;
 }
 
-/** What isPlainUrl demands. */
+/** The rule that isPlainUrl checks. */
 export const plainUrlRule = "must be http(s)://… without a user name, a password, blanks, quotes or backslashes";
 
-/** Whether a URL can be called by the app and stand in the environment's file. */
+/** Whether a URL can be called by the app and written into the environment file. */
 export function isPlainUrl(text: string): boolean {
   const url = plainValue.test(text) ? URL.parse(text) : null;
   return url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
 }
 
-/** Whether an endpoint is scheme, host and port, and nothing that a signature would have to know. */
+/** Whether an endpoint is scheme, host and port only. Anything else would have to be part of signatures. */
 export function isOrigin(endpoint: string): boolean {
   const url = URL.parse(endpoint);
   return url !== null && /^https?:$/.test(url.protocol) && (endpoint === url.origin || endpoint === `${url.origin}/`);

@@ -9,8 +9,9 @@ import { listFaults, type UserDataInput } from "./user-data-input.ts";
 export const userDataLimitBytes = 32 * 1024;
 
 /**
- * Renders the user-data of a machine: a small bootstrap that seldom changes, for a change makes a new machine. The same input gives the same
- * text. It holds the store's key, in one file that only root reads: keep the whole text secret. Throws with all faults of the input together.
+ * Renders the user-data of a machine: a small bootstrap that rarely changes, because a change makes a new machine. The
+ * same input gives the same text. It contains the store's key, in one file that only root reads, so keep the whole text
+ * secret. Throws with all faults of the input together.
  */
 export function renderUserData(input: UserDataInput): string {
   const faults = listFaults(input);
@@ -26,9 +27,9 @@ function describeMachine(input: UserDataInput) {
   return {
     hostname: input.hostname,
     ssh_pwauth: false,
-    // What cloud-init itself closes at each start, for root too: IPv4 alone. The rest: lifeboat-metadata.service.
+    // cloud-init itself closes only IPv4, at each start, for root too. lifeboat-metadata.service closes the rest.
     disable_ec2_metadata: true,
-    // No packages: all that the bootstrap calls is in a bare Debian image, but mkfs.btrfs (install-btrfs).
+    // No packages: everything that the bootstrap calls is in a bare Debian image, except mkfs.btrfs (install-btrfs).
     write_files: [
       ...readRootfs().map(({ path, mode, text }) => ({ path, permissions: mode, content: text })),
       { path: "/etc/lifeboat/environment", permissions: "0600", content: renderEnvironment(input) },

@@ -10,12 +10,13 @@ type PolicyStatement = {
   Condition?: Record<string, Record<string, string | readonly string[]>>;
 };
 
-/** What AWS takes as a policy that is written into a user, without blanks. */
+/** AWS's size limit for a policy embedded in a user, without white space. */
 export const userPolicyLimit = 2048;
 
 /**
- * What the machine may do, and no more: a stolen machine cannot plant a release, remove head or erase history, and with `sources` a stolen key is of no use
- * elsewhere. LIST covers the whole bucket, because absence is proven by listing: AWS answers 403 to a GET of a missing object otherwise.
+ * What the machine may do, and no more: a stolen machine cannot plant a release, remove head or erase history, and with
+ * `sources` a stolen key does not work elsewhere. LIST covers the whole bucket, because absence is proven by listing:
+ * otherwise AWS answers 403 to a GET of a missing object.
  */
 export function machinePolicy(bucket: string, sources?: readonly string[]): PolicyDocument {
   const arn = bucketArn(bucket);
@@ -27,12 +28,12 @@ export function machinePolicy(bucket: string, sources?: readonly string[]): Poli
     allow("ReadEverything", ["s3:GetObject"], [`${arn}/*`]),
     allow("ListEverything", ["s3:ListBucket"], [arn]),
     allow("WriteOwnObjects", ["s3:PutObject"], [`${arn}/epochs/*`, `${arn}/head.json`, `${arn}/reports/*`]),
-    // Litestream's retention. With versioning on, a delete only hides: nobody on the machine may delete versions.
+    // For Litestream's retention. With versioning a delete only hides: nobody on the machine may delete versions.
     allow("RetireReplicaFiles", ["s3:DeleteObject", "s3:AbortMultipartUpload"], [`${arn}/epochs/*`]),
   ]);
 }
 
-/** The bucket's own policy: nobody, the owner included, reaches it without TLS. */
+/** The bucket's own policy: nobody, not even the owner, gets access without TLS. */
 export function tlsOnlyPolicy(bucket: string): PolicyDocument {
   const arn = bucketArn(bucket);
   const statement: PolicyStatement = {

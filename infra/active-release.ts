@@ -14,7 +14,7 @@ export type ActiveReleaseArgs = {
   release: AppRelease;
   bucket: ReplicaBucket;
   key: AccessKey;
-  /** What a running machine takes over without being made anew. */
+  /** What a running machine can change without being replaced. */
   settings: {
     apiTokensSha256: pulumi.Output<string[]>;
     heartbeatUrl: pulumi.Output<string> | undefined;
@@ -24,8 +24,9 @@ export type ActiveReleaseArgs = {
 };
 
 /**
- * The release that the machine runs and answers /ready with; only then it becomes what a new machine installs.
- * The same step brings a rotated key, a token or an interval to the running machine, by stdin: Pulumi revokes the old key after it.
+ * The release that the machine runs and answers /ready with. Only then does it become the one that new machines
+ * install. The same step brings a rotated key, a token or an interval to the running machine, by stdin. Pulumi revokes
+ * the old key afterwards.
  */
 export class ActiveRelease extends pulumi.ComponentResource {
   readonly sha256: pulumi.Output<string>;
@@ -42,11 +43,11 @@ export class ActiveRelease extends pulumi.ComponentResource {
           LIFEBOAT_IP: machine.ip,
           LIFEBOAT_SERVER: pulumi.interpolate`${machine.serverId}`,
           LIFEBOAT_RELEASE: release.sha256,
-          // Hetzner makes the device larger, and nobody but the machine the filesystem on it.
+          // Hetzner enlarges the device. Only the machine can enlarge the filesystem on it.
           LIFEBOAT_VOLUME_GB: String(volume.sizeGb),
         },
         stdin: pulumi.jsonStringify({ ...key, ...args.settings }),
-        // A new server has to answer for itself, whatever it was made from.
+        // A new server must answer for itself, whatever it was made from.
         triggers: [machine.serverId],
       },
       { parent: this, dependsOn: volume, customTimeouts: { create: "24h", update: "24h" } },

@@ -5,20 +5,20 @@ export type AddressArgs = {
   hostname: string;
   location: string;
   labels: Record<string, string>;
-  /** The address that an earlier life of this stack left in this location. */
+  /** The address that an earlier stack of this name left in this location. */
   adopted: number | undefined;
 };
 
-/** The IPv4 address, which outlives every machine in its location, and from which the machine's key works. */
+/** The IPv4 address, which outlives every machine in its location. The machine's bucket key works from it. */
 export class Address extends pulumi.ComponentResource {
   readonly ip: pulumi.Output<string>;
-  /** Differs for every life of the address, so for every stack and location. */
+  /** Unique for every address, so for every stack and location. */
   readonly addressId: pulumi.Output<string>;
 
   constructor(name: string, args: AddressArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("lifeboat:index:Address", name, {}, options);
     const { hostname, location, labels, adopted } = args;
-    // Named by its place, so that a move makes the new address before it gives up the old one.
+    // Named by its location, so that a move makes the new address before it releases the old one.
     const address = new hcloud.PrimaryIp(
       `${name}-${location}`,
       { name: `${hostname}-${location}`, type: "ipv4", location, autoDelete: false, labels },
@@ -26,7 +26,7 @@ export class Address extends pulumi.ComponentResource {
         parent: this,
         // Somebody may have switched it on at Hetzner, and a refresh finds it.
         ignoreChanges: ["deleteProtection"],
-        // Where stacks of before have it.
+        // Where older stacks have it.
         aliases: [{ parent: pulumi.createUrn(name, "lifeboat:index:Machine") }],
         ...(adopted === undefined ? {} : { import: String(adopted) }),
       },

@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 
 import { tokenName } from "../cloud-init/tokens-file.ts";
 
-/** A token holds no blank and no comma, and is long enough not to be guessed. */
+/** A token has no blank and no comma, and is too long to be guessed. */
 const namedToken = new RegExp(`^(?:(${tokenName.source}):)?([^\\s,]{24,})$`);
 
 /**
- * Turns the setting, `<name>:<token>` or the token alone with commas between, into what a machine keeps: `<name>:<digest>` or the
- * digest alone, never a token.
+ * Turns the setting, `<name>:<token>` or the token alone with commas between, into what a machine stores:
+ * `<name>:<digest>` or the digest alone, never a token.
  */
 export function digestTokens(setting: string): string[] {
   return readTokens(setting).map(({ name, token }) => {
@@ -16,13 +16,13 @@ export function digestTokens(setting: string): string[] {
   });
 }
 
-/** What is wrong with the setting; null if nothing is. */
+/** What is wrong with the setting. Null when nothing is. */
 export function findTokensFault(setting: string): string | null {
   if (!setting.split(",").every((entry) => namedToken.test(entry)))
     return "must hold tokens of 24 characters or more, with commas between; a name may stand before each, as name:token";
   const names = new Map<string, string | undefined>();
   for (const { name, token } of readTokens(setting)) {
-    // The app would refuse them, on the machine.
+    // The app would refuse them, but only on the machine.
     if (names.has(token) && names.get(token) !== name)
       return `gives one token two names, ${names.get(token) ?? "none"} and ${name ?? "none"}`;
     names.set(token, name);

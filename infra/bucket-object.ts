@@ -16,7 +16,9 @@ export type BucketObjectArgs = {
   body: { text: pulumi.Input<string> } | { release: BuiltRelease };
 };
 
-/** Puts an object into the bucket, where it stays when the stack goes. Its key is known once the object is there. */
+/**
+ * Puts an object into the bucket. It stays there when the stack is destroyed. Its key is known once the object exists.
+ */
 export function putObject(
   name: string,
   args: BucketObjectArgs,
@@ -26,7 +28,10 @@ export function putObject(
   return args.bucket.store.keys === undefined ? putByProvider(name, args, kept) : putByScript(name, args, kept);
 }
 
-/** What a refresh finds at an object beside what was put there: a scanner's tags, the bucket's own retention. The next `up` would take it away. */
+/**
+ * Properties that others set on an object, such as a scanner's tags or the bucket's own retention. A refresh finds
+ * them, and the next `up` would remove them.
+ */
 const notOfTheObject = [
   "tags",
   "tagsAll",
@@ -55,7 +60,7 @@ function putByProvider(
   ).key;
 }
 
-// The provider's resource reads the tags of every object that it uploads, and R2, for one, has none.
+// The provider's resource reads the tags of every object that it uploads, which R2, for one, does not support.
 function putByScript(
   name: string,
   { bucket: { store, bucketId }, key, contentType, body }: BucketObjectArgs,
@@ -77,7 +82,10 @@ function putByScript(
   return printedLine(upload);
 }
 
-/** From the program's folder, where engine and providers run: a path of this computer would be a change in every other clone. */
+/**
+ * Relative to the program's folder, where engine and providers run: an absolute path would be a change in every other
+ * clone.
+ */
 function fromProgram(path: string): string {
   return relative(import.meta.dirname, path);
 }

@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 
-/** What is wrong with a secret value, in words that do not repeat it; null if nothing is. */
+/** What is wrong with a secret value, in words that do not repeat it. Null when nothing is. */
 type FindFault = (value: string) => string | null;
 
-/** Reads single settings and gathers their faults, so that all can be told together. An empty string counts as not set. */
+/** Reads single settings and collects their faults, to report them together. An empty string counts as not set. */
 export class ConfigReading {
   readonly #config: pulumi.Config;
   readonly #faults: string[] = [];
@@ -29,7 +29,7 @@ export class ConfigReading {
     return value ?? "";
   }
 
-  /** One of the choices, of which the first is the default. */
+  /** One of the choices. The first is the default. */
   choice<Choice extends string>(name: string, choices: readonly [Choice, ...Choice[]]): Choice {
     const value = this.#take(name, this.#get(name) ?? choices[0]);
     const found = choices.find((choice) => choice === value);
@@ -66,7 +66,9 @@ export class ConfigReading {
     return items ?? [];
   }
 
-  /** A value that is secret whether or not it was set with --secret. It is looked at here, never repeated in a fault. */
+  /**
+   * A value that is secret whether or not it was set with --secret. It is checked here, and never repeated in a fault.
+   */
   secret(name: string, findFault: FindFault, next: string): pulumi.Output<string> {
     const value = this.optionalSecret(name, findFault);
     if (value === undefined) this.fault(`${name} is missing: ${next}`);
@@ -81,7 +83,10 @@ export class ConfigReading {
     return pulumi.secret(value);
   }
 
-  /** Everything that was read and is no secret, defaults too, by the path that `pulumi config set --path` takes: `lifeboat:adminCidrs[0]`. */
+  /**
+   * All settings that were read and are not secret, including defaults, by the path that `pulumi config set --path`
+   * takes: `lifeboat:adminCidrs[0]`.
+   */
   settings(): Record<string, string> {
     return { ...this.#taken };
   }

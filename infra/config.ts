@@ -12,7 +12,7 @@ import { isWorldCidr } from "./world-cidr.ts";
 type Filesystem = "ext4" | "btrfs";
 
 export type InfraConfig = {
-  /** Names everything at Hetzner; unique in its project because stacks are. */
+  /** Names everything at Hetzner. Unique in its project, because stacks are. */
   name: string;
   /** project/stack, the owner that the bucket's sentinel names. */
   owner: string;
@@ -27,27 +27,30 @@ export type InfraConfig = {
   sshKeys: readonly string[];
   rebuild: number;
   store: StoreConfig;
-  /** Undefined: whatever the bucket's sentinel says, if this stack made it. */
+  /** Undefined: whatever the bucket's sentinel says, if this stack made the bucket. */
   bucketId: string | undefined;
   keyGeneration: number;
-  /** The machine's bucket key works from every network, not only from its own place and the administrators'. */
+  /** The machine's bucket key works from every network, not only from its own address and the administrators'. */
   keyFromAnywhere: boolean;
   replicationIntervalMs: number;
   retentionHours: number;
   apiTokens: pulumi.Output<string>;
   /** Called by the machine while replication is proven. */
   heartbeatUrl: pulumi.Output<string> | undefined;
-  /** All of it that is no secret, by the path of the setting. */
+  /** All settings that are not secret, by their path. */
   settings: Readonly<Record<string, string>>;
 };
 
-/** What alone says where the data lies. */
+/** The part that says where the data is. */
 export type DataConfig = Pick<InfraConfig, "name" | "store">;
 
 const images = ["debian-13", "debian-12"] as const;
 const filesystems = ["ext4", "btrfs"] as const;
 
-/** Reads, defaults and checks the stack's configuration; nothing else reads it. Throws pulumi.RunError that lists every fault. */
+/**
+ * Reads, defaults and checks the stack's configuration. Nothing else reads it. Throws pulumi.RunError that lists every
+ * fault.
+ */
 export function readConfig(): InfraConfig {
   const read = new ConfigReading(new pulumi.Config());
   const serverType = read.pattern("serverType", /^[a-z]+[0-9]+$/, "cx33");
@@ -77,16 +80,16 @@ export function readConfig(): InfraConfig {
     heartbeatUrl: read.optionalSecret("heartbeatUrl", (url) => (isPlainUrl(url) ? null : plainUrlRule)),
   };
   if (config.store.kind === "aws" && !config.keyFromAnywhere) {
-    // The account's number, which the default name ends with, has twelve digits.
+    // The account number at the end of the default name has twelve digits.
     demandShortPolicy(read, config.store.bucket ?? `${config.name}-123456789012`, config.adminCidrs);
   }
-  // It is a host name and the value of a label.
+  // It becomes a host name and the value of a label.
   if (!/^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$/.test(config.name)) {
     read.fault(
       `project and stack together must be at most 50 letters, digits and hyphens between (got ${config.name})`,
     );
   }
-  // The provider would say so too, in ten lines, and not together with the rest.
+  // The provider would report this too, but in ten lines, and not together with the rest.
   if (new pulumi.Config("hcloud").get("token") === undefined && (process.env["HCLOUD_TOKEN"] ?? "") === "") {
     read.fault("hcloud:token is missing: pulumi config set --secret hcloud:token");
   }
@@ -94,7 +97,10 @@ export function readConfig(): InfraConfig {
   return Object.freeze({ ...config, settings: read.settings() });
 }
 
-/** Reads and checks what alone says where the data lies; nothing else that is wrong matters to it. Throws pulumi.RunError that lists every fault. */
+/**
+ * Reads and checks only what says where the data is. Other faults do not matter here. Throws pulumi.RunError that lists
+ * every fault.
+ */
 export function readDataConfig(): DataConfig {
   const read = new ConfigReading(new pulumi.Config());
   const config = readDataPlace(read);
@@ -131,7 +137,7 @@ function readAdminCidrs(read: ConfigReading): string[] {
   return cidrs;
 }
 
-// They stand in the policy of the machine's key, four times.
+// Each one appears four times in the policy of the machine's key.
 function demandShortPolicy(read: ConfigReading, bucket: string, adminCidrs: readonly string[]): void {
   const longest = machinePolicy(bucket, ["255.255.255.255/32", ...adminCidrs]);
   if (JSON.stringify(longest).length <= userPolicyLimit) return;

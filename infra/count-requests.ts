@@ -1,4 +1,4 @@
-/** What decides how often Litestream 0.5.17 and the fence speak to the bucket. */
+/** The settings that decide how often Litestream 0.5.17 and the fence call the bucket. */
 export type ReplicationSettings = {
   replicationIntervalMs: number;
   /** Intervals of the levels 1, 2 and 3. */
@@ -13,7 +13,7 @@ export type ReplicationSettings = {
   listingSeconds: number;
 };
 
-/** What the app runs Litestream with; a test compares it with the app's own. */
+/** The settings that the app gives to Litestream. A test compares them with the app's own. */
 export function litestreamSettings({ replicationIntervalMs, retentionHours }: StackSettings): ReplicationSettings {
   return {
     replicationIntervalMs,
@@ -36,17 +36,17 @@ const monthSeconds = 30 * 86_400;
 const pageKeys = 1000;
 
 /**
- * Counts the requests of a month of uninterrupted writes. Source of the rules: compactor.go, store.go and db.go of Litestream 0.5.17.
- * A listing always begins at the start of its level, so that its price grows with the retention.
+ * Counts the requests of a month of uninterrupted writes. Source of the rules: compactor.go, store.go and db.go of
+ * Litestream 0.5.17. A listing always starts at the beginning of its level, so its cost grows with the retention.
  */
 export function countRequests(settings: ReplicationSettings): RequestCounts {
   const intervalSeconds = settings.replicationIntervalMs / 1000;
   const [one, two, three] = settings.levelSeconds;
   const snapshotSeconds = snapshotHours(settings) * 3600;
   const keptSeconds = settings.retentionHours * 3600 + snapshotSeconds;
-  // Half a check interval is how long a file waits on average after its retention.
+  // After its retention a file waits half a check interval on average.
   const level0Pages = pages((settings.l0RetentionSeconds + settings.l0CheckSeconds / 2) / intervalSeconds);
-  // Averaged over the time between two snapshots, when old files go.
+  // The average between two snapshots, at which old files are deleted.
   const levelPages = (seconds: number) =>
     pages((keptSeconds - snapshotSeconds / 2) / Math.max(seconds, intervalSeconds));
   const verified = (seconds: number) => (settings.verifyCompaction ? levelPages(seconds) : 0);
@@ -68,12 +68,12 @@ export function countRequests(settings: ReplicationSettings): RequestCounts {
       monthSeconds / intervalSeconds + sum(compactions.map(({ times }) => times)) + monthSeconds / snapshotSeconds,
     ),
     list: Math.round(sum([...compactions, checks, judged].map(({ times, lists }) => times * lists))),
-    // Level 0 is compacted from the local disk; the higher levels are read back from the bucket once.
+    // Level 0 is compacted from the local disk. The higher levels are read from the bucket once.
     get: Math.round(monthSeconds / (settings.headPollMs / 1000) + monthSeconds / one + monthSeconds / two),
   };
 }
 
-/** The time between two snapshots: Litestream gets one a day, or one in every retention that is shorter. */
+/** The time between two snapshots: one a day, or one for each shorter retention. */
 export function snapshotHours({ retentionHours }: Pick<ReplicationSettings, "retentionHours">): number {
   return Math.min(24, retentionHours);
 }

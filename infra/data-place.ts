@@ -1,16 +1,16 @@
 import { readDataConfig } from "./config.ts";
 import { locateStore, type Store, storeEnvironment } from "./locate-store.ts";
 
-/** What marks everything of a stack at Hetzner. */
+/** The labels of everything of a stack at Hetzner. */
 export type StackLabels = { lifeboat: string; bucket: string };
 
 /** Where the data of a stack lies. */
 export type DataPlace = {
-  /** How our scripts are told where the bucket is. */
+  /** Tells our scripts where the bucket is. */
   storeEnvironment: Readonly<Record<string, string>>;
   /** The labels of the volumes. */
   labels: Readonly<StackLabels>;
-  /** The stack makes the bucket or keeps it. */
+  /** Whether the stack makes and configures the bucket. */
   isBucketOurs: boolean;
 };
 
@@ -20,8 +20,9 @@ export function labelsOf({ name }: { name: string }, { bucket }: Pick<Store, "bu
 }
 
 /**
- * A program that makes nothing: it says where the data lies that an `up` of this stack would come back to. It needs neither an offer nor a release, nor
- * any setting but those of the store, so it is what a deletion asks. Throws pulumi.RunError when they do not tell.
+ * A program that creates nothing: it reports where the data of this stack is, as an `up` would find it. It needs no
+ * server type on offer, no release, and no settings but those of the store. A deletion uses it. Throws pulumi.RunError
+ * when the settings do not tell.
  */
 export async function locateData(): Promise<DataPlace> {
   const config = readDataConfig();

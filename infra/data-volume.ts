@@ -13,13 +13,13 @@ export type DataVolumeArgs = {
   /** Delete protection at Hetzner. */
   protect: boolean;
   labels: Record<string, string>;
-  /** The volume that an earlier life of this stack left in this location. */
+  /** The volume that an earlier stack of this name left in this location. */
   adopted: { id: number; sizeGb: number } | undefined;
 };
 
 /**
- * The disk at /data, kept by `pulumi destroy` and adopted by the next `pulumi up` in the same location.
- * It is attached by the server's id on the volume: a VolumeAttachment would be taken away before the server is shut down.
+ * The disk at /data. `pulumi destroy` keeps it, and the next `pulumi up` in the same location adopts it. It is attached
+ * by the server's id on the volume: a VolumeAttachment would be removed before the server is shut down.
  */
 export class DataVolume extends pulumi.ComponentResource {
   readonly volumeId: pulumi.Output<string>;
@@ -45,9 +45,9 @@ export class DataVolume extends pulumi.ComponentResource {
       },
       {
         parent: this,
-        // Always: it depends on the server, so a destroy that took it would take it first, out of the running machine.
+        // Always: the volume depends on the server, so a destroy would delete it first, under the running machine.
         retainOnDelete: true,
-        // An adopted volume keeps its name: it is found by its labels, and boot checks its contents by the marker files on it.
+        // An adopted volume keeps its name. It is found by its labels, and boot checks the marker files on it.
         ...(adopted === undefined ? {} : { import: String(adopted.id), ignoreChanges: ["name"] }),
       },
     );

@@ -4,51 +4,51 @@ import * as pulumi from "@pulumi/pulumi";
 import type { DataConfig } from "./config.ts";
 import type { GivenStoreConfig, StoreKeys } from "./store-config.ts";
 
-/** Where the bucket is, and what there is of it already. */
+/** Where the bucket is, and whether it exists already. */
 export type Store = {
   bucket: string;
   region: string;
-  /** Absent: AWS S3 itself. */
+  /** Omitted for AWS S3 itself. */
   endpoint?: string;
   pathStyle: boolean;
-  /** The bucket was there before this stack, or a `pulumi destroy` of it left it: it is adopted, not made. */
+  /** The bucket existed before this stack, or a `pulumi destroy` left it: it is adopted, not made. */
   exists: boolean;
   /** Whether the stack makes and configures the bucket at all. */
   managed: boolean;
-  /** The AWS login of whoever runs Pulumi, if it is not the default one. */
+  /** The AWS profile of whoever runs Pulumi, if not the default. */
   profile?: string;
-  /** Absent: AWS, where the stack makes keys by IAM. */
+  /** Omitted for AWS, where the stack makes keys by IAM. */
   keys?: StoreKeys;
-  /** Absent: Pulumi's default AWS provider. */
+  /** Omitted for Pulumi's default AWS provider. */
   provider?: aws.Provider;
 };
 
-/** The options of what is made at a store: a given one has a provider of its own. */
+/** Resource options for a store: a given store has its own provider. */
 export function optionsFor({ provider }: Pick<Store, "provider">): { provider?: aws.Provider } {
   return provider === undefined ? {} : { provider };
 }
 
-/** How the scripts that speak to the bucket are told where it is. */
+/** Environment variables that tell our scripts where the bucket is. */
 export function storeEnvironment(store: Store): Record<string, string> {
   return {
     LIFEBOAT_BUCKET: store.bucket,
     LIFEBOAT_REGION: store.region,
     LIFEBOAT_ENDPOINT: store.endpoint ?? "",
     LIFEBOAT_PATH_STYLE: String(store.pathStyle),
-    // Empty: whoever runs Pulumi is logged in at AWS; then the scripts use the same login.
+    // Empty when whoever runs Pulumi is logged in to AWS. Then the scripts use the same login.
     LIFEBOAT_ACCESS_KEY_ID: store.keys?.accessKeyId ?? "",
     ...(store.profile === undefined ? {} : { AWS_PROFILE: store.profile }),
   };
 }
 
-/** The secret key with which such a script logs in, on its stdin; nothing where it uses the login of whoever runs Pulumi. */
+/** The secret key for such a script, on its stdin. Omitted when the script uses the login of whoever runs Pulumi. */
 export function storeLogin({ keys }: Store): { stdin?: pulumi.Output<string> } {
   return keys === undefined ? {} : { stdin: keys.secretAccessKey };
 }
 
 /**
- * Finds out which bucket is meant and whether it exists, so that a bucket with data in it is adopted and never collided with.
- * Throws what the provider throws when the store cannot be asked: unreachable is not absent.
+ * Finds out which bucket is meant and whether it exists, so that a bucket with data is adopted and never collides.
+ * Throws what the provider throws when the store does not answer: unreachable does not mean absent.
  */
 export async function locateStore(config: DataConfig): Promise<Store> {
   const { store } = config;
@@ -66,7 +66,7 @@ async function locateGivenStore({ bucket, region, endpoint, createBucket, keys }
     s3UsePathStyle: true,
     accessKey: keys.accessKeyId,
     secretKey: keys.secretAccessKey,
-    // None of these exist at a store that only speaks S3.
+    // A store that only speaks S3 has none of these.
     skipCredentialsValidation: true,
     skipMetadataApiCheck: true,
     skipRequestingAccountId: true,
@@ -88,7 +88,8 @@ async function bucketExists(bucket: string, provider?: aws.Provider): Promise<bo
   }
 }
 
-// An invoke carries no code, only the provider's text. A wrong guess loses nothing: a bucket that exists can neither be made again nor be adopted when it does not exist.
+// An invoke returns no error code, only the provider's text. A wrong guess loses nothing: an existing bucket cannot be
+// made again, and a missing one cannot be adopted.
 function saysNotFound(message: string): boolean {
   return /couldn't find resource|NotFound|NoSuchBucket|StatusCode: 404|empty result/i.test(message);
 }

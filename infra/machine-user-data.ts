@@ -15,7 +15,9 @@ export type MachineIdentity = {
   release: AppRelease;
 };
 
-/** Everything that a bare image needs to become this machine. Secret as a whole: the bucket's key is in it. */
+/**
+ * Everything that a bare image needs to become this machine. Secret as a whole, because it contains the bucket's key.
+ */
 export function machineUserData({ config, bucket, key, release }: MachineIdentity): pulumi.Output<string> {
   const { store } = bucket;
   const birth = pulumi.all([

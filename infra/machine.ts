@@ -20,12 +20,15 @@ export type MachineArgs = {
 };
 
 /**
- * What the program does not say, and people switch on at Hetzner. A refresh finds it, and the provider's own default would switch it off again. A new
- * machine begins without.
+ * Properties that the program does not set and people switch on at Hetzner. A refresh finds them, and the provider's
+ * own default would switch them off again. A new machine starts without them.
  */
 const switchedOnByOthers = ["backups", "deleteProtection", "rebuildProtection", "placementGroupId"];
 
-/** The VPS with its firewall. Disposable, but never replaced by accident: what a new server would be made from is not compared. */
+/**
+ * The VPS with its firewall. Disposable, but never replaced by accident: the inputs for a new server, such as its
+ * user-data, are not compared.
+ */
 export class Machine extends pulumi.ComponentResource {
   readonly serverId: pulumi.Output<number>;
   readonly ip: pulumi.Output<string>;
@@ -36,14 +39,15 @@ export class Machine extends pulumi.ComponentResource {
     const firewall = new hcloud.Firewall(
       name,
       { labels, rules: firewallRules(args.adminCidrs) },
-      // Named by the provider: one that a lost state has left behind must not stand in the way. Older stacks keep the name that they gave.
+      // Named by the provider, so that a firewall left behind by a lost state does not collide. Older stacks keep the
+      // name that they gave.
       { parent: this, ignoreChanges: ["name"] },
     );
     const server = new hcloud.Server(
       name,
       {
         name: hostname,
-        // By this label the next `up` sees whether the rebuild that is asked for has been done.
+        // By this label the next `up` sees whether the requested rebuild has been done.
         labels: { ...labels, rebuild: String(args.rebuild) },
         location,
         serverType: args.serverType,
@@ -52,15 +56,16 @@ export class Machine extends pulumi.ComponentResource {
         sshKeys: args.sshKeys.map((key) => this.#nameOrId(name, key, args)),
         firewallIds: [firewall.id.apply(Number)],
         publicNets: [{ ipv4Enabled: true, ipv4: address.addressId.apply(Number), ipv6Enabled: true }],
-        // Lets the app and Litestream end with a checked sync before the disk goes.
+        // Lets the app and Litestream end with a checked sync before the disk is removed.
         shutdownBeforeDeletion: true,
       },
       {
         parent: this,
-        // Name and address are taken until the old server is gone.
+        // Name and address are taken until the old server is deleted.
         deleteBeforeReplace: true,
         ignoreChanges: ["userData", "image", "sshKeys", ...switchedOnByOthers],
-        // Changed in place, the provider would cut the power, and leave the machine off if the new type cannot be had.
+        // On an in-place change the provider would cut the power, and leave the machine off if the new type is sold
+        // out.
         replaceOnChanges: ["serverType"],
         replacementTrigger: args.rebuild,
       },
@@ -80,7 +85,7 @@ export class Machine extends pulumi.ComponentResource {
   }
 }
 
-// Plain HTTP stays with the administrators, and 443 is closed, until there is TLS.
+// Until there is TLS, plain HTTP is open to the administrators only, and 443 is closed.
 function firewallRules(adminCidrs: readonly string[]) {
   return [openPort("22", adminCidrs), openPort("80", adminCidrs)];
 }

@@ -12,27 +12,32 @@ export type CostInput = {
 type CostLine = {
   item: string;
   detail: string;
-  /** Per month of 30 days, without VAT; null where we do not know the price. */
+  /** Per month of 30 days, without VAT. Null when the price is unknown. */
   amount: number | null;
   currency: "EUR" | "USD";
 };
 
 export type MonthlyCost = { lines: readonly CostLine[]; totalEur: number | null; totalUsd: number | null };
 
-// Hetzner's prices of 15 June 2026, net, per month. They hold for new orders: a replaced server is a new order.
+// Hetzner's prices of 15 June 2026, net, per month. They hold for new orders; a replaced server is a new order.
 const serverEur: Record<string, number> = { cx33: 8.49, cax21: 10.49 };
 const volumeGbEur = 0.057;
 const addressEur = 0.5;
 
-// AWS S3 Standard, us-east-1; eu-central-1 is about 8 % dearer.
+// AWS S3 Standard, us-east-1. eu-central-1 is about 8 % more expensive.
 const perMillionUsd = { put: 5, list: 5, get: 0.4 };
 const storageGbUsd = 0.023;
 const databaseGb = 1;
-/** What leaves AWS. A restore that is compared with the live database reads it once a day, or about 1 GB a day when it is smaller. */
+/**
+ * Traffic out of AWS. The restore that is compared with the live database reads it once a day, or about 1 GB a day when
+ * it is smaller.
+ */
 const transferGbUsd = 0.09;
 const restoredGb = 30 * databaseGb;
 
-/** Estimates the bill of a month in which the database is written to all the time: the most that replication can ask for, without `bucket` writes. */
+/**
+ * Estimates the bill of a month of uninterrupted writes: the most that replication can cost, without `bucket` writes.
+ */
 export function estimateMonthlyCost(input: CostInput): MonthlyCost {
   const lines = [...hetznerLines(input), ...(input.store === "aws" ? awsLines(input) : givenStoreLines())];
   return { lines, totalEur: total(lines, "EUR"), totalUsd: total(lines, "USD") };
@@ -81,7 +86,7 @@ function hetznerLines({ serverType, volumeSizeGb }: CostInput): CostLine[] {
 
 function awsLines({ replicationIntervalMs, retentionHours }: CostInput): CostLine[] {
   const requests = countRequests(litestreamSettings({ replicationIntervalMs, retentionHours }));
-  // A snapshot is kept for the retention, and then as an old version.
+  // A snapshot is kept for the retention, and after that as an old version.
   const storedGb = databaseGb * ((retentionHours + epochsHistoryDays * 24) / snapshotHours({ retentionHours }) + 1);
   const request = (item: "put" | "list" | "get", detail: string): CostLine => ({
     item: `${item.toUpperCase()} requests`,

@@ -5,17 +5,17 @@ export type NodeCommandArgs = {
   /** A script of this repository, such as scripts/cloud/make-sentinel.ts. */
   script: string;
   environment: Record<string, pulumi.Input<string>>;
-  /** Secrets travel here: a failing command's text is printed, its stdin is not. */
+  /** For secrets: the command of a failed step is printed, its stdin is not. */
   stdin?: pulumi.Input<string>;
-  /** Their change makes the command run as a new one. */
+  /** When one of them changes, the command runs again as a new one. */
   triggers?: pulumi.Input<unknown>[];
-  /** The script finds in PULUMI_COMMAND_STDOUT what it printed the last time. */
+  /** Whether the script gets its previous output in PULUMI_COMMAND_STDOUT. */
   remembers?: true;
 };
 
 /**
- * A step that runs a script of ours on this computer, once, and again whenever what it is given changes. The scripts are idempotent.
- * They print one line that is no secret, which is the output.
+ * Runs a script of ours on this computer once, and again whenever its inputs change. The scripts are idempotent. They
+ * print one line that is no secret, which is the output.
  */
 export function runScript(
   name: string,
@@ -25,7 +25,7 @@ export function runScript(
   return new command.local.Command(
     name,
     {
-      // The engine starts providers in the program's folder. A path of this computer would be a change in every other clone.
+      // The engine starts providers in the program's folder. An absolute path would be a change in every other clone.
       create: `node ../${args.script}`,
       environment: args.environment,
       ...(args.stdin === undefined ? {} : { stdin: pulumi.secret(args.stdin) }),
@@ -37,7 +37,7 @@ export function runScript(
   );
 }
 
-/** The line that a command printed. The provider marks it secret because stdin is; ours say nothing secret. */
+/** The line that a command printed. The provider marks it as secret because stdin is; ours contains no secret. */
 export function printedLine(script: command.local.Command): pulumi.Output<string> {
   return pulumi.unsecret(script.stdout).apply((text) => text.trim());
 }

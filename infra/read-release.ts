@@ -10,7 +10,10 @@ import {
   UnreadableNote,
 } from "../cloud-init/built-release.ts";
 
-/** Finds the release that `npm run build` made last for a platform. Throws pulumi.RunError when there is none or its note cannot be read. */
+/**
+ * Finds the release that `npm run build` made last for a platform. Throws pulumi.RunError when there is none or its
+ * note cannot be read.
+ */
 export function readRelease(platform: ReleasePlatform, folder?: string): BuiltRelease {
   const build = `npm run build -- --platform ${platform}`;
   const latest = find(platform, folder);
@@ -27,7 +30,7 @@ function find(platform: ReleasePlatform, folder?: string): BuiltRelease | undefi
   try {
     return findBuiltRelease(platform, folder);
   } catch (error) {
-    // Of a RunError the engine shows the message, of any other its stack.
+    // The engine shows only the message of a RunError, but the stack of any other error.
     throw error instanceof UnreadableNote ? new pulumi.RunError(error.message) : error;
   }
 }

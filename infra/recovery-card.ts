@@ -10,11 +10,14 @@ import type { ReplicaBucket } from "./replica-bucket.ts";
 export type RecoveryCardArgs = {
   config: InfraConfig;
   bucket: ReplicaBucket;
-  /** The card is written once the machine answered: it must not promise what never ran. */
+  /** The card is written once the machine has answered: it must not promise what never ran. */
   after: ActiveRelease;
 };
 
-/** The way back after everything but the bucket is lost, kept in the bucket: a text for people, and the same for `npm run up -- --adopt`. */
+/**
+ * How to recover when everything but the bucket is lost. Kept in the bucket, as a text for people and as settings for
+ * `npm run up -- --adopt`.
+ */
 export class RecoveryCard extends pulumi.ComponentResource {
   constructor(
     name: string,
@@ -35,12 +38,13 @@ export class RecoveryCard extends pulumi.ComponentResource {
 
 type Place = Pick<Store, "bucket" | "region" | "endpoint">;
 
-// SHA-256 of nothing, the body of a GET. Amazon answers 400 without it, and curl before 8 does not send it by itself.
+// SHA-256 of an empty body. Amazon answers 400 without it, and curl before version 8 does not send it.
 const emptySha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /**
- * One command that brings the database out of the bucket on any computer with curl and Litestream: it asks head for the living epoch and restores it.
- * Keys are expected in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; temporary ones have an AWS_SESSION_TOKEN besides.
+ * One command that restores the database from the bucket on any computer with curl and Litestream: it reads the living
+ * epoch from head and restores it. It expects keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and
+ * AWS_SESSION_TOKEN for temporary ones.
  */
 export function renderRestoreCommand(store: Place): string {
   const { bucket, region, endpoint } = store;
@@ -50,7 +54,7 @@ export function renderRestoreCommand(store: Place): string {
   });
   const headers = [
     `-H "x-amz-content-sha256: ${emptySha256}"`,
-    // One word without a blank before the quote, so that zsh, which splits nothing, hands curl the same.
+    // One word without a blank before the quote, because zsh does not split it and curl must get the same.
     '${AWS_SESSION_TOKEN:+-H"x-amz-security-token: $AWS_SESSION_TOKEN"}',
   ];
   const key = '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"';
@@ -63,13 +67,13 @@ export function renderRestoreCommand(store: Place): string {
 function renderBucketUrl({ bucket, region, endpoint }: Place): string {
   if (endpoint !== undefined) return `${endpoint.replace(/\/$/, "")}/${bucket}`;
   const domain = region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
-  // A certificate of *.s3.… is not valid for a name with a dot.
+  // A certificate for *.s3.… is not valid for a bucket name with a dot.
   return bucket.includes(".") ? `https://s3.${region}.${domain}/${bucket}` : `https://${bucket}.s3.${region}.${domain}`;
 }
 
 type CardInput = { config: InfraConfig; store: Place; bucketId: string };
 
-/** What to keep outside of the machine and of this computer: all that the way back needs, and no secret. */
+/** What to keep outside of the machine and of this computer: everything that a recovery needs, and no secret. */
 function renderRecoveryCard({ config, store, bucketId }: CardInput): string {
   const [, stack] = config.owner.split("/");
   const settings = Object.entries(listSettings({ config, store, bucketId }));
@@ -105,7 +109,10 @@ function renderRecoverySettings(card: CardInput): string {
   return `${JSON.stringify(recovery, null, 2)}\n`;
 }
 
-/** Every setting that makes the same stack again. The bucket stands there by name and id, even if its name was a default. */
+/**
+ * Every setting that makes the same stack again. The bucket is written by name and id, even if its name was the
+ * default.
+ */
 function listSettings({ config, store, bucketId }: CardInput): Record<string, string> {
   const [project] = config.owner.split("/");
   const region = config.store.kind === "aws" ? { "aws:region": store.region } : {};
@@ -113,7 +120,7 @@ function listSettings({ config, store, bucketId }: CardInput): Record<string, st
   return { ...config.settings, ...region, ...place };
 }
 
-/** By the name of the setting, what a shell takes it from. */
+/** The shell expression for each secret, by the name of its setting. */
 function listSecrets({ store, heartbeatUrl }: InfraConfig): [string, string][] {
   const given: [string, string][] = store.kind === "given" ? [["secretAccessKey", "$AWS_SECRET_ACCESS_KEY"]] : [];
   const watched: [string, string][] = heartbeatUrl === undefined ? [] : [["heartbeatUrl", "$HEARTBEAT_URL"]];

@@ -9,17 +9,21 @@ export type AccessKey = { accessKeyId: pulumi.Output<string>; secretAccessKey: p
 
 export type ReplicaAccessArgs = {
   bucket: ReplicaBucket;
-  /** Where the machine is. Another place makes another identity, so that the machine that is moved away from keeps its rights until it is gone. */
+  /**
+   * Where the machine is. Another location gets another identity, so that the old machine keeps its rights until it is
+   * deleted.
+   */
   location: string;
-  /** The networks from which the key works; undefined: from everywhere. */
+  /** The networks from which the key works. Undefined: from everywhere. */
   sources: pulumi.Output<string[]> | undefined;
-  /** Another number makes another key; the former goes once everything that uses the new one has succeeded. */
+  /** Another number makes another key. The old one is deleted once everything that uses the new one has succeeded. */
   keyGeneration: number;
 };
 
 /**
- * The networks from which the machine's key works: the machine's own IPv4 address, by which it reaches S3 (whose names have no IPv6 address but for the
- * dualstack ones, and nobody asks for those), and the administrators', from which `up` waits for a new key, and a laptop restores. Undefined: everywhere.
+ * The networks from which the machine's key works: the machine's own IPv4 address, by which it reaches S3 (S3 has IPv6
+ * addresses only under its dualstack names, which we do not use), and the administrators' networks, from which `up`
+ * waits for a new key and a laptop restores. Undefined: everywhere.
  */
 export function keySources(
   { keyFromAnywhere, adminCidrs }: Pick<InfraConfig, "keyFromAnywhere" | "adminCidrs">,
@@ -28,7 +32,10 @@ export function keySources(
   return keyFromAnywhere ? undefined : ip.apply((address) => [`${address}/32`, ...adminCidrs]);
 }
 
-/** Who may reach the bucket: the machine, with the least rights it can live with, and from its own place. A given store's key is taken as it is. */
+/**
+ * Who may access the bucket: the machine, with the least rights it needs, and from its own address. A given store's key
+ * is used as it is.
+ */
 export class ReplicaAccess extends pulumi.ComponentResource {
   readonly machineKey: AccessKey;
 
@@ -48,8 +55,8 @@ export class ReplicaAccess extends pulumi.ComponentResource {
   }
 
   #makeIdentity(name: string, { bucket, sources, keyGeneration }: ReplicaAccessArgs): AccessKey {
-    // forceDestroy: a key made by hand must not stand in the way of taking the rights away. A refresh finds the boundary and the tags that an account gives
-    // to its users, and the next `up` would take them away.
+    // forceDestroy: a key made by hand must not block the removal of the rights. A refresh finds the boundary and tags
+    // that an account gives to its users, and the next `up` would remove them.
     const user = new aws.iam.User(
       name,
       { path: "/lifeboat/", forceDestroy: true, tags: { bucket: bucket.store.bucket } },
@@ -62,7 +69,7 @@ export class ReplicaAccess extends pulumi.ComponentResource {
     const key = new aws.iam.AccessKey(
       `${name}-${keyGeneration}`,
       { user: user.name },
-      // Whoever has switched a key off at AWS has his reasons: another one comes with keyGeneration.
+      // If somebody has disabled a key at AWS, it stays disabled. Another one comes with keyGeneration.
       { parent: this, dependsOn: policy, ignoreChanges: ["status"] },
     );
     return { accessKeyId: key.id, secretAccessKey: pulumi.secret(key.secret) };

@@ -8,13 +8,16 @@ import { type HistoryRule, historyRules } from "./store-config.ts";
 
 export type ReplicaBucketArgs = {
   store: Store;
-  /** project/stack; the sentinel of a new bucket names it, and refuses others later. */
+  /** project/stack. The sentinel of a new bucket names it, and other stacks are refused later. */
   owner: string;
   /** The id that an existing sentinel must carry. */
   bucketId: string | undefined;
 };
 
-/** The bucket, the only thing that must survive: private, versioned, kept by `pulumi destroy`, adopted when it is there already. */
+/**
+ * The bucket, the only thing that must survive: private, versioned, kept by `pulumi destroy`, and adopted when it
+ * exists.
+ */
 export class ReplicaBucket extends pulumi.ComponentResource {
   readonly store: Store;
   readonly bucket: pulumi.Output<string>;
@@ -27,21 +30,22 @@ export class ReplicaBucket extends pulumi.ComponentResource {
   ) {
     super("lifeboat:index:ReplicaBucket", name, {}, options);
     this.store = store;
-    // Whatever describes the data is kept when the stack goes: undoing the versioning, say, would be a loss too.
+    // Settings that protect the data stay when the stack is destroyed: removing the versioning, for example, would be a
+    // loss too.
     const kept = { parent: this, retainOnDelete: true, ...optionsFor(store) };
     const made = store.managed ? [makeBucket(name, store, kept)] : [];
     const sentinel = runScript(
       `${name}-sentinel`,
       {
         script: "scripts/cloud/make-sentinel.ts",
-        // Another bucket than the one that this stack knows is refused.
+        // Refuse another bucket than the one that this stack has seen before.
         remembers: true,
         environment: { ...storeEnvironment(store), LIFEBOAT_OWNER: owner, LIFEBOAT_BUCKET_ID: bucketId ?? "" },
         ...storeLogin(store),
       },
       { parent: this, dependsOn: made },
     );
-    // Only a bucket that is known to be ours has its settings changed, and nobody learns its id before they stand.
+    // Settings are changed only in a bucket that is known to be ours, and its id is published only after they are set.
     const settings = made.flatMap((bucket) => makeSettings(name, { store, bucket }, { kept, after: sentinel }));
     this.bucket = pulumi.output(store.bucket);
     this.bucketId = pulumi.all([printedLine(sentinel), settings.map(({ id }) => id)]).apply(([id]) => id);
@@ -50,8 +54,9 @@ export class ReplicaBucket extends pulumi.ComponentResource {
 }
 
 /**
- * What the bucket's own resource must not judge. A refresh writes what it finds into that resource, whoever made it; the next `up` would take away what the
- * program does not say there: the settings that are resources of their own, and what other people set on a bucket that was adopted.
+ * Properties that the bucket's resource must ignore. A refresh writes whatever it finds into that resource, and the
+ * next `up` would remove what the program does not set there: settings that are separate resources, and what other
+ * people set on an adopted bucket.
  */
 const notOfTheBucket = [
   "versioning",
@@ -82,7 +87,10 @@ function makeBucket(name: string, store: Store, kept: pulumi.CustomResourceOptio
 
 type Place = { kept: pulumi.CustomResourceOptions; after: pulumi.Resource };
 
-/** The bucket's settings, each after the one before: AWS and others refuse two changes of one bucket at the same moment (409 OperationAborted). */
+/**
+ * The bucket's settings, one after the other: AWS and others refuse two simultaneous changes of one bucket (409
+ * OperationAborted).
+ */
 function makeSettings(
   name: string,
   { store, bucket: made }: { store: Store; bucket: aws.s3.Bucket },
@@ -117,7 +125,8 @@ function closeBucket(name: string, made: aws.s3.Bucket): SettingMaker[] {
   ];
 }
 
-// Never a rule for current objects: the newest level-0 file is Litestream's anchor, and without it a replica goes wrong in silence.
+// Never a rule for current objects: the newest level-0 file is Litestream's anchor, and without it a replica silently
+// goes wrong.
 function expireHistory(
   name: string,
   { bucket }: aws.s3.Bucket,
@@ -132,13 +141,15 @@ function expireOld({ id, prefix, days }: HistoryRule) {
     status: "Enabled",
     filter: prefix === "" ? {} : { prefix },
     noncurrentVersionExpiration: { noncurrentDays: days },
-    // Only markers with nothing left behind them. Replication leaves about 86,000 of them a day, and every listing has to step over them.
+    // Only markers without older versions. Replication leaves about 86,000 of them a day, and every listing has to skip
+    // them.
     expiration: { expiredObjectDeleteMarker: true },
     abortIncompleteMultipartUpload: { daysAfterInitiation: 7 },
   };
 }
 
-// The provider's resources read both back until they stand as Amazon words them, which other stores do not do, and tell a refusal in the store's own word.
+// The provider's resources read both settings back until they match Amazon's wording, which other stores do not use,
+// and report a refusal in the store's own words.
 function keepHistoryByScript(name: string, store: Store): SettingMaker[] {
   const run =
     (what: string, environment: Record<string, string>): SettingMaker =>

@@ -9,9 +9,10 @@ export type ServerTypeChoice = {
 };
 
 /**
- * Chooses the type of the machine. A machine that stands keeps its own as long as the configuration names it and no rebuild is asked for:
- * neither a type that sells out nor one that comes back may replace it. Otherwise the first type that can be had in the location.
- * Throws pulumi.RunError when none can, for to replace a server is to delete it first.
+ * Chooses the machine's type. An existing machine keeps its type as long as the configuration names it and no rebuild
+ * is requested: neither a type that sells out nor one that becomes available may replace it. Otherwise takes the first
+ * type available in the location. Throws pulumi.RunError when none is, because replacing a server deletes the old one
+ * first.
  */
 export function chooseServerType({ config, survey }: ServerTypeChoice): string {
   const { location, rebuild } = config;
@@ -55,7 +56,7 @@ function suggestPlaces(wanted: readonly string[], { offers, servers }: ServerTyp
   if (first === undefined) return "and no other location has one either";
   const list = places.map(({ type, availableIn }) => `${type} in ${availableIn.join(", ")}`).join("; ");
   const [location] = first.availableIn;
-  // A machine that stands is moved only by whoever says so.
+  // An existing machine moves only on an explicit command.
   const commands =
     servers.length > 0
       ? `npm run up -- --location ${location}`

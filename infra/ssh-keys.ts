@@ -2,18 +2,21 @@ import { createHash } from "node:crypto";
 
 import type { StandingSshKey } from "./survey-project.ts";
 
-/** How a machine gets one of its keys: one that stands in the project by name or id, or one that this stack puts there. */
+/** One key of a machine: an existing key of the project by name or id, or one that this stack uploads. */
 export type ServerKey = { nameOrId: string } | UploadedKey;
 
 type UploadedKey = {
   publicKey: string;
-  /** The same for the same key, whatever its comment says. */
+  /** The same for the same key, whatever its comment. */
   short: string;
-  /** Put there by an earlier life of this stack. */
+  /** Uploaded by an earlier stack of this name. */
   adopted: number | undefined;
 };
 
-/** Plans the keys of a machine from names and public keys. Hetzner keeps a public key once in a project, so one that somebody else put there is used, never uploaded again. */
+/**
+ * Plans the keys of a machine from names and public keys. Hetzner stores a public key once in a project, so one that
+ * somebody else uploaded is used, never uploaded again.
+ */
 export function planServerKeys(sshKeys: readonly string[], standing: readonly StandingSshKey[]): ServerKey[] {
   return [...new Set(sshKeys.map(withoutComment))].map((key) => {
     if (!isPublicKey(key)) return { nameOrId: key };

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { isOrigin } from "../cloud-init/user-data-input.ts";
 import type { ConfigReading } from "./config-reading.ts";
 
-/** Keys of a given store. The machine gets the same ones, for such stores have no IAM that we could use. */
+/** Keys of a given store. The machine gets the same ones, because such stores have no IAM that we could use. */
 export type StoreKeys = { accessKeyId: string; secretAccessKey: pulumi.Output<string> };
 
 export type StoreConfig = AwsStoreConfig | GivenStoreConfig;
@@ -11,9 +11,9 @@ export type StoreConfig = AwsStoreConfig | GivenStoreConfig;
 type AwsStoreConfig = {
   kind: "aws";
   region: string;
-  /** The login of whoever runs Pulumi, if it is not the default one. */
+  /** The AWS profile of whoever runs Pulumi, if not the default. */
   profile?: string;
-  /** Absent: the name is made from project, stack and account. */
+  /** Omitted: the name is made from project, stack and account. */
   bucket?: string;
 };
 
@@ -27,22 +27,26 @@ export type GivenStoreConfig = {
   keys: StoreKeys;
 };
 
-/** How many days an overwritten or deleted object under a prefix can still be brought back. */
+/** How many days an overwritten or deleted object under a prefix can be brought back. */
 export type HistoryRule = { id: string; prefix: string; days: number };
 
-// Few: replication deletes some 86,000 files a day there, each leaves a version and a marker, and every listing steps over them.
+// Short: replication deletes some 86,000 files a day there, each leaves a version and a marker, and every listing has
+// to skip them.
 const ofEpochs: HistoryRule = { id: "epochs", prefix: "epochs/", days: 3 };
 
-/** The lifecycle of a bucket. Of two rules that apply S3 obeys the shorter; a store that obeys the first finds it first. */
+/**
+ * The lifecycle of a bucket. When two rules apply, S3 obeys the shorter one. A store that obeys the first one finds
+ * that one first.
+ */
 export const historyRules: readonly HistoryRule[] = [ofEpochs, { id: "history", prefix: "", days: 30 }];
 
-/** The days for what replication deletes. */
+/** The days for files that replication deletes. */
 export const epochsHistoryDays = ofEpochs.days;
 
 type GivenStore = "s3" | "minio" | "hetzner" | "r2";
 const stores = ["aws", "s3", "minio", "hetzner", "r2"] as const;
 
-// S3's own rule, without the dots, which break TLS to <bucket>.s3.<region>.
+// S3's own rule, without dots, which break TLS to <bucket>.s3.<region>.
 const bucketPattern = /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/;
 
 /** Reads where the bucket is. A preset only fills in what follows from the store: its endpoint and its usual region. */
@@ -83,7 +87,7 @@ const noB2 =
   "Backblaze B2 answers 501 (NotImplemented) to conditional writes (PUT with If-Match or If-None-Match), without which no machine can claim the bucket; " +
   "take aws, hetzner, r2, minio, or s3 for any other store that honours them";
 
-/** One fault, and none of what follows from it: nobody should look for the region of a store that cannot be used. */
+/** Reports one fault and none of its consequences: nobody should look for the region of a store that cannot be used. */
 function refuseB2(read: ConfigReading): StoreConfig {
   read.fault(`store b2 is refused: ${noB2}`);
   return { kind: "aws", region: "" };
@@ -94,7 +98,7 @@ function readAwsStore(read: ConfigReading, bucket: string | undefined): AwsStore
   const [region, profile] = [aws.get("region"), aws.get("profile")];
   if (region === undefined) read.fault("aws:region is missing: pulumi config set aws:region eu-central-1");
   if (/^(cn|us-gov)-/.test(region ?? "")) read.fault(`aws:region ${region} is in a partition that is not supported`);
-  // The provider would use them and our own steps would not: half of an up would be logged in.
+  // The provider would use them and our own scripts would not, so that half of an `up` would be logged in.
   for (const name of ["accessKey", "secretKey", "token", "assumeRoles", "sharedCredentialsFiles"]) {
     if (aws.get(name) === undefined) continue;
     read.fault(`aws:${name} is not read by every step: log in by the environment, or by a profile (aws:profile)`);
@@ -139,7 +143,10 @@ function readEndpoint(read: ConfigReading, store: GivenStore, region: string): s
   return endpoint ?? "";
 }
 
-/** Whether an endpoint is a domain's or of a name under it, whatever the preset says; also with the dot of the root, or without https://. */
+/**
+ * Whether an endpoint belongs to a domain or a name under it, whatever the preset says; also with a trailing dot, or
+ * without https://.
+ */
 function isHostOf(domain: string, endpoint: string): boolean {
   const host =
     URL.parse(endpoint.includes("://") ? endpoint : `https://${endpoint}`)?.hostname.replace(/\.$/, "") ?? "";

@@ -3,12 +3,15 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { StackLabels } from "./data-place.ts";
 
-/** What stands at Hetzner before this `pulumi up`, also when the state that knew it is lost. */
+/** What exists at Hetzner before this `pulumi up`, even if the state that knew it is lost. */
 export type Survey = {
   servers: readonly StandingServer[];
   offers: readonly ServerTypeOffer[];
   sshKeys: readonly StandingSshKey[];
-  /** The IPv4 address that this stack left behind in the location. One that a server holds is never taken from it. */
+  /**
+   * The IPv4 address that this stack left behind in the location. One that is assigned to a server is never taken from
+   * it.
+   */
   address: number | undefined;
   /** The volume that this stack has, or left behind, in the location. */
   volume: { id: number; sizeGb: number } | undefined;
@@ -17,14 +20,14 @@ export type Survey = {
 /** A server of this stack. */
 export type StandingServer = { serverType: string; location: string; rebuild: string | undefined };
 export type ServerTypeOffer = { name: string; cores: number; availableIn: readonly string[] };
-/** A key of the project, this stack's or another's. */
+/** A key of the project, uploaded by this stack or another. */
 export type StandingSshKey = { id: number; publicKey: string; isOurs: boolean };
 
 type Labelled = { id: number; name?: string; location?: string; size?: number; labels: Record<string, string> };
 
 /**
- * Asks Hetzner, and changes nothing. Throws pulumi.RunError when the machine that stands works with another bucket, and when there are several
- * addresses or volumes to adopt: which one is right only a person can say.
+ * Reads from Hetzner and changes nothing. Throws pulumi.RunError when the existing machine works with another bucket,
+ * and when there are several addresses or volumes to adopt: only a person can say which one is right.
  */
 export async function surveyProject(location: string, labels: StackLabels): Promise<Survey> {
   const withSelector = Object.entries(labels)
@@ -38,7 +41,7 @@ export async function surveyProject(location: string, labels: StackLabels): Prom
     hcloud.getVolumes({ withSelector }),
   ]);
   for (const server of servers) assertSameBucket(server, labels);
-  // The provider cuts the power of the server that holds an address, when the address goes.
+  // When an address is deleted, the provider cuts the power of the server that holds it.
   const unassigned = primaryIps.filter(({ assigneeId }) => assigneeId === 0);
   const address = findOurs("addresses", unassigned, { location, labels });
   const volume = findOurs("volumes", volumes, { location, labels });
