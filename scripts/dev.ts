@@ -19,7 +19,7 @@ import { waitFor } from "./verb/wait-for.ts";
 
 const folder = join(import.meta.dirname, "../.dev");
 const usualPort = 8080;
-/** An earlier one may be about to end. */
+/** An earlier run may be about to end. */
 const portLimitMs = 2_000;
 
 await runVerb(devCommand, process.argv.slice(2), develop);
@@ -69,7 +69,7 @@ async function develop({ fresh, port: wanted }: DevOptions, transcript: Transcri
   );
 }
 
-/** Before somebody waits for it, a signal ends everything at once, and so does a second one. */
+/** Until somebody waits for the signal, it ends everything at once, and so does a second one. */
 function hearSignals(): () => Promise<null> {
   const { promise, resolve } = Promise.withResolvers<null>();
   let isAwaited = false;

@@ -17,7 +17,10 @@ import type { Transcript } from "./verb/transcript.ts";
 
 await runVerb(downCommand, process.argv.slice(2), down);
 
-/** Plan, question; a final sync, then the machine goes and the data stays; or goes too, if its name was given. */
+/**
+ * Plan and question; a final sync, then the machine is deleted and the data stays, or is deleted too if its name was
+ * typed.
+ */
 async function down(options: DownOptions, transcript: Transcript): Promise<void> {
   const stack = await openStack(options.stack);
   const plan = await planDown(stack, transcript);
@@ -48,7 +51,7 @@ async function planDown(stack: Stack, transcript: Transcript): Promise<Plan> {
   return readPlan(await runEngine((engine) => stack.previewDestroy(engine), progress.listen));
 }
 
-/** Throws unless nothing is left in the state: only then may what the stack held be deleted too. */
+/** Throws unless the state is empty afterwards: only then may the stack's data be deleted too. */
 async function destroy(stack: Stack, stoppedIp: string | undefined, transcript: Transcript): Promise<void> {
   try {
     using progress = new Progress(transcript);

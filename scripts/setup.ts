@@ -5,7 +5,7 @@ import { readEmbeddedSqliteVersion, readOwnSqliteVersion, requireSafeSqlite } fr
 import { startProgress } from "./setup/progress.mjs";
 
 /**
- * Started by setup.mjs. Progress goes to stderr; stdout is one JSON object: the binaries, and whether none is missing.
+ * Started by setup.mjs. Progress goes to stderr. stdout is one JSON object: the binaries, and whether none is missing.
  */
 async function setUp(): Promise<void> {
   requireSafeSqlite("better-sqlite3", readOwnSqliteVersion());
@@ -16,7 +16,7 @@ async function setUp(): Promise<void> {
   console.log(JSON.stringify({ complete: weed.complete, files }));
 }
 
-/** Without SeaweedFS the drill still runs against another store, so its absence is said, not fatal. */
+/** Without SeaweedFS the drill still runs against another store, so a failure is reported, not fatal. */
 async function fetchStoreBinary(): Promise<{ path?: string; complete: boolean }> {
   try {
     return { path: await fetchBinary("weed"), complete: true };

@@ -92,11 +92,11 @@ async function planUp(stack: Stack, configFile: string | undefined, transcript: 
   return { plan, refresh };
 }
 
-/** The program tells only the sums, in its outputs. */
+/** The program's outputs contain only the sums. */
 function renderCost({ outputs }: Plan, settings: ReadonlyMap<string, string>): string {
   const setting = (name: string) => Number(settings.get(name));
   const cost = estimateMonthlyCost({
-    // What was chosen, which may be a fallback.
+    // The type that was chosen, which may be a fallback.
     serverType: String(outputs["serverType"]),
     volumeSizeGb: setting("volumeSizeGb"),
     store: settings.get("store") === "aws" ? "aws" : "given",

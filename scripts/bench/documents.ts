@@ -9,7 +9,7 @@ type Document = { id: string; body: string };
 
 const tables = sqlBuilder<{ documents: Document }>();
 
-/** The bench measures the kit, so it has a table of its own and needs no product. */
+/** The bench measures the kit, so it has its own table and needs no product. */
 export const documents = {
   commands: [defineCommand("add-document", addDocument)],
   migrations: [{ number: 1, name: "documents", up: createDocuments }] satisfies Migration[],

@@ -1,10 +1,11 @@
-/** One way to do a thing: gives its figure for one round, greater is better. */
+/** One way to do a thing. Returns its figure for one round; more is better. */
 export type Variant = { name: string; measure(): Promise<Figures> | Figures };
 export type Figures = { perSecond: number; p50Ms?: number; p99Ms?: number };
 export type Comparison = { title: string; rows: (Figures & { name: string; ratio: number })[] };
 
 /**
- * Measures the variants in turn (A B A B …), so that a busy moment of the machine hits all of them, and takes medians.
+ * Measures the variants in turn (A B A B …), so that a busy moment of the machine affects all of them, and takes
+ * medians.
  */
 export async function compareVariants(
   title: string,

@@ -16,7 +16,7 @@ import type { StoreAccess } from "../local/seaweed-store.ts";
 
 type Place = { directory: string; store: StoreAccess; leftovers: Leftovers };
 
-/** A machine that has booted: its database is there, its Litestream is not running yet. */
+/** A machine that has booted: its database exists, its Litestream does not run yet. */
 export async function bootFor({ directory, store }: Place): Promise<Machine> {
   const { config: bucket, bucketId } = await prepareBucket(store, null);
   const machine: Machine = {
@@ -35,7 +35,7 @@ export async function bootFor({ directory, store }: Place): Promise<Machine> {
   return machine;
 }
 
-/** Starts Litestream with the machine's configuration, after `truncatePages` has taken its threshold's place. */
+/** Starts Litestream with the machine's configuration, with `truncatePages` as its threshold. */
 export function startLitestream(machine: Machine, truncatePages: number | null, place: Place): ProcessGroup {
   const { files, litestreamPath: file } = machine;
   const text = readFileSync(files.litestreamConfig, "utf8");
@@ -55,7 +55,7 @@ export function startLitestream(machine: Machine, truncatePages: number | null, 
 
 export type SnapshotHolder = { pid: number; end(): Promise<void> };
 
-/** Lets a process of its own hold a snapshot, until it is told to end. */
+/** Makes another process hold a snapshot until it is told to end. */
 export async function holdSnapshot(databasePath: string): Promise<SnapshotHolder> {
   const script = join(import.meta.dirname, "hold-snapshot.ts");
   const child = spawn(process.execPath, [script, databasePath], { stdio: ["pipe", "pipe", "inherit"] });

@@ -26,24 +26,24 @@ const mebibyte = 1024 * 1024;
 export const litestreamDefaultPages = 121_359;
 const documentBytes = 64 * 1024;
 const clients = 8;
-/** What the machine keeps up with at most; a write that is still under way is waited for. */
+/** The rate that a machine can sustain. A pending write is waited for. */
 const bytesPerSecond = 15 * mebibyte;
 const afterLimitMs = 20_000;
 const afterReleaseMs = 20_000;
-/** Past the limit at the paced rate, with time to spare for writes that stall. */
+/** Beyond the limit at the paced rate, with time for writes that stall. */
 const holdLimitMs = 120_000;
 
 export type LongReaderCase = {
   name: string;
-  /** Litestream's threshold for its blocking checkpoint; null for ours. */
+  /** Litestream's threshold for its blocking checkpoint. Null for ours. */
   truncatePages: number | null;
-  /** The share of the guard's limit at which the reader ends; null when it stays until 20 s after the limit. */
+  /** The share of the guard's limit at which the reader ends. Null when it stays until 20 s after the limit. */
   endAtShare: number | null;
 };
 
 /**
- * Holds a snapshot in another process while eight clients write 15 MB/s beside the real Litestream, until the case says
- * so, or for two minutes; then ends the reader and goes on for 20 s.
+ * Holds a snapshot in another process while eight clients write 15 MB/s beside the real Litestream, until the case ends
+ * it, or for two minutes. Then ends the reader and continues for 20 s.
  */
 export async function measureLongReader(
   { name, truncatePages, endAtShare }: LongReaderCase,

@@ -1,6 +1,6 @@
 import type { Figures } from "./interleave.ts";
 
-/** Calls `act` with a rising count for as long as the round lasts. */
+/** Calls `act` with an increasing count until the round is over. */
 export function measureLoop(roundMs: number, act: (count: number) => void): Figures {
   const startMs = performance.now();
   let count = 0;

@@ -12,7 +12,8 @@ import { measureLoop } from "./measure-loop.ts";
 const rowCount = 100_000;
 
 /**
- * Point reads by primary key on one thread: through the Reader and a generator, against a prepared statement by hand.
+ * Point reads by primary key on one thread: through the Reader and a generator, compared with a hand-written prepared
+ * statement.
  */
 export function listReadVariants(directory: string, roundMs: number): Variant[] & Disposable {
   const path = join(directory, "reads.db");
@@ -57,7 +58,7 @@ function insertDocuments(db: Database.Database): void {
   })();
 }
 
-// A stride that shares no factor with the count visits every row, in no order that a cache likes.
+// A stride without a common factor with the count visits every row, in an order that defeats caches.
 function nameDocument(count: number): string {
   return `document-${(count * 7919) % rowCount}`;
 }

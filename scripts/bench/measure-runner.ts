@@ -10,7 +10,7 @@ type Counter = { id: number; hits: number };
 const tables = sqlBuilder<{ counters: Counter }>();
 const counterCount = 1000;
 
-/** One transaction of a read and an update: yielded by a generator, against the same two statements by hand. */
+/** One transaction of a read and an update: yielded by a generator, compared with the same two statements by hand. */
 export function listRunnerVariants(directory: string, roundMs: number): Variant[] & Disposable {
   const db = openDatabase(join(directory, "runner.db"), "writer");
   db.exec("create table counters (id integer primary key, hits integer not null) strict");

@@ -8,10 +8,10 @@ import { type Figures, takeQuantile, type Variant } from "./interleave.ts";
 import { makeScratchDirectory } from "./scratch-directory.ts";
 
 type WriteLoad = { parent: string; clients: number; roundMs: number };
-/** Which share of the writes asks for `disk`; the others ask for `commit`. */
+/** The share of the writes that ask for `disk`. The others ask for `commit`. */
 type DiskShare = { name: string; diskShare: number };
 
-/** `disk` for every write against `commit` for every write, and the mix of a product that protects one in ten. */
+/** Compares `disk` for every write, `commit` for every write, and a mix with `disk` for one in ten. */
 export function listWriteVariants(load: WriteLoad): Variant[] {
   const shares: DiskShare[] = [
     { name: "NORMAL (all commit)", diskShare: 0 },
@@ -21,7 +21,7 @@ export function listWriteVariants(load: WriteLoad): Variant[] {
   return shares.map(({ name, diskShare }) => ({ name, measure: () => measureWrites(load, diskShare) }));
 }
 
-// A fresh database for each round, so that no variant pays for the WAL of another.
+// A new database for each round, so that no variant pays for another's WAL.
 async function measureWrites({ parent, clients, roundMs }: WriteLoad, diskShare: number): Promise<Figures> {
   using directory = makeScratchDirectory(parent);
   const writer = await startWriter({

@@ -3,7 +3,7 @@ import type { Comparison } from "./interleave.ts";
 const nameWidth = 28;
 const figureWidth = 12;
 
-/** The comparison as an aligned table; the ratio is against its first row. */
+/** The comparison as an aligned table. Ratios are relative to its first row. */
 export function renderComparison({ title, rows }: Comparison): string {
   const head = ["PER SECOND", "RATIO", "P50 MS", "P99 MS"].map((text) => text.padStart(figureWidth)).join("");
   const lines = rows.map(({ name, perSecond, ratio, p50Ms, p99Ms }) => {

@@ -3,7 +3,7 @@ import { litestreamDefaultPages, type LongReaderRun, type Write } from "./measur
 const mebibyte = 1024 * 1024;
 const litestreamThresholdBytes = litestreamDefaultPages * (4096 + 24);
 
-/** What one run showed, a line for each figure. */
+/** The results of one run, one line for each figure. */
 export function renderLongReader({ name, writes, moments, walAfter }: LongReaderRun): string {
   const { heldMs, reachedMs, releasedMs, acceptedMs } = moments;
   const stopMs = reachedMs ?? releasedMs;
@@ -25,7 +25,7 @@ export function renderLongReader({ name, writes, moments, walAfter }: LongReader
   return [`\n${name}`, ...rows.map(([label = "", text = ""]) => `  ${label.padEnd(28)}${text}`)].join("\n");
 }
 
-/** How many writes a second were acknowledged, how long the slowest took whatever became of it, and how many were refused. */
+/** Acknowledged writes a second, the duration of the slowest whatever its outcome, and the number refused. */
 function describe(writes: readonly Write[], spanMs: number): string {
   if (writes.length === 0 || spanMs <= 0) return "no writes";
   const acknowledged = writes.filter(({ outcome }) => outcome === "acknowledged").length;

@@ -6,7 +6,7 @@ import { basename, dirname, join } from "node:path";
 import { fileIdentity } from "../setup/file-identity.mjs";
 import { hashFile } from "./hash-file.ts";
 
-/** The file is there or was offered, and its SHA-256 is not the pinned one. */
+/** The file exists or was offered, and its SHA-256 is not the pinned one. */
 export class WrongHash extends Error {
   constructor(path: string, expected: string, found: string) {
     super(`${path} refused: sha256 ${found}, expected ${expected}`);
@@ -16,15 +16,16 @@ export class WrongHash extends Error {
 
 const abandonedAfterMs = 24 * 60 * 60 * 1000;
 
-/** Where a verified binary lives: the hash in the folder's name keeps versions and builds apart. */
+/** The path of a verified binary. The hash in the folder's name separates versions and builds. */
 export function cachedPath(cacheDir: string, pin: { name: string; version: string; sha256: string }): string {
   return join(cacheDir, `${pin.name}-${pin.version}-${pin.sha256.slice(0, 12)}`, pin.name);
 }
 
 /**
- * True if the cached file is the pinned one, false if there is none; throws WrongHash otherwise.
- * A verdict is remembered beside the file by size, times and inode, and believed while they stay: 150 MB cost 0.3 s to
- * hash. The trade: damage by the disk itself goes unseen, and whoever may write the cache may write the verdict too.
+ * True if the cached file is the pinned one, false if there is none. Throws WrongHash otherwise. The result is stored
+ * beside the file with its size, times and inode, and trusted while these stay the same, because hashing 150 MB takes
+ * 0.3 s. The trade-off: damage by the disk itself is not noticed, and whoever can write to the cache can write the
+ * result too.
  */
 export async function isCached(path: string, sha256: string): Promise<boolean> {
   if (!existsSync(path)) return false;
@@ -37,8 +38,8 @@ export async function isCached(path: string, sha256: string): Promise<boolean> {
 }
 
 /**
- * Copies a candidate into the cache, if the copy has the pinned hash (what is checked is what will run).
- * Written to a temporary file, fsynced and renamed: other processes see all of it or nothing. Throws WrongHash.
+ * Copies a candidate into the cache if the copy has the pinned hash, so that what is checked is what will run. Written
+ * to a temporary file, fsynced and renamed: other processes see all of it or nothing. Throws WrongHash.
  */
 export async function storeVerified(candidate: string, path: string, sha256: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
@@ -57,8 +58,8 @@ export async function storeVerified(candidate: string, path: string, sha256: str
 }
 
 /**
- * A folder for downloads beside the binaries, removed at the end of the scope; what a killed run left is swept after a
- * day.
+ * A folder for downloads beside the binaries, removed at the end of the scope. Leftovers of killed runs are removed
+ * after a day.
  */
 export async function makeDownloadFolder(cacheDir: string): Promise<AsyncDisposable & { path: string }> {
   await mkdir(cacheDir, { recursive: true }).catch((error: unknown) => {
@@ -96,7 +97,7 @@ function readVerdict(path: string): string | undefined {
 
 async function rememberVerdict(path: string, verdict: string): Promise<void> {
   const folder = await stat(dirname(path));
-  // A cache that somebody made read-only still serves; it is hashed at every start.
+  // A read-only cache still works. It is hashed at every start.
   if ((folder.mode & 0o200) === 0) return;
   const whole = temporaryName(verdictPath(path));
   await writeFile(whole, verdict);

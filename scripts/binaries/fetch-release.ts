@@ -7,7 +7,7 @@ import { runCommand } from "./run-command.ts";
 
 export type ReleaseLimits = { readonly answerMs: number; readonly downloadMs: number };
 
-/** A slow line of 2 Mbit/s brings 15 MB in a minute. */
+/** A slow line of 2 Mbit/s transfers 15 MB in a minute. */
 export const releaseLimits: ReleaseLimits = { answerMs: 15_000, downloadMs: 180_000 };
 
 const archiveLimitBytes = 100 * 1024 * 1024;
@@ -30,7 +30,7 @@ export async function fetchRelease(options: {
   const entry = entries.find((line) => basename(line) === options.name && !line.endsWith("/"));
   if (entry === undefined) throw new Error(`${options.url} holds no file "${options.name}"`);
   const file = join(options.folder, options.name);
-  // To stdout: an archive that nobody has verified yet decides neither names nor links on this disk.
+  // To stdout: an unverified archive must decide neither names nor links on this disk.
   await runCommand("tar", ["-xzOf", archive, entry], { timeoutMs: unpackLimitMs, stdoutFile: file });
   return file;
 }

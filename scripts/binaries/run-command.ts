@@ -5,11 +5,11 @@ import { finished } from "node:stream/promises";
 export type CommandOptions = {
   readonly timeoutMs: number;
   readonly env?: NodeJS.ProcessEnv;
-  /** stdout goes into this file instead of into the answer. */
+  /** stdout goes to this file instead of the result. */
   readonly stdoutFile?: string;
 };
 
-/** The command ran and failed; `stderr` is all that it said. */
+/** The command ran and failed. `stderr` is its complete output. */
 export class CommandFailed extends Error {
   readonly stderr: string;
   constructor(message: string, stderr: string) {
@@ -20,8 +20,8 @@ export class CommandFailed extends Error {
 }
 
 /**
- * Runs a command without a shell and returns its stdout. Throws CommandFailed with the last lines of its stderr when
- * it fails, and "is not installed" when there is no such command; kills it after `timeoutMs`.
+ * Runs a command without a shell and returns its stdout. Throws CommandFailed with the last lines of its stderr when it
+ * fails, and "is not installed" when there is no such command. Kills it after `timeoutMs`.
  */
 export async function runCommand(command: string, args: string[], options: CommandOptions): Promise<string> {
   const child = spawn(command, args, {

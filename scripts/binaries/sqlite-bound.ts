@@ -4,11 +4,11 @@ import Database from "better-sqlite3";
 
 /**
  * SQLite 3.7.0 to 3.51.2 can lose the start of a WAL that one process resets while another writes (sqlite.org/wal.html,
- * "the WAL-reset bug"). Writer and checkpointer are two processes here, so both must be past it.
+ * "the WAL-reset bug"). Writer and checkpointer are two processes here, so both must be newer.
  */
 const oldestSafe = "3.51.3";
 
-/** Throws when the SQLite called `where` is one that can corrupt the database. */
+/** Throws when the SQLite called `where` can corrupt the database. */
 export function requireSafeSqlite(where: string, version: string): void {
   if (compareVersions(version, oldestSafe) >= 0) return;
   throw new Error(
@@ -27,9 +27,8 @@ export function readOwnSqliteVersion(): string {
 }
 
 /**
- * The version of the SQLite inside a binary such as Litestream, which has no command that tells it: the text `3.x.y`
- * that stands alone between unprintable bytes, as `strings` would print it. The oldest, if there are several; throws if
- * none.
+ * The version of the SQLite inside a binary such as Litestream, which has no command for it: the text `3.x.y` between
+ * unprintable bytes, as `strings` would print it. The oldest if there are several. Throws if there is none.
  */
 export async function readEmbeddedSqliteVersion(path: string): Promise<string> {
   const text = (await readFile(path)).toString("latin1");

@@ -20,9 +20,10 @@ import { type Archive, type ArchiveFile, digestContent, writeArchive } from "./w
 const root = join(import.meta.dirname, "../..");
 
 /**
- * Builds the archive of everything that runs on a machine of that platform into `directory`, named by its SHA-256, and notes it in
- * latest-<platform>.json, with its path from the root of the repository. The same sources make the same archive: one that is there already, whole, is
- * not packed again, for that takes 16 s of processor time. Throws when a binary cannot be had, and when the product cannot be served.
+ * Builds the archive of everything that runs on a machine of that platform into `directory`, named by its SHA-256, and
+ * records it in latest-<platform>.json, with its path from the root of the repository. The same sources make the same
+ * archive. An existing complete archive is not packed again, which would take 16 s of processor time. Throws when a
+ * binary is not available, and when the product cannot be served.
  */
 export async function buildRelease(platform: ReleasePlatform, directory: string): Promise<Archive> {
   const fault = findProductFault(product);
@@ -42,7 +43,9 @@ export async function buildRelease(platform: ReleasePlatform, directory: string)
   }
 }
 
-/** The archive that was built last, if it was made from that content and nothing has happened to it or to its note since. */
+/**
+ * The archive that was built last, if it was made from the same content and neither it nor its note has changed since.
+ */
 async function findArchive(
   platform: ReleasePlatform,
   directory: string,

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 
 import { build, type Plugin } from "esbuild";
 
-/** The programs of a machine, as a release holds them. */
+/** The programs of a machine in a release. */
 export type AppBundle = { boot: string; main: string };
 
 /** The app of this repository. */
@@ -11,8 +11,8 @@ export const appSources = join(import.meta.dirname, "../../app");
 
 /**
  * Bundles the app into a directory that runs with Node alone, without npm and node_modules: boot, main, the writer
- * thread, the rehearsal and SQLite's binary for `platform` ("linux-x64", …). A bundle starts in a third of the time of the sources,
- * which is part of every recovery. Throws what esbuild found wrong.
+ * thread, the rehearsal and SQLite's binary for `platform` ("linux-x64", …). A bundle starts in a third of the time of
+ * the sources, which is part of every recovery. Throws the errors that esbuild found.
  */
 export async function bundleApp(
   sources: string,
@@ -20,9 +20,10 @@ export async function bundleApp(
   platform = `${process.platform}-${process.arch}`,
 ): Promise<AppBundle> {
   const { outputFiles } = await build({
-    // Names in the bundle and the search for packages start here, wherever the build was started.
+    // Names in the bundle and the search for packages start here, whatever the working directory.
     absWorkingDir: dirname(sources),
-    // Written by us, at once: esbuild is a process of its own and could write after an interrupted drill has cleaned up.
+    // We write the files ourselves: esbuild is a separate process and could write after an interrupted drill has
+    // cleaned up.
     write: false,
     entryPoints: [
       ...["boot", "main", "plan", "rehearse", "writer-thread"].map((name) => ({
@@ -40,7 +41,7 @@ export async function bundleApp(
     outExtension: { ".js": ".mjs" },
     alias: { "better-sqlite3": `better-sqlite3/${platform}` },
     loader: { ".node": "copy" },
-    // Dependencies in CommonJS still call require.
+    // CommonJS dependencies still call require.
     banner: {
       js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
     },
@@ -54,7 +55,7 @@ export async function bundleApp(
 
 const lateLibrary = "@fastify/swagger";
 
-/** What the app imports only when it needs it stays in a file of its own: 380 KB that no start has to read. */
+/** Dynamic imports stay in a separate file: 380 KB that no start has to read. */
 const loadLate: Plugin = {
   name: "load-late",
   setup: (bundle) => {

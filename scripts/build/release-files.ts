@@ -5,12 +5,12 @@ import type { ArchiveFile } from "./write-archive.ts";
 
 const folder = join(import.meta.dirname, "../../cloud-init/release");
 
-/** What a release brings beside the programs: its units, and the scripts that make it the current one. */
+/** The files of a release besides the programs: its units, and the scripts that activate it. */
 export function releaseFiles(): ArchiveFile[] {
   return listFiles(folder).map((name) => ({ name, executable: name.startsWith("bin/"), path: join(folder, name) }));
 }
 
-/** The files under a directory, by their path from there. */
+/** The files under a directory, with their relative paths. */
 export function listFiles(directory: string): string[] {
   const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
   return entries

@@ -21,8 +21,9 @@ const lockSchema = Type.Object({
 export type NodeBinary = { version: string; path: string };
 
 /**
- * The Node of a platform, as the lockfile pins it: npm has installed that of this computer; any other is downloaded into `folder` by npm and
- * believed only if it has the lockfile's hash. Throws when the lockfile does not name it, npm fails or the hash differs.
+ * The Node of a platform, as pinned by the lockfile. npm has installed that of this computer. Any other is downloaded
+ * into `folder` by npm and accepted only with the lockfile's hash. Throws when the lockfile does not name it, npm fails
+ * or the hash differs.
  */
 export async function resolveNode(platform: string, folder: string): Promise<NodeBinary> {
   const name = `node-${platform}`;

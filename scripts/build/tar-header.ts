@@ -1,11 +1,14 @@
 const blockBytes = 512;
-/** The largest name and size that a plain header has room for. */
+/** The longest name and largest size that fit into a plain header. */
 const nameLimitBytes = 100;
 const sizeLimitBytes = 8 ** 11;
 
 export type TarEntry = { name: string; executable: boolean; bytes: number };
 
-/** Renders the header of one file as POSIX.1-1988 (ustar) has it, with nothing in it that differs between two builds: no owner, no time. Throws when name or size do not fit. */
+/**
+ * Renders the header of one file in the format of POSIX.1-1988 (ustar), without anything that differs between two
+ * builds: no owner, no time. Throws when name or size do not fit.
+ */
 export function renderTarHeader({ name, executable, bytes }: TarEntry): Buffer {
   if (Buffer.byteLength(name) > nameLimitBytes)
     throw new Error(`${name} is longer than ${nameLimitBytes} bytes: give it a shorter name`);
@@ -25,19 +28,19 @@ export function renderTarHeader({ name, executable, bytes }: TarEntry): Buffer {
   return header;
 }
 
-/** The zeros that fill up a file's last block. */
+/** Zeros that fill up a file's last block. */
 export function renderTarPadding(bytes: number): Buffer {
   return Buffer.alloc((blockBytes - (bytes % blockBytes)) % blockBytes);
 }
 
-/** Two empty blocks. */
+/** The end of an archive: two empty blocks. */
 export const tarEnd = Buffer.alloc(2 * blockBytes);
 
 function octal(value: number, digits: number): string {
   return value.toString(8).padStart(digits, "0");
 }
 
-/** Of the header with blanks where the checksum will stand. */
+/** The checksum is computed with blanks in its own place. */
 function checksum(header: Buffer): number {
   const blank = 0x20;
   return header.reduce((sum, byte) => sum + byte, 8 * blank);

@@ -13,8 +13,9 @@ export type ArchiveFile = { name: string; executable: boolean } & ({ path: strin
 export type Archive = { sha256: string; bytes: number; path: string };
 
 /**
- * Writes the files, by name, into `directory`/<sha256>.tar.gz. The same files make the same bytes, with the same Node: the archive holds neither times nor
- * owners, but how tightly zlib packs is up to its version. An archive that is there already is written again. `level` is gzip's: 9 packs tightest.
+ * Writes the files, by name, into `directory`/<sha256>.tar.gz. The same files make the same bytes, with the same Node:
+ * the archive contains neither times nor owners, but the compression depends on zlib's version. An existing archive is
+ * written again. `level` is gzip's: 9 compresses most.
  */
 export async function writeArchive(directory: string, files: readonly ArchiveFile[], level = 9): Promise<Archive> {
   await mkdir(directory, { recursive: true });
@@ -39,7 +40,10 @@ export async function writeArchive(directory: string, files: readonly ArchiveFil
   }
 }
 
-/** What an archive of the files depends on, in a hundredth of the time: their tar, and the zlib that packs it. */
+/**
+ * A digest of everything that the archive depends on, in a hundredth of the time: the tar of the files, and zlib's
+ * version.
+ */
 export async function digestContent(files: readonly ArchiveFile[], level = 9): Promise<string> {
   const hash = createHash("sha256").update(`${process.versions["zlib"]} ${level}\n`);
   for await (const chunk of tar(files)) hash.update(chunk);

@@ -7,8 +7,8 @@ import { readMachineSettings, renderSettings } from "./machine-settings.ts";
 import { requireVariable } from "./open-client.ts";
 import { runOverSsh, type SshTarget, waitForSsh } from "./ssh.ts";
 
-// Run by `pulumi up` (infra/active-release.ts): brings the machine to the release and to its settings, and waits for /ready.
-// Prints the release's hash. Everything else goes to stderr, which `pulumi up` shows.
+// Run by `pulumi up` (infra/active-release.ts): brings the machine to the release and to its settings, and waits for
+// /ready. Prints the release's hash. Everything else goes to stderr, which `pulumi up` shows.
 const environment = process.env;
 const release = requireVariable(environment, "LIFEBOAT_RELEASE");
 const machine = {
@@ -24,11 +24,12 @@ using bucket = await MachineBucket.open(environment, settings);
 await bucket.waitUntilKeyWorks();
 await waitForSsh(machine);
 const bringUp = readFileSync(join(import.meta.dirname, "bring-up.sh"), "utf8");
-// The last line proves that all of them arrived.
+// The last line proves that everything arrived.
 const stdin = `${renderSettings(settings)}# complete`;
 await runOverSsh(await recognise(machine), { script: `set -- ${release} ${volumeGb}\n${bringUp}`, stdin }).catch(
   (cause: unknown) => {
-    // The connection may have been lost after the machine took a new key: to go back now would revoke it under its feet.
+    // The connection may have broken after the machine took a new key: going back now would revoke the key that it
+    // uses.
     throw new Error(`${String(cause)}\nrun up again with the same configuration, before anything is taken back`, {
       cause,
     });
@@ -36,7 +37,10 @@ await runOverSsh(await recognise(machine), { script: `set -- ${release} ${volume
 );
 console.log(release);
 
-/** Throws, with what the machine says, unless it has told the bucket who it is: until then it gets nothing secret. */
+/**
+ * Throws, with the machine's messages, unless the machine has put its host keys into the bucket. Until then it gets no
+ * secret.
+ */
 async function recognise(target: SshTarget): Promise<SshTarget> {
   try {
     return { ...target, hostKeys: await bucket.waitForHostKeys(target.server) };

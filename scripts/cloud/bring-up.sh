@@ -1,18 +1,20 @@
 #!/bin/sh
-# bring-up SHA256 [GB]: runs on the machine, as root, sent by `pulumi up`. Brings it to a release, to the size of its volume and to
-# the settings on stdin: lines as in /etc/lifeboat/environment, after "# tokens" those of /etc/lifeboat/tokens, the last one
-# "# complete". What does not get ready is taken back. A second run changes nothing; tokens alone restart nothing.
+# bring-up SHA256 [GB]: runs on the machine, as root, sent by `pulumi up`. Brings it to a release, to the size of its
+# volume and to the settings on stdin: lines as in /etc/lifeboat/environment, after "# tokens" those of
+# /etc/lifeboat/tokens, and at the end "# complete". Reverts what does not get ready. A second run changes nothing. A
+# change of tokens alone restarts nothing.
 set -eu
 umask 077
 environment=/etc/lifeboat/environment
 tokens=/etc/lifeboat/tokens
-# A fixed number (rootfs/etc/sysusers.d): at the birth, the group may still have to be made.
+# A fixed number (rootfs/etc/sysusers.d), because the group may not exist yet on a new machine.
 app_group=980
 
 main() {
   exec 8>/run/lifeboat-bring-up.lock
   flock 8
-  # Told by a process of its own: whoever writes into a connection that broke dies, and the way back must not.
+  # A separate process prints the messages: a process that writes to a broken connection is killed, and the way back
+  # must not be.
   exec 3>&2 2>/run/lifeboat-bring-up.log
   tail --pid=$$ --sleep-interval=0.1 --lines=+1 --follow /run/lifeboat-bring-up.log >&3 8>&- &
   given=$(cat)
@@ -29,7 +31,7 @@ main() {
   exit 1
 }
 
-# What else cloud-init complains about is none of ours.
+# Other complaints of cloud-init do not concern us.
 wait_for_birth() {
   if cloud-init status --wait >/dev/null || systemctl is-enabled --quiet lifeboat-bootstrap.service; then return 0; fi
   cloud-init status --long >&2
@@ -37,7 +39,7 @@ wait_for_birth() {
 }
 
 write_settings() {
-  # First, for the settings name this file, perhaps for the first time.
+  # First, because the settings name this file, perhaps for the first time.
   printf '%s\n' "$given" | sed '1,/^# tokens$/d; /^# complete$/d' | change "$tokens" 640 $app_group
   lines=$(printf '%s\n' "$given" | sed '/^# tokens$/,$d')
   kept=$(names_given | grep -v -f - "$environment")
@@ -50,8 +52,8 @@ names_given() {
   echo '^LIFEBOAT_API_TOKENS_SHA256='
 }
 
-# change FILE MODE GROUP: puts stdin in its place, as a whole. The file from before stays until a run has ended well: what it
-# holds is the last that was seen to serve.
+# change FILE MODE GROUP: replaces the file by stdin atomically. The earlier file is kept until a run has succeeded: it
+# is the last one that was known to work.
 change() {
   cat >"$1.next"
   if [ -e "$1" ] && [ "$(sort "$1.next")" = "$(sort "$1")" ]; then rm "$1.next" && return 0; fi
@@ -62,7 +64,7 @@ change() {
   mv "$1.next" "$1"
 }
 
-# Ends with 1 if nothing was changed. The settings go first: those from before may not name the tokens' file.
+# Ends with 1 if nothing was changed. The settings are reverted first: the earlier ones may not name the tokens file.
 take_back() {
   taken=1
   for file in "$environment" "$tokens"; do

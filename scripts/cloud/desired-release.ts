@@ -6,12 +6,15 @@ import { fetchJson, putJson } from "./store-object.ts";
 const sha256 = Type.String({ pattern: "^[0-9a-f]{64}$" });
 const DesiredReleaseSchema = Type.Object({ sha256, previous: Type.Union([sha256, Type.Null()]) });
 
-/** What a new machine installs, and what it was before. */
+/** The release that a new machine installs, and the previous one. */
 export type DesiredRelease = Static<typeof DesiredReleaseSchema>;
 
 const desiredReleaseKey = "desired-release.json";
 
-/** Makes a release the one that new machines install. Returns what stands there now. Throws when somebody else changes it at the same time. */
+/**
+ * Makes a release the one that new machines install. Returns the resulting object. Throws when somebody else changes it
+ * at the same time.
+ */
 export async function writeDesiredRelease(store: CloudStore, release: string): Promise<DesiredRelease> {
   const standing = await fetchJson(store, desiredReleaseKey, DesiredReleaseSchema);
   if (standing?.value.sha256 === release) return standing.value;

@@ -21,8 +21,8 @@ type Place = Pick<CloudStore, "client" | "bucket">;
 type Counted = (deletedCount: number) => void;
 
 /**
- * Deletes every version of every object, and what was begun to be uploaded. The sentinel goes last: while it stands, the bucket says whose
- * it is, and an emptying that was cut off can go on. Throws when an object cannot be deleted.
+ * Deletes every version of every object, and all unfinished uploads. The sentinel is deleted last: until then the
+ * bucket says whose it is, and an interrupted run can be repeated. Throws when an object cannot be deleted.
  */
 export async function emptyBucket(store: CloudStore, count: Counted): Promise<number> {
   await abortUploads(store);
@@ -30,7 +30,7 @@ export async function emptyBucket(store: CloudStore, count: Counted): Promise<nu
   return deleted + (await deleteVersions(store, () => true));
 }
 
-/** Whether there is such a bucket. Throws when the store does not say. */
+/** Whether the bucket exists. Throws when the store does not say. */
 export async function bucketExists({ client, bucket }: CloudStore): Promise<boolean> {
   try {
     await client.send(new HeadBucketCommand({ Bucket: bucket }));
@@ -52,8 +52,8 @@ export async function deleteBucket({ client, bucket }: CloudStore): Promise<void
 }
 
 /**
- * Deletes every version and every delete marker of the keys that are wanted, and returns how many there were. At a store without versions (R2) it
- * deletes the objects. Throws when one cannot be deleted.
+ * Deletes every version and every delete marker of the selected keys, and returns their number. On a store without
+ * versions (R2) it deletes the objects. Throws when one cannot be deleted.
  */
 export async function deleteVersions(
   place: Place,
@@ -70,7 +70,7 @@ export async function deleteVersions(
   return deletedCount;
 }
 
-/** Every version and delete marker, page by page; every object where the store does not know how to list versions. */
+/** Every version and delete marker, page by page. Every object where the store cannot list versions. */
 async function* listVersions({ client, bucket }: Place): AsyncGenerator<ObjectIdentifier[]> {
   let page: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } | null = {};
   while (page !== null) {
@@ -103,7 +103,7 @@ async function* listObjects({ client, bucket }: Place): AsyncGenerator<ObjectIde
   } while (ContinuationToken !== undefined);
 }
 
-/** Whether nothing lies in the bucket. A version that is covered by a delete marker counts. */
+/** Whether the bucket is empty. A version under a delete marker counts as content. */
 export async function isEmpty(place: Place): Promise<boolean> {
   for await (const page of listVersions(place)) if (page.length > 0) return false;
   return true;
@@ -136,7 +136,7 @@ async function listUploads({ client, bucket }: Place): Promise<MultipartUpload[]
   try {
     return (await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }))).Uploads ?? [];
   } catch (error) {
-    // What cannot be listed cannot be aborted here, and is no reason to keep the objects.
+    // Uploads that cannot be listed cannot be aborted here, and are no reason to keep the objects.
     if (isUnsupported(error)) return [];
     throw error;
   }

@@ -31,7 +31,7 @@ const OfferPageSchema = Type.Object({
   meta: Type.Object({ pagination: Type.Object({ next_page: Type.Union([Type.Null(), Type.Integer()]) }) }),
 });
 const FirewallSchema = Type.Object({ id: Type.Integer(), name: Type.String() });
-/** One thing, under the name of its kind. */
+/** One resource, under the name of its kind. */
 const ProtectedSchema = Type.Record(
   Type.String(),
   Type.Object({ protection: Type.Object({ delete: Type.Boolean() }) }),
@@ -40,7 +40,10 @@ const RefusalSchema = Type.Object({ error: Type.Object({ code: Type.String(), me
 
 export type OldServer = Static<typeof ServerSchema>;
 export type LeftVolume = Static<typeof VolumeSchema>;
-/** A server type, the locations where it can be bought now, and its price a month there without VAT, in the project's currency. */
+/**
+ * A server type, the locations where it can be bought now, and its monthly price there without VAT, in the project's
+ * currency.
+ */
 export type Offer = {
   name: string;
   cores: number;
@@ -50,14 +53,14 @@ export type Offer = {
 };
 
 const requestLimitMs = 30_000;
-// The app's clean stop may take 60 s, Litestream's 30 s, and Debian ends what is left after 90 s.
+// The app's clean stop may take 60 s, Litestream's 30 s, and Debian kills what is left after 90 s.
 const shutdownLimitMs = 240_000;
 const settleLimitMs = 120_000;
 const pollMs = 1_000;
-// What passes by itself: an action that still runs, a thing that is still let go, a spent rate limit.
+// Temporary errors: an action is still running, a resource is still being detached, the rate limit is used up.
 const passing = new Set(["locked", "resource_in_use", "conflict", "rate_limit_exceeded"]);
 
-/** Hetzner said no. */
+/** Hetzner refused the request. */
 class HetznerRefusal extends Error {
   readonly code: string;
 
@@ -67,7 +70,10 @@ class HetznerRefusal extends Error {
   }
 }
 
-/** The part of Hetzner's API that the engine cannot be used for: what is in no state, and what it keeps. */
+/**
+ * The part of Hetzner's API for which the engine cannot be used: resources in no state, and resources that the stack
+ * leaves behind.
+ */
 export class HetznerProject {
   readonly #endpoint: string;
   readonly #token: string;
@@ -112,8 +118,8 @@ export class HetznerProject {
   }
 
   /**
-   * Shuts a server down as its power button would, and waits until it is off; one that is off already is left alone. Throws after four minutes: it is
-   * never switched off hard here.
+   * Shuts a server down like its power button, and waits until it is off. Does nothing when it is off. Throws after
+   * four minutes: it never cuts the power.
    */
   async shutDown({ id, name }: OldServer): Promise<void> {
     const isOff = async () => {
@@ -125,7 +131,10 @@ export class HetznerProject {
     await waitFor(`server ${name} to be off`, isOff, { timeoutMs: shutdownLimitMs, everyMs: pollMs });
   }
 
-  /** Deletes a server and waits until Hetzner knows it no more: until then it holds its name, its volume and its address. */
+  /**
+   * Deletes a server and waits until Hetzner no longer knows it: until then it holds its name, its volume and its
+   * address.
+   */
   async deleteServer({ id, name }: OldServer): Promise<void> {
     await this.#delete(`servers/${id}`);
     const isGone = async () => ((await this.hasServer(id)) ? null : true);
@@ -158,7 +167,7 @@ export class HetznerProject {
     await this.#sendUnlessGone("DELETE", path);
   }
 
-  /** What Hetzner knows of it; undefined when it knows nothing. */
+  /** What Hetzner knows of it. Undefined when it knows nothing. */
   async #find(path: string): Promise<unknown> {
     return this.#sendUnlessGone("GET", path);
   }
@@ -172,7 +181,7 @@ export class HetznerProject {
     }
   }
 
-  /** Sends a request until it is not refused for a reason that passes. Throws the refusal when it lasts. */
+  /** Repeats a request while it is refused for a temporary reason. Throws the refusal when that does not end. */
   async #send(method: string, path: string, body?: object): Promise<unknown> {
     const endAt = Date.now() + settleLimitMs;
     const attempt = async () => {

@@ -9,7 +9,7 @@ import { type CloudStore, openPatientStore } from "./open-client.ts";
 
 const waitLimitMs = 120_000;
 const pollMs = 2_000;
-// AWS makes new keys known everywhere within seconds; one answer may come from a place that knows it early.
+// AWS makes new keys known everywhere within seconds. A single answer may come from a place that knows it early.
 const neededAnswers = 3;
 
 const placeHint =
@@ -28,7 +28,7 @@ export class MachineBucket implements Disposable {
     this.#limitMs = limitMs;
   }
 
-  /** Opens it where the environment says, with the machine's key instead of whoever runs this. */
+  /** Opens the bucket that the environment names, with the machine's key instead of the user's. */
   static async open(
     environment: NodeJS.ProcessEnv,
     { accessKeyId, secretAccessKey }: Pick<MachineSettings, "accessKeyId" | "secretAccessKey">,
@@ -38,15 +38,18 @@ export class MachineBucket implements Disposable {
     return new MachineBucket(await openPatientStore(place, async () => secretAccessKey), { accessKeyId, limitMs });
   }
 
-  /** Waits until the bucket accepts the key. A machine that got it sooner would take the refusal for a wrong bucket. Throws after two minutes. */
+  /**
+   * Waits until the bucket accepts the key. A machine that got it sooner would take the refusal for a wrong bucket.
+   * Throws after two minutes.
+   */
   async waitUntilKeyWorks(): Promise<void> {
     const failure = `the bucket does not accept key ${this.#accessKeyId}`;
     for (let answers = 0; answers < neededAnswers; answers++) await this.#waitForObject(sentinelKey, failure);
   }
 
   /**
-   * Waits for the SSH host keys that the server of that number has put into the bucket (cloud-init's tell-host-keys), as
-   * `type base64`. Nobody but a holder of the machine's key can have put them there. Throws after two minutes.
+   * Waits for the SSH host keys that the server of that number has put into the bucket (cloud-init's tell-host-keys),
+   * as `type base64`. Only a holder of the machine's key can have put them there. Throws after two minutes.
    */
   async waitForHostKeys(server: string): Promise<string[]> {
     const key = hostKeysObject(server);

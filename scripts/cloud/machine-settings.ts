@@ -14,10 +14,10 @@ const MachineSettingsSchema = Type.Object({
   retentionHours: Type.Integer({ minimum: 1 }),
 });
 
-/** What can change on a running machine without making a new one. */
+/** The settings of a machine that can change without a new one. */
 export type MachineSettings = Static<typeof MachineSettingsSchema>;
 
-/** Reads the settings from JSON. Throws without repeating them: the key is among them. */
+/** Reads the settings from JSON. Throws without quoting them, because they contain the key. */
 export function readMachineSettings(json: string): MachineSettings {
   const parsed = parseQuietly(json);
   if (Value.Check(MachineSettingsSchema, parsed)) return parsed;
@@ -26,7 +26,7 @@ export function readMachineSettings(json: string): MachineSettings {
   );
 }
 
-// JSON.parse quotes what it cannot read.
+// JSON.parse quotes invalid input in its error.
 function parseQuietly(json: string): unknown {
   try {
     return JSON.parse(json);
@@ -35,7 +35,10 @@ function parseQuietly(json: string): unknown {
   }
 }
 
-/** Renders the settings for scripts/cloud/bring-up.sh: lines of /etc/lifeboat/environment, then those of the tokens' file. */
+/**
+ * Renders the settings for scripts/cloud/bring-up.sh: lines of /etc/lifeboat/environment, then those of the tokens
+ * file.
+ */
 export function renderSettings(settings: MachineSettings): string {
   const lines = renderEnvironmentLines({
     LIFEBOAT_API_TOKENS_FILE: tokensFile,

@@ -16,10 +16,10 @@ async function makeAndProbe(place: CloudStore): Promise<string> {
   const bucketId = await makeOrAdoptSentinel(place, {
     owner: requireVariable(environment, "LIFEBOAT_OWNER"),
     expectedId: environment["LIFEBOAT_BUCKET_ID"] || undefined,
-    // What this script printed the last time, by the command provider's addPreviousOutputInEnv.
+    // The output of this script's last run, by the command provider's addPreviousOutputInEnv.
     rememberedId: environment["PULUMI_COMMAND_STDOUT"]?.trim() || undefined,
   });
-  // Not sooner: into a bucket that is not ours nothing is written.
+  // Not earlier: nothing is written into a bucket that is not ours.
   for (const warning of await probeStore(place, environment)) console.error(warning);
   return bucketId;
 }

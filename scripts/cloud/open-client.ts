@@ -8,18 +8,19 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export type CloudStore = Disposable & { client: S3Client; bucket: string };
 
 /**
- * Opens the bucket that the environment names. Without LIFEBOAT_ACCESS_KEY_ID whoever runs this is logged in at AWS, by whatever way the SDK knows;
- * with it, the secret key is read, from stdin if nothing else is said. No request is made. Throws when the description is incomplete.
+ * Opens the bucket that the environment names. Without LIFEBOAT_ACCESS_KEY_ID it uses the user's AWS login, in any way
+ * that the SDK knows. With it, the secret key is read, by default from stdin. Makes no request. Throws when the
+ * description is incomplete.
  */
 export async function openCloudStore(
   environment: Environment,
   readSecret: () => Promise<string> = readSecretFromStdin,
 ): Promise<CloudStore> {
-  // A conditional PUT that is repeated by itself would refuse its own first success.
+  // A conditional PUT that is retried would refuse its own first success.
   return openStore(environment, readSecret, { maxAttempts: 1 });
 }
 
-/** The same for whoever writes nothing under a condition: what fails for a moment is repeated, as the SDK does by itself. */
+/** The same for callers without conditional writes: temporary failures are retried by the SDK. */
 export async function openPatientStore(
   environment: Environment,
   readSecret: () => Promise<string>,
@@ -32,7 +33,10 @@ export async function openPatientStore(
   );
 }
 
-/** The same as the patient one, for large objects: an upload may last as long as it moves. The secret key is read from stdin. */
+/**
+ * The same as the patient one, for large objects: an upload may last as long as it makes progress. The secret key is
+ * read from stdin.
+ */
 export async function openUploadStore(environment: Environment): Promise<CloudStore> {
   return openStore(environment, readSecretFromStdin, { limits: { requestTimeout: 0, socketTimeout: 60_000 } });
 }
@@ -64,8 +68,8 @@ async function openStore(
 }
 
 /**
- * The calls that demand a checksum (DeleteObjects, settings of a bucket) get CRC32 from the SDK; many stores know only Content-MD5, which Litestream
- * sends with them. Amazon takes both.
+ * The SDK sends CRC32 with calls that demand a checksum (DeleteObjects, settings of a bucket). Many stores know only
+ * Content-MD5, which Litestream sends with them. Amazon accepts both.
  */
 function addContentMd5(client: S3Client): void {
   client.middlewareStack.add(

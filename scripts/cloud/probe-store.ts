@@ -17,15 +17,17 @@ import { refusesCall } from "./refused-call.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-// Two that probe at once must not spoil each other's conditions.
+// Two probes at the same time must not affect each other's conditions.
 const machineId = `before-${randomUUID()}`;
 const key = `reports/conditional-writes/${machineId}.json`;
-// Only there may a machine's key abort an upload. No object is ever made of it: a boot that found one under epochs/ would not take the bucket for an empty one.
+// Only under epochs/ may a machine's key abort an upload. It never becomes an object: a boot that found one under
+// epochs/ would not take the bucket for an empty one.
 const abortedKey = `epochs/${machineId}`;
 
 /**
- * Tries at a given store every kind of call that a machine's boot and its Litestream will make, before one is bought; AWS itself is not asked. Throws
- * BucketError, `unsupported` with the name of the call when the store does not know it. Returns warnings.
+ * Tries every kind of call that a machine's boot and its Litestream will make, before a machine is bought. Only for a
+ * given store; AWS itself is not tested. Throws BucketError, `unsupported` with the name of the call when the store
+ * does not know it. Returns warnings.
  */
 export async function probeStore(store: CloudStore, environment: Environment): Promise<string[]> {
   if ((environment["LIFEBOAT_ACCESS_KEY_ID"] ?? "") === "") return [];
@@ -37,7 +39,7 @@ export async function probeStore(store: CloudStore, environment: Environment): P
     const isRemoved = await probeRemoval(store);
     return [...(isEnforced ? [] : [advisoryFence(store)]), ...(isRemoved ? [] : [leftover(store)])];
   } catch (error) {
-    // What was found counts, whether or not the probe can be removed after it.
+    // The result counts, whether or not the probe's objects can be removed.
     await removeAnyhow(store);
     throw error;
   }
@@ -56,7 +58,7 @@ async function openAsMachine({ client, bucket }: CloudStore, environment: Enviro
   return openBucket({ bucket, region, endpoint, pathStyle, accessKeyId, secretAccessKey });
 }
 
-/** Makes one call, by the name that its makers give it. */
+/** Makes one call, with its official name for errors. */
 async function attempt<Result>(call: string, run: () => Promise<Result>): Promise<Result> {
   try {
     return await run();
@@ -74,7 +76,7 @@ async function attempt<Result>(call: string, run: () => Promise<Result>): Promis
 /** False: the store ignores conditions. */
 async function probeConditions(bucket: Bucket): Promise<boolean> {
   if ((await probeConditionalWrites(bucket, machineId)) === "enforced") return true;
-  // Advisory: ignored, or not known at all. Under the latter no claim could be won.
+  // Advisory means ignored, or not known at all. In the second case no claim could be won.
   const { etag } = await bucket.get(key);
   for (const condition of [{ ifMatch: etag }, { ifNoneMatch: "*" }] as const) {
     try {
@@ -86,13 +88,13 @@ async function probeConditions(bucket: Bucket): Promise<boolean> {
   return false;
 }
 
-/** A boot lists what it can restore, and reads how large a file will be. */
+/** A boot lists what it can restore, and reads the size of the restored file. */
 async function probeReads(bucket: Bucket): Promise<void> {
   await attempt("ListObjectsV2 (LIST)", () => Array.fromAsync(bucket.list(key)));
   await attempt("GetObject with Range", () => bucket.getStart(key, 1));
 }
 
-/** Litestream sends files of 5 MiB and more in parts, and takes back an upload that failed. */
+/** Litestream sends files of 5 MiB and more in parts, and aborts an upload that failed. */
 async function probeUploads({ client, bucket: Bucket }: CloudStore): Promise<void> {
   const start = async (Key: string) => {
     const { UploadId } = await client.send(new CreateMultipartUploadCommand({ Bucket, Key }));
@@ -114,7 +116,10 @@ async function probeUploads({ client, bucket: Bucket }: CloudStore): Promise<voi
   }
 }
 
-/** Removes the probe as Litestream's retention removes files. False: the key has no such right, which a machine's has only under epochs/. */
+/**
+ * Removes the probe's objects as Litestream's retention removes files. False: the key may not, because a machine's key
+ * may delete only under epochs/.
+ */
 async function probeRemoval({ client, bucket: Bucket }: CloudStore): Promise<boolean> {
   return attempt("DeleteObjects", async () => {
     const { Deleted = [], Errors = [] } = await client.send(
@@ -123,13 +128,13 @@ async function probeRemoval({ client, bucket: Bucket }: CloudStore): Promise<boo
     const [failed] = Errors;
     if (failed?.Code === "AccessDenied") return false;
     if (failed !== undefined) throw Object.assign(new Error(failed.Message), { name: failed.Code ?? "" });
-    // Any page parses as an answer without anything in it.
+    // Any HTML page parses as an empty answer.
     if (Deleted.length === 0) throw BucketError.notAStore("POST ?delete", "the answer names nothing that was deleted");
     return true;
   });
 }
 
-/** By whichever call the store does know. */
+/** By whichever call the store knows. */
 async function removeAnyhow(store: CloudStore): Promise<void> {
   try {
     if (await probeRemoval(store)) return;

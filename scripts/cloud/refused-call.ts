@@ -3,15 +3,18 @@ import { adviseOnStore } from "../../app/replica/diagnose-store.ts";
 import type { CloudStore } from "./open-client.ts";
 
 /**
- * Whether it is the call that the store does not want; a key, a wait or a wrong place is mended in another way. To be asked of a store that has
- * answered other calls, or of one that is known to be a store.
+ * Whether the store refuses this kind of call. A wrong key, a temporary fault or a wrong address has another remedy.
+ * Only meaningful for a store that has answered other calls, or is known to be a store.
  */
 export function refusesCall({ kind, status }: BucketError): boolean {
-  // A checksum that is wanted for such a call is no Object Lock.
+  // Here a demand for a checksum does not mean Object Lock.
   return kind === "unsupported" || kind === "object-locked" || (kind === "not-a-store" && status !== undefined);
 }
 
-/** What a store does that no machine could live with, in a whole sentence with the call and what to do; any other error as it is. */
+/**
+ * Explains in a complete sentence, with the call and what to do, why a machine could not work with the store. Returns
+ * any other error unchanged.
+ */
 export function explainRefusal({ bucket }: CloudStore, error: unknown): unknown {
   const fault = findFault(error);
   if (fault === null || !refusals.has(fault.kind)) return error;
@@ -30,13 +33,16 @@ function findFault(error: unknown): BucketError | null {
 
 type Setting = {
   call: string;
-  /** What the bucket is without it. */
+  /** What the bucket lacks without it. */
   without: string;
   /** How a bucket that is made by hand may be instead. */
   instead: string;
 };
 
-/** Changes a setting of a bucket that the stack makes. Throws a whole sentence when the store does not want the call, and BucketError else. */
+/**
+ * Changes a setting of a bucket that the stack makes. Throws a complete sentence when the store refuses the call, and
+ * BucketError otherwise.
+ */
 export async function setUpBucket(
   { bucket }: CloudStore,
   { call, without, instead }: Setting,

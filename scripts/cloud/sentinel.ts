@@ -12,13 +12,13 @@ import { fetchJson, putJson } from "./store-object.ts";
 const OwnedSentinelSchema = Type.Object({
   format: Type.Literal(1),
   bucketId: Type.String({ minLength: 8 }),
-  /** project/stack that made the bucket; absent in buckets that were made otherwise. */
+  /** project/stack that made the bucket. Absent in buckets that were made otherwise. */
   owner: Type.Optional(Type.String()),
 });
 
 type OwnedSentinel = Static<typeof OwnedSentinelSchema>;
 
-/** What the bucket says of itself; undefined when it says nothing. Throws when what stands there is no sentinel. */
+/** The bucket's sentinel. Undefined when there is none. Throws when the object is not a sentinel. */
 export async function fetchOwnedSentinel(store: CloudStore): Promise<OwnedSentinel | undefined> {
   return (await fetchJson(store, sentinelKey, OwnedSentinelSchema))?.value;
 }
@@ -33,9 +33,9 @@ export type SentinelClaim = {
 };
 
 /**
- * Makes the sentinel, once, or adopts the one that stands there; it is never rewritten. Returns the bucket's id.
- * Throws when the bucket belongs to another stack, unless its id was named; when it has another id than the one named
- * or remembered; and when a sentinel is missing where there ought to be one.
+ * Makes the sentinel once, or adopts the existing one, which is never rewritten. Returns the bucket's id. Throws when
+ * the bucket belongs to another stack, unless its id was named; when its id differs from the one named or remembered;
+ * and when a sentinel is missing that should exist.
  */
 export async function makeOrAdoptSentinel(store: CloudStore, claim: SentinelClaim): Promise<string> {
   const standing = await fetchOwnedSentinel(store);
@@ -49,7 +49,7 @@ export async function makeOrAdoptSentinel(store: CloudStore, claim: SentinelClai
   return makeOrAdoptSentinel(store, claim);
 }
 
-/** The positive control before anything is written: throws unless the bucket carries the id. */
+/** The positive control before anything is written: throws unless the bucket has this id. */
 export async function assertBucketId(store: CloudStore, bucketId: string): Promise<void> {
   const standing = await fetchOwnedSentinel(store);
   if (standing?.bucketId === bucketId) return;
@@ -82,8 +82,8 @@ function assertOurs(sentinel: OwnedSentinel, bucket: string, { owner, expectedId
 
 const betweenListsMs = 1_000;
 
-// A bucket without a sentinel is new only if nobody knows its id and nothing lies in it: what lay there would get our lifecycle
-// rules, and a machine's bucket whose sentinel was lost would get a second one.
+// A bucket without a sentinel is new only if nobody knows its id and it is empty. Existing objects would get our
+// lifecycle rules, and a machine's bucket whose sentinel was lost would get a second one.
 async function assertUnused(store: CloudStore, { expectedId, rememberedId }: SentinelClaim): Promise<void> {
   const { bucket } = store;
   const knownId = expectedId ?? rememberedId;
@@ -96,7 +96,7 @@ async function assertUnused(store: CloudStore, { expectedId, rememberedId }: Sen
   }
   const keys = await listFirstKeys(store);
   const [first] = keys;
-  // Somebody else has just made it, and may be probing the store beside it: ours will not be written over it.
+  // Somebody else has just made it, and may be probing the store at the same time. Ours will not overwrite it.
   if (first === undefined || keys.includes(sentinelKey)) return;
   throw new Error(
     `bucket ${bucket} has no ${sentinelKey}, yet it holds ${first}: it is somebody else's, or a machine's that lost its sentinel. ` +
@@ -104,7 +104,10 @@ async function assertUnused(store: CloudStore, { expectedId, rememberedId }: Sen
   );
 }
 
-/** As a boot's listings: a bucket that was used before steps over all its delete markers (ADR 22), and a lost request looks like a slow one. */
+/**
+ * Limits as for a boot's listings: in a bucket that was used before, all its delete markers are skipped (ADR 22), and a
+ * lost request looks like a slow one.
+ */
 const listLimitsMs = [30_000, 120_000, 600_000];
 
 async function listFirstKeys({ client, bucket }: CloudStore): Promise<string[]> {
@@ -114,7 +117,7 @@ async function listFirstKeys({ client, bucket }: CloudStore): Promise<string[]> 
     try {
       const asked = new ListObjectsV2Command({ Bucket: bucket, MaxKeys: 2 });
       const { Contents = [], KeyCount } = await client.send(asked, { requestTimeout });
-      // Any page parses as a listing without anything in it; a real one counts its keys.
+      // Any HTML page parses as an empty listing. A real one has a key count.
       if (KeyCount === undefined) throw BucketError.notAStore(call, "the answer does not count its keys");
       return Contents.flatMap(({ Key }) => Key ?? []);
     } catch (error) {

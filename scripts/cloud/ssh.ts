@@ -10,14 +10,17 @@ export type SshTarget = {
   ip: string;
   /** Hetzner's number of the server: a new one behind the same address has a new host key. */
   server: string;
-  /** The host keys that it must have, as `type base64`. Undefined: whatever it shows at the first contact. */
+  /** The expected host keys, as `type base64`. Undefined: accept any at the first contact. */
   hostKeys?: readonly string[];
 };
 
 const reachLimitMs = 300_000;
 const reachPollMs = 3_000;
 
-/** The command line of ssh: the user's own keys and agent, never a question, and a host key that is known, or for what holds no secret, any. */
+/**
+ * The command line of ssh: the user's own keys and agent, no questions, and a known host key or, for commands without
+ * secrets, any.
+ */
 export function sshArguments({ ip, server, hostKeys }: SshTarget, knownHosts: string): string[] {
   const options = {
     BatchMode: "yes",
@@ -32,7 +35,7 @@ export function sshArguments({ ip, server, hostKeys }: SshTarget, knownHosts: st
   return [...Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]), `root@${ip}`];
 }
 
-/** Waits until the machine lets us in. Throws after five minutes, with ssh's last words. */
+/** Waits until SSH to the machine works. Throws after five minutes, with ssh's last message. */
 export async function waitForSsh(target: SshTarget): Promise<void> {
   const endAt = Date.now() + reachLimitMs;
   for (;;) {
@@ -48,8 +51,9 @@ export async function waitForSsh(target: SshTarget): Promise<void> {
 }
 
 /**
- * Runs a script on the machine, its secrets on stdin, and passes on what it writes to stderr at once. Throws with that. No time limit: a migration
- * has none, all other waits on the machine do, and ssh notices within a minute that nobody is there.
+ * Runs a script on the machine, with its secrets on stdin, and passes its stderr on at once. Throws with that stderr.
+ * There is no time limit, because a migration has none. All other waits on the machine do, and ssh notices a dead peer
+ * within a minute.
  */
 export async function runOverSsh(
   target: SshTarget,
@@ -69,7 +73,7 @@ async function ssh(target: SshTarget, run: Run) {
       stdio: ["pipe", "ignore", "pipe"],
       ...(run.limitMs !== undefined && { timeout: run.limitMs }),
     });
-    // A remote end that does not read its input closes it: its exit code says the rest.
+    // A remote side that does not read its input closes it. Its exit code says the rest.
     child.stdin.on("error", () => child.stdin.destroy());
     child.stdin.end(run.stdin);
     const closed = once(child, "close");
@@ -81,7 +85,7 @@ async function ssh(target: SshTarget, run: Run) {
   }
 }
 
-// What is known for sure comes from the bucket each time; nothing of it has to be kept on this computer.
+// Trusted keys come from the bucket each time, so none has to be stored on this computer.
 function prepareKnownHosts({ server, hostKeys = [] }: SshTarget, folder: string): string {
   const path = join(folder, "known_hosts");
   writeFileSync(path, hostKeys.map((key) => `lifeboat-${server} ${key}\n`).join(""));

@@ -6,7 +6,10 @@ import { BucketError, toBucketError } from "../../app/replica/bucket-error.ts";
 import { swapInKnownForm, type Swap } from "../../app/replica/conditional-writes.ts";
 import type { CloudStore } from "./open-client.ts";
 
-/** Reads a JSON object of the bucket; undefined when it is not there. Throws when it cannot be read or is something else. */
+/**
+ * Reads a JSON object of the bucket. Undefined when it does not exist. Throws when it cannot be read or is something
+ * else.
+ */
 export async function fetchJson<Schema extends TSchema>(
   store: CloudStore,
   key: string,
@@ -21,7 +24,9 @@ export async function fetchJson<Schema extends TSchema>(
   }
 }
 
-/** Reads an object of the bucket as text; undefined when it is not there. Throws BucketError when it cannot be read. */
+/**
+ * Reads an object of the bucket as text. Undefined when it does not exist. Throws BucketError when it cannot be read.
+ */
 export async function fetchText(
   { client, bucket }: CloudStore,
   key: string,
@@ -40,14 +45,13 @@ export async function fetchText(
 
 export type JsonChange = {
   value: unknown;
-  /** What was read before; undefined when there was nothing. */
+  /** The ETag that was read before. Undefined when there was no object. */
   etag: string | undefined;
 };
 
 /**
- * Writes a JSON object if nothing has changed since it was read. False when something has. A store that does not know
- * conditions, or takes none, gets the object all the same: it was looked at a moment ago, and nobody but `pulumi up`
- * writes these.
+ * Writes a JSON object if it has not changed since it was read. Returns false when it has. On a store without
+ * conditional writes it is written all the same: it was read a moment ago, and only `pulumi up` writes these objects.
  */
 export async function putJson(store: CloudStore, key: string, { value, etag }: JsonChange): Promise<boolean> {
   const send = (condition: { IfMatch?: string; IfNoneMatch?: string }) => sendJson(store, key, { value, condition });
@@ -76,7 +80,7 @@ async function sendJson({ client, bucket }: CloudStore, key: string, { value, co
   }
 }
 
-/** The machines' own way to find out how a store wants If-Match. */
+/** Finds out how a store wants If-Match, like the machines do. */
 function swapIn(store: CloudStore, send: (ifMatch: string) => Promise<string>): Swap {
   const get = async (key: string) => {
     const found = await fetchText(store, key);

@@ -22,7 +22,10 @@ try {
 }
 console.log(Key);
 
-/** The archive's bytes. Throws unless they are those that were built: a machine would refuse them, after it was bought. */
+/**
+ * Reads the archive. Throws unless it is the one that was built: a machine would refuse it, but only after it was
+ * bought.
+ */
 async function readArchive(): Promise<Buffer> {
   const path = requireVariable(environment, "LIFEBOAT_FILE");
   const expected = requireVariable(environment, "LIFEBOAT_SHA256");

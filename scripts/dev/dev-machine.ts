@@ -18,10 +18,10 @@ export type DevMachineOptions = Readonly<{
 }>;
 
 const readyPollMs = 50;
-// Neither can be mended by a change of the sources.
+// A change of the sources cures neither.
 const final: ReadonlySet<number | null> = new Set([exitCodes.lostClaim, exitCodes.fenced]);
 
-/** The machine of a developer: boot, app and Litestream from the sources, and again when these change. */
+/** A developer's machine: runs boot, app and Litestream from the sources, and again when these change. */
 export class DevMachine implements AsyncDisposable {
   readonly #options: DevMachineOptions;
   readonly #supervisor: Supervisor;
@@ -55,14 +55,16 @@ export class DevMachine implements AsyncDisposable {
     return this.#supervisor.ended;
   }
 
-  /** Takes a change of the sources: one of the product restarts the app, any other one starts with boot. */
+  /** Handles a change of the sources: a change of the product restarts the app, any other restarts from boot. */
   change(paths: readonly string[]): void {
     this.#turn += 1;
     const turn = this.#turn;
     this.#work = this.#work.then(() => (turn === this.#turn ? this.#restart(paths) : undefined));
   }
 
-  /** Waits until the app serves, and says so; null when it waits for a change instead, or something newer has begun. */
+  /**
+   * Waits until the app serves, and reports it. Null when it waits for a change instead, or a newer start has begun.
+   */
   async tellWhenReady(startedAt = performance.now()): Promise<void> {
     const turn = this.#turn;
     const { transcript, settings } = this.#options;
@@ -75,7 +77,7 @@ export class DevMachine implements AsyncDisposable {
     }
   }
 
-  /** The app first: what it has acknowledged goes to the store. */
+  /** Stops the app first: what it has acknowledged goes to the store. */
   async stop(): Promise<readonly Exit[]> {
     this.#turn += 1;
     await this.#work;

@@ -6,10 +6,10 @@ import { Value } from "typebox/value";
 const everyMs = 100;
 const chunkBytes = 64 * 1024;
 
-/** Tells a growing log line by line; `flush` tells what is there now. */
+/** Passes on a growing log line by line. `flush` passes on what is there now. */
 export type LogFollower = Disposable & { flush(): void };
 
-/** Follows a log from its start, also before there is one. */
+/** Follows a log from its start, even before it exists. */
 export function followLog(path: string, tell: (line: string) => void): LogFollower {
   const buffer = Buffer.alloc(chunkBytes);
   const decoder = new TextDecoder();
@@ -36,10 +36,10 @@ export function followLog(path: string, tell: (line: string) => void): LogFollow
 
 const LogLine = Type.Object({ level: Type.Integer(), time: Type.Number(), msg: Type.String() });
 const levels: Record<number, string> = { 30: "info ", 40: "warn ", 50: "error", 60: "fatal" };
-/** What is the same in every line of a process. */
+/** Fields that are the same in every line of a process. */
 const known = new Set(["level", "time", "msg", "pid", "hostname"]);
 
-/** A line of the app's log for people; what is no such line, as the stack of a syntax error, stays as it is. */
+/** Renders a line of the app's log for people. Any other line, such as the stack of a syntax error, is unchanged. */
 export function renderLogLine(line: string): string {
   const fields = parseLine(line);
   if (!Value.Check(LogLine, fields)) return line;

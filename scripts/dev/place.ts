@@ -18,21 +18,21 @@ const Settings = Type.Object({
   bucket: Type.Union([Type.Object({ name: Type.String(), id: Type.String() }), Type.Null()]),
 });
 
-/** What stays the same from start to start. `bucket` is null until there is one. */
+/** Settings that are kept between starts. `bucket` is null until there is one. */
 export type DevSettings = Static<typeof Settings>;
 
-/** The folder of the development data, held by this process alone. */
+/** The folder of the development data, locked by this process. */
 export type DevPlace = Disposable &
   Readonly<{
     machine: MachineDirectories;
     store: string;
     readSettings(): DevSettings;
     saveSettings(settings: DevSettings): void;
-    /** Deletes the database and its bucket; token and port stay. */
+    /** Deletes the database and its bucket. Token and port stay. */
     clear(): void;
   }>;
 
-/** Takes the folder. Throws an Error while another `npm run dev` has it. */
+/** Locks the folder. Throws an Error while another `npm run dev` has it. */
 export function openPlace(folder: string): DevPlace {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const lock = takeLock(folder);
@@ -64,7 +64,7 @@ function takeLock(folder: string): Disposable {
   }
 }
 
-/** Litestream's socket wants a short name, and the folder may have a long one. */
+/** Litestream's socket needs a short path, and the folder may have a long one. */
 function chooseRunDirectory(home: string): string {
   const run = join(home, "run");
   if (hasSocketRoom(run)) return run;

@@ -5,8 +5,8 @@ import { sep } from "node:path";
 const settleMs = 150;
 
 /**
- * Tells of changes under a folder, once for all that come together, with the paths in it. Temporary files of editors do
- * not count.
+ * Reports changes under a folder, with their paths, once for changes close together. Ignores temporary files of
+ * editors.
  */
 export function watchSources(folder: string, tell: (paths: readonly string[]) => void): Disposable {
   const changed = new Set<string>();

@@ -15,13 +15,13 @@ import { Refused } from "../verb/run-verb.ts";
 import type { Transcript } from "../verb/transcript.ts";
 import { demandOwner } from "./demand-owner.ts";
 
-/** All that a stack leaves behind, found before anything of it is deleted. */
+/** Everything that a stack leaves behind, found before anything is deleted. */
 export type LeftData = Disposable &
   Pick<DataPlace, "labels" | "isBucketOurs"> & { store: CloudStore; hetzner: HetznerProject };
 
 /**
- * Finds the data of a stack: by the plan of its destruction or, when that no longer tells, by its settings. Throws Refused when the bucket belongs to
- * somebody else. Null when there is no bucket any more, which goes last.
+ * Finds the data of a stack, by the plan of its destruction or, when that no longer tells, by its settings. Throws
+ * Refused when the bucket belongs to somebody else. Null when there is no bucket any more, which is deleted last.
  */
 export async function findData(stack: Stack, down: Plan, transcript: Transcript): Promise<LeftData | null> {
   const place = readDataPlace(down) ?? (await askForDataPlace(stack, transcript));
@@ -35,7 +35,10 @@ export async function findData(stack: Stack, down: Plan, transcript: Transcript)
   return { ...place, store, hetzner, [Symbol.dispose]: () => kept.dispose() };
 }
 
-/** Says what will be lost for good and asks for the bucket's name, which `--yes` is no answer to. Throws Refused when it is another one. */
+/**
+ * Says what will be lost for good and asks for the bucket's name; `--yes` does not answer this. Throws Refused on
+ * another name.
+ */
 export async function confirmDeletion(
   data: LeftData,
   given: string | undefined,
@@ -83,7 +86,10 @@ export async function deleteData(data: LeftData, transcript: Transcript): Promis
   );
 }
 
-/** Undefined for a stack that is down, and for one that was half taken down: nothing at Hetzner, or no script, may be left in its plan. */
+/**
+ * Undefined for a stack that is down, and for one that was half destroyed: its plan may contain nothing at Hetzner, or
+ * no script.
+ */
 function readDataPlace(plan: Plan): DataPlace | undefined {
   const { storeEnvironment, steps } = plan;
   const labels = findLabels(plan);
@@ -91,7 +97,10 @@ function readDataPlace(plan: Plan): DataPlace | undefined {
   return { storeEnvironment, labels, isBucketOurs: steps.some(({ type }) => type === "aws:s3/bucket:Bucket") };
 }
 
-/** Lets the engine run a program that only looks: that of an `up` would want an offer and a release, which no deletion needs. */
+/**
+ * Runs a program that only reads: that of an `up` would need a server type on offer and a release, which no deletion
+ * needs.
+ */
 async function askForDataPlace(stack: Stack, transcript: Transcript): Promise<DataPlace> {
   const told: { place?: DataPlace; fault?: unknown } = {};
   const program = async () => {

@@ -5,8 +5,8 @@ import { fetchOwnedSentinel } from "../cloud/sentinel.ts";
 import { Refused } from "../verb/run-verb.ts";
 
 /**
- * Throws Refused unless the bucket's sentinel names the owner (project/stack). An empty bucket without one passes: the sentinel goes last, so
- * that is what a deletion leaves that was cut off.
+ * Throws Refused unless the bucket's sentinel names the owner (project/stack). An empty bucket without one passes: the
+ * sentinel is deleted last, so an interrupted deletion leaves that.
  */
 export async function demandOwner(store: CloudStore, owner: string): Promise<void> {
   const sentinel = await fetchOwnedSentinel(store);

@@ -6,14 +6,16 @@ import type { Plan, PlanStep } from "../stack/plan.ts";
 import type { Transcript } from "../verb/transcript.ts";
 
 /**
- * The volumes that go with their machine (config protectData false): what is on them must be in the bucket, so without a server that can prove it
- * by a final sync there are none.
+ * The volumes that are deleted with their machine (config protectData false). Their content must be in the bucket, so
+ * there are none unless a server can prove that by a final sync.
  */
 export function findDiscarded(plan: Plan, { withoutFinalSync }: { withoutFinalSync: boolean }): PlanStep[] {
   return withoutFinalSync || findServer(plan) === undefined ? [] : findUnprotectedVolumes(plan);
 }
 
-/** Deletes them, by their ids, of which no server may hold one any more. Throws when somebody has protected one meanwhile. */
+/**
+ * Deletes the volumes, by id. No server may hold one any more. Throws when somebody has protected one in the meantime.
+ */
 export async function discardVolumes(
   stack: Stack,
   discarded: readonly PlanStep[],

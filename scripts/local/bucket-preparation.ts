@@ -12,8 +12,8 @@ import type { StoreAccess } from "./seaweed-store.ts";
 export type PreparedBucket = Readonly<{ config: BucketConfig; bucketId: string; made: boolean }>;
 
 /**
- * Makes a bucket with versioning (or takes the empty one that is named) and puts the sentinel into it, as `pulumi up`
- * will. Throws when the named bucket holds anything.
+ * Makes a bucket with versioning (or takes the named empty one) and writes the sentinel, like `pulumi up`. Throws when
+ * the named bucket is not empty.
  */
 export async function prepareBucket(
   access: StoreAccess,
@@ -45,7 +45,7 @@ export async function prepareBucket(
 
 const bucketAdvice = "make an empty bucket yourself and name it with --bucket";
 
-/** A store's refusal is often a single word: says which call it was, at which store, and what to do. */
+/** A store's refusal is often a single word. Adds the call, the store, and what to do. */
 async function explained<Result>(doing: string, next: string | null, call: () => Promise<Result>): Promise<Result> {
   try {
     return await call();
@@ -56,7 +56,7 @@ async function explained<Result>(doing: string, next: string | null, call: () =>
   }
 }
 
-/** Deletes what the drill put into the bucket, all versions of it, and the bucket if the drill made it. */
+/** Deletes what the drill put into the bucket, in all versions, and the bucket if the drill made it. */
 export async function removeBucket({ config, made }: PreparedBucket): Promise<void> {
   using client = openClient(config);
   const Bucket = config.bucket;
@@ -76,7 +76,7 @@ async function assertEmpty(config: BucketConfig): Promise<void> {
   );
 }
 
-// AWS demands the region of a new bucket again in the body, except for us-east-1; other stores take it as it is.
+// AWS demands the region of a new bucket also in the body, except for us-east-1. Other stores accept that.
 function awsRegion(region: string): Pick<CreateBucketCommand["input"], "CreateBucketConfiguration"> {
   const regions: Record<string, string> = { LocationConstraint: region };
   return { CreateBucketConfiguration: regions };

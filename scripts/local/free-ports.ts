@@ -2,20 +2,20 @@ import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-// Below the kernel's range for outgoing connections (32768 and up on Linux), so that none of those takes a port
-// between our look and the server's start.
+// Below the kernel's range for outgoing connections (32768 and up on Linux), so that none of those takes a port between
+// our check and the server's start.
 const leastPort = 15_000;
 const mostPort = 32_000;
 const attemptLimit = 1000;
 
-/** Finds that many different loopback ports on which nobody listens. */
+/** Finds this many different loopback ports on which nobody listens. */
 export async function findFreePorts(count: number): Promise<number[]> {
   const ports = new Set<number>();
   for (let attempt = 0; ports.size < count; attempt += 1) {
     if (attempt === attemptLimit)
       throw new Error(`no ${count} free ports from ${leastPort} to ${mostPort} on 127.0.0.1`);
     const port = randomInt(leastPort, mostPort + 1);
-    // One after the other: a port counts as free only when the look at it is over.
+    // One after the other: the check itself occupies a port until it is over.
     if (await isFree(port)) ports.add(port);
   }
   return [...ports];

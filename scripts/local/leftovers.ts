@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
 import { constants } from "node:os";
 
-/** What a verb has started or made on this computer and must not leave behind, however it ends. */
+/** Everything that a verb has started or made on this computer and must not leave behind, however it ends. */
 export class Leftovers {
   readonly #groups = new Set<number>();
   readonly #paths = new Set<string>();
@@ -26,7 +26,7 @@ export class Leftovers {
     this.#paths.delete(path);
   }
 
-  /** Kills every process group and removes every path. Synchronous, because the last one to call it is "exit". */
+  /** Kills every process group and removes every path. Synchronous, because it also runs on "exit". */
   clear(): void {
     for (const group of this.#groups) signalGroup(group, "SIGKILL");
     this.#groups.clear();
@@ -35,12 +35,12 @@ export class Leftovers {
     this.#paths.clear();
   }
 
-  /** From now on the end of this process clears first; kill -9 leaves paths, but no process. */
+  /** From now on the end of this process clears first. After kill -9 paths remain, but no process. */
   clearAtEnd(): void {
     process.on("exit", () => this.clear());
     const guardian = spawn("/bin/sh", ["-c", guard], { detached: true, stdio: ["pipe", "ignore", "ignore"], env: {} });
     guardian.once("error", () => undefined);
-    // One that was killed by somebody is missed at a kill -9 only.
+    // If somebody kills it, it is missing only at a kill -9.
     guardian.stdin.on("error", () => undefined);
     guardian.unref();
     if ("unref" in guardian.stdin && typeof guardian.stdin.unref === "function") guardian.stdin.unref();
@@ -57,8 +57,8 @@ export class Leftovers {
 }
 
 /**
- * Hears which process groups there are, and kills them when the pipe to it is closed: that is when this process has
- * ended, and nothing in it could do so itself.
+ * A guardian process. It reads the list of process groups from a pipe and kills them when the pipe closes: then this
+ * process has ended, and may not have been able to do it.
  */
 const guard = `
 trap '' INT TERM HUP
@@ -74,7 +74,7 @@ for group in $groups; do kill -s KILL -- "-$group"; done
 
 let orphans: Leftovers | null = null;
 
-/** For whoever has no Leftovers of its own, such as a test: cleared when the process ends, whatever it forgot. */
+/** For callers without Leftovers of their own, such as tests: cleared when the process ends. */
 export function sharedLeftovers(): Leftovers {
   if (orphans) return orphans;
   const shared = new Leftovers();
@@ -83,7 +83,7 @@ export function sharedLeftovers(): Leftovers {
   return shared;
 }
 
-/** Sends a signal to a whole process group; a group that is gone already is fine. */
+/** Sends a signal to a whole process group. Ignores a group that no longer exists. */
 export function signalGroup(processGroup: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-processGroup, signal);

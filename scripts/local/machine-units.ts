@@ -5,10 +5,10 @@ import type { BucketConfig } from "../../app/replica/bucket.ts";
 import type { AppBundle } from "../build/bundle-app.ts";
 import type { Units } from "./supervisor.ts";
 
-/** Where a machine of this computer keeps what it has. */
+/** The directories of a machine on this computer. */
 export type MachineDirectories = Readonly<{ home: string; data: string; run: string; logs: string }>;
 
-// A Unix socket's path has room for 107 bytes on Linux, and Litestream's lies in the run directory.
+// The path of a Unix socket has at most 107 bytes on Linux, and Litestream's is in the run directory.
 const socketPathLimit = 107;
 
 /** Whether the name of a run directory leaves room for the socket. */
@@ -16,7 +16,7 @@ export function hasSocketRoom(run: string): boolean {
   return Buffer.byteLength(socketIn(run)) <= socketPathLimit;
 }
 
-/** Throws where it leaves none. */
+/** Throws when it does not. */
 export function requireSocketRoom({ run }: Pick<MachineDirectories, "run">): void {
   if (!hasSocketRoom(run))
     throw new Error(`${socketIn(run)} is too long for a socket; set TMPDIR to a directory with a shorter name`);
@@ -29,7 +29,7 @@ function socketIn(run: string): string {
 type Programs = Readonly<{
   litestream: string;
   app: Pick<AppBundle, "boot" | "main">;
-  /** The Node that runs them; left out, it is the one that runs us. */
+  /** The Node that runs them. Default: the one that runs this process. */
   node?: string;
 }>;
 
@@ -47,7 +47,7 @@ export function listUnits({ data, run }: MachineDirectories, programs: Programs)
   };
 }
 
-// Certificates and proxies matter for a store elsewhere; nothing else of the caller's environment may leak in.
+// Certificates and proxies matter for a remote store. Nothing else of the caller's environment may be passed on.
 const passedOn = ["PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "HTTPS_PROXY", "NO_PROXY"];
 
 type Settings = Readonly<{
@@ -57,11 +57,11 @@ type Settings = Readonly<{
   token: string;
   port: number;
   machineId: string;
-  /** Left out, it is that of this computer's operating system. */
+  /** Default: the boot id of this computer's operating system. */
   bootId?: string;
 }>;
 
-/** What the programs of a machine are told. */
+/** The environment of a machine's programs. */
 export function environmentOf({ home, data, run }: MachineDirectories, settings: Settings): Record<string, string> {
   const inherited = passedOn.flatMap((name) => {
     const value = process.env[name];

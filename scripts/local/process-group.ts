@@ -12,7 +12,7 @@ export type Surroundings = Readonly<{
   leftovers: Leftovers;
 }>;
 
-/** `code` is null when a signal ended the process; 127 means that it could not be started. */
+/** `code` is null when a signal ended the process, and 127 when it could not be started. */
 export type Exit = Readonly<{ code: number | null; signal: NodeJS.Signals | null }>;
 
 export type ProcessGroup = Readonly<{
@@ -21,9 +21,8 @@ export type ProcessGroup = Readonly<{
 }>;
 
 /**
- * Starts a command in a process group of its own, so that Ctrl-C in the terminal does not reach it and so that a
- * signal reaches its children too. Output goes to the end of the log file. When the leader ends, its children are
- * killed, as systemd does.
+ * Starts a command in its own process group, so that Ctrl-C in the terminal does not reach it and a signal reaches its
+ * children too. Appends its output to the log file. When the leader ends, its children are killed, as systemd does.
  */
 export function startProcessGroup(command: Command, surroundings: Surroundings): ProcessGroup {
   const { environment, directory, logFile, leftovers } = surroundings;

@@ -24,8 +24,8 @@ export type SeaweedStore = AsyncDisposable &
   Readonly<{ access: StoreAccess; directory: string; sockets: readonly string[] }>;
 
 /**
- * `iamApi`: users, policies and keys can be made on the S3 port, and what they say is enforced.
- * `flags`: more words for `weed mini`, such as those of a TLS port.
+ * `iamApi`: users, policies and keys can be made on the S3 port and are enforced. `flags`: additional arguments for
+ * `weed mini`, such as those of a TLS port.
  */
 export type SeaweedStoreOptions = Readonly<{
   leftovers?: Leftovers;
@@ -33,13 +33,13 @@ export type SeaweedStoreOptions = Readonly<{
   keep?: boolean;
   iamApi?: boolean;
   flags?: readonly string[];
-  /** The keys of a store whose directory is used again; random ones without them. */
+  /** The keys of a store whose directory is reused. Default: random ones. */
   keys?: StoreKeys;
 }>;
 
 export type StoreKeys = Pick<StoreAccess, "accessKeyId" | "secretAccessKey">;
 
-/** Keys that no store has had. */
+/** New random keys. */
 export function makeStoreKeys(): StoreKeys {
   return { accessKeyId: randomBytes(10).toString("hex"), secretAccessKey: randomBytes(20).toString("hex") };
 }
@@ -51,9 +51,9 @@ const startLimitMs = 20_000;
 const attemptLimit = 3;
 
 /**
- * Starts SeaweedFS as an S3 server of our own on 127.0.0.1, with random keys, and waits until it answers a signed
- * request. Its filer port serves every object without a signature: it must never listen on another address.
- * Disposing kills it and removes its directory. Throws with the server's last words when it does not come up.
+ * Starts SeaweedFS as an S3 server on 127.0.0.1, with random keys, and waits until it answers a signed request. Its
+ * filer port serves every object without a signature, so it must never listen on another address. Disposing kills it
+ * and removes its directory. Throws with the server's last messages when it does not start.
  */
 export async function startSeaweedStore(options: SeaweedStoreOptions = {}): Promise<SeaweedStore> {
   const { leftovers = sharedLeftovers(), keep = false } = options;
@@ -104,7 +104,7 @@ async function choosePorts(): Promise<Ports> {
   return { s3: take(), master: take(), filer: take(), volume: take(), admin: take() };
 }
 
-/** The command line of `weed mini` 4.48: every listener on loopback, nothing that phones home or creates by itself. */
+/** The command line of `weed mini` 4.48: all listeners on loopback, no telemetry, nothing created automatically. */
 function seaweedArguments(directory: string, ports: Ports): string[] {
   const listening = listeners.flatMap((name) => [
     `-${name}.port=${ports[name].http}`,
@@ -121,7 +121,7 @@ function seaweedArguments(directory: string, ports: Ports): string[] {
     "-s3.port.lance=0",
     "-s3.autoCreateBucket=false",
     "-master.telemetry=false",
-    // Otherwise the free disk decides, and on a small one a few buckets use up all volumes.
+    // The default depends on the free disk space, and on a small disk a few buckets use up all volumes.
     "-volume.max=1000",
     "-admin.ui=false",
     "-webdav=false",
@@ -160,7 +160,7 @@ async function waitUntilReady({ access, group, logFile }: Server): Promise<void>
 }
 
 async function endServer({ group, directory, sockets, leftovers }: Server, keep: boolean): Promise<void> {
-  // What is kept is closed in order.
+  // A store that is kept is stopped in order.
   if (keep) {
     group.signal("SIGTERM");
     await within("a clean end of SeaweedFS", 5_000, group.exited).catch(() => undefined);

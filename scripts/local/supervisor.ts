@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { within } from "../verb/wait-for.ts";
 import { type Command, type Exit, type ProcessGroup, type Surroundings, startProcessGroup } from "./process-group.ts";
 
-/** `oneshot` must end with 0 before any service starts; services start together and stop in this order. */
+/** `oneshot` must end with 0 before any service starts. Services start together and stop in this order. */
 export type Units = Readonly<{ oneshot: Unit; services: readonly Unit[] }>;
 export type Unit = Readonly<{ name: string; command: Command }>;
 
-/** How it ended: a unit's exit that must not be followed by a restart, or our own act. */
+/** How it ended: a unit's exit that must not be followed by a restart, or our own stop. */
 export type Ending = Readonly<{ unit: string; code: number | null } | { unit: null; cause: "killed" | "stopped" }>;
 
 export type SupervisorOptions = Readonly<
@@ -15,7 +15,7 @@ export type SupervisorOptions = Readonly<
     units: Units;
     logDirectory: string;
     stayDownCodes: ReadonlySet<number>;
-    /** Told of an end that nobody asked for; true when the unit is to wait for a restart rather than be started again. */
+    /** Called for an unexpected end. True when the unit must wait for a restart and not be started again. */
     waitsForRestart?: (unit: string, exit: Exit) => boolean;
   }
 >;
@@ -23,10 +23,10 @@ export type SupervisorOptions = Readonly<
 const leastDelayMs = 200;
 const mostDelayMs = 2000;
 const settledAfterMs = 10_000;
-/** A oneshot that fails this often in a row will not do better: about 35 s. systemd has StartLimitBurst for it. */
+/** Failures of a oneshot in a row, after which it is given up: about 35 s. systemd has StartLimitBurst for this. */
 const oneshotStartLimit = 20;
 
-/** What systemd would be for one machine: keeps the order, restarts what fails, obeys the codes that say "do not". */
+/** The part of systemd for one machine: keeps the order, restarts what fails, respects exit codes that forbid it. */
 export class Supervisor implements AsyncDisposable {
   /** Resolves once nothing will be started any more. */
   readonly ended: Promise<Ending>;
@@ -35,7 +35,7 @@ export class Supervisor implements AsyncDisposable {
   readonly #startedAt = new Map<string, number>();
   readonly #delays = new Map<string, number>();
   readonly #timers = new Set<NodeJS.Timeout>();
-  /** Those that we end ourselves. */
+  /** Processes that we are stopping ourselves. */
   readonly #ending = new Set<ProcessGroup>();
   readonly #end: (ending: Ending) => void;
   #oneshotStarts = 0;
@@ -61,7 +61,7 @@ export class Supervisor implements AsyncDisposable {
     return startedAt;
   }
 
-  /** kill -9 of everything at once; returns the moment, on the clock of performance.now(). */
+  /** Kills everything at once with SIGKILL. Returns the moment, on the clock of performance.now(). */
   kill9(): number {
     const killedAt = performance.now();
     for (const group of this.#running.values()) group.signal("SIGKILL");
@@ -69,21 +69,21 @@ export class Supervisor implements AsyncDisposable {
     return killedAt;
   }
 
-  /** Freezes everything, as a hypervisor does with a machine that comes back later; returns the moment. */
+  /** Freezes everything, like a hypervisor that pauses a machine. Returns the moment. */
   pause(): number {
     const pausedAt = performance.now();
     for (const group of this.#running.values()) group.signal("SIGSTOP");
     return pausedAt;
   }
 
-  /** Lets everything go on; returns the moment before. */
+  /** Lets everything continue. Returns the moment before. */
   resume(): number {
     const resumedAt = performance.now();
     for (const group of this.#running.values()) group.signal("SIGCONT");
     return resumedAt;
   }
 
-  /** Clean stop: SIGTERM to one service after the other; what has not ended after the limit is killed and reported. */
+  /** Clean stop: SIGTERM to one service after the other. What has not ended within the limit is killed and reported. */
   async stop(timeoutMs = 30_000): Promise<Exit[]> {
     this.#finish({ unit: null, cause: "stopped" });
     const exits: Exit[] = [];
@@ -97,8 +97,8 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /**
-   * Ends what runs, each unit cleanly and in its order, and starts it again: the unit that is named alone, or everything
-   * through the oneshot. What does not end within the limit is killed.
+   * Stops what runs, each unit cleanly and in order, and starts it again: the named unit only, or everything through
+   * the oneshot. What does not end within the limit is killed.
    */
   async restart(name: string | null, timeoutMs = 60_000): Promise<void> {
     const { oneshot, services } = this.#options.units;

@@ -7,8 +7,8 @@ import { PulumiCommand } from "@pulumi/pulumi/automation/index.js";
 import { findOnPath } from "../binaries/find-on-path.ts";
 
 /**
- * The `pulumi` on PATH, else the newest that Pulumi's installer or its SDKs left in PULUMI_HOME. Throws when there is none, or when it is older
- * than the SDK allows.
+ * Finds the `pulumi` on PATH, else the newest that Pulumi's installer or its SDKs left in PULUMI_HOME. Throws when
+ * there is none, or when it is older than the SDK allows.
  */
 export async function findPulumi(environment: NodeJS.ProcessEnv): Promise<PulumiCommand> {
   const [onPath] = findOnPath("pulumi", environment["PATH"] ?? "");
@@ -21,7 +21,7 @@ export async function findPulumi(environment: NodeJS.ProcessEnv): Promise<Pulumi
   return PulumiCommand.get(root === null ? {} : { root });
 }
 
-/** The folder whose `bin` holds `pulumi`; undefined when there is none. */
+/** The folder whose `bin` holds `pulumi`. Undefined when there is none. */
 export function findRoot(home: string): string | undefined {
   const versions = join(home, "versions");
   const kept = existsSync(versions) ? readdirSync(versions).toSorted(compareVersions).toReversed() : [];

@@ -1,8 +1,8 @@
 import { kindOf, type Plan, type PlanStep } from "./plan.ts";
 
 /**
- * Names what a plan may not do: replace the server unless that was asked for, and ever take data away. What the cloud keeps
- * when it leaves the stack is not taken away. Empty: nothing stands against it.
+ * Lists what a plan may not do: replace the server unless that was requested, and ever delete data. What stays in the
+ * cloud when it leaves the stack does not count as deleted. Empty when nothing is wrong.
  */
 export function findRefusals({ steps }: Plan, { mayReplaceServer }: { mayReplaceServer: boolean }): string[] {
   return steps.filter(takesAway).flatMap((step) => {
@@ -11,22 +11,22 @@ export function findRefusals({ steps }: Plan, { mayReplaceServer }: { mayReplace
   });
 }
 
-/** The server of a plan, if the plan touches it. */
+/** The server that the plan changes, if any. */
 export function findServer({ steps }: Plan): PlanStep | undefined {
   return steps.find(isServer);
 }
 
-/** The server that stands and that a plan takes away, if it does. */
+/** The existing server that a plan deletes, if any. */
 export function findDoomedServer({ steps }: Plan): PlanStep | undefined {
   return steps.find((step) => isServer(step) && takesAway(step));
 }
 
-/** What leaves the stack and stays in the cloud. */
+/** Resources that leave the stack and stay in the cloud. */
 export function findKept({ steps }: Plan): PlanStep[] {
   return steps.filter(({ act }) => act === "keep");
 }
 
-/** The volumes that leave the stack, stay in the cloud, and that the state knows to have no delete protection. */
+/** The volumes that leave the stack, stay in the cloud, and have no delete protection in the state. */
 export function findUnprotectedVolumes(plan: Plan): PlanStep[] {
   return findKept(plan).filter((step) => isVolume(step) && step.state["deleteProtection"] === false);
 }
@@ -43,7 +43,7 @@ function isVolume({ type }: PlanStep): boolean {
   return type === "hcloud:index/volume:Volume";
 }
 
-// Settings of a bucket count as data: without versioning, say, what is overwritten is lost.
+// Settings of a bucket count as data: without versioning, for example, what is overwritten is lost.
 function holdsData(step: PlanStep): boolean {
   return isVolume(step) || step.type.startsWith("aws:s3/");
 }

@@ -6,7 +6,7 @@ import { Value } from "typebox/value";
 
 import { findPulumi } from "./find-pulumi.ts";
 
-/** Where Pulumi.yaml and the stacks' settings lie. */
+/** The folder of Pulumi.yaml and the stacks' settings. */
 const repository = join(import.meta.dirname, "../..");
 
 /** Opens the project. Throws when there is no `pulumi`. */
@@ -14,7 +14,7 @@ export async function openWorkspace(): Promise<LocalWorkspace> {
   return LocalWorkspace.create({ workDir: repository, pulumiCommand: await findPulumi(process.env) });
 }
 
-/** Opens a stack that exists, by its name or the one that is selected. Throws, with the next step, when there is none. */
+/** Opens an existing stack, by its name or the selected one. Throws, with the next step, when there is none. */
 export async function openStack(name: string | undefined): Promise<Stack> {
   const workspace = await openWorkspace();
   const wanted = name ?? (await workspace.stack())?.name;
@@ -35,7 +35,7 @@ export async function findStack(workspace: LocalWorkspace, name: string): Promis
   }
 }
 
-/** How many resources a stack's state holds; the program's groups and providers count. */
+/** How many resources a stack's state holds. The program's components and providers count. */
 export async function countResources(stack: Stack): Promise<number> {
   const { deployment } = await stack.exportStack();
   return Value.Parse(StateSchema, deployment).resources?.length ?? 0;
@@ -43,7 +43,7 @@ export async function countResources(stack: Stack): Promise<number> {
 
 const StateSchema = Type.Object({ resources: Type.Optional(Type.Array(Type.Unknown())) });
 
-/** The file that holds a stack's settings; Pulumi leaves the organization out of its name. */
+/** The file with a stack's settings. Pulumi leaves the organization out of its name. */
 export function settingsFileOf(stackName: string): string {
   return join(repository, `Pulumi.${stackName.split("/").at(-1)}.yaml`);
 }

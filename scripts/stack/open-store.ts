@@ -4,8 +4,8 @@ import { type CloudStore, openPatientStore } from "../cloud/open-client.ts";
 import type { Plan } from "./plan.ts";
 
 /**
- * Opens the bucket of a plan as its program's own scripts would, a given store with the key of the stack's config. Undefined when the plan does not
- * tell where the bucket is.
+ * Opens the bucket of a plan like the program's own scripts, a given store with the key from the stack's config.
+ * Undefined when the plan does not tell where the bucket is.
  */
 export async function openStoreOf(
   stack: Pick<Stack, "getConfig">,
@@ -15,7 +15,7 @@ export async function openStoreOf(
   return storeEnvironment === undefined ? undefined : openStoreAt(stack, storeEnvironment, requestLimitMs);
 }
 
-/** The same, by what the program tells its scripts. */
+/** The same, from the environment that the program gives to its scripts. */
 export async function openStoreAt(
   stack: Pick<Stack, "getConfig">,
   storeEnvironment: Readonly<Record<string, string>>,

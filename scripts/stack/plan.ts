@@ -2,7 +2,7 @@ import type { EngineEvent, OpType } from "@pulumi/pulumi/automation/index.js";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
-/** What becomes of a resource. `keep`: it leaves the stack and stays in the cloud. */
+/** What happens to a resource. `keep`: it leaves the stack and stays in the cloud. */
 export type Act = "make" | "adopt" | "change" | "replace" | "delete" | "keep";
 
 export type PlanStep = {
@@ -10,14 +10,14 @@ export type PlanStep = {
   /** Pulumi's type, such as hcloud:index/server:Server. */
   type: string;
   act: Act;
-  /** The properties that make it necessary; empty when the engine names none. */
+  /** The properties that make it necessary. Empty when the engine names none. */
   causes: readonly string[];
-  /** The cloud keeps it whatever the stack does. */
+  /** Whether it stays in the cloud when it leaves the stack. */
   isRetained: boolean;
-  /** The cloud's own name of what stands there now, and all that is known of it. */
+  /** The cloud's id of the existing resource, and everything known of it. */
   id: string | undefined;
   state: Readonly<Record<string, unknown>>;
-  /** What the program asks for; of what is deleted, what it asked for. */
+  /** The inputs that the program asks for. For a deleted resource, those that it had asked for. */
   inputs: Readonly<Record<string, unknown>>;
 };
 
@@ -26,7 +26,7 @@ export type Plan = {
   unchangedCount: number;
   /** What is known of the stack's outputs before anything is done. */
   outputs: Readonly<Record<string, unknown>>;
-  /** How the program tells its scripts where the bucket is; undefined in a plan without them. */
+  /** Tells the program's scripts where the bucket is. Undefined in a plan without such scripts. */
   storeEnvironment: Readonly<Record<string, string>> | undefined;
 };
 
@@ -48,7 +48,7 @@ export function readPlan(events: readonly EngineEvent[]): Plan {
     if (act === null) continue;
     const before = steps.get(metadata.urn);
     const step = describeStep(metadata, act);
-    // A replacement is announced three times, and not every time with its cause.
+    // A replacement is announced three times, and not always with its cause.
     steps.set(metadata.urn, before === undefined ? step : joinSteps(before, step));
   }
   const unchanged = announced.filter(({ op, urn }) => op === "same" && !steps.has(urn));
@@ -62,7 +62,7 @@ export function readPlan(events: readonly EngineEvent[]): Plan {
 
 const ActivationSchema = Type.Object({ environment: Type.Object({ LIFEBOAT_SERVER: Type.Unknown() }) });
 
-/** Whether the program's script for the machine is run, which ends only when the machine answers itself. */
+/** Whether the plan runs the program's script on the machine, which ends only when the machine answers. */
 export function activates({ steps }: Plan): boolean {
   return steps.some(({ act, inputs }) => act !== "delete" && Value.Check(ActivationSchema, inputs));
 }
@@ -73,7 +73,10 @@ const CardUploadSchema = Type.Object({
   environment: Type.Object({ LIFEBOAT_KEY: cardKey, LIFEBOAT_TEXT: Type.String() }),
 });
 
-/** The recovery card that the plan puts into the bucket or leaves there: the provider's object or, at a given store, our own upload. */
+/**
+ * The recovery card that the plan puts into the bucket or leaves there: the provider's object or, at a given store, our
+ * own upload.
+ */
 export function findCard({ steps }: Plan): string | undefined {
   for (const { inputs } of steps) {
     if (Value.Check(CardObjectSchema, inputs)) return inputs.content;
@@ -82,20 +85,20 @@ export function findCard({ steps }: Plan): string | undefined {
   return undefined;
 }
 
-/** The plan, with steps that the engine only lets go of as what becomes of them afterwards: deleted. */
+/** The plan, with resources that only leave the state and are deleted afterwards marked as deleted. */
 export function announceDeletion(plan: Plan, deleted: readonly PlanStep[], when: string): Plan {
   const announce = (step: PlanStep): PlanStep =>
     deleted.includes(step) ? { ...step, act: "delete", causes: [when] } : step;
   return { ...plan, steps: plan.steps.map(announce) };
 }
 
-/** The act of an operation, or null when nothing becomes of the resource. */
+/** The act of an operation. Null when the resource does not change. */
 export function actOf({ op, old }: Pick<Metadata, "op" | "old">): Act | null {
   if (op === "delete") return old?.retainOnDelete === true ? "keep" : "delete";
   return acts[op] ?? null;
 }
 
-/** Whether it is a resource in a cloud, and no group or provider of the program's. */
+/** Whether it is a cloud resource, and not a component or provider of the program. */
 export function isManaged({ type, old, new: next }: Metadata): boolean {
   return (next?.custom ?? old?.custom) === true && !type.startsWith("pulumi:");
 }

@@ -17,7 +17,7 @@ const words: Record<Act, string> = {
 };
 const noteEveryMs = 10_000;
 
-// The engine's `apitype.ProgressEvent`, which the SDK's types leave out. The id names the plugin.
+// The engine's `apitype.ProgressEvent`, which is missing in the SDK's types. The id names the plugin.
 const FetchSchema = Type.Object({
   progressEvent: Type.Object({
     id: Type.String(),
@@ -28,7 +28,10 @@ const FetchSchema = Type.Object({
   }),
 });
 
-/** Tells a plan while it is made: which plugins Pulumi fetches for it, which the first time takes minutes, and every ten seconds that it goes on. */
+/**
+ * Reports while a plan is made which plugins Pulumi downloads, which takes minutes the first time, and a sign of life
+ * every ten seconds.
+ */
 export class PlanProgress implements Disposable {
   readonly #transcript: Transcript;
   readonly #startedAt = performance.now();
@@ -68,7 +71,10 @@ function renderMegabytes(bytes: number): string {
   return (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
 }
 
-/** Tells an operation of the engine: one line for each resource that is done, and every ten seconds what is still under way. */
+/**
+ * Reports an operation of the engine: one line for each finished resource, and every ten seconds what is still in
+ * progress.
+ */
 export class Progress implements Disposable {
   readonly #transcript: Transcript;
   readonly #underWay = new Map<string, { name: string; startedAt: number }>();
@@ -113,10 +119,11 @@ function keyOf({ op, urn }: Metadata): string {
   return `${op} ${urn}`;
 }
 
-/** What is said when the operation is done; null for what nobody waits for. */
+/** The word for a finished operation. Null for one that nobody waits for. */
 function wordOf(metadata: Metadata): string | null {
   const { op } = metadata;
-  // For a replacement the engine reports three steps: "replace", which does nothing, and the creation and the deletion, which have a word each.
+  // For a replacement the engine reports three steps: "replace", which does nothing, and the creation and the deletion,
+  // each with its own word.
   if (!isManaged(metadata) || op === "replace") return null;
   if (op === "create-replacement") return "made anew";
   if (op === "delete-replaced")

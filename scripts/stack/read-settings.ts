@@ -1,18 +1,18 @@
 import type { ConfigMap, Stack } from "@pulumi/pulumi/automation/index.js";
 
-/** What is read of a stack to know its settings. */
+/** The parts of a stack from which its settings are read. */
 export type StackSettings = {
   name: string;
   getAllConfig(): Promise<ConfigMap>;
   workspace: { projectSettings(): Promise<{ name: string }> };
 };
 
-/** What the settings of a stack are called in its file: `<project>:location`. */
+/** The prefix of the settings in a stack's file: `<project>:location`. */
 export async function readProjectName({ workspace }: Pick<StackSettings, "workspace">): Promise<string> {
   return (await workspace.projectSettings()).name;
 }
 
-/** The settings of a stack's own project, by their names without it; lists are JSON. */
+/** The settings of a stack's own project, by name without the prefix. Lists are JSON. */
 export async function readSettings(stack: StackSettings): Promise<ReadonlyMap<string, string>> {
   const prefix = `${await readProjectName(stack)}:`;
   const settings = Object.entries(await stack.getAllConfig());

@@ -10,8 +10,9 @@ const kinds = new Map([
 ] as const);
 
 /**
- * Asks Hetzner whether somebody has protected from deletion what a plan takes away. Throws Refused then: the deletion would fail half-way, with the
- * services stopped and the server shut down. The state does not tell, it is as old as the last refresh.
+ * Asks Hetzner whether somebody has protected from deletion what a plan deletes. Throws Refused then: the deletion
+ * would fail half-way, with the services stopped and the server shut down. The state does not show it, because it is as
+ * old as the last refresh.
  */
 export async function refuseProtected(stack: Stack, { steps }: Plan): Promise<void> {
   const doomed = steps.filter(({ act, id }) => id !== undefined && (act === "delete" || act === "replace"));
@@ -27,7 +28,7 @@ export async function refuseProtected(stack: Stack, { steps }: Plan): Promise<vo
   if (held.length > 0) throw refuseDeletion(held);
 }
 
-/** Why what is named is not deleted, and what to do. */
+/** Explains why a resource is not deleted, and what to do. */
 export function refuseDeletion(held: readonly string[]): Refused {
   return new Refused(
     `somebody has protected ${held.join(" and ")} from deletion at Hetzner, and it is not for this verb to lift that. Nothing was changed. ` +

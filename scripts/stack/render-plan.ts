@@ -2,9 +2,9 @@ import { type Act, nounOf, type Plan, type PlanStep, providerOf } from "./plan.t
 
 const order: readonly Act[] = ["make", "adopt", "change", "replace", "delete", "keep"];
 
-/** A plan for people: one line for each name and act, what is destroyed last but for what is kept. */
+/** A plan for people: one line for each name and act. What is destroyed comes last, before what is kept. */
 export function renderPlan({ steps, unchangedCount }: Plan): string {
-  // The engine announces what is independent in any order.
+  // The engine announces independent resources in any order.
   const sorted = steps.toSorted((one, other) => keyOf(one).localeCompare(keyOf(other), "en"));
   const rows = order.flatMap((act) =>
     [...Map.groupBy(sorted, ({ name }) => name)].flatMap(([name, ofName]) => {

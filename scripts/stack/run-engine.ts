@@ -3,10 +3,10 @@ import { CommandError, type EngineEvent } from "@pulumi/pulumi/automation/index.
 type Listener = (event: EngineEvent) => void;
 type Operation = (options: { onEvent: Listener; color: "never" }) => Promise<unknown>;
 
-/** What the engine said when an operation failed, without the rest of its output. */
+/** The engine's messages about a failed operation, without the rest of its output. */
 export class EngineFailure extends Error {}
 
-/** A person stopped the engine. What it had begun is ended and in the state; the rest was not done. */
+/** A person stopped the engine. What it had begun is finished and in the state. The rest was not done. */
 class Interrupted extends Error {
   constructor() {
     super("interrupted: what was begun has been ended, the rest was not done");
@@ -14,9 +14,9 @@ class Interrupted extends Error {
 }
 
 /**
- * Lets the engine do one operation and returns its events. Throws EngineFailure. An interrupt is left to the engine, which ends what it has
- * begun: a killed update would leave resources in nobody's state. Then Interrupted is thrown, whatever the engine says: it calls a destroy
- * that was interrupted a success.
+ * Runs one operation of the engine and returns its events. Throws EngineFailure. An interrupt is left to the engine,
+ * which finishes what it has begun: a killed update would leave resources in no state. Then Interrupted is thrown,
+ * whatever the engine reports: it calls an interrupted destroy a success.
  */
 export async function runEngine(operation: Operation, listen: Listener = () => {}): Promise<EngineEvent[]> {
   const events: EngineEvent[] = [];
@@ -43,13 +43,13 @@ export async function runEngine(operation: Operation, listen: Listener = () => {
   return events;
 }
 
-/** The errors among the events, each once; before there were any events, what the CLI wrote to stderr. */
+/** The errors among the events, each once. Before there are any events, what the CLI wrote to stderr. */
 export function explain(events: readonly EngineEvent[], output: string): string {
   const told = events
     .flatMap(({ diagnosticEvent }) => diagnosticEvent ?? [])
     .filter(({ severity }) => severity === "error")
     .map(({ message }) => message.replaceAll(/<\{%.*?%\}>/g, "").trim());
-  // Said at the end of every failure, and of no use to anybody.
+  // Printed at the end of every failure, without information.
   const useful = [...new Set(told)].filter((message) => !/^(update|preview|destroy) failed$/.test(message));
   if (useful.length > 0) return useful.join("\n");
   const stderr = /stderr: ([\s\S]*?)\n err\?:/.exec(output)?.[1]?.trim() || output;

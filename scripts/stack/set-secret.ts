@@ -6,7 +6,10 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
 const settingLimitMs = 60_000;
 
-/** Sets a secret of a stack's config by `pulumi`'s stdin: the Automation API would show it on a command line. Throws with what `pulumi` says. */
+/**
+ * Sets a secret of a stack's config by `pulumi`'s stdin: the Automation API would show it on a command line. Throws
+ * with `pulumi`'s message.
+ */
 export async function setSecret({ name, workspace }: Stack, key: string, secret: string): Promise<void> {
   const words = ["config", "set", "--secret", "--stack", name, "--non-interactive", key];
   const child = spawn(workspace.pulumiCommand.command, words, {

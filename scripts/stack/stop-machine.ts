@@ -14,7 +14,10 @@ const script = join(import.meta.dirname, "../cloud/stop-services.sh");
 const waysOut =
   "Nothing was changed. Look at the machine, and run this again; or give up what is not in the bucket yet: --without-final-sync";
 
-/** Stops Lifeboat on the server of a plan and makes sure that its last sync is in the bucket. Returns its address. Throws Refused when that cannot be said. */
+/**
+ * Stops Lifeboat on the server of a plan and makes sure that its final sync is in the bucket. Returns its address.
+ * Throws Refused when that is not certain.
+ */
 export async function stopMachine(
   stack: Stack,
   { plan, server }: { plan: Plan; server: PlanStep },
@@ -29,12 +32,14 @@ export async function stopMachine(
   return target.ip;
 }
 
-/** What to say when the server still stands whose services were stopped, so that it could go. */
+/** The message when the services were stopped for a deletion, but the server still exists. */
 export function renderStopped(ip: string, goOn: string): string {
   return `the services of the machine at ${ip} were stopped. To go on: ${goOn}; to serve again, if it still stands: ssh root@${ip} systemctl start lifeboat.target`;
 }
 
-/** The way to a server, with the host keys that it has told the bucket: nobody else may say that the sync went well. */
+/**
+ * The SSH target of a server, with the host keys that it put into the bucket: nobody else may report a successful sync.
+ */
 async function findTarget(stack: Stack, plan: Plan, { id, state }: PlanStep): Promise<SshTarget> {
   const server = id ?? "";
   using store = await openStoreOf(stack, plan);

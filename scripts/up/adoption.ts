@@ -10,7 +10,7 @@ import { Refused } from "../verb/run-verb.ts";
 import type { AdoptOptions } from "./arguments.ts";
 import { adoptedSecrets, adoptedSettings, type Recovery, readRecovery } from "./recovery.ts";
 
-/** A stack that was made from what its bucket says. Until it is kept, disposing takes it away again. */
+/** A stack made from what its bucket says. Disposing removes it again, unless it was kept. */
 export type Adoption = AsyncDisposable & {
   stack: Stack;
   recovery: Recovery;
@@ -19,7 +19,10 @@ export type Adoption = AsyncDisposable & {
   keep(): void;
 };
 
-/** Makes the stack of a bucket, with its settings and fresh secrets, and nothing in any cloud. Throws Refused when that stack already has something. */
+/**
+ * Makes the stack of a bucket, with its settings and new secrets, and nothing in any cloud. Throws Refused when that
+ * stack already has resources.
+ */
 export async function openAdoption(options: AdoptOptions, stackName: string | undefined): Promise<Adoption> {
   using store = await openCloudStore({
     LIFEBOAT_BUCKET: options.bucket,
@@ -60,7 +63,7 @@ async function nameStack(workspace: LocalWorkspace, { owner }: Recovery, given: 
   return given ?? stack;
 }
 
-/** The stack, empty. What undoes this is left in `undo`. */
+/** Makes the empty stack. `undo` gets the steps that remove it again. */
 async function makeStack(workspace: LocalWorkspace, name: string, undo: AsyncDisposableStack): Promise<Stack> {
   const file = settingsFileOf(name);
   const found = await findStack(workspace, name);

@@ -17,10 +17,10 @@ export type UpOptions = Readonly<{
   dryRun: boolean;
   location: string | undefined;
   rebuild: boolean;
-  /** The release is built from what is here; else the one that was built last is taken. */
+  /** Whether to build the release from the sources here. Otherwise the last built one is used. */
   build: boolean;
   approveReplacement: boolean;
-  /** A server that goes is not stopped with a checked sync before. */
+  /** A server is deleted without stopping it with a checked sync before. */
   withoutFinalSync: boolean;
   adopt: AdoptOptions | undefined;
 }>;

@@ -15,11 +15,14 @@ const BootReportSchema = Type.Object({
 
 type BootReport = Static<typeof BootReportSchema>;
 
-// The machine's clock is its own.
+// The machine's clock may differ.
 const clockSlackMs = 60_000;
 const prefix = "reports/boot/";
 
-/** The newest boot since then that was refused or lost its claim, as the bucket tells it; undefined when there is none. */
+/**
+ * The newest boot since then that refused or lost its claim, from the reports in the bucket. Undefined when there is
+ * none.
+ */
 export async function findRefusedBoot(store: CloudStore, since: Date): Promise<BootReport | undefined> {
   const after = new Date(since.getTime() - clockSlackMs).toISOString();
   const listed = await store.client.send(

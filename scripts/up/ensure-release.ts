@@ -14,8 +14,9 @@ import type { Transcript } from "../verb/transcript.ts";
 type ReleaseChoice = { platform: ReleasePlatform; build: boolean };
 
 /**
- * Builds the release that will be brought to the machine from what is here; what has not changed makes the same archive again, and then nothing is to be
- * done. Without `build` the last one is taken; throws Refused when there is none, UnreadableNote when nobody can tell.
+ * Builds the release for the machine from the sources here. Unchanged sources make the same archive, and nothing has to
+ * be done. Without `build` takes the last one. Throws Refused when there is none, UnreadableNote when that cannot be
+ * known.
  */
 export async function ensureRelease({ platform, build }: ReleaseChoice, transcript: Transcript): Promise<void> {
   if (!build) {

@@ -8,19 +8,20 @@ import { findHetzner } from "../stack/open-hetzner.ts";
 import { readProjectName, readSettings, type StackSettings } from "../stack/read-settings.ts";
 import { Refused } from "../verb/run-verb.ts";
 
-/** What a machine is bought as, and where. */
+/** The server type and location to buy. */
 export type Place = { serverType: string; location: string };
 /** Another place than the configuration's defaults, and why. */
 export type FirstPlace = Place & { words: string; isOtherType: boolean };
 
-// In the order in which they are tried: of one network zone, under one law, and at one price.
+// In the order of preference: one network zone, the same law, and the same price.
 const europe = ["fsn1", "nbg1", "hel1"];
 const leastCores = 4;
 
 /**
- * Where the first machine of a stack goes when the defaults are sold out. Undefined: where the configuration says. Only a stack that has chosen neither type
- * nor location, and that has neither server nor volume at Hetzner, is free to go elsewhere. Without settings or a token nobody is asked: the program says
- * what is missing, with all other faults.
+ * Chooses where the first machine of a stack goes when the defaults are sold out. Undefined: where the configuration
+ * says. Only a stack that has chosen neither type nor location, and that has neither server nor volume at Hetzner, may
+ * go elsewhere. Without settings or a token nothing is looked up: the program reports what is missing, with all other
+ * faults.
  */
 export async function findFirstPlace(stack: StackSettings, settingsFile: string): Promise<FirstPlace | undefined> {
   const project = await readProjectName(stack);
@@ -34,7 +35,10 @@ export async function findFirstPlace(stack: StackSettings, settingsFile: string)
   return standing.length > 0 ? undefined : choosePlace(await hetzner.listOffers(), { serverType, location });
 }
 
-/** The same type in another location of Europe, else the cheapest of the same architecture with four cores. Undefined: the wanted one can be had, or none. */
+/**
+ * The same type in another location of Europe, else the cheapest of the same architecture with four cores. Undefined
+ * when the wanted one is available, or none is.
+ */
 export function choosePlace(offers: readonly Offer[], wanted: Place): FirstPlace | undefined {
   const usual = offers.find(({ name }) => name === wanted.serverType);
   if (usual === undefined || usual.availableIn.includes(wanted.location)) return undefined;
@@ -64,7 +68,7 @@ export function choosePlace(offers: readonly Offer[], wanted: Place): FirstPlace
   return { ...place, words: words.join("\n"), isOtherType: true };
 }
 
-/** Throws Refused: another type has another price, and `--yes` was said before anybody saw it. */
+/** Throws Refused: another type has another price, and `--yes` was given before anybody saw it. */
 export function refuseUnseenType(
   place: FirstPlace | undefined,
   { yes, dryRun }: { yes: boolean; dryRun: boolean },
@@ -75,7 +79,10 @@ export function refuseUnseenType(
   );
 }
 
-/** What to do when the place could not be had after all: it stands in the settings by then, and would count as chosen by a person. */
+/**
+ * What to do when the place was sold out after all: by then it is in the settings, and would count as chosen by a
+ * person.
+ */
 export function renderFreeing({ serverType, location }: Place): string {
   return (
     `the settings now say ${serverType} in ${location}. If it sold out meanwhile, and no machine was made, take another: ` +
@@ -103,7 +110,7 @@ function renderChoice({ serverType, location }: Place): string {
   return `pulumi config set serverType ${serverType} && pulumi config set location ${location} && npm run up`;
 }
 
-// A stack without a settings file has chosen nothing, and is not asked for a place either.
+// A stack without a settings file has chosen nothing, but no place is looked up for it either.
 async function mayChoose(settingsFile: string, project: string): Promise<boolean> {
   const yaml = await readFile(settingsFile, "utf8").catch(() => null);
   if (yaml === null) return false;

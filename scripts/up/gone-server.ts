@@ -5,8 +5,9 @@ import { openHetzner } from "../stack/open-hetzner.ts";
 import type { Plan } from "../stack/plan.ts";
 
 /**
- * The plan as it is. A replacement that was cut off between deletion and creation is announced as a replacement again, and no refresh changes that:
- * if Hetzner no longer has the server, one is made, which takes nothing away and needs nobody's approval.
+ * Corrects a plan after a replacement that was interrupted between deletion and creation. The engine announces it as a
+ * replacement again, and no refresh changes that. If Hetzner no longer has the server, it is a creation, which deletes
+ * nothing and needs no approval.
  */
 export async function recogniseGoneServer(stack: Stack, plan: Plan): Promise<Plan> {
   const doomed = findDoomedServer(plan);

@@ -11,10 +11,13 @@ import { refuseDeletion } from "../stack/refuse-protected.ts";
 import { Refused } from "../verb/run-verb.ts";
 import type { Transcript } from "../verb/transcript.ts";
 
-/** What still runs for a bucket, and stands in the way of the machine that is to be made. */
+/** A machine that still runs for a bucket, and is in the way of the new one. */
 export type OldMachine = { hetzner: HetznerProject; labels: Labels; servers: readonly OldServer[] };
 
-/** Finds the machine that still stands and tells of it. Throws Refused when it may not be deleted, or no other could be bought in its place. */
+/**
+ * Finds the existing machine and reports it. Throws Refused when it may not be deleted, or no other could be bought in
+ * its place.
+ */
 export async function findOldMachine(stack: Stack, plan: Plan, transcript: Transcript): Promise<OldMachine> {
   const labels = readLabels(plan);
   const hetzner = await openHetzner(stack);
@@ -31,7 +34,10 @@ export async function findOldMachine(stack: Stack, plan: Plan, transcript: Trans
   return { hetzner, labels, servers };
 }
 
-/** Takes it out of the way: shut down, so that it ends with its sync, then deleted. Its volume and its address are left for the new one. */
+/**
+ * Removes it: shuts it down, so that it ends with a final sync, then deletes it. Its volume and its address stay for
+ * the new one.
+ */
 export async function retireMachine(old: OldMachine, transcript: Transcript): Promise<void> {
   const { hetzner, labels, servers } = old;
   for (const server of servers) {
@@ -50,7 +56,7 @@ export async function retireMachine(old: OldMachine, transcript: Transcript): Pr
   await hetzner.deleteFirewalls(labels);
 }
 
-// While the old machine stands, the program plans with its type, also when that is sold out.
+// While the old machine exists, the program plans with its type, even when that is sold out.
 async function demandSuccessor(stack: Stack, plan: Plan, hetzner: HetznerProject): Promise<void> {
   const wanted = await readWantedTypes(stack);
   const location = String(findServer(plan)?.inputs["location"]);

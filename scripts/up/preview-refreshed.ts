@@ -7,13 +7,14 @@ import type { Transcript } from "../verb/transcript.ts";
 
 export type RefreshedPlan = {
   plan: Plan;
-  /** Whether both clouds were asked what still stands; the update must do as its plan did. */
+  /** Whether both clouds were asked what exists. The update must do the same as its plan. */
   refresh: boolean;
 };
 
 /**
- * Plans an `up`, and looks at both clouds first: else the engine would not see that a server is gone. That look uses the token that the state remembers, and fails when
- * it was revoked meanwhile; then the plan is made from the state alone. (`runProgram` would take the new token, but makes the engine forget the server's `replacementTrigger`.)
+ * Plans an `up` after a refresh of both clouds: otherwise the engine would not notice that a server is gone. The
+ * refresh uses the token in the state, and fails when that was revoked in the meantime. Then the plan is made from the
+ * state alone. (`runProgram` would take the new token, but makes the engine forget the server's `replacementTrigger`.)
  */
 export async function previewRefreshed(
   stack: Stack,

@@ -14,11 +14,11 @@ const readyLimitMs = 120_000;
 
 type Raised = { url: string; state: string };
 type Approved = RefreshedPlan & {
-  /** The address of the machine whose services were stopped for this; undefined when none were. */
+  /** The address of the machine whose services were stopped for this. Undefined when none were. */
   stoppedIp: string | undefined;
 };
 
-/** Lets the engine carry out a plan, and waits until the machine answers. A failure brings what the machine's boot said about it. */
+/** Runs the engine on a plan, and waits until the machine answers. Adds the machine's boot report to a failure. */
 export async function raiseStack(
   stack: Stack,
   { plan, refresh, stoppedIp }: Approved,
@@ -42,7 +42,7 @@ export async function raiseStack(
   }
 }
 
-/** Says what the boot said, if it did. The failure that brought us here is the one to be thrown. */
+/** Prints the boot's report, if there is one. The original failure is the one to be thrown. */
 async function tellBoot(up: { stack: Stack; plan: Plan; startedAt: Date }, transcript: Transcript): Promise<void> {
   try {
     using store = await openStoreOf(up.stack, up.plan);

@@ -18,10 +18,13 @@ const RecoverySchema = Type.Object({
   config: Type.Record(Type.String(), Type.String()),
 });
 
-/** What the stack of a bucket needs to be made again, without its secrets. */
+/** What is needed to make the stack of a bucket again, without its secrets. */
 export type Recovery = Static<typeof RecoverySchema>;
 
-/** Reads what the bucket says about its stack. Throws Refused when it is no bucket of ours, or not the one that its recovery.json was written for. */
+/**
+ * Reads what the bucket says about its stack. Throws Refused when it is not one of our buckets, or not the one that its
+ * recovery.json was written for.
+ */
 export async function readRecovery(store: CloudStore): Promise<Recovery> {
   const sentinel = await fetchOwnedSentinel(store);
   if (sentinel === undefined)
@@ -43,7 +46,7 @@ export async function readRecovery(store: CloudStore): Promise<Recovery> {
 
 export type Replacements = { sshKey: string | undefined; adminCidr: string | undefined };
 
-/** The settings of the stack, by their paths. What is given now takes the place of a whole list that the bucket remembers. */
+/** The settings of the stack, by their paths. A given list replaces the whole list that the bucket remembers. */
 export function adoptedSettings({ owner, config }: Recovery, { sshKey, adminCidr }: Replacements): ConfigMap {
   const [project] = owner.split("/");
   const replaced = [
@@ -63,8 +66,8 @@ export function adoptedSettings({ owner, config }: Recovery, { sshKey, adminCidr
 export type AdoptedSecrets = { settings: ConfigMap; secrets: Record<string, string>; apiToken: string };
 
 /**
- * The secrets of the stack: Hetzner's token and a given store's key from the environment, and a fresh API token, since the old ones are nowhere but with their
- * users. Throws Refused when one is missing, or would not last.
+ * The secrets of the stack: Hetzner's token and a given store's key from the environment, and a new API token, because
+ * only users have the old ones. Throws Refused when one is missing, or is temporary.
  */
 export function adoptedSecrets({ owner, config }: Recovery, environment: NodeJS.ProcessEnv): AdoptedSecrets {
   const [project] = owner.split("/");

@@ -5,14 +5,14 @@ import { basename, join } from "node:path";
 import { parseDocument } from "yaml";
 
 export type SettingChanges = {
-  /** Whose settings they are: in the file its name stands before every one of them. */
+  /** The project's name. It is the prefix of every setting in the file. */
   project: string;
   location?: string | undefined;
   serverType?: string | undefined;
   rebuild: boolean;
 };
 
-/** Renders a stack's settings file with the changes. Comments, secrets and everything else in it stay as they are. */
+/** Renders a stack's settings file with the changes. Comments, secrets and everything else stay as they are. */
 export function changeSettings(yaml: string, { project, rebuild, ...places }: SettingChanges): string {
   const document = parseDocument(yaml);
   for (const key of ["location", "serverType"] as const)
@@ -25,11 +25,11 @@ export function changeSettings(yaml: string, { project, rebuild, ...places }: Se
 }
 
 /**
- * Settings of a stack that a plan is made from, and that become the stack's own only when the plan was approved: until then they lie in a folder
- * of their own, which goes with them.
+ * Settings that a plan is made from, and that are written to the stack's own file only when the plan is approved. Until
+ * then they are in a temporary folder, which is removed with this object.
  */
 export class ProposedSettings implements AsyncDisposable {
-  /** The file to plan with; undefined when the stack's own is as proposed. */
+  /** The file to plan with. Undefined when nothing differs from the stack's own. */
   readonly file: string | undefined;
   readonly #ownFile: string;
 
@@ -53,7 +53,7 @@ export class ProposedSettings implements AsyncDisposable {
     return new ProposedSettings(ownFile, file);
   }
 
-  /** Makes them the stack's own. */
+  /** Writes them to the stack's own file. */
   async accept(): Promise<void> {
     if (this.file === undefined) return;
     const next = `${this.#ownFile}.next`;

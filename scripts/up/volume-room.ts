@@ -17,14 +17,14 @@ const gibibyte = 1024 ** 3;
 const copies = 3;
 /** The default of Pulumi.yaml. */
 const defaultSizeGb = 10;
-// A listing steps over every delete marker (ADR 22): with 350,000 of them one page may take longer than other requests may.
+// A listing skips every delete marker (ADR 22): with 350,000 of them one page may take longer than other requests may.
 const listLimitMs = 180_000;
 const HeadSchema = Type.Object({
   epoch: Type.String(),
   parent: Type.Union([Type.Object({ epoch: Type.String() }), Type.Null()]),
 });
 
-/** Warns of a volume that is too small for the database that lies in the bucket; null when there is nothing to say. */
+/** Warns of a volume that is too small for the database in the bucket. Null when it is large enough. */
 export async function warnOfSmallVolume(
   stack: StackSettings & Pick<Stack, "getConfig">,
   plan: Pick<Plan, "storeEnvironment">,
@@ -37,13 +37,14 @@ export async function warnOfSmallVolume(
     const bytes = await fetchDatabaseSize(store);
     return bytes === null ? null : renderSmallVolume(bytes, sizeGb);
   } catch (error) {
-    // A warning that cannot be given is no reason not to plan; a bucket that is yet to be made holds no database.
+    // Without the information there is no warning, and the plan goes on. A bucket that does not exist yet holds no
+    // database.
     if (isMissingBucket(error)) return null;
     return `whether the volume is large enough could not be told: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 
-/** The warning, or null when the volume has room for everything that a boot may need. */
+/** The warning. Null when the volume has room for everything that a boot may need. */
 export function renderSmallVolume(databaseBytes: number, sizeGb: number): string | null {
   if (copies * databaseBytes <= sizeGb * gibibyte) return null;
   const neededGb = Math.ceil((copies * databaseBytes) / gibibyte);
@@ -53,11 +54,11 @@ export function renderSmallVolume(databaseBytes: number, sizeGb: number): string
   );
 }
 
-/** How large the database is that a new machine would restore; null when the bucket holds none. */
+/** The size of the database that a new machine would restore. Null when the bucket holds none. */
 export async function fetchDatabaseSize(store: CloudStore): Promise<number | null> {
   const head = (await fetchJson(store, headKey, HeadSchema))?.value;
   if (head === undefined) return null;
-  // An epoch without a base is one whose machine had no time for it: then the parent's is restored.
+  // An epoch has no base when its machine did not live long enough. Then the parent's is restored.
   return (await fetchEpochSize(store, head.epoch)) ?? (head.parent && fetchEpochSize(store, head.parent.epoch));
 }
 

@@ -10,13 +10,13 @@ const answerLimitMs = 5_000;
 
 type ReadyWait = {
   timeoutMs: number;
-  /** The machine was brought up just now, and answered itself. */
+  /** The machine was brought up just now, and reported that it is ready. */
   hasAnsweredItself: boolean;
 };
 
 /**
- * Waits until the machine answers /ready to this computer, and returns what it says of its replica: "living", or "opening" with the progress
- * of the first upload. Throws when the time is over, with what to try.
+ * Waits until the machine answers /ready to this computer, and returns the state of its replica: "living", or "opening"
+ * with the progress of the first upload. Throws on timeout, with what to try.
  */
 export async function waitUntilReady(url: string, { timeoutMs, hasAnsweredItself }: ReadyWait): Promise<string> {
   const ask = async () => {

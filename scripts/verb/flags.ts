@@ -5,7 +5,7 @@ import { UsageError } from "./run-verb.ts";
 type Switch = Readonly<{ type: "boolean"; default: false; about: string }>;
 type Option = Readonly<{
   type: "string";
-  /** What stands for its value in the help. */
+  /** The placeholder for its value in the help. */
   value: string;
   about: string;
 }>;
@@ -23,7 +23,7 @@ export function text(value: string, about: string): Option {
   return { type: "string", value, about };
 }
 
-/** Reads a command line of flags alone. Throws UsageError on anything that is not known. */
+/** Reads a command line that consists of flags. Throws UsageError on anything unknown. */
 export function readFlags<Table extends Flags>(words: readonly string[], table: Table) {
   try {
     return parseArgs({ args: [...words], strict: true, options: table }).values;
@@ -32,7 +32,7 @@ export function readFlags<Table extends Flags>(words: readonly string[], table: 
   }
 }
 
-/** Reads the value of a flag that may be missing. Throws UsageError, with the flag's name, when it cannot be read. */
+/** Reads the value of an optional flag. Throws UsageError, with the flag's name, when it is invalid. */
 export function readValue<Value>(
   name: string,
   given: string | undefined,
@@ -46,7 +46,7 @@ export function readValue<Value>(
   }
 }
 
-/** Throws UsageError unless a given text fits; the message names the flag. */
+/** Throws UsageError unless a given text matches. The message names the flag. */
 export function checkText(
   name: string,
   value: string | undefined,
@@ -56,13 +56,13 @@ export function checkText(
     throw new UsageError(`--${name}: "${value}" does not look like ${like}`);
 }
 
-/** Throws UsageError, which lists them, unless a given text is one of the choices. */
+/** Throws UsageError, which lists the choices, unless a given text is one of them. */
 export function checkChoice(name: string, value: string | undefined, choices: readonly string[]) {
   if (value !== undefined && !choices.includes(value))
     throw new UsageError(`--${name}: "${value}" is none of ${choices.join(", ")}`);
 }
 
-/** What `pulumi stack init` takes: a name, with an organization before it or not. */
+/** What `pulumi stack init` accepts: a name, optionally with an organization before it. */
 export const stackName = { pattern: /^([\w.-]+\/){0,2}[\w.-]+$/, like: "the name of a stack" };
-/** S3's rule for names of buckets. */
+/** S3's rule for bucket names. */
 export const bucketName = { pattern: /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, like: "the name of a bucket" };

@@ -5,16 +5,16 @@ export type Help = {
   /** What the verb does. */
   about: string;
   flags: Flags;
-  /** What stands behind the hyphens, when it is not flags. */
+  /** What may follow the hyphens, when it is not flags. */
   operands?: string;
-  /** What may stand behind `npm run <name>`. */
+  /** What may follow `npm run <name>`. */
   examples: readonly string[];
   exitCodes: Readonly<Record<string, string>>;
 };
 
 const help = "--help";
 
-/** The help of a verb: one flag a line, examples, exit codes. */
+/** Renders the help of a verb: one flag a line, examples, exit codes. */
 export function renderHelp({ name, about, flags, operands = "[FLAGS]", examples, exitCodes }: Help): string {
   const rows = [
     ...Object.entries(flags).map(([flag, spec]) => [
@@ -39,7 +39,7 @@ export function renderHelp({ name, about, flags, operands = "[FLAGS]", examples,
   ].join("\n");
 }
 
-/** What is said below a complaint about a command line. */
+/** The hint below an error in a command line. */
 export function renderHint({ name, operands = "[FLAGS]" }: Help): string {
   return `usage: npm run ${name} -- ${operands}; every flag: ${renderCommand(name, help)}`;
 }

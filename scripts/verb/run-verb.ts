@@ -3,14 +3,14 @@ import { type Help, renderHelp, renderHint } from "./help.ts";
 import { refuseSwallowedFlags } from "./swallowed-flags.ts";
 import { openTranscript, type Transcript } from "./transcript.ts";
 
-/** The command line cannot be obeyed; nothing was started. */
+/** The command line is wrong. Nothing was started. */
 export class UsageError extends Error {}
 
-/** What was asked for is not done, on purpose; the message says what would allow it. */
+/** The request is refused on purpose. The message says what would allow it. */
 export class Refused extends Error {}
 
 export type CommandLine<Options> = Help & {
-  /** Where the words are those of another program: which one, and its flags if they are known here. */
+  /** For a verb that runs another program: which one, and its flags if they are known here. */
   findProgram?(words: readonly string[]): { program: string; flags: Flags | null; words: readonly string[] };
   /** Throws UsageError. */
   readArguments(words: readonly string[]): Options;
@@ -42,14 +42,16 @@ export async function runVerb<Options>(
   }
 }
 
-/** The message with its causes, one a line. What is not an Error of somebody's making keeps its stack. */
+/** The message with its causes, one a line. An unexpected error keeps its stack. */
 function renderError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const own = error instanceof TypeError ? (error.stack ?? error.message) : error.message;
   return error.cause === undefined ? own : `${own}\n  ${renderError(error.cause)}`;
 }
 
-/** Reads a command line; null when everything is said already: the help that was asked for, or what is wrong, with exit code 64. */
+/**
+ * Reads a command line. Null when there is nothing left to do: the help was printed, or the fault, with exit code 64.
+ */
 export function readOptions<Options>(command: CommandLine<Options>, words: readonly string[]): Options | null {
   const own = command.findProgram === undefined ? words : words.slice(0, 1);
   if (own.includes("--help") || own.includes("-h")) {

@@ -6,22 +6,23 @@ import { UsageError } from "./run-verb.ts";
 type Environment = Readonly<Record<string, string | undefined>>;
 type Typed = Readonly<{
   name: string;
-  /** Of the program; null: nobody here knows them. */
+  /** The program's flags. Null when they are not known here. */
   flags: Flags | null;
   words: readonly string[];
-  /** What stands before its words. */
+  /** Comes before its words. */
   program?: string;
 }>;
 
-// Shorter ones of npm's own would be taken for a beginning of ours.
+// A shorter setting of npm's own would count as the beginning of one of our flags.
 const leastLength = 3;
 const mostTypos = 2;
 
 /**
- * Without "--" npm takes the flags for its own settings, and the verb would run as if they had not been given: `--dry-run` would be no dry run.
- * Throws UsageError for whatever npm kept that is a flag of this verb, its beginning, or the flag without its hyphens, and is not among the words; and
- * for whatever else was typed and is not npm's: a slip of the pen, or another verb's flag. npm leaves no trace of `--location NAME` and of `--rebuild`,
- * which it has itself.
+ * Without "--" npm takes the flags for its own settings, and the verb would run without them: `--dry-run` would be no
+ * dry run. Throws UsageError for every setting that npm kept and that is a flag of this verb, its beginning, or the
+ * flag without its hyphens, and is not among the words; and for everything else that was typed and is not a setting of
+ * npm: a typo, or another verb's flag. npm leaves no trace of `--location NAME` and `--rebuild`, which are settings of
+ * its own.
  */
 export function refuseSwallowedFlags({ name, flags, words, program }: Typed, environment: Environment): void {
   const order = [...Object.keys(flags ?? {}), undefined];
@@ -40,7 +41,7 @@ export function refuseSwallowedFlags({ name, flags, words, program }: Typed, env
     const near = flag === undefined ? "" : `; did you mean --${flag}?`;
     return [` ${program ?? name} has no flag ${renderTyped(setting).split("=")[0]}${near}${near === "" ? "." : ""}`];
   });
-  // A command without what nobody understands could do more than was meant.
+  // A command without the part that nobody understands could do more than was meant.
   const isUnderstood = flags === null || meant.every(({ flag }) => flag !== undefined);
   const own = flags === null ? words.map(quote) : keepFlags(words, flags);
   const rest = isUnderstood ? [...own, ...meant.map((one) => renderMeant(one, flags ?? {}))] : ["--help"];
@@ -64,7 +65,9 @@ function renderMeant({ setting, flag }: { setting: NpmFlag; flag?: string | unde
   return `--${flag} ${setting.value === "true" ? spec.value : quote(setting.value)}`;
 }
 
-/** The flags among the words, with their values, as they are typed. Any other word is a value whose flag npm has kept. */
+/**
+ * The flags among the words, with their values, as they are typed. Any other word is a value whose flag npm has kept.
+ */
 function keepFlags(words: readonly string[], flags: Flags): string[] {
   return words
     .filter((word, index) => {
@@ -74,7 +77,7 @@ function keepFlags(words: readonly string[], flags: Flags): string[] {
     .map(quote);
 }
 
-/** A word as a shell reads it as one. */
+/** Quotes a word for a shell. */
 function quote(word: string): string {
   return /^[\w./:@%+=,~-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
@@ -83,7 +86,7 @@ function quote(word: string): string {
 function findFlag({ key, value }: NpmFlag, flags: Flags): string | undefined {
   const found = compress(key);
   if (found.length < leastLength) return undefined;
-  // npm writes "no" as nothing at all.
+  // npm writes "no" as an empty value.
   const isOff = value === "" || value === "false";
   return Object.keys(flags).find(
     (flag) => flag.startsWith("no-") === isOff && compress(flag.replace(/^no-/, "")).startsWith(found),
@@ -94,7 +97,7 @@ function compress(name: string): string {
   return name.replaceAll(/[-_]/g, "").toLowerCase();
 }
 
-/** The flag that has nearly this name. */
+/** The flag with the most similar name. */
 function findNear(setting: NpmFlag, flags: Flags): string | undefined {
   const typed = renderTyped(setting).replace(/^-+/, "").split("=")[0] ?? "";
   const near = Object.keys(flags)

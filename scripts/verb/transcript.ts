@@ -11,7 +11,7 @@ const colours = { PASS: "32", WARN: "33", FAIL: "31" } as const;
 
 export type TranscriptOptions = Readonly<{ output: Writable & { isTTY?: boolean }; colour: boolean }>;
 
-/** What a verb tells people: one aligned line for each step, with a mark, the seconds and the evidence. */
+/** A verb's output for people: one aligned line for each step, with a mark, the seconds and the evidence. */
 export class Transcript {
   readonly #output: TranscriptOptions["output"];
   readonly #colour: boolean;
@@ -31,7 +31,7 @@ export class Transcript {
     this.#output.write(`${text}\n`);
   }
 
-  /** Does one step and prints its line; the evidence is made from the result. A step that throws is marked FAIL. */
+  /** Runs one step and prints its line. The evidence is made from the result. A step that throws is marked FAIL. */
   async step<Result>(name: string, act: () => Promise<Result>, evidence: (result: Result) => string): Promise<Result> {
     const startedAt = performance.now();
     const timer = setInterval(() => this.#note(name, performance.now() - startedAt), progressEveryMs);
@@ -48,7 +48,7 @@ export class Transcript {
     }
   }
 
-  /** What the lines during a long step say; asked every ten seconds until the step is over. */
+  /** Sets the text for the lines during a long step. It is called every ten seconds until the step is over. */
   showProgress(progress: () => string): void {
     this.#progress = progress;
   }
@@ -72,7 +72,7 @@ export class Transcript {
   }
 }
 
-/** With --json the transcript goes to stderr; colour only on a terminal, and never where NO_COLOR is set. */
+/** With --json the transcript goes to stderr. Colour only on a terminal, and never when NO_COLOR is set. */
 export function openTranscript({ json }: { json: boolean }): Transcript {
   const output = json ? process.stderr : process.stdout;
   return new Transcript({ output, colour: output.isTTY && (process.env["NO_COLOR"] ?? "") === "" });

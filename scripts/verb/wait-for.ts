@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 export type WaitOptions = Readonly<{ timeoutMs: number; everyMs?: number }>;
 
 /**
- * Asks the probe again and again until it answers something other than null, and returns that. Throws when the time
- * is over, with the name of what was waited for and the probe's last complaint.
+ * Repeats the probe until it returns something other than null, and returns that. Throws on timeout, with the name of
+ * what was waited for and the probe's last error.
  */
 export async function waitFor<Found>(
   name: string,
