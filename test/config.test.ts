@@ -30,7 +30,7 @@ function readFaults(environment: NodeJS.ProcessEnv): string {
   throw new Error("this configuration was taken");
 }
 
-test("what must be given is enough, and the rest has defaults", () => {
+test("required variables are enough, and the others have defaults", () => {
   const { machine, ...config } = readConfig(least);
   expect(config).toEqual({ host: "127.0.0.1", port: 8080, tokenDigests: [digest], logLevel: "info" });
   expect(machine).toMatchObject({
@@ -70,7 +70,7 @@ test("this computer's own machine id and boot id are the defaults", () => {
   expect(readConfig(rest).machine.bootId).toMatch(/^[0-9a-f-]{36}$/);
 });
 
-test("all faults are told together, each with its name", () => {
+test("all faults are reported together, each with its name", () => {
   const wrong = {
     ...least,
     LIFEBOAT_BUCKET: " ",
@@ -90,7 +90,7 @@ test("all faults are told together, each with its name", () => {
   expect(message.match(/LIFEBOAT_/g)?.length).toBeGreaterThanOrEqual(8);
 });
 
-test("an empty environment names all that must be given", () => {
+test("an empty environment names all required variables", () => {
   const message = readFaults({});
   for (const name of Object.keys(least)) {
     if (name !== "LIFEBOAT_MACHINE_ID" && name !== "LIFEBOAT_BOOT_ID") expect(message).toContain(`${name} is missing`);

@@ -15,7 +15,7 @@ const appDirectory = join(dirname(import.meta.dirname), "app");
 const faultWords =
   /\b(?:fail\w*|fault\w*|not|cannot|no|never|nothing|broken|damaged|lost|refused?|fenced|superseded|stuck|interrupted|too|waiting|unreachable)\b/i;
 
-test("every line that tells of a fault is at warn or above, and every message is constant", () => {
+test("every log line about a fault is at warn or above, and every message is constant", () => {
   const calls = globSync("**/*.ts", { cwd: appDirectory }).flatMap(readLogCalls);
   expect(calls.length, "lines that were looked at").toBeGreaterThan(40);
   expect(calls.filter(({ message }) => message === null)).toEqual([]);
@@ -25,7 +25,7 @@ test("every line that tells of a fault is at warn or above, and every message is
   expect(quiet.filter(({ fields }) => fields.includes("cause") || fields.includes("err"))).toEqual([]);
 });
 
-test("one message stands at one level", () => {
+test("each message has one level", () => {
   const seen = new Map<string, string>();
   for (const { level, message, where } of globSync("**/*.ts", { cwd: appDirectory }).flatMap(readLogCalls)) {
     const before = seen.get(message ?? "") ?? level;

@@ -82,7 +82,7 @@ test("every import obeys the dependency rule between folders", () => {
   expect(imports.filter(({ from, to }) => !isAllowed(from, to)).map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
 });
 
-test("the kit knows the product by its door alone", () => {
+test("the kit imports only product.ts of the product", () => {
   const inward = listSources()
     .filter((path) => !path.startsWith("app/service/") && !path.startsWith("test/service/"))
     .flatMap(readImports)
@@ -99,7 +99,7 @@ test("the kit knows the product by its door alone", () => {
   ]);
 });
 
-test("the dependency rule refuses what it is there to refuse", () => {
+test("the dependency rule refuses forbidden imports", () => {
   expect(isAllowed("app/main.ts", "app/http/server.ts")).toBe(true);
   expect(isAllowed("app/main.ts", "scripts/drill.ts")).toBe(false);
   expect(isAllowed("app/database/start-writer.ts", "app/service/product.ts")).toBe(false);
@@ -110,7 +110,7 @@ test("the dependency rule refuses what it is there to refuse", () => {
   expect(isAllowed("scripts/drill.ts", "test/drill/story.ts")).toBe(false);
 });
 
-test("no file has a name that says nothing", () => {
+test("no file has a vague name", () => {
   const vague = /^(utils?|helpers?|common|managers?|misc)$/;
   expect(
     listSources().filter((path) =>
@@ -130,7 +130,7 @@ test("one function opens databases, so that no connection checkpoints behind Lit
   expect(openers.map(({ at }) => at)).toEqual([]);
 });
 
-test("the top level holds what the design names and nothing else", () => {
+test("the top level has the folders of the design and nothing else", () => {
   // A stack's settings are its owner's.
   const entries = readdirSync(root).filter((name) => !name.startsWith(".") && !/^Pulumi\.[^.]+\.yaml$/.test(name));
   expect(entries.filter((name) => !topLevel.has(name))).toEqual([]);

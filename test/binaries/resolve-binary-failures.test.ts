@@ -30,7 +30,7 @@ test("Python without pip is told apart from no Python", async () => {
   expect(await failToResolve({ env: sandbox.env })).toContain("pip: python3 has no pip); install Python 3 with pip");
 });
 
-test("when pip fails its last words are in the message, and Python is not blamed", async () => {
+test("when pip fails its last lines are in the message, and Python is not blamed", async () => {
   using sandbox = makeSandbox();
   const pip = '#!/bin/sh\n[ "$3" = download ] || exit 0\necho "ERROR: no matching distribution" >&2\nexit 1\n';
   writeExecutable(join(sandbox.path, "bin", "python3"), pip);

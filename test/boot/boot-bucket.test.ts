@@ -73,7 +73,7 @@ test.concurrent("a file cut in half refuses with Litestream's own words, and onc
   expect(b.texts()).toEqual(["one", "two", "three"]);
 });
 
-test.concurrent("a kept volume makes good for the newest file, when that is deleted from the bucket", async () => {
+test.concurrent("a kept volume supplies the newest file when that was deleted from the bucket", async () => {
   const { site, a, files } = await makeDead();
   await site.remove(new RegExp(files.at(-1) ?? "nothing"));
   expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "volume" });

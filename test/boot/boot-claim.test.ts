@@ -70,7 +70,7 @@ test.concurrent.each<[string, Fate]>([
   expect(b.texts()).toEqual(["one"]);
 });
 
-test.concurrent("nor is the very first claim that never arrives a broken bucket", async () => {
+test.concurrent("a first claim that never arrives does not look like a broken bucket", async () => {
   const site = await world.makeSite();
   const a = world.newMachine(site);
   await using proxy = await StoreProxy.start(
@@ -90,7 +90,7 @@ function expectUnsettled({ events }: TestMachine): void {
   });
 }
 
-test.concurrent("that head's own machine makes its epoch living under a claim is no lost race: the claim follows it", async () => {
+test.concurrent("when head's own machine makes its epoch living during a claim, the claim is repeated and not lost", async () => {
   const { site } = await makeDead();
   const [b, c] = [world.newMachine(site), world.newMachine(site)];
   const opened = await c.boot();
@@ -172,7 +172,7 @@ test.concurrent("a machine whose epoch was taken over between its boot and its s
   await expect(a.live()).rejects.toThrow(`machine ${b.machine.machineId} has taken over`);
 });
 
-test.concurrent("a refusal stands only while head is what it was judged by", async () => {
+test.concurrent("a refusal stands only while head is unchanged", async () => {
   const { site, epoch } = await makeDead();
   const head = await site.head();
   await site.remove(/^head\.json$/);
@@ -217,7 +217,7 @@ test.concurrent("boot does not go on while a Litestream of an earlier life runs"
   expect(await a.boot()).toMatchObject({ outcome: "resumed" });
 });
 
-test.concurrent("a short fault of the store after the restore does not throw the restored database away", async () => {
+test.concurrent("a short failure of the store after the restore does not discard the restored database", async () => {
   const { site } = await makeDead();
   let faults = 0;
   await using proxy = await StoreProxy.start(world.store.access.endpoint, ({ method, path }) =>

@@ -68,7 +68,7 @@ test.concurrent.each([
   },
 );
 
-test.concurrent("a clock that is off by less than stores mind boots", { timeout: 60_000 }, async () => {
+test.concurrent("a machine boots when its clock is off by less than stores refuse", { timeout: 60_000 }, async () => {
   const b = world.newMachine(await world.makeSite());
   await using checking = await startCheckingStore();
   b.reconnect({ endpoint: checking.endpoint });

@@ -53,7 +53,7 @@ test.concurrent.each(cases)(
   },
 );
 
-test.concurrent("a store that does not know another call is not told to be without conditional writes", async () => {
+test.concurrent("a store that lacks another call is not reported as lacking conditional writes", async () => {
   const site = await world.makeSite();
   await world.newMachine(site).liveAndCrash({ replicated: ["one"] });
   await using proxy = await StoreProxy.start(world.store.access.endpoint, unlisted);
@@ -85,7 +85,7 @@ test("a drill on a store without conditional writes says which call, at which st
 test.each([
   ["?versioning", "switching versioning on"],
   ["PUT", "making a bucket"],
-])("and one that does not know %s is named, with the way round it", async (unknown, doing) => {
+])("a drill on a store that does not know %s names the call, and the way round it", async (unknown, doing) => {
   const fate = error(501, "NotImplemented", "NotImplemented");
   await using proxy = await StoreProxy.start(world.store.access.endpoint, ({ method, path }) =>
     `${method} ${path}`.includes(unknown) ? fate : "pass",

@@ -110,7 +110,7 @@ test.concurrent.each<[string, Fate]>([
 );
 
 test.concurrent(
-  "a file that the store refuses to give is told beside Litestream's words",
+  "a file that the store refuses to deliver is reported with Litestream's message",
   { timeout: 120_000 },
   async () => {
     const { b, proxy: opened } = await makeNext(onLtxRead({ status: 403, body: xml("AccessDenied") }));
@@ -163,7 +163,7 @@ test.concurrent.each([
   ["an empty head", "/head.json", { status: 200, body: "" }],
   ["the list of the replica", "prefix=epochs", html],
   ["an empty list of the replica", "prefix=epochs", { status: 200, body: "" }],
-])("nor is one that answers only the question for %s so", async (_, part, fate) => {
+])("a store that answers only the request for %s like that is refused too", async (_, part, fate) => {
   const { b, proxy: opened } = await makeNext(({ path }) => (decodeURIComponent(path).includes(part) ? fate : "pass"));
   await using _proxy = opened;
   expect(await b.boot()).toMatchObject({ outcome: "refused" });
@@ -218,7 +218,7 @@ test.concurrent.each([
   ["to claim", ({ method, path }: Request) => method === "PUT" && path.includes("/head.json")],
   ["to be probed", ({ method, path }: Request) => method === "PUT" && path.includes("/reports/")],
   ["to note the epoch", ({ method, path }: Request) => method === "PUT" && path.includes("/epoch.json")],
-])("a right %s that arrives late is asked for again, within a limit", { timeout: 120_000 }, async (_, isDenied) => {
+])("a right %s that arrives late is retried, within a limit", { timeout: 120_000 }, async (_, isDenied) => {
   let denials = 0;
   const site = await world.makeSite();
   await using proxy = await StoreProxy.start(world.store.access.endpoint, (request) =>

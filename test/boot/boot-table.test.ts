@@ -49,7 +49,7 @@ test.concurrent("row 3: a reboot after a clean stop resumes, and the mark no lon
   await expectServing(a, ["one", "two"]);
 });
 
-test.concurrent("row 4: a machine that comes back from the dead does not take over, and its disk is left alone", async () => {
+test.concurrent("row 4: a machine that was replaced and comes back does not take over, and its disk is left alone", async () => {
   const { site, a } = await makeDead();
   const b = world.newMachine(site);
   const taken = await b.boot();
@@ -119,7 +119,7 @@ test.concurrent("row 8: a first epoch that never got a base starts afresh on a n
   await expectServing(b, []);
 });
 
-test.concurrent("row 8: and goes on with its own volume after a power loss, again and again", async () => {
+test.concurrent("row 8: a first epoch without a base continues with its own volume after each power loss", async () => {
   const site = await world.makeSite();
   const a = world.newMachine(site);
   await a.liveAndCrash({ onDisk: ["never left the disk"] });
@@ -210,7 +210,7 @@ test.concurrent("row 11: a kept volume in another machine goes on where the firs
   await expectServing(a, ["one", "two"]);
 });
 
-test.concurrent("row 11: a clean stop saves the comparing restore of a kept volume, unless the replica went on", async () => {
+test.concurrent("row 11: after a clean stop a kept volume needs no restore to compare, unless the replica has grown", async () => {
   const a = world.newMachine(await world.makeSite());
   await a.boot();
   const life = await a.live();

@@ -133,7 +133,7 @@ test.concurrent("a database without a mark is set aside, and quarantine keeps it
   expect(a.texts()).toEqual(["one", "two"]);
 });
 
-test.concurrent("a damaged mark refuses with a hint that leads out, and following the hint boots", async () => {
+test.concurrent("a damaged mark refuses with a hint, and following the hint boots", async () => {
   const { a } = await makeDead();
   writeFileSync(a.files.mark, "{");
   expect(await a.boot()).toMatchObject({

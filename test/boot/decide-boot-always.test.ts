@@ -37,7 +37,7 @@ test("only the machine that head names, with the database that head's claim mark
   );
 });
 
-test("nothing is resumed when the bucket has come further than the disk, or another run has taken the epoch up", () => {
+test("nothing is resumed when the bucket is ahead of the disk, or another run has resumed the epoch", () => {
   expectAlways(
     ({ head, mark, chain, stagedTxid }: BootFacts, plan: BootPlan) =>
       plan.act !== "resume" ||

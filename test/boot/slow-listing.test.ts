@@ -31,7 +31,7 @@ async function openStore(fates: Fate[]) {
   return { ...listener, lists, bucket: openBucket(config, limits) };
 }
 
-test("a LIST that is lost while the store answers is sent anew, long before the patience for a slow one ends", async () => {
+test("a LIST that is lost while the store answers is sent again, long before the limit for a slow one", async () => {
   await using store = await openStore(["lost", "lost"]);
   const startedAt = performance.now();
   expect(await Array.fromAsync(store.bucket.list("epochs/"))).toEqual(["one"]);
@@ -41,7 +41,7 @@ test("a LIST that is lost while the store answers is sent anew, long before the 
   expect(store.bucket.longestListMs()).toBeLessThan(400);
 });
 
-test("the longest listing is the slowest page that came; what it took is given to the next one at once", async () => {
+test("the longest listing is the slowest page that arrived, and the next one gets as much time at once", async () => {
   await using store = await openStore([400, "refused", 700, 900]);
   const { bucket } = store;
   expect(bucket.longestListMs()).toBe(0);

@@ -49,11 +49,11 @@ test.for(files.filter((path) => path.endsWith(".service")))("%s is hardened", (p
   expect(status, stdout).toBe(0);
 });
 
-test.each(["boot.service", "app.service", "litestream.service"])("%s runs as nobody special", (unit) => {
+test.each(["boot.service", "app.service", "litestream.service"])("%s runs without privileges", (unit) => {
   expect(readUnit(unit, "User")).toEqual(["lifeboat"]);
 });
 
-test.each(["boot.service", "app.service"])("%s is not started again after a code that says so", (unit) => {
+test.each(["boot.service", "app.service"])("%s is not restarted after an exit code that forbids it", (unit) => {
   const codes = Object.values(exitCodes).toSorted((left, right) => left - right);
   expect(readUnit(unit, "RestartPreventExitStatus")).toEqual([codes.join(" ")]);
 });

@@ -151,7 +151,7 @@ machineTest("a bucket that has lost its lifeboat.json is refused with what bring
 });
 
 machineTest.each([[install], [install, "10".repeat(32)], ["/usr/local/lib/lifeboat/tell-host-keys"]])(
-  "a bucket that does not exist is called that by %s %s",
+  "a missing bucket is reported as missing by %s %s",
   async (...words) => {
     await using root = await openMachine({ bucket: { ...bucket.place, bucket: "nobody-made-this" } });
     await root.run(["sh", "-c", makeHostKey]);

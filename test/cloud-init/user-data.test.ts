@@ -25,7 +25,7 @@ const compatible: UserDataInput = {
 test.each([
   ["ext4", exampleInput],
   ["btrfs", compatible],
-])("the machine with %s is the one that was reviewed", async (name, input) => {
+])("the user-data with %s is the reviewed golden file", async (name, input) => {
   await expect(renderUserData(input)).toMatchFileSnapshot(`../golden/user-data-${name}.yaml`);
 });
 
@@ -62,7 +62,7 @@ test.each([exampleInput, compatible])("the app accepts what user-data and its ow
   expect(config.heartbeatUrl).toBe(heartbeatUrl);
 });
 
-test("what a machine is given as a name, the app takes as one", () => {
+test("the app accepts the machine's name from the units", () => {
   const digest = "a1".repeat(32);
   const names = [
     "",

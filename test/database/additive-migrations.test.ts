@@ -29,7 +29,7 @@ test("the release before serves after additive migrations, and refuses after any
   expect(() => planMigrations(db, older)).toThrow(MigrationRefused);
 });
 
-test("what an older release wrote without a kind is not additive, and it may go on writing", () => {
+test("a migration that an older release recorded without a kind is not additive, and that release may go on writing", () => {
   using fixture = openSchema();
   const { db } = fixture;
   db.exec("drop table _migration_kinds");

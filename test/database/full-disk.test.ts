@@ -44,7 +44,7 @@ test("an I/O error at COMMIT ends the thread with an unknown outcome, and what w
   expect(found.length - readCommitted(report).length).toBeLessThanOrEqual(1);
 }, 90_000);
 
-test("an I/O error before COMMIT ends the thread too: what the disk still answers is not to be trusted", async () => {
+test("an I/O error before COMMIT ends the thread too, because the disk's answers cannot be trusted", async () => {
   using directory = makeTemporaryDirectory();
   // More than the cache holds, so that SQLite writes in the middle of the statement.
   const report = await runChild("io-error.ts", [join(directory.path, "app.db"), "100000000"], limitFileSize(1000));
@@ -56,7 +56,7 @@ test("an I/O error before COMMIT ends the thread too: what the disk still answer
   });
 }, 90_000);
 
-test("an I/O error in a reading is told, so that the process can end with its cause", () => {
+test("an I/O error in a reading is reported, so that the process can end with its cause", () => {
   using directory = makeTemporaryDirectory();
   const path = join(directory.path, "app.db");
   const writer = openDatabase(path, "writer");

@@ -18,7 +18,7 @@ test.each([
   ["add-and-commit", { outcome: "failed", cause: expect.stringContaining("must not yield") }],
   ["add-and-return-bigint", { outcome: "failed", cause: expect.stringContaining("BigInt") }],
   ["toString", { outcome: "failed", cause: expect.stringContaining("no such command") }],
-])("%s undoes its own work alone, its neighbours commit", (command, expected) => {
+])("%s undoes only its own work, and the rest of the group commits", (command, expected) => {
   using fixture = makeGroupFixture();
   const answers = fixture.commit({ input: note("a") }, { command, input: note("b") }, { input: note("c") });
   expect(answers).toMatchObject([{ outcome: "committed" }, { id: 2, ...expected }, { outcome: "committed" }]);
@@ -137,7 +137,7 @@ test("synchronous is what the strongest member asked for, and is set when the tr
   expect(levels).toEqual([1, 2, 2, 2, 1, 2, 2]);
 });
 
-test("a group is bounded in members and in work, what is left stays queued in order", () => {
+test("a group is limited in members and in work, and the rest stays queued in order", () => {
   using fixture = makeGroupFixture();
   const many = Array.from({ length: 1500 }, (_, index) => makeRequest(index, "do-nothing"));
   const answers = commitGroup(fixture.engine, many);
@@ -148,7 +148,7 @@ test("a group is bounded in members and in work, what is left stays queued in or
   expect(slow).toHaveLength(1);
 });
 
-test("a COMMIT that does not tell whether it is there is never answered", () => {
+test("a COMMIT with an unknown outcome is never answered", () => {
   using fixture = makeGroupFixture();
   // Closing the connection inside the transaction makes COMMIT fail with the transaction gone.
   let looks = 0;

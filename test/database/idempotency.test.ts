@@ -73,7 +73,7 @@ test("a result of an older release, which knew no principals, replays for whoeve
   }
 });
 
-test("a request of nobody does not take over a principal's key", () => {
+test("a request without a principal does not get a principal's stored result", () => {
   using fixture = makeGroupFixture();
   fixture.commit({ input, idempotency: { ...idempotency, principal: "ada" } });
   const other = { id: "b", body: "nobody" };

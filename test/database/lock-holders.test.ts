@@ -116,7 +116,7 @@ test("a reader of the newest state is not in the way", async () => {
   expect(nameSnapshotHolders({ databasePath: notes.path })).toContain("unknown: no process that is visible here");
 });
 
-test("a reader of this process is told as the server's own, and to look drops none of its locks", async () => {
+test("a reader of this process is reported as the server's own, and looking drops none of its locks", async () => {
   using notes = makeNotes();
   const reader = openDatabase(notes.path, "reader");
   reader.exec("begin");
@@ -167,7 +167,7 @@ test("the process that holds the write lock is named, and is forgotten when it l
   expect(nameForeignWriter({ databasePath: notes.path })).toBe(null);
 });
 
-test("writes that wait in vain for another tool's write lock: refused, told by name, accepted as soon as it is free", async () => {
+test("writes that time out on another tool's write lock are refused, the tool is named, and writes work once it is free", async () => {
   await using fixture = await startWriterFixture();
   const { writer, path, logged } = fixture;
   const holder = await holdInPython(path, "begin immediate");

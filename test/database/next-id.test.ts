@@ -17,7 +17,7 @@ test("ids sort in order of creation within a millisecond, beyond its 4,096, and 
   expect(new Set(ids).size).toBe(10_000);
 });
 
-test("the time counts again as soon as the clock is ahead of the newest id", () => {
+test("ids carry the time again as soon as the clock is ahead of the newest id", () => {
   const newest = followId(followId(undefined, now), now);
   expect(followId(newest, now + 1).slice(0, 18)).toBe(followId(undefined, now + 1).slice(0, 18));
 });
@@ -30,6 +30,6 @@ test.each([
   "ffffffff-ffff-7000-8000-000000000000",
   "f47ac10b-58cc-4372-a567-0e02b2c3d479",
   "019AA000-0000-7000-8000-000000000000",
-])("after the foreign id %j the time counts, and nothing overflows", (foreign) => {
+])("after the foreign id %j an id has the current time, and nothing overflows", (foreign) => {
   expect(followId(foreign, now).slice(0, 18)).toBe(followId(undefined, now).slice(0, 18));
 });

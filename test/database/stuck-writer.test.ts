@@ -50,7 +50,7 @@ test("past the second limit the writer fails once, and names the command and how
   expect(writer.state).toBe("stopping");
 });
 
-test("a process that stood still as a whole is not taken for a stuck writer", async () => {
+test("a pause of the whole process does not count as a stuck writer", async () => {
   await using fixture = await startWriterFixture({ watchLimits: { refuseMs: 1_000, endMs: 2_000 } });
   const { writer } = fixture;
   const failures: Error[] = [];

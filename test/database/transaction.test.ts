@@ -73,7 +73,7 @@ test("all selects of one reading see one snapshot", () => {
   reader.close();
 });
 
-test("a reading that throws gives its snapshot back", () => {
+test("a reading that throws releases its snapshot", () => {
   using fixture = makeGroupFixture();
   const reader = openReader(fixture.path);
   expect(() => reader.read(failInReading())).toThrow("a mistake in a query");
@@ -90,7 +90,7 @@ test("a reader refuses a write that got past the compiler", () => {
   expect(readNotes(fixture.path)).toEqual({});
 });
 
-test("lists of more lengths than the statement cache holds are found again", () => {
+test("queries with more list lengths than the statement cache holds still work", () => {
   using fixture = makeGroupFixture();
   for (let count = 1; count <= 520; count++) expect(runTransaction(fixture.db, findAny(count))).toBe(0);
   runTransaction(fixture.db, addNote("n0", "x"));

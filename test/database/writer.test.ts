@@ -13,7 +13,7 @@ import { makeTemporaryDirectory } from "./temporary-directory.ts";
 const toCommit = { durability: "commit" } as const;
 const note = (id: string): { id: string; body: string } => ({ id, body: `body of ${id}` });
 
-test("what is answered is there, and the answer names its commit sequence", async () => {
+test("an answered write is committed, and the answer names its commit sequence", async () => {
   await using fixture = await startWriterFixture();
   const answer = await fixture.writer.execute("add-note", note("a"), { durability: "disk" });
   const db = openDatabase(fixture.path, "reader");
@@ -38,7 +38,7 @@ test("writes that wait together share commits, and each gets its own answer", as
   expect(Object.keys(fixture.bodies())).toHaveLength(200);
 });
 
-test("a command's refusal and a command's mistake arrive as what they are", async () => {
+test("a command's refusal and a command's failure arrive as different errors", async () => {
   await using fixture = await startWriterFixture();
   const { writer } = fixture;
   const rejected = await catchError(writer.execute("add-and-reject", note("a"), toCommit));
@@ -122,7 +122,7 @@ test("a fenced writer writes nothing more, not even what it had accepted", async
   expect(fixture.bodies()).toEqual({ a: "body of a" });
 });
 
-test("when the thread dies every waiting write ends as unknown, and the process is told once", async () => {
+test("when the thread dies every waiting write ends as unknown, and the listener is called once", async () => {
   await using fixture = await startWriterFixture();
   const { writer } = fixture;
   const failures: Error[] = [];
@@ -156,7 +156,7 @@ test("closing leaves the WAL to Litestream: nothing is checkpointed, nothing del
   expect(readNotes(path)).toEqual({ a: "body of a" });
 });
 
-test("a write that cannot travel is refused by itself and holds no place in the queue", async () => {
+test("a write that cannot be sent to the thread is refused and takes no place in the queue", async () => {
   await using fixture = await startWriterFixture({ queueLimit: 1 });
   const { writer } = fixture;
   await expect(writer.execute("add-note", { id: () => "a function" }, toCommit)).rejects.toThrow(/could not be cloned/);

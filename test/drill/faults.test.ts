@@ -25,7 +25,7 @@ test("the newest uploaded files deleted from the bucket: bucket writes are lost"
   expect((await compareAfter({ inBucket: deleteNewestFiles })).lost.bucket).toBeGreaterThan(0);
 });
 
-test("one letter more in a row is found", { timeout }, async () => {
+test("a row with one additional letter is found", { timeout }, async () => {
   const { differing, unexpected } = await compareAfter({ inDatabase: addLetter });
   expect(differing + unexpected).toBe(1);
 });

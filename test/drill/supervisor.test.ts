@@ -122,7 +122,7 @@ test("a clean stop ends the services in order, with the codes that they chose", 
   expect(readFileSync(join(directory, "order"), "utf8")).toBe("app other ");
 });
 
-test("a command that does not exist is told in the log and tried again", async () => {
+test("a command that does not exist is reported in the log and tried again", async () => {
   await using _ = start({ name: "boot", command: { file: "no-such-command", words: [] } }, []);
   await waitFor("the log", async () => (readLog("boot").includes("no-such-command could not") ? true : null), {
     timeoutMs: 20_000,

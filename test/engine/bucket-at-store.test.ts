@@ -70,7 +70,7 @@ test("an empty bucket that was made by hand at a store without object tags gets 
   expect(await listKeys(scenario, Bucket)).toContain("lifeboat.json");
 });
 
-test("a bucket in which something lies is refused before any of its settings is changed", async () => {
+test("a bucket that is not empty is refused before any of its settings is changed", async () => {
   const theirs = "lifeboat-theirs";
   await using scenario = await openScenario({ bucket: { value: theirs } });
   await scenario.account.s3.send(new CreateBucketCommand({ Bucket: theirs }));

@@ -76,7 +76,7 @@ test("a machine that cannot be reached is not destroyed", async () => {
   expect(takeHetznerCalls(scenario)).toEqual([]);
 });
 
-test("a machine that has not told its host keys is not believed, and not destroyed", async () => {
+test("a machine that has not published its host keys is not trusted, and not destroyed", async () => {
   scenario.machines.failStop(null);
   const key = `reports/host-keys/${onlyServer(scenario).id}`;
   const told = await readText(scenario, bucket, key);
@@ -115,13 +115,13 @@ test("a down stops the services before anything goes, keeps the data, and prints
   expect(await listKeys(scenario, bucket)).toContain("recovery-card.txt");
 });
 
-test("a down of what is down says so", async () => {
+test("a down of a stack that is down says so", async () => {
   const { code, stdout } = await run("down", "--yes");
   expect(stdout).toContain("nothing of it stands");
   expect(code).toBe(0);
 });
 
-test("the data is deleted for nobody who does not name the bucket", async () => {
+test("the data is deleted only for somebody who names the bucket", async () => {
   const unnamed = await run("down", "--yes", "--delete-data");
   expect(unnamed.stderr).toContain(`--bucket-name ${bucket}`);
   const misnamed = await run("down", "--yes", "--delete-data", "--bucket-name", "lifeboat-staging-123456789012");
@@ -148,7 +148,7 @@ test("data whose bucket names another owner, or none, is not deleted by its name
   expect(await listKeys(scenario, bucket)).toContain("recovery.json");
 });
 
-test("a down stack whose store is not named says what is missing, and what else is wrong is no matter of a deletion", async () => {
+test("deleting a stack that is down reports missing settings of the store, and ignores other faults", async () => {
   await scenario.stack.setConfig("store", { value: "minio" });
   await scenario.stack.setConfig("volumeSizeGb", { value: "5" });
   const { code, stderr } = await deleteAll();

@@ -139,13 +139,13 @@ test("labels and fingerprints select", async () => {
   expect(await listIds(`ssh_keys?fingerprint=${encodeURIComponent(fingerprint)}`)).toEqual([key.id]);
 });
 
-test("a thing is locked while an action works on it", async () => {
+test("a resource is locked while an action works on it", async () => {
   const { id } = await ask("POST servers", server);
   expect(await ask(`DELETE servers/${id}`)).toMatchObject({ status: 423, code: "locked" });
   expect(await askWhenUnlocked(`DELETE servers/${id}`)).toMatchObject({ status: 200 });
 });
 
-test("an attached or protected volume is not deleted, and a server that goes sets it free", async () => {
+test("an attached or protected volume is not deleted, and deleting the server detaches it", async () => {
   const { id: serverId } = await ask("POST servers", server);
   const { id } = await askWhenUnlocked("POST volumes", { ...volume, server: serverId });
   expect(await askWhenUnlocked(`DELETE volumes/${id}`)).toMatchObject({ code: "resource_in_use" });

@@ -68,7 +68,7 @@ test("the first up leaves no head behind: it belongs to the machines", async () 
   ]);
 });
 
-test("the way back lies in the bucket, and holds no secret", async () => {
+test("the recovery settings are in the bucket, and contain no secret", async () => {
   const outputs = await scenario.stack.outputs();
   expect(await readText(scenario, bucket, "recovery-card.txt")).toContain(String(outputs["bucketId"]?.value));
   const recovery = await readObject(scenario, bucket, "recovery.json");
@@ -161,7 +161,7 @@ test("the next up brings the new release to the running machine and replaces not
   expect(await listKeys(scenario, bucket)).toContain(`releases/${releaseOne}.tar.gz`);
 });
 
-test("another user-data alone replaces no machine, and the way back knows the change", async () => {
+test("another user-data alone replaces no machine, and the recovery settings have the change", async () => {
   await scenario.stack.setConfig("retentionHours", { value: "200" });
   await scenario.stack.up();
   expect(takeHetznerCalls(scenario)).toEqual([]);

@@ -93,7 +93,7 @@ test("the end of staging takes nothing of production's", async () => {
   );
 });
 
-test("staging is refused production's bucket", async () => {
+test("staging may not use production's bucket", async () => {
   const rival = await openOther("rival", { bucket: { value: bucket } });
   expect(await failureOf(rival.up())).toContain("belongs to stack lifeboat/production, and this is lifeboat/rival");
   expect(onlyServer(scenario).name).toBe("lifeboat-production");

@@ -98,7 +98,7 @@ test("a token that was revoked hinders no up that has the new one", async () => 
   expect((await up("--dry-run")).stdout).not.toContain("planned from the state alone");
 });
 
-test("a refused boot is told with its cause and its next step", async () => {
+test("a refused boot is reported with its cause and its next step", async () => {
   await scenario.checkout.build("release two");
   scenario.machines.refuse("no head, but epochs exist");
   const { code, stdout, stderr } = await up("--yes");

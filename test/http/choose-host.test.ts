@@ -9,7 +9,7 @@ test.each([
   ["::", ["127.0.0.1", "::1"]],
   ["127.0.0.1", ["127.0.0.1"]],
   ["0.0.0.0", ["127.0.0.1"]],
-])("who listens at %s is reached at %j", async (asked, reached) => {
+])("a server that listens at %s is reached at %j", async (asked, reached) => {
   const host = await chooseHost(asked);
   const server = createServer((socket) => socket.end());
   await new Promise<void>((resolve) => server.listen({ host, port: 0 }, resolve));

@@ -41,7 +41,7 @@ function post(title: string): string {
   return `${head.join("\r\n")}\r\n\r\n${body}`;
 }
 
-test("what is not HTTP answers 400 and too large headers 431, each as a problem, and the server lives on", async () => {
+test("bytes that are not HTTP answer 400 and too large headers 431, each as a problem, and the server goes on", async () => {
   await using server = await startTestServer();
   const port = await listen(server);
   const garbage = await exchange(port, "HELLO\r\n\r\n");

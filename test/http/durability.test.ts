@@ -71,7 +71,7 @@ test("a write that misses the bucket answers 202 with what was reached and why, 
   expect((await server.call("GET", "/pages")).body["items"]).toEqual([answer.body]);
 });
 
-test("a failure of the replica that nobody foresaw is a 202 without its internals", async () => {
+test("an unexpected failure of the replica is a 202 without internals", async () => {
   await using server = await startTestServer();
   server.replication.outcome = () => Promise.reject(new Error("secret internals"));
   const answer = await server.call("POST", "/pages", { body, headers: { durability: "bucket" } });
@@ -130,7 +130,7 @@ test("an acknowledgement at `bucket` says when the fence behind it is only advis
   expect([advisory.status, advisory.headers["lifeboat-fence"]]).toEqual([201, "advisory"]);
 });
 
-test("a route may ask for more than the server's default, and a request has the last word", async () => {
+test("a route may raise the server's default durability, and the request's header overrides both", async () => {
   await using server = await startTestServer();
   const path = `/pages/${await addPage(server)}/publication`;
   const key = { "idempotency-key": "publishes-the-page" };

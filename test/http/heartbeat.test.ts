@@ -42,7 +42,7 @@ test("while replication is proven the URL is called again and again, by GET and 
   expect(new Set(monitor.calls)).toEqual(new Set([`GET ${path}`]));
 });
 
-test("between two calls lies the interval, however often the proof is renewed", async () => {
+test("calls are an interval apart, however often the proof is renewed", async () => {
   await using monitor = await openMonitor();
   await using _ = await serve({ heartbeat: { ...monitor.heartbeat, everyMs: 60_000 } });
   await monitor.more(1);
@@ -79,7 +79,7 @@ test("it is not called while anything speaks against the proof, and called again
   await staysQuiet("the writer takes nothing");
 });
 
-test("a judgement that throws counts as no proof and is told once; the process lives on", async () => {
+test("a check that throws counts as no proof and is logged once, and the process goes on", async () => {
   await using monitor = await openMonitor();
   await using server = await serve(monitor);
   await monitor.more(1);
@@ -127,7 +127,7 @@ const failures: [failure: string, answer: RequestListener, cause: string][] = [
   ],
 ];
 
-test("a URL that fails is told once until it works again, is never written down, and disturbs nobody", async () => {
+test("a URL that fails is logged once until it works again, without the URL itself", async () => {
   await using monitor = await openMonitor();
   await using server = await serve({ heartbeat: { ...monitor.heartbeat, limitMs: 1_000 } });
   const { host } = new URL(monitor.url);

@@ -29,7 +29,7 @@ test("a request is one line with its id, and neither token, key, digest, query n
   expect(log).toContain(`"path":"/pages","status":401`);
 });
 
-test("what watches the machine does not fill the log", async () => {
+test("monitoring requests do not fill the log", async () => {
   await using server = await startTestServer();
   await server.call("GET", "/up");
   await server.call("GET", "/ready");

@@ -20,7 +20,7 @@ async function readPage(server: TestServer, path: string): Promise<{ ids: string
   };
 }
 
-test("a walk sees every row once, also those added while it walks", async () => {
+test("following the cursors shows every row once, including rows added in the meantime", async () => {
   await using server = await startTestServer();
   await addPages(server, 0, 25);
   const seen: string[] = [];

@@ -20,7 +20,7 @@ test("a replay while the epoch opens tells what was committed, and that the buck
   expect([later.status, later.headers["durability"], later.body]).toEqual([201, "bucket", first.body]);
 });
 
-test("a payment written at `disk` before the epoch opened is replayed, not called unwritten", async () => {
+test("a payment written at `disk` before the epoch opened is replayed, not reported as unwritten", async () => {
   await using server = await startTestServer();
   const path = `/pages/${await addPage(server)}/publication`;
   const key = { "idempotency-key": "pay-once-0001" };
@@ -46,7 +46,7 @@ test("a first write while the epoch opens is refused, leaves its key free, and s
   expect((await server.call("POST", "/pages", { body, headers })).status).toBe(201);
 });
 
-test("another request under the key is told so, whatever the bucket does", async () => {
+test("another request with the key is refused as such, whatever the bucket's state", async () => {
   await using server = await startTestServer();
   await server.call("POST", "/pages", { body, headers });
   server.replication.bucketRefusal = refusal;
@@ -54,7 +54,7 @@ test("another request under the key is told so, whatever the bucket does", async
   expect([answer.status, answer.body["type"]]).toEqual([422, "urn:lifeboat:problem:idempotency-key-reused"]);
 });
 
-test("a replay that the writer refuses is not called unwritten either", async () => {
+test("a replay that the writer refuses is not reported as unwritten either", async () => {
   await using server = await startTestServer();
   await server.call("POST", "/pages", { body, headers });
   server.writer.fence();

@@ -29,7 +29,7 @@ beforeAll(async () => {
   });
 });
 
-test("a bucket that is there is adopted instead of made again", () => {
+test("an existing bucket is adopted, not made again", () => {
   expect(program.the("aws:s3/bucket:Bucket").importId).toBe("boats");
 });
 
@@ -46,12 +46,12 @@ test("the address and the key that this stack left are adopted", () => {
   expect(program.the("hcloud:index/sshKey:SshKey").importId).toBe("41");
 });
 
-test("the machine that stands keeps its type, and its price is the one that is told", () => {
+test("the existing machine keeps its type, and its price is the one reported", () => {
   expect(program.the("hcloud:index/server:Server").inputs["serverType"]).toBe("cpx32");
   expect(program.outputs.serverType).toBe("cpx32");
 });
 
-test("the bucket's remembered id is what the sentinel is held against", () => {
+test("the sentinel is compared with the bucket's remembered id", () => {
   const { environment } = program.the("command:local:Command", "replica-sentinel").inputs;
   expect(environment).toMatchObject({ LIFEBOAT_BUCKET_ID: "known-bucket-id", LIFEBOAT_OWNER: "lifeboat/test" });
 });

@@ -46,7 +46,7 @@ function faultsOf(settings: Record<string, string>): string {
 const tokensFault = (apiTokens: string): string => faultsOf({ ...good, "lifeboat:apiTokens": apiTokens });
 const digestOf = (token: string): string => createHash("sha256").update(token).digest("hex");
 
-test("what has a default need not be set", () => {
+test("settings with a default need not be set", () => {
   expect(read(good)).toMatchObject({
     name: "lifeboat-test",
     owner: "lifeboat/test",
@@ -65,7 +65,7 @@ test("what has a default need not be set", () => {
   });
 });
 
-test("all faults are told in one error, and none of them repeats a secret", () => {
+test("all faults are reported in one error, and none of them repeats a secret", () => {
   const faults = faultsOf({
     "lifeboat:location": "mars",
     "lifeboat:volumeSizeGb": "5",
@@ -200,7 +200,7 @@ test("Backblaze B2 is refused by name, for no claim could be won there, and so i
   expect(faultsOf({ ...r2, "lifeboat:createBucket": "true" })).toContain("R2 has no PutBucketVersioning");
 });
 
-test.each(["abc", "abc.eu", "abc.fedramp"])("R2 is known by its endpoint %s too", (account) => {
+test.each(["abc", "abc.eu", "abc.fedramp"])("R2 is also recognised by its endpoint %s", (account) => {
   const making = { ...given, "lifeboat:store": "s3", "lifeboat:createBucket": "true" };
   const faultsAt = (endpoint: string) => faultsOf({ ...making, "lifeboat:endpoint": endpoint });
   for (const end of ["", ":443", "/", "."])

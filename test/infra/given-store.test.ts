@@ -87,7 +87,7 @@ test("our own script puts release, card and settings there, each in its turn, an
   expect(command("recovery-card").dependencies.some((urn) => urn.endsWith("active-activation"))).toBe(true);
 });
 
-test("the way back names the endpoint", async () => {
+test("the recovery settings name the endpoint", async () => {
   expect(program.outputs.restoreCommand).toContain("https://minio.example.com/boats/head.json");
   const card = Object(command("recovery-card").inputs["environment"]).LIFEBOAT_TEXT;
   expect(card).toContain("pulumi config set --path lifeboat:endpoint https://minio.example.com");

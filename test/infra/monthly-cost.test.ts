@@ -106,7 +106,7 @@ test("the bill is added up by currency", () => {
   expect(totalUsd).toBeCloseTo(sum("USD"));
 });
 
-test("a price that is not known makes the total unknown instead of too small", () => {
+test("an unknown price makes the total unknown instead of too small", () => {
   const bill = estimateMonthlyCost({ ...input, serverType: "ccx63", store: "given" });
   expect([bill.totalEur, bill.totalUsd]).toEqual([null, null]);
   expect(renderMonthlyCost(bill)).toContain("? EUR");

@@ -64,7 +64,7 @@ test("when no location has one, no location is named", () => {
   expect(refusalOf(sold)).not.toContain("pulumi config set location");
 });
 
-test("a type that Hetzner does not have is not called sold out", () => {
+test("an unknown server type is not reported as sold out", () => {
   const refusal = refusalOf(() => choose([], [], { serverTypeFallbacks: ["cx99"] }));
   expect(refusal).toContain("server type cx33 is sold out, and server type cx99 does not exist in fsn1");
 });

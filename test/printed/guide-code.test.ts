@@ -43,7 +43,7 @@ test("the product of the page for those who come from Express has no error of ty
   expect(faults.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, " "))).toEqual([]);
 });
 
-test("it serves: a book is added, lent once, and listed", async () => {
+test("the product of the page serves: a book is added, lent once, and listed", async () => {
   const { product }: { product: Product } = await import(pathToFileURL(productPath).href);
   expect(findProductFault(product)).toBe(null);
   await using server = await startTestServer({}, { product, threadUrl: pathToFileURL(threadPath) });

@@ -56,7 +56,7 @@ test("every refusal of a verb or of the program says what to type next", () => {
   expect(complete.filter(([known]) => !refusals.some(({ text }) => text.includes(known)))).toEqual([]);
 });
 
-test("so does what a plan, a configuration and a note of a build are refused for", () => {
+test("refusals of a plan, a configuration and a build's note say it too", () => {
   expect(read("scripts/stack/find-refusals.ts")).toMatch(
     /add --approve-replacement[^]*take the change back, then npm run up/,
   );

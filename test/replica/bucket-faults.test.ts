@@ -131,7 +131,7 @@ test("a refused connection and a name that does not resolve are unreachable", as
   }
 });
 
-test("a skewed clock is told as such", async () => {
+test("a skewed clock is reported as such", async () => {
   const skewed = fault(403, "RequestTimeTooSkewed");
   await using proxy = await StoreProxy.start(null, () => skewed);
   for (const [name, call] of callsOf(openAt(proxy.endpoint))) {

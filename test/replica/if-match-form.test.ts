@@ -62,7 +62,7 @@ test.concurrent("the form that was taken once is kept, and a changed object is s
   await expect(bucket.put("swap", "late", { ifMatch: first })).rejects.toMatchObject({ kind: "precondition-failed" });
 });
 
-test.concurrent("another write under way is no question of form", async () => {
+test.concurrent("another write in progress does not change the form of If-Match", async () => {
   const { config } = await world.makeSite();
   let swaps = 0;
   await using proxy = await StoreProxy.start(world.store.access.endpoint, ({ headers }) =>

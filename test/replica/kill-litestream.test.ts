@@ -77,7 +77,7 @@ test("a Litestream that has no socket yet is found by the lock that it runs unde
 });
 
 test.each([["zero"], ["all"], ["init"], ["itself"], ["a bystander"], ["a fraction"], ["no number"]])(
-  "a pid is not taken on trust: %s",
+  "a pid is not trusted alone: %s",
   async (whom) => {
     const bystander = start("sleep", ["60"]);
     const pids: Record<string, unknown> = {
@@ -102,6 +102,6 @@ test.each([["zero"], ["all"], ["init"], ["itself"], ["a bystander"], ["a fractio
   },
 );
 
-test("nobody on the socket is dead already", async () => {
+test("a socket without a listener counts as a dead Litestream", async () => {
   expect(await killLitestream(socketPath)).toEqual([]);
 });

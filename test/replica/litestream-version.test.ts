@@ -17,7 +17,7 @@ function makeProgram(prints: string): string {
   return path;
 }
 
-test("the pinned Litestream is taken", async () => {
+test("the pinned Litestream is accepted", async () => {
   await assertLitestream(await resolveBinary("litestream"));
 });
 
@@ -28,7 +28,7 @@ test.each(["0.5.16", "v0.3.13", "0.6.0", "(development build)"])("version %s is 
   await expect(refusal).rejects.toThrow(`is Litestream ${version}; 0.5.17 or a newer 0.5 is needed`);
 });
 
-test("a Litestream that is not there is named, with the way to mend it", async () => {
+test("a missing Litestream is reported, with what to do", async () => {
   const missing = assertLitestream(join(directory, "nowhere"));
   await expect(missing).rejects.toThrow(/nowhere cannot be run: install Litestream, or .* LIFEBOAT_LITESTREAM/);
 });

@@ -36,7 +36,7 @@ test("the header of the newest file says how large the restored database is, als
   }
 });
 
-test("what is no header of Litestream's has no size", () => {
+test("bytes that are not an LTX header have no size", () => {
   const header = Buffer.alloc(100);
   header.write("LTX1");
   header.writeUInt32BE(4096, 8);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { RareCauses } from "../../app/replica/rare-causes.ts";
 
-test("two causes that alternate are told once a minute each", () => {
+test("two alternating causes are reported once a minute each", () => {
   let nowMs = 0;
   const causes = new RareCauses(() => nowMs);
   const told: string[] = [];

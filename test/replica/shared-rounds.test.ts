@@ -59,7 +59,7 @@ test("a caller whose own time runs out is told so, while a more patient one is s
   await patient;
 });
 
-test("a round that failed is repeated until one succeeds, though nobody waits any more", async () => {
+test("a failed round is repeated until one succeeds, even when nobody waits any more", async () => {
   const { rounds, started, startedRound } = controlRounds();
   rounds.request();
   (await startedRound(1)).reject(new Error("store down"));

@@ -47,7 +47,7 @@ test.each([
   expect(id.slice(0, 18) > ahead.slice(0, 18)).toBe(true);
 });
 
-test("a walk over the list passes foreign ids, each row once", () => {
+test("following the cursors passes foreign ids, each row once", () => {
   using product = openProductDatabase();
   addForeign(product, foreignIds);
   product.execute(createCustomer, { name: "Ada", email: "ada@example.com" });

@@ -41,7 +41,7 @@ test.each([
   expect(problem["errors"]).toContainEqual({ in: "body", pointer, message: "is unknown" });
 });
 
-test("what is in excess is found before anything behind it is read", () => {
+test("an excess is found before anything behind it is read", () => {
   const schema = Type.Object(
     {
       rows: Type.Array(Type.Array(Type.Object({}, { additionalProperties: false }), { maxItems: 3 }), { maxItems: 3 }),

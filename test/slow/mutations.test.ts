@@ -12,7 +12,7 @@ test.each(mutations)("a program that $name turns a test red, and without that er
   expect(mutated.failed, mutated.output).toBeGreaterThan(0);
 });
 
-test("an error that no text names any more is told, not skipped", async () => {
+test("a mutation whose text no longer exists is reported, not skipped", async () => {
   await using tree = new MutatedTree();
   const [first] = mutations;
   if (first === undefined) throw new Error("there are no mutations");

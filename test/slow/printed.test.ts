@@ -11,7 +11,7 @@ const scripts = join(import.meta.dirname, "../../scripts");
 const run = (name: string, ...words: string[]) =>
   promisify(execFile)(process.execPath, [join(scripts, `${name}.ts`), ...words]);
 
-test("a bench measures all that it names, and tells it as JSON too", async () => {
+test("a bench measures everything that it names, and prints it as JSON too", async () => {
   const directory = mkdtempSync(join(tmpdir(), "lifeboat-bench-test-"));
   const { stdout, stderr } = await run(
     "bench",

@@ -42,7 +42,7 @@ test("two builds give one hash, wherever they are started", { timeout }, async (
   expect(said.trim()).toBe(release.sha256);
 });
 
-test("a release that is there is not packed again, unless something has happened to it", { timeout }, async () => {
+test("an existing release is not packed again, unless it was changed", { timeout }, async () => {
   const packedAt = statSync(release.path).mtimeMs;
   expect(await buildRelease(platform, directory)).toEqual(release);
   expect(statSync(release.path).mtimeMs).toBe(packedAt);

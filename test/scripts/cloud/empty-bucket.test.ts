@@ -19,7 +19,7 @@ const answers: Record<string, string> = {
   "DELETE ": "",
 };
 
-test("a store that is too busy for a moment does not end the emptying of a bucket", async () => {
+test("a store that is briefly too busy does not abort the emptying of a bucket", async () => {
   const seen = new Map<string, number>();
   const server = createServer((request, response) => {
     const { searchParams } = new URL(request.url ?? "", "http://store");

@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => store[Symbol.asyncDispose]());
 
-test("a store without object tags is taken, and gets a text and a release by our own script", async () => {
+test("a store without object tags is accepted, and gets a text and a release by our own script", async () => {
   const bucket = await store.newBucket();
   await using proxy = await StoreProxy.start(store.access.endpoint, ({ path }) =>
     path.includes("tagging") ? notImplemented : "pass",

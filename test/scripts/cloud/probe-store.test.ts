@@ -85,7 +85,7 @@ test.concurrent.each([
   ["ListObjectsV2", asks("list-type")],
   ["GET lifeboat.json", ({ method, path }: Request) => method === "GET" && path.includes("lifeboat.json")],
   ["PUT lifeboat.json", ({ method, path }: Request) => method === "PUT" && path.includes("lifeboat.json")],
-])("and so is one that the sentinel needs, such as %s", async (call, isUnknown) => {
+])("a store that lacks a call for the sentinel, such as %s, is named too", async (call, isUnknown) => {
   const bucket = await store.newBucket();
   await using proxy = await StoreProxy.start(store.access.endpoint, (request) =>
     isUnknown(request) ? notImplemented : "pass",

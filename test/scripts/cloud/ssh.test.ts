@@ -50,7 +50,7 @@ test("a script runs on the machine with its secrets on stdin, not on the command
   expect(readFileSync(join(directory, "arguments"), "utf8")).not.toContain("hidden");
 });
 
-test("what the machine says when it fails is told", async () => {
+test("the machine's message is passed on when it fails", async () => {
   stubSsh("echo boot refused: another bucket >&2; exit 1");
   await expect(runOverSsh(target, { script: "true", stdin: "" })).rejects.toThrow(
     /did not get ready[\s\S]*another bucket/,

@@ -13,7 +13,7 @@ test("of several kept versions the newest is taken, by number and not by letter"
   expect(findRoot(home.path)).toBe(join(home.path, "versions", "3.270.0"));
 });
 
-test("what the installer left in its own folder is found", () => {
+test("the installer's own folder is searched", () => {
   using home = mkdtempDisposableSync(join(tmpdir(), "lifeboat-home-"));
   installPulumi(home.path, "3.270.0");
   expect(findRoot(home.path)).toBe(home.path);

@@ -8,7 +8,7 @@ const server = { type: serverType, name: "machine" };
 const nobodyApproved = { mayReplaceServer: false };
 const approved = { mayReplaceServer: true };
 
-test("a server is replaced only by somebody who said so", () => {
+test("a server is replaced only on request", () => {
   const plan = readPlan([announce({ op: "replace", ...server, keys: ["serverType"] })]);
   expect(findRefusals(plan, nobodyApproved)).toEqual([
     expect.stringMatching(/^machine \(hcloud Server\) .*replaced because of serverType.*--approve-replacement$/),
@@ -21,12 +21,12 @@ test("a replacement without a property behind it is the one that config rebuild 
   expect(findRefusals(plan, nobodyApproved)).toEqual([expect.stringContaining("config `rebuild`")]);
 });
 
-test("a server is deleted only by somebody who said so", () => {
+test("a server is deleted only on request", () => {
   const plan = readPlan([announce({ op: "delete", ...server })]);
   expect(findRefusals(plan, nobodyApproved)).toEqual([expect.stringContaining("would be deleted")]);
 });
 
-test("a changed server is nobody's question", () => {
+test("a changed server needs no approval", () => {
   const plan = readPlan([announce({ op: "update", ...server, diffs: ["labels"] })]);
   expect(findRefusals(plan, nobodyApproved)).toEqual([]);
 });
@@ -48,7 +48,7 @@ test.each([
   }
 });
 
-test("a spent key, an address and a command go without a question", () => {
+test("deleting a used key, an address or a command needs no approval", () => {
   const types = ["aws:iam/accessKey:AccessKey", "hcloud:index/primaryIp:PrimaryIp", "command:local:Command"];
   const plan = readPlan(types.map((type) => announce({ op: "delete", type, name: "x" })));
   expect(findRefusals(plan, nobodyApproved)).toEqual([]);

@@ -27,7 +27,7 @@ test("what the cloud keeps when it leaves the stack is kept, and not deleted", (
   ]);
 });
 
-test("groups and providers are no part of a plan, and what stays the same is counted", () => {
+test("components and providers are not part of a plan, and unchanged resources are counted", () => {
   const plan = readPlan([
     announce({ op: "create", type: component, name: "machine", custom: false }),
     announce({ op: "same", type: "pulumi:providers:hcloud", name: "default" }),

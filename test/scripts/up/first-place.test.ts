@@ -28,7 +28,7 @@ function offersOf(availableIn: Record<string, readonly string[]>): Offer[] {
 
 const choose = (availableIn: Record<string, readonly string[]>) => choosePlace(offersOf(availableIn), wanted);
 
-test("what the configuration says is taken when it can be had", () => {
+test("the configured type is used when it is available", () => {
   expect(choose({ cx33: ["fsn1", "hel1"] })).toBeUndefined();
 });
 
@@ -53,7 +53,7 @@ test("nothing is taken outside of Europe, nor of another architecture, and an un
   expect(choosePlace(offersOf({ cpx32: ["fsn1"] }), { ...wanted, serverType: "cx99" })).toBeUndefined();
 });
 
-test("--yes takes no type that nobody saw, and says how to choose it", () => {
+test("--yes accepts no type that nobody saw, and says how to choose it", () => {
   const other = choose({ cpx32: ["hel1"] });
   const answer = (yes: boolean, dryRun = false) => refuseUnseenType(other, { yes, dryRun });
   expect(() => answer(true)).toThrow("pulumi config set serverType cpx32 && pulumi config set location hel1");

@@ -20,7 +20,7 @@ test("the settings of the bucket are the settings of the stack", () => {
   expect(Object.entries(settings).map(([path, { value }]) => [path, value])).toEqual(Object.entries(recovery.config));
 });
 
-test("what is given now takes the place of a whole list, and of no other", () => {
+test("a given list replaces the whole remembered list, and no other", () => {
   const settings = adoptedSettings(recovery, { sshKey: undefined, adminCidr: "198.51.100.4/32" });
   expect(settings["lifeboat:adminCidrs[0]"]).toEqual({ value: "198.51.100.4/32" });
   expect(settings["lifeboat:adminCidrs[1]"]).toBeUndefined();
@@ -46,6 +46,6 @@ test("a given store's key is taken from the environment", () => {
   expect(adoptedSecrets(recovery, { ...environment, AWS_SESSION_TOKEN: "t" }).settings).toEqual({});
 });
 
-test("without Hetzner's token nothing is begun", () => {
+test("without Hetzner's token nothing is started", () => {
   expect(() => adoptedSecrets(recovery, {})).toThrow("HCLOUD_TOKEN");
 });

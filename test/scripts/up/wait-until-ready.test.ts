@@ -10,7 +10,7 @@ test("a machine that was brought up just now and does not answer from here is be
   await expect(silence).rejects.toThrow(/although it does on the machine: is your address in adminCidrs/);
 });
 
-test("of a machine on which nothing was done nothing is claimed, and all is said that may help", async () => {
+test("about an untouched machine nothing is claimed, and all possible remedies are named", async () => {
   const silence = waitUntilReady(await findSilentUrl(), { timeoutMs: 100, hasAnsweredItself: false });
   await expect(silence).rejects.not.toThrow("it does on the machine");
   await expect(silence).rejects.toThrow(/adminCidrs.*ssh root@127.0.0.1 systemctl start lifeboat.target.*--rebuild/);
@@ -23,7 +23,7 @@ test("a machine that answers and is not ready is behind no firewall, and may be 
   await expect(refusal).rejects.not.toThrow("adminCidrs");
 });
 
-test("what it says of its replica is returned", async () => {
+test("the state of its replica is returned", async () => {
   await using machine = await serve(200);
   await expect(waitUntilReady(machine.url, { timeoutMs: 5_000, hasAnsweredItself: true })).resolves.toBe("living");
 });

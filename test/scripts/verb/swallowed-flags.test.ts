@@ -46,7 +46,7 @@ test.each([
   );
 });
 
-test("what npm sets by itself, and what says no, is no flag", () => {
+test("npm's own settings, and negative ones, are not flags", () => {
   const environment = {
     npm_config_user_agent: "npm/11.19.1",
     npm_config_prefix: "/usr",

@@ -45,7 +45,7 @@ describe.each(Object.entries(scenes))("plan %s", (_, prepare) => {
   );
 
   test(
-    "a machine killed by every boot a little later arrives all the same",
+    "a machine killed a little later in every boot still comes up",
     async () => {
       const scene = await copyScene(world, original);
       let change = 1;
