@@ -1,18 +1,18 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
-import { type DataPlace, locateData } from "../../infra/data-place.ts";
-import { bucketExists, deleteBucket, emptyBucket } from "../cloud/empty-bucket.ts";
-import type { HetznerProject, LeftVolume } from "../cloud/hetzner-project.ts";
-import type { CloudStore } from "../cloud/open-client.ts";
-import { findLabels, openHetzner } from "../stack/open-hetzner.ts";
-import { openStoreAt } from "../stack/open-store.ts";
-import type { Plan } from "../stack/plan.ts";
-import { PlanProgress } from "../stack/progress.ts";
-import { readOwner } from "../stack/read-settings.ts";
-import { runEngine } from "../stack/run-engine.ts";
-import { confirmName } from "../verb/ask.ts";
-import { Refused } from "../verb/run-verb.ts";
-import type { Transcript } from "../verb/transcript.ts";
+import { type DataPlace, locateData } from "../../infra/survey/data-place.ts";
+import { confirmName } from "../cli/ask.ts";
+import { Refused } from "../cli/run-verb.ts";
+import type { Transcript } from "../cli/transcript.ts";
+import type { Plan } from "../engine/plan.ts";
+import { PlanProgress } from "../engine/progress.ts";
+import { readOwner } from "../engine/read-settings.ts";
+import { runEngine } from "../engine/run-engine.ts";
+import type { HetznerProject, LeftVolume } from "../hetzner/hetzner-project.ts";
+import { findLabels, openHetzner } from "../hetzner/open-hetzner.ts";
+import { bucketExists, deleteBucket, emptyBucket } from "../store/empty-bucket.ts";
+import type { CloudStore } from "../store/open-client.ts";
+import { openStoreAt } from "../store/open-store.ts";
 import { demandOwner } from "./demand-owner.ts";
 
 /** All that a stack leaves behind, found before anything of it is deleted. */

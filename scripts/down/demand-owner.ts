@@ -1,8 +1,8 @@
 import { sentinelKey } from "../../app/replica/sentinel.ts";
-import { isEmpty } from "../cloud/empty-bucket.ts";
-import type { CloudStore } from "../cloud/open-client.ts";
-import { fetchOwnedSentinel } from "../cloud/sentinel.ts";
-import { Refused } from "../verb/run-verb.ts";
+import { Refused } from "../cli/run-verb.ts";
+import { isEmpty } from "../store/empty-bucket.ts";
+import type { CloudStore } from "../store/open-client.ts";
+import { fetchOwnedSentinel } from "../store/sentinel.ts";
 
 /**
  * Throws Refused unless the bucket's sentinel names the owner (project/stack). An empty bucket without one passes: the sentinel goes last, so

@@ -6,7 +6,7 @@ import { BucketError, mayPass, toBucketError } from "../../app/replica/bucket-er
 import { type BucketConfig, openBucket } from "../../app/replica/bucket.ts";
 import { adviseOnStore } from "../../app/replica/diagnose-store.ts";
 import { makeSentinel } from "../../app/replica/sentinel.ts";
-import { deleteVersions } from "../cloud/empty-bucket.ts";
+import { deleteVersions } from "../store/empty-bucket.ts";
 import type { StoreAccess } from "./seaweed-store.ts";
 
 export type PreparedBucket = Readonly<{ config: BucketConfig; bucketId: string; made: boolean }>;

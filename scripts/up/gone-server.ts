@@ -1,8 +1,8 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
-import { findDoomedServer } from "../stack/find-refusals.ts";
-import { openHetzner } from "../stack/open-hetzner.ts";
-import type { Plan } from "../stack/plan.ts";
+import { findDoomedServer } from "../engine/find-refusals.ts";
+import type { Plan } from "../engine/plan.ts";
+import { openHetzner } from "../hetzner/open-hetzner.ts";
 
 /**
  * The plan as it is. A replacement that was cut off between deletion and creation is announced as a replacement again, and no refresh changes that:

@@ -2,14 +2,14 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
-import type { HetznerProject, Labels, OldServer } from "../cloud/hetzner-project.ts";
-import { findServer } from "../stack/find-refusals.ts";
-import { openHetzner, readLabels } from "../stack/open-hetzner.ts";
-import type { Plan } from "../stack/plan.ts";
-import { readSettings } from "../stack/read-settings.ts";
-import { refuseDeletion } from "../stack/refuse-protected.ts";
-import { Refused } from "../verb/run-verb.ts";
-import type { Transcript } from "../verb/transcript.ts";
+import { Refused } from "../cli/run-verb.ts";
+import type { Transcript } from "../cli/transcript.ts";
+import { findServer } from "../engine/find-refusals.ts";
+import type { Plan } from "../engine/plan.ts";
+import { readSettings } from "../engine/read-settings.ts";
+import { refuseDeletion } from "../engine/refuse-protected.ts";
+import type { HetznerProject, Labels, OldServer } from "../hetzner/hetzner-project.ts";
+import { openHetzner, readLabels } from "../hetzner/open-hetzner.ts";
 
 /** What still runs for a bucket, and stands in the way of the machine that is to be made. */
 export type OldMachine = { hetzner: HetznerProject; labels: Labels; servers: readonly OldServer[] };

@@ -11,10 +11,10 @@ import { litestreamConfig, litestreamEnvironment } from "../../app/replica/lites
 import { syncReplica } from "../../app/replica/litestream.ts";
 import { type Machine, machineFiles } from "../../app/replica/machine.ts";
 import { restoreEpoch } from "../../app/replica/restore.ts";
-import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
+import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
+import { waitFor, within } from "../../scripts/cli/wait-for.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "../../scripts/local/process-group.ts";
-import { waitFor, within } from "../../scripts/verb/wait-for.ts";
 
 export type CompletenessOptions = Readonly<{
   bucket: BucketConfig;

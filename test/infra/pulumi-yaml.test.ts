@@ -7,7 +7,7 @@ import { Value } from "typebox/value";
 import { beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";
 
-import { readConfig } from "../../infra/config.ts";
+import { readConfig } from "../../infra/config/config.ts";
 
 const root = join(import.meta.dirname, "../..");
 const Setting = Type.Object({
