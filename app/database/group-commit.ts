@@ -6,8 +6,8 @@ import { pruneResults } from "./idempotency.ts";
 import { type MemberOutcome, runMember } from "./run-member.ts";
 import { isBusy, isDiskFull, toDiskFailed } from "./sqlite-failure.ts";
 import { prepareStatement } from "./transaction.ts";
-import type { RefusalReason } from "./write-outcome.ts";
-import type { WriteAnswer, WriteRequest } from "./writer-messages.ts";
+import type { RefusalReason, WriteAnswer } from "./write-outcome.ts";
+import type { WriteRequest } from "./writer-messages.ts";
 
 export type GroupEngine = {
   db: Database.Database;

@@ -1,5 +1,3 @@
-import type { WriteAnswer } from "./writer-messages.ts";
-
 /** What an acknowledged write promises: see the README. `bucket` is reached outside this folder, after `disk`. */
 export type Durability = "commit" | "disk" | "bucket";
 
@@ -68,6 +66,13 @@ export class CommandFailed extends Error {
 
 /** A committed write: what the command returned, the commit sequence that holds it, and whether it was a replay. */
 export type Committed<Result> = { result: Result; sequence: number; replayed: boolean };
+
+/** What the writer thread tells of a write. */
+export type WriteAnswer =
+  | { id: number; outcome: "committed"; resultJson: string; sequence: number; replayed: boolean }
+  | { id: number; outcome: "rejected"; code: string; status: number; detail: string }
+  | { id: number; outcome: "failed"; command: string; cause: string; stack: string }
+  | { id: number; outcome: "refused"; reason: RefusalReason; detail: string };
 
 /** Makes the caller's result, or its error, from the writer thread's answer. */
 export function readAnswer(answer: WriteAnswer): Committed<unknown> | Error {

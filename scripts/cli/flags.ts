@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 
-import { UsageError } from "./run-verb.ts";
+/** The command line cannot be obeyed; nothing was started. */
+export class UsageError extends Error {}
 
 type Switch = Readonly<{ type: "boolean"; default: false; about: string }>;
 type Option = Readonly<{

@@ -1,10 +1,7 @@
-import type { Flags } from "./flags.ts";
+import { type Flags, UsageError } from "./flags.ts";
 import { type Help, renderHelp, renderHint } from "./help.ts";
 import { refuseSwallowedFlags } from "./swallowed-flags.ts";
 import { openTranscript, type Transcript } from "./transcript.ts";
-
-/** The command line cannot be obeyed; nothing was started. */
-export class UsageError extends Error {}
 
 /** What was asked for is not done, on purpose; the message says what would allow it. */
 export class Refused extends Error {}

@@ -1,7 +1,6 @@
 import { findNpmFlags, type NpmFlag, renderTyped } from "../setup/npm-flags.mjs";
-import type { Flags } from "./flags.ts";
+import { type Flags, UsageError } from "./flags.ts";
 import { renderCommand } from "./help.ts";
-import { UsageError } from "./run-verb.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Typed = Readonly<{

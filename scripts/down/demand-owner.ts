@@ -1,4 +1,4 @@
-import { sentinelKey } from "../../app/replica/sentinel.ts";
+import { sentinelKey } from "../../app/replica/bucket.ts";
 import { Refused } from "../cli/run-verb.ts";
 import { isEmpty } from "../store/empty-bucket.ts";
 import type { CloudStore } from "../store/open-client.ts";

@@ -1,8 +1,8 @@
 import { randomInt } from "node:crypto";
 
-import { flag, readFlags, readValue, text } from "../cli/flags.ts";
+import { flag, readFlags, readValue, text, UsageError } from "../cli/flags.ts";
 import { parseDurationMs, parseSizeBytes, parseWholeNumber } from "../cli/quantity.ts";
-import { type CommandLine, UsageError, usageExitCode } from "../cli/run-verb.ts";
+import { type CommandLine, usageExitCode } from "../cli/run-verb.ts";
 
 type GivenStore = Readonly<{
   endpoint: string;

@@ -4,7 +4,7 @@ import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 import { exitCodes } from "../../app/exit-codes.ts";
-import type { BucketConfig } from "../../app/replica/bucket.ts";
+import type { BucketConfig } from "../../app/replica/s3-client.ts";
 import type { AppBundle } from "../build/bundle-app.ts";
 import { waitFor } from "../cli/wait-for.ts";
 import { findFreePorts } from "../local/free-ports.ts";

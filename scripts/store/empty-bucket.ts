@@ -14,7 +14,7 @@ import {
 } from "@aws-sdk/client-s3";
 
 import { BucketError, toBucketError } from "../../app/replica/bucket-error.ts";
-import { sentinelKey } from "../../app/replica/sentinel.ts";
+import { sentinelKey } from "../../app/replica/bucket.ts";
 import type { CloudStore } from "./open-client.ts";
 
 type Place = Pick<CloudStore, "client" | "bucket">;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { GetObjectCommand, S3ServiceException } from "@aws-sdk/client-s3";
 
-import { sentinelKey } from "../../app/replica/sentinel.ts";
+import { sentinelKey } from "../../app/replica/bucket.ts";
 import type { MachineSettings } from "../remote/machine-settings.ts";
 import { hostKeysObject, parseHostKeys } from "../ssh/host-keys.ts";
 import { type CloudStore, openPatientStore } from "./open-client.ts";

@@ -5,7 +5,7 @@ import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { type Static, Type } from "typebox";
 
 import { BucketError, mayPass, toBucketError } from "../../app/replica/bucket-error.ts";
-import { sentinelKey } from "../../app/replica/sentinel.ts";
+import { sentinelKey } from "../../app/replica/bucket.ts";
 import type { CloudStore } from "./open-client.ts";
 import { fetchJson, putJson } from "./store-object.ts";
 

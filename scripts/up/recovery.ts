@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { ConfigMap } from "@pulumi/pulumi/automation/index.js";
 import { type Static, Type } from "typebox";
 
-import { sentinelKey } from "../../app/replica/sentinel.ts";
+import { sentinelKey } from "../../app/replica/bucket.ts";
 import { Refused } from "../cli/run-verb.ts";
 import type { CloudStore } from "../store/open-client.ts";
 import { fetchOwnedSentinel } from "../store/sentinel.ts";

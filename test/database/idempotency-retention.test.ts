@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { commitGroup, type GroupEngine } from "../../app/database/group-commit.ts";
 import { idempotencyRetentionMs, makeRunningClock } from "../../app/database/idempotency.ts";
 import { applyMigrations } from "../../app/database/migrate.ts";
-import type { WriteAnswer, WriteRequest } from "../../app/database/writer-messages.ts";
+import type { WriteAnswer } from "../../app/database/write-outcome.ts";
+import type { WriteRequest } from "../../app/database/writer-messages.ts";
 import { makeGroupFixture } from "./notes-database.ts";
 
 const dayMs = 24 * 3600 * 1000;

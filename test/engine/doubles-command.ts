@@ -1,4 +1,5 @@
-import { type CommandLine, UsageError, usageExitCode } from "../../scripts/cli/run-verb.ts";
+import { UsageError } from "../../scripts/cli/flags.ts";
+import { type CommandLine, usageExitCode } from "../../scripts/cli/run-verb.ts";
 import { downCommand } from "../../scripts/down/arguments.ts";
 import { upCommand } from "../../scripts/up/arguments.ts";
 

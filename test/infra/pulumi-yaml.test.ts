@@ -43,7 +43,7 @@ test("the defaults that Pulumi.yaml gives are those that the program would take"
 
 test("every setting that the program reads is described in Pulumi.yaml, and no other", () => {
   const sources = ["config.ts", "store-config.ts"]
-    .map((name) => readFileSync(join(root, "infra", name), "utf8"))
+    .map((name) => readFileSync(join(root, "infra/config", name), "utf8"))
     .join("\n");
   const names = [
     ...sources.matchAll(/read\.(?:optional|required|choice|pattern|integer|flag|list|optionalSecret)\(\s*"(\w+)"/g),

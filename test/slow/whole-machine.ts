@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { exitCodes } from "../../app/exit-codes.ts";
-import { type BucketConfig, openBucket } from "../../app/replica/bucket.ts";
+import { openBucket } from "../../app/replica/bucket.ts";
 import { fetchHead, openingHead, parentOf, swapHead } from "../../app/replica/head.ts";
 import { type MachineFiles, machineFiles } from "../../app/replica/machine.ts";
 import { type Mark, readMark } from "../../app/replica/mark.ts";
+import type { BucketConfig } from "../../app/replica/s3-client.ts";
 import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
 import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { type Answer, HttpClient } from "../../scripts/drill/http-client.ts";

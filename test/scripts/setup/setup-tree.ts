@@ -59,11 +59,11 @@ export class SetupTree implements Disposable {
     const top = mkdtempSync(join(tmpdir(), "lifeboat-setup-"));
     this.path = join(top, "my project");
     this.#log = join(top, "log");
-    const scripts = join(dirname(dirname(import.meta.dirname)), "scripts");
+    const scripts = join(import.meta.dirname, "../../../scripts");
     mkdirSync(join(this.path, "scripts", "build"), { recursive: true });
     cpSync(join(scripts, "setup"), join(this.path, "scripts", "setup"), { recursive: true });
     copyFileSync(join(scripts, "setup.mjs"), join(this.path, "scripts", "setup.mjs"));
-    copyFileSync(join(scripts, "binaries", "manifest.ts"), join(this.path, "scripts", "build", "manifest.ts"));
+    copyFileSync(join(scripts, "build", "manifest.ts"), join(this.path, "scripts", "build", "manifest.ts"));
     writeFileSync(join(this.path, "scripts", "setup.ts"), fakeSetUp);
     writeFileSync(join(this.path, "package.json"), '{ "type": "module" }');
     this.writeLockfile("1.0.0");

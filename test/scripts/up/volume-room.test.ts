@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import type { BucketConfig } from "../../../app/replica/bucket.ts";
+import type { BucketConfig } from "../../../app/replica/s3-client.ts";
 import { openPatientStore } from "../../../scripts/store/open-client.ts";
 import { fetchDatabaseSize, renderSmallVolume, warnOfSmallVolume } from "../../../scripts/up/volume-room.ts";
 import { type Fate, StoreProxy } from "../../replica/store-proxy.ts";
