@@ -6,8 +6,8 @@ import { Writable } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { releaseNote } from "../../cloud-init/built-release.ts";
+import { hashFile } from "../../scripts/build/binary-cache.ts";
 import { buildRelease } from "../../scripts/build/build-release.ts";
-import { hashFile } from "../../scripts/build/hash-file.ts";
 import { manifest } from "../../scripts/build/manifest.ts";
 import { runCommand } from "../../scripts/build/run-command.ts";
 import type { Archive } from "../../scripts/build/write-archive.ts";
