@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import type { BucketConfig } from "./bucket.ts";
+import type { BucketConfig } from "./s3-client.ts";
 
 /** The paths on a machine: data that survives reboots, and run files that each boot writes again. */
 export type MachineFiles = ReturnType<typeof machineFiles>;

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 
 import { exitCodes } from "../../app/exit-codes.ts";
+import type { Transcript } from "../cli/transcript.ts";
 import type { Leftovers } from "../local/leftovers.ts";
 import { environmentOf, listUnits, type MachineDirectories } from "../local/machine-units.ts";
 import type { Exit } from "../local/process-group.ts";
 import { type Ending, Supervisor } from "../local/supervisor.ts";
-import type { Transcript } from "../verb/transcript.ts";
 import { followLog, type LogFollower, renderLogLine } from "./follow-log.ts";
 
 export type DevMachineOptions = Readonly<{
@@ -55,11 +55,11 @@ export class DevMachine implements AsyncDisposable {
     return this.#supervisor.ended;
   }
 
-  /** Handles a change of the sources: a change of the product restarts the app, any other restarts from boot. */
-  change(paths: readonly string[]): void {
+  /** Takes a change of the sources: one of the product restarts the app, any other one starts with boot. */
+  async change(paths: readonly string[]): Promise<void> {
     this.#turn += 1;
-    const turn = this.#turn;
-    this.#work = this.#work.then(() => (turn === this.#turn ? this.#restart(paths) : undefined));
+    this.#work = this.#restart(paths);
+    await this.#work;
   }
 
   /**

@@ -1,4 +1,4 @@
-import { waitFor } from "../../scripts/verb/wait-for.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import type { MachineRoot } from "./machine-root.ts";
 
 /** Where Hetzner's and Amazon's answer: by IPv4, by IPv6 link-local on one interface, and by an address of Amazon's own. */
