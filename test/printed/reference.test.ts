@@ -7,7 +7,7 @@ import { parse } from "yaml";
 
 import { exitCodes } from "../../app/exit-codes.ts";
 import { kitPaths, openKitPaths } from "../../app/http/kit-paths.ts";
-import { commands } from "../scripts/verb/commands.ts";
+import { commands } from "../scripts/cli/commands.ts";
 import { listPages, readCode, readRows, readSection, readText, root } from "./documents.ts";
 
 const configuration = readText("docs/reference/configuration.md");
@@ -24,7 +24,7 @@ test("the reference has every setting of a stack with its default and its words"
   );
   const section = readSection(configuration, "Settings of a stack");
   expect(section.split("\n").filter((line) => line.startsWith("| `"))).toEqual(rows);
-  const sources = ["infra/config.ts", "infra/store-config.ts"].map(readText).join("\n");
+  const sources = ["infra/config/config.ts", "infra/config/store-config.ts"].map(readText).join("\n");
   const read = [...sources.matchAll(/\bread\s*\.\w+\(\s*"(\w+)"/g)].map(([, key = ""]) => key);
   const secrets = readSection(configuration, "Secrets, and settings of the providers");
   const keys = new Set([section, secrets].flatMap(firstColumn));
