@@ -3,6 +3,7 @@ import type Database from "better-sqlite3";
 import type { Command } from "./command.ts";
 import { raiseCommitSequence, readCommitSequence } from "./commit-sequence.ts";
 import { pruneResults } from "./idempotency.ts";
+import type { OutboxDoor } from "./outbox.ts";
 import { type MemberOutcome, runMember } from "./run-member.ts";
 import { isBusy, isDiskFull, toDiskFailed } from "./sqlite-failure.ts";
 import { prepareStatement } from "./transaction.ts";
@@ -20,6 +21,8 @@ export type GroupEngine = {
   runningMs: () => number;
   /** A group takes no further member after this much work; one long command still runs to its end. */
   groupWorkMs: number;
+  /** Without it no command can send anything. */
+  outbox?: OutboxDoor;
 };
 
 /** COMMIT failed in a way that does not tell whether the group is there. The connection must not be used again. */

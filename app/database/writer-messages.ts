@@ -31,7 +31,8 @@ export type MessageFromThread =
   | { kind: "migrated" }
   /** Another start would end the same way. */
   | { kind: "refused"; cause: string }
-  | { kind: "answers"; answers: WriteAnswer[] };
+  /** `hasSent`: something of it may be in the outbox now. */
+  | { kind: "answers"; answers: WriteAnswer[]; hasSent: boolean };
 
 /**
  * What the thread is started with. `fence` holds 1 as soon as nothing may be written any more; in `running` the thread
