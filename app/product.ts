@@ -3,7 +3,7 @@ import Fastify from "fastify";
 import { type Command, indexCommands } from "./database/command.ts";
 import { assertNumbered, type Migration } from "./database/migration.ts";
 import type { DrillSubject } from "./drill-subject.ts";
-import { addProductRoutes, type ProductRoutes } from "./http/product-routes.ts";
+import { addProductRoutes, neverAsked, type ProductRoutes } from "./http/product-routes.ts";
 
 /** All that the kit knows of a product; `app/service/product.ts` exports the one that is served. */
 export type Product = ProductRoutes & {
@@ -23,7 +23,7 @@ export function findProductFault(product: Product): string | null {
     }
     indexCommands(product.commands);
     assertNumbered(product.migrations);
-    addProductRoutes(Fastify({ logger: false }), product, { reader: neverAsked, answerWrite: neverAsked.read });
+    addProductRoutes(Fastify({ logger: false }), product, neverAsked);
     return null;
   } catch (error) {
     return `app/service/product.ts cannot be served: ${error instanceof Error ? error.message : String(error)}`;
@@ -32,9 +32,3 @@ export function findProductFault(product: Product): string | null {
 
 // The compiler asks for them all, but a product may come without its blessing.
 const parts = ["commands", "migrations", "addRoutes", "openPaths", "drill"] as const satisfies (keyof Product)[];
-
-const neverAsked = {
-  read: (): never => {
-    throw new Error("a route asked for data while it was added; ask when it is called");
-  },
-};

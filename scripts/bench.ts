@@ -9,7 +9,7 @@ import { listWriteVariants } from "./bench/measure-writes.ts";
 import { renderComparison } from "./bench/render-comparison.ts";
 import { renderLongReader } from "./bench/render-long-reader.ts";
 import { makeScratchDirectory } from "./bench/scratch-directory.ts";
-import { startSeaweedStore } from "./drill/seaweed-store.ts";
+import { startSeaweedStore } from "./local/seaweed-store.ts";
 import { runVerb } from "./verb/run-verb.ts";
 
 await runVerb(benchCommand, process.argv.slice(2), bench);

@@ -3,31 +3,34 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Command } from "../database/command.ts";
 import { isNothingToReplay } from "../database/idempotency.ts";
 import type { Committed, Durability } from "../database/write-outcome.ts";
-import type { ExecuteOptions } from "../database/writer.ts";
-import { readDurability } from "./durability.ts";
-import { readIdempotency } from "./idempotency-key.ts";
+import type { Writer } from "../database/writer.ts";
+import { NotReplicated } from "../replica/replication-options.ts";
+import type { Replica } from "./health-routes.ts";
 import { Problem } from "./problem.ts";
-import type { Replication } from "./replication.ts";
 import type { ServerConfig } from "./server-config.ts";
+import { readDurability, readIdempotency } from "./write-headers.ts";
 
 /**
  * What a route wants written, the status when all that was asked for has been reached, and the durability for requests
  * that do not say, where the server's default is not enough.
  */
-type Write<Input> = { command: Command<Input>; input: Input; status: 200 | 201; durability?: Durability };
-
-/** The part of the writer that answers need. */
-export type WriteExecutor = {
-  execute(command: string, input: unknown, options: ExecuteOptions): Promise<Committed<unknown>>;
+type Write<Input, Result> = {
+  command: Command<Input, Result>;
+  input: Input;
+  status: 200 | 201;
+  durability?: Durability;
 };
 
-export type AnswerWrite = <Input>(
+/** The part of the writer that answers need. */
+export type WriteExecutor = Pick<Writer, "execute">;
+
+export type AnswerWrite = <Input, Result>(
   request: FastifyRequest,
   reply: FastifyReply,
-  write: Write<Input>,
-) => Promise<unknown>;
+  write: Write<Input, Result>,
+) => Promise<Result>;
 
-type WriteAnswerOptions = { writer: WriteExecutor; replication: Replication; config: ServerConfig };
+type WriteAnswerOptions = { writer: WriteExecutor; replication: Replica; config: ServerConfig };
 
 /**
  * Makes the one function that turns a write into an answer: execute, wait for the durability that was asked for, say
@@ -79,19 +82,13 @@ async function replayOrRefuse(replay: Promise<Committed<unknown>>, refusal: stri
  * Answers null when replicated, otherwise the cause. Any failure says the same to the client: committed, not
  * replicated.
  */
-async function waitForBucket(
-  replication: Replication,
-  timeoutMs: number,
-  request: FastifyRequest,
-): Promise<string | null> {
+async function waitForBucket(replication: Replica, timeoutMs: number, request: FastifyRequest): Promise<string | null> {
   try {
     await replication.replicate(timeoutMs);
     return null;
   } catch (error) {
     request.log.warn({ err: error }, "committed, not replicated");
-    return error instanceof Error && error.name === "NotReplicated"
-      ? toHeaderText(error.message)
-      : "replication failed";
+    return error instanceof NotReplicated ? toHeaderText(error.message) : "replication failed";
   }
 }
 

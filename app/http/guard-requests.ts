@@ -1,9 +1,9 @@
-import { createAuthenticator, type Authenticate } from "./authenticate.ts";
-import { kitPaths } from "./health-routes.ts";
+import { openKitPaths } from "./kit-paths.ts";
 import { LiveTokens } from "./live-tokens.ts";
 import { Problem } from "./problem.ts";
-import type { Server } from "./product-routes.ts";
+import { type Server } from "./product-routes.ts";
 import type { ServerConfig } from "./server-config.ts";
+import { createAuthenticator, type Authenticate } from "./tokens.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -16,7 +16,7 @@ declare module "fastify" {
 export function guardRequests(server: Server, config: TokenConfig, productPaths: readonly string[]): void {
   const authenticate = openTokens(server, config);
   server.decorateRequest("principal", null);
-  const openPaths: ReadonlySet<string | undefined> = new Set([...kitPaths, ...productPaths]);
+  const openPaths: ReadonlySet<string | undefined> = new Set([...openKitPaths, ...productPaths]);
   let stopping = false;
   server.addHook("preClose", (done) => {
     stopping = true;

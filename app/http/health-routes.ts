@@ -1,24 +1,20 @@
 import { Type } from "typebox";
 
+import type { Writer } from "../database/writer.ts";
+import type { Replication } from "../replica/replication.ts";
+import { Problem } from "./problem.ts";
 import type { Server } from "./product-routes.ts";
-import { readReplicatedWithin } from "./replicated-within.ts";
-import type { Replication } from "./replication.ts";
 
 /** The part of the writer that health needs. */
-export type WriterHealth = {
-  readonly state: "accepting" | "refusing" | "stopping";
-  readonly queueLength: number;
-  readonly walBytes: number;
-  /** How long the oldest write has waited for its answer; null when none waits. */
-  readonly oldestWriteMs: number | null;
-  /** Who or what is in the way of writes, or soon will be; null when nothing is. */
-  readonly cause: string | null;
-};
+export type WriterHealth = Pick<Writer, "state" | "queueLength" | "walBytes" | "oldestWriteMs" | "cause">;
 
-type Health = { writer: WriterHealth; replication: Replication; findStartCause: () => string | null };
+/** The part of the replication that answers and health need; while the machine starts, nothing is known of it. */
+export type Replica = Pick<
+  Replication,
+  "epoch" | "replicatedAgeMs" | "uploadProgress" | "replicaFault" | "bucketRefusal" | "replicate"
+> & { readonly state: Replication["state"] | "starting"; readonly fence: Replication["fence"] | null };
 
-/** The kit's own paths. They answer without a token: whatever watches the machine has none. */
-export const kitPaths: readonly string[] = ["/up", "/ready"];
+type Health = { writer: WriterHealth; replication: Replica; findStartCause: () => string | null };
 
 const ReadyQuery = Type.Object({ replicated: Type.Optional(Type.String()) });
 
@@ -63,4 +59,16 @@ function judgeStarted({ writer, replication }: Health, withinMs: number | null):
   if (replication.replicaFault !== null) return "replica-broken";
   const isStale = withinMs !== null && (replication.replicatedAgeMs ?? Number.POSITIVE_INFINITY) > withinMs;
   return isStale ? "not-replicated" : "ready";
+}
+
+const unitMs = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
+/** An idle replica is proven every 10 to 12 s, so that a shorter limit would fail though nothing is wrong. */
+const leastMs = 15_000;
+
+/** Reads a duration such as 60s, 5m or 1h. Throws Problem 400 for anything else, and for less than 15s. */
+function readReplicatedWithin(text: string): number {
+  const [, count = "", unit = ""] = /^([1-9]\d{0,5})([smh])$/.exec(text) ?? [];
+  const limitMs = unit === "s" || unit === "m" || unit === "h" ? Number(count) * unitMs[unit] : 0;
+  if (limitMs >= leastMs) return limitMs;
+  throw new Problem(400, "invalid-request", "replicated must be a duration of at least 15s, such as 60s, 5m or 1h");
 }

@@ -3,8 +3,7 @@ import { readFileSync, renameSync, writeFileSync } from "node:fs";
 
 import type { FastifyBaseLogger } from "fastify";
 
-import { authenticateWith, type Authenticate } from "./authenticate.ts";
-import { parseTokensFile, type Token } from "./tokens.ts";
+import { parseTokensFile, type Token, authenticateWith, type Authenticate } from "./tokens.ts";
 
 /** Reads the file of tokens. Throws Error with the path and what is wrong, never with what the file holds. */
 export function readTokensFile(path: string): Token[] {

@@ -5,7 +5,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from "fasti
 
 import type { Reader } from "../database/reader.ts";
 import type { AnswerWrite } from "./answer-write.ts";
-import { kitPaths } from "./health-routes.ts";
+import { kitPaths } from "./kit-paths.ts";
 
 /** The server with its schemas as types: `request.body` is what the route's schema says. */
 export type Server = FastifyInstance<
@@ -31,6 +31,16 @@ export type RouteContext = {
   /** Runs a command and answers the request with its result, once it is as durable as was asked for. */
   answerWrite: AnswerWrite;
 };
+
+/** For routes that are added to be looked at and never called. */
+export const neverAsked: RouteContext = {
+  reader: { read: refuseRead },
+  answerWrite: refuseRead,
+};
+
+function refuseRead(): never {
+  throw new Error("a route asked for data while it was added; ask when it is called");
+}
 
 /**
  * Adds a product's routes. Throws Error when one of them is on a path of the kit's own, and for an open path that no

@@ -1,27 +1,26 @@
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify, { LogController } from "fastify";
-import type { FastifyBaseLogger } from "fastify";
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from "fastify";
 
-import { answerFailure, answerNoRoute } from "./answer-failure.ts";
 import { answerParserError } from "./answer-parser-error.ts";
-import { createAnswerWrite } from "./answer-write.ts";
-import type { WriteExecutor } from "./answer-write.ts";
+import { createAnswerWrite, type WriteExecutor } from "./answer-write.ts";
 import { Connections } from "./connections.ts";
 import { guardRequests } from "./guard-requests.ts";
-import { addHealthRoutes, judgeHealth } from "./health-routes.ts";
-import type { WriterHealth } from "./health-routes.ts";
+import { addHealthRoutes, judgeHealth, type WriterHealth, type Replica } from "./health-routes.ts";
 import { addHeartbeat } from "./heartbeat.ts";
-import { logRequest } from "./log-request.ts";
+import { addDocument } from "./openapi.ts";
+import { answerFailure, answerNoRoute } from "./problem.ts";
 import { addProductRoutes, type ProductRoutes, type RouteContext, type Server } from "./product-routes.ts";
-import type { Replication } from "./replication.ts";
-import { chooseRequestId } from "./request-id.ts";
 import { compileValidator } from "./schema-validator.ts";
 import type { ServerConfig } from "./server-config.ts";
 
 export type ServerOptions = {
   writer: WriteExecutor & WriterHealth;
   reader: RouteContext["reader"];
-  replication: Replication;
+  replication: Replica;
   product: ProductRoutes;
   config: ServerConfig;
   /** Why the machine does not serve completely yet; null when it does. */
@@ -52,6 +51,7 @@ export function buildServer(options: ServerOptions): Server {
       heartbeat,
       () => judgeHealth(health, heartbeat.withinMs ?? replicatedWithinMs).status === "ready",
     );
+  addDocument(server, product);
   addProductRoutes(server, product, { reader, answerWrite });
   return server;
 }
@@ -87,6 +87,8 @@ function createServer(log: FastifyBaseLogger | undefined, closeMs: number): Serv
     clientErrorHandler: (error, socket) => answerParserError(error, socket, connections),
   }).withTypeProvider<TypeBoxTypeProvider>();
   server.setValidatorCompiler(compileValidator);
+  // A response schema is for the types and the document. A check here could only turn a write that is done into a 500.
+  server.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   connections.follow(server.server);
   server.addHook("preClose", (done) => {
     connections.stop();
@@ -96,7 +98,23 @@ function createServer(log: FastifyBaseLogger | undefined, closeMs: number): Serv
 }
 
 function refuseFactory(): never {
-  throw new Error(
-    "Fastify asked for a compiler that is not loaded; a response schema needs setSerializerCompiler first",
+  throw new Error("Fastify asked for a compiler that is not loaded");
+}
+
+/** Takes over a caller's X-Request-Id when it is short and harmless in a log, and makes one otherwise. */
+function chooseRequestId({ headers }: Pick<IncomingMessage, "headers">): string {
+  const given = headers["x-request-id"];
+  return typeof given === "string" && /^[\w.:-]{1,100}$/.test(given) ? given : randomUUID();
+}
+
+/** Logs one line for an answered request: the path without its query string, and no header, but whose token it was. */
+function logRequest(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+  const [path] = request.url.split("?", 1);
+  const durationMs = Math.round(reply.elapsedTime * 10) / 10;
+  const principal = request.principal ?? undefined;
+  request.log.info(
+    { method: request.method, path, principal, status: reply.statusCode, durationMs },
+    "request answered",
   );
+  done();
 }

@@ -2,16 +2,15 @@ import type { MigrationProgress } from "../database/migrate-thread.ts";
 import type { Reader } from "../database/reader.ts";
 import type { Writer } from "../database/writer.ts";
 import type { WriteExecutor } from "./answer-write.ts";
-import type { WriterHealth } from "./health-routes.ts";
+import type { WriterHealth, Replica } from "./health-routes.ts";
 import { Problem } from "./problem.ts";
 import type { RouteContext } from "./product-routes.ts";
-import type { Replication } from "./replication.ts";
 
 /**
  * The parts of a machine that come up while its server already listens. What needs a part that is not there yet is
  * answered 503 `starting`; reads need the reader alone, writes need all of them, since head must have been read.
  */
-export class StartingParts<R extends Replication> {
+export class StartingParts<R extends Replica> {
   writerPart: Writer | null = null;
   readerPart: Reader | null = null;
   replicationPart: R | null = null;
@@ -21,7 +20,7 @@ export class StartingParts<R extends Replication> {
   migrationProgress: MigrationProgress | null = null;
   readonly writer: WriteExecutor & WriterHealth;
   readonly reader: RouteContext["reader"];
-  readonly replication: Replication;
+  readonly replication: Replica;
 
   constructor(epoch: string) {
     this.writer = this.#describeWriter();
@@ -61,7 +60,7 @@ export class StartingParts<R extends Replication> {
     };
   }
 
-  #describeReplication(epoch: string): Replication {
+  #describeReplication(epoch: string): Replica {
     const known = () =>
       this.replicationPart ?? { ...noReplication, epoch, replicate: () => Promise.reject(this.#refuse()) };
     return {

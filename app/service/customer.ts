@@ -1,7 +1,13 @@
+import { type Static, Type } from "typebox";
+
 import type { CustomersTable } from "./tables.ts";
 
 /** A customer as the API shows it; `createdAt` is ISO 8601 in UTC. */
-export type Customer = { id: string; name: string; email: string; createdAt: string };
+export const Customer = Type.Object(
+  { id: Type.String(), name: Type.String(), email: Type.String(), createdAt: Type.String() },
+  { additionalProperties: false },
+);
+export type Customer = Static<typeof Customer>;
 
 /** Turns a stored row into what the API shows. */
 export function toCustomer(row: CustomersTable): Customer {

@@ -5,7 +5,7 @@ import { singleLineText } from "./single-line-text.ts";
 
 const linesLimit = 500;
 
-const InvoiceLine = Type.Object(
+export const InvoiceLine = Type.Object(
   {
     description: singleLineText(500),
     quantity: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),

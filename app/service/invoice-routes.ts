@@ -1,10 +1,10 @@
 import { Type } from "typebox";
 
-import { found, IdParams } from "../http/found.ts";
-import { pageQuery, readPage } from "../http/page.ts";
 import type { RouteContext, Server } from "../http/product-routes.ts";
+import { pageQuery, readPage, found, IdParams, pageOf } from "../http/reads.ts";
 import { createInvoice } from "./create-invoice.ts";
 import { InvoiceInput } from "./invoice-input.ts";
+import { Invoice, InvoiceSummary } from "./invoice.ts";
 import { payInvoice } from "./pay-invoice.ts";
 import { listInvoices, readInvoice } from "./queries.ts";
 
@@ -22,11 +22,13 @@ const paymentBytes = 1024;
 
 /** Adds POST /invoices, GET /invoices, GET /invoices/:id and POST /invoices/:id/payment. */
 export function addInvoiceRoutes(server: Server, { reader, answerWrite }: RouteContext): void {
-  server.post("/invoices", { bodyLimit: invoiceBytes, schema: { body: InvoiceInput } }, (request, reply) =>
+  const creation = { bodyLimit: invoiceBytes, schema: { body: InvoiceInput, response: { 201: Invoice } } };
+  server.post("/invoices", creation, (request, reply) =>
     answerWrite(request, reply, { command: createInvoice, input: request.body, status: 201 }),
   );
 
-  server.get("/invoices", { schema: { querystring: ListQuery } }, async ({ query }) =>
+  const list = { schema: { querystring: ListQuery, response: { 200: pageOf(InvoiceSummary) } } };
+  server.get("/invoices", list, async ({ query }) =>
     readPage(reader, {
       list: "invoices",
       query,
@@ -34,12 +36,14 @@ export function addInvoiceRoutes(server: Server, { reader, answerWrite }: RouteC
     }),
   );
 
-  server.get("/invoices/:id", { schema: { params: IdParams } }, async ({ params: { id } }) =>
-    found(reader.read(readInvoice(id)), `invoice ${id}`),
-  );
+  const one = { schema: { params: IdParams, response: { 200: Invoice } } };
+  server.get("/invoices/:id", one, async ({ params: { id } }) => found(reader.read(readInvoice(id)), `invoice ${id}`));
 
   // Money that came in must not go with the disk.
-  const payment = { bodyLimit: paymentBytes, schema: { params: IdParams, body: PaymentInput } };
+  const payment = {
+    bodyLimit: paymentBytes,
+    schema: { params: IdParams, body: PaymentInput, response: { 200: Invoice } },
+  };
   server.post("/invoices/:id/payment", payment, (request, reply) =>
     answerWrite(request, reply, {
       command: payInvoice,

@@ -1,19 +1,24 @@
-import type { InvoiceLine } from "./invoice-input.ts";
+import { type Static, Type } from "typebox";
+
+import { InvoiceLine } from "./invoice-input.ts";
 import type { InvoiceLinesTable, InvoicesTable } from "./tables.ts";
 
 /** An invoice as lists show it, without its lines. Money is in integer cents, times are ISO 8601 in UTC. */
-export type InvoiceSummary = {
-  id: string;
-  customerId: string;
-  reference: string;
-  currency: string;
-  totalCents: number;
-  status: "open" | "paid";
-  createdAt: string;
-  paidAt: string | null;
+const summary = {
+  id: Type.String(),
+  customerId: Type.String(),
+  reference: Type.String(),
+  currency: Type.String(),
+  totalCents: Type.Integer(),
+  status: Type.Union([Type.Literal("open"), Type.Literal("paid")]),
+  createdAt: Type.String(),
+  paidAt: Type.Union([Type.String(), Type.Null()]),
 };
+export const InvoiceSummary = Type.Object(summary, { additionalProperties: false });
+export type InvoiceSummary = Static<typeof InvoiceSummary>;
 
-export type Invoice = InvoiceSummary & { lines: InvoiceLine[] };
+export const Invoice = Type.Object({ ...summary, lines: Type.Array(InvoiceLine) }, { additionalProperties: false });
+export type Invoice = Static<typeof Invoice>;
 
 /** Turns a stored row into what lists show. */
 export function toInvoiceSummary(row: InvoicesTable): InvoiceSummary {

@@ -1,6 +1,6 @@
 import { query } from "../database/transaction.ts";
 import type { Reading } from "../database/transaction.ts";
-import type { Slice } from "../http/page.ts";
+import type { Slice } from "../http/reads.ts";
 import { toCustomer } from "./customer.ts";
 import type { Customer } from "./customer.ts";
 import { toInvoice, toInvoiceSummary } from "./invoice.ts";

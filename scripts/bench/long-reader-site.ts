@@ -9,10 +9,10 @@ import { openLog } from "../../app/log.ts";
 import { litestreamEnvironment } from "../../app/replica/litestream-config.ts";
 import { type Machine, machineFiles } from "../../app/replica/machine.ts";
 import { resolveBinary } from "../binaries/resolve-binary.ts";
-import { prepareBucket } from "../drill/bucket-preparation.ts";
-import type { Leftovers } from "../drill/leftovers.ts";
-import { type ProcessGroup, startProcessGroup } from "../drill/process-group.ts";
-import type { StoreAccess } from "../drill/seaweed-store.ts";
+import { prepareBucket } from "../local/bucket-preparation.ts";
+import type { Leftovers } from "../local/leftovers.ts";
+import { type ProcessGroup, startProcessGroup } from "../local/process-group.ts";
+import type { StoreAccess } from "../local/seaweed-store.ts";
 
 type Place = { directory: string; store: StoreAccess; leftovers: Leftovers };
 

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,12 +6,13 @@ import { join } from "node:path";
 import { exitCodes } from "../../app/exit-codes.ts";
 import type { BucketConfig } from "../../app/replica/bucket.ts";
 import type { AppBundle } from "../build/bundle-app.ts";
+import { findFreePorts } from "../local/free-ports.ts";
+import type { Leftovers } from "../local/leftovers.ts";
+import { environmentOf, listUnits, type MachineDirectories, requireSocketRoom } from "../local/machine-units.ts";
+import { type Ending, Supervisor } from "../local/supervisor.ts";
 import { waitFor } from "../verb/wait-for.ts";
-import { findFreePorts } from "./free-ports.ts";
 import { HttpClient } from "./http-client.ts";
-import type { Leftovers } from "./leftovers.ts";
 import type { Target } from "./load.ts";
-import { type Ending, Supervisor, type Units } from "./supervisor.ts";
 
 /** What every machine of one drill shares. */
 export type Site = Readonly<{
@@ -50,7 +51,12 @@ export class Machine implements AsyncDisposable {
     const [port = 0] = await findFreePorts(1);
     const supervisor = Supervisor.start({
       units: listUnits(files, site),
-      environment: environmentOf(files, site, port),
+      environment: environmentOf(files, {
+        ...site,
+        port,
+        machineId: randomBytes(16).toString("hex"),
+        bootId: randomUUID(),
+      }),
       directory: files.home,
       logDirectory: files.logs,
       stayDownCodes: new Set<number>(Object.values(exitCodes)),
@@ -109,61 +115,10 @@ export function renderEnding(ending: Ending): string {
   return ending.unit === null ? `it was ${ending.cause}` : `${ending.unit} ended with ${ending.code}`;
 }
 
-type MachineDirectories = Readonly<{ home: string; data: string; run: string; logs: string }>;
-
-// A Unix socket's path has room for 107 bytes on Linux, and Litestream's lies in the run directory.
-const socketPathLimit = 107;
-
 function makeDirectories(directory: string, name: string): MachineDirectories {
   const home = join(directory, `machine-${name}`);
   const files = { home, data: join(home, "data"), run: join(home, "run"), logs: join(directory, `logs-${name}`) };
-  const socket = join(files.run, "litestream.sock");
-  if (Buffer.byteLength(socket) > socketPathLimit) {
-    throw new Error(`${socket} is too long for a socket; set TMPDIR to a directory with a shorter name`);
-  }
+  requireSocketRoom(files);
   for (const path of Object.values(files)) mkdirSync(path, { recursive: true, mode: 0o700 });
   return files;
-}
-
-function listUnits({ data, run }: MachineDirectories, { litestream, app, node = process.execPath }: Site): Units {
-  const lock = ["--nonblock", "--no-fork", join(data, "litestream.lock")];
-  const replicate = [litestream, "replicate", "-config", join(run, "litestream.yml"), "-no-expand-env"];
-  return {
-    oneshot: { name: "boot", command: { file: node, words: [app.boot] } },
-    services: [
-      { name: "app", command: { file: node, words: [app.main] } },
-      { name: "litestream", command: { file: "flock", words: [...lock, ...replicate] } },
-    ],
-  };
-}
-
-// Certificates and proxies matter for a store elsewhere; nothing else of the caller's environment may leak in.
-const passedOn = ["PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "HTTPS_PROXY", "NO_PROXY"];
-
-function environmentOf({ home, data, run }: MachineDirectories, site: Site, port: number): Record<string, string> {
-  const inherited = passedOn.flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : [[name, value]];
-  });
-  const { bucket } = site;
-  return {
-    ...Object.fromEntries(inherited),
-    HOME: home,
-    LIFEBOAT_DATA_DIR: data,
-    LIFEBOAT_RUN_DIR: run,
-    LIFEBOAT_BUCKET: bucket.bucket,
-    LIFEBOAT_REGION: bucket.region,
-    ...(bucket.endpoint !== undefined && { LIFEBOAT_ENDPOINT: bucket.endpoint }),
-    LIFEBOAT_PATH_STYLE: String(bucket.pathStyle),
-    LIFEBOAT_BUCKET_ID: site.bucketId,
-    LITESTREAM_ACCESS_KEY_ID: bucket.accessKeyId,
-    LITESTREAM_SECRET_ACCESS_KEY: bucket.secretAccessKey,
-    LIFEBOAT_MACHINE_ID: randomBytes(16).toString("hex"),
-    LIFEBOAT_BOOT_ID: randomUUID(),
-    LIFEBOAT_LITESTREAM: site.litestream,
-    LIFEBOAT_API_TOKENS_SHA256: createHash("sha256").update(site.token).digest("hex"),
-    LIFEBOAT_HOST: "127.0.0.1",
-    LIFEBOAT_PORT: String(port),
-    LIFEBOAT_LOG_LEVEL: "info",
-  };
 }

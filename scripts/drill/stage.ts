@@ -8,14 +8,14 @@ import { manifest } from "../binaries/manifest.ts";
 import { resolveBinary } from "../binaries/resolve-binary.ts";
 import { readOwnSqliteVersion } from "../binaries/sqlite-bound.ts";
 import { appSources, bundleApp } from "../build/bundle-app.ts";
+import { type PreparedBucket, prepareBucket, removeBucket } from "../local/bucket-preparation.ts";
+import type { Leftovers } from "../local/leftovers.ts";
+import { type SeaweedStore, type StoreAccess, startSeaweedStore } from "../local/seaweed-store.ts";
 import type { Transcript } from "../verb/transcript.ts";
 import type { DrillOptions } from "./arguments.ts";
-import { type PreparedBucket, prepareBucket, removeBucket } from "./bucket-preparation.ts";
 import { Ledger } from "./ledger.ts";
-import type { Leftovers } from "./leftovers.ts";
 import type { Machine, Site } from "./machine.ts";
 import { type Random, seedRandom } from "./random.ts";
-import { type SeaweedStore, type StoreAccess, startSeaweedStore } from "./seaweed-store.ts";
 
 /** What every scene of the drill needs. */
 export type Stage = Readonly<{

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { prepareBucket } from "../../scripts/drill/bucket-preparation.ts";
+import { prepareBucket } from "../../scripts/local/bucket-preparation.ts";
 import { startUnconditionalStore } from "../replica/bucket-double.ts";
 import { StoreProxy, type Decide } from "../replica/store-proxy.ts";
 import { World } from "../replica/world.ts";

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 
-import { prepareBucket } from "../../scripts/drill/bucket-preparation.ts";
-import { startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
+import { prepareBucket } from "../../scripts/local/bucket-preparation.ts";
+import { startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { collidingThresholds, runCompleteness } from "./run-completeness.ts";
 
 // The switch: `--autocheckpoint 1000` does what SQLite does by default, and shows which rows the replica then lacks.

@@ -12,8 +12,8 @@ import { syncReplica } from "../../app/replica/litestream.ts";
 import { type Machine, machineFiles } from "../../app/replica/machine.ts";
 import { restoreEpoch } from "../../app/replica/restore.ts";
 import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
-import { Leftovers } from "../../scripts/drill/leftovers.ts";
-import { type ProcessGroup, startProcessGroup } from "../../scripts/drill/process-group.ts";
+import { Leftovers } from "../../scripts/local/leftovers.ts";
+import { type ProcessGroup, startProcessGroup } from "../../scripts/local/process-group.ts";
 import { waitFor, within } from "../../scripts/verb/wait-for.ts";
 
 export type CompletenessOptions = Readonly<{

@@ -9,10 +9,10 @@ import { writeToBucket } from "../../scripts/drill/bucket-scene.ts";
 import { compareWithLedger } from "../../scripts/drill/compare-scene.ts";
 import type { Comparison } from "../../scripts/drill/compare.ts";
 import { kill } from "../../scripts/drill/disaster.ts";
-import { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { writeMixedLoad } from "../../scripts/drill/load-scene.ts";
 import type { Machine } from "../../scripts/drill/machine.ts";
 import { openStage, type Stage } from "../../scripts/drill/stage.ts";
+import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { Transcript } from "../../scripts/verb/transcript.ts";
 
 /** A stage whose transcript nobody reads. */

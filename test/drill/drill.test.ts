@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
+import { startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { DrillProcess } from "./drill-process.ts";
 
 const timeout = 300_000;

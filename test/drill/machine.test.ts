@@ -6,10 +6,10 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
 import { appSources, bundleApp } from "../../scripts/build/bundle-app.ts";
-import { prepareBucket, removeBucket } from "../../scripts/drill/bucket-preparation.ts";
-import { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { Machine } from "../../scripts/drill/machine.ts";
-import { startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
+import { prepareBucket, removeBucket } from "../../scripts/local/bucket-preparation.ts";
+import { Leftovers } from "../../scripts/local/leftovers.ts";
+import { startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 
 const timeout = 120_000;
 

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-import { Leftovers } from "../../scripts/drill/leftovers.ts";
-import { Supervisor, type Unit } from "../../scripts/drill/supervisor.ts";
+import { Leftovers } from "../../scripts/local/leftovers.ts";
+import { Supervisor, type Unit } from "../../scripts/local/supervisor.ts";
 import { waitFor, within } from "../../scripts/verb/wait-for.ts";
 
 let directory: string;

@@ -3,7 +3,7 @@ import { syncBuiltinESMExports } from "node:module";
 
 import { expect, test, vi } from "vitest";
 
-import { createAuthenticator } from "../../app/http/authenticate.ts";
+import { createAuthenticator } from "../../app/http/tokens.ts";
 import { startTestServer, token, tokenDigest } from "./test-server.ts";
 
 const digestOf = (text: string): string => crypto.createHash("sha256").update(text).digest("hex");

@@ -1,7 +1,7 @@
-import type { Replication } from "../../app/http/replication.ts";
+import type { Replica } from "../../app/http/health-routes.ts";
 
 /** A replica with no bucket behind it: it answers what the test tells it to, and counts how often it was asked. */
-export class ControlledReplication implements Replication {
+export class ControlledReplication implements Replica {
   state: "opening" | "living" | "fenced" = "living";
   readonly epoch = "0001-test";
   replicatedAgeMs: number | null = 12;
@@ -16,9 +16,4 @@ export class ControlledReplication implements Replication {
     this.replicateCalls += 1;
     return this.outcome();
   }
-}
-
-/** The error by which the real replica says that the bucket was not reached in time. */
-export function notReplicated(cause: string): Error {
-  return Object.assign(new Error(cause), { name: "NotReplicated" });
 }

@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 
-import { notReplicated } from "./controlled-replication.ts";
+import { NotReplicated } from "../../app/replica/replication-options.ts";
 import { addPage } from "./example-page.ts";
 import { startTestServer } from "./test-server.ts";
 
@@ -63,7 +63,7 @@ test("a second write during a slow sync asks for itself, after its own commit", 
 
 test("a write that misses the bucket answers 202 with what was reached and why, and is stored", async () => {
   await using server = await startTestServer();
-  server.replication.outcome = () => Promise.reject(notReplicated("not in the bucket after 5000 ms:\r\nX-Evil: é"));
+  server.replication.outcome = () => Promise.reject(new NotReplicated("not in the bucket after 5000 ms:\r\nX-Evil: é"));
   const answer = await server.call("POST", "/pages", { body, headers: { durability: "bucket" } });
   expect([answer.status, answer.headers["durability"]]).toEqual([202, "disk"]);
   expect(answer.headers["lifeboat-not-replicated"]).toBe("not in the bucket after 5000 ms: X-Evil:");
@@ -82,7 +82,7 @@ test("a failure of the replica that nobody foresaw is a 202 without its internal
 test("a replay waits for the bucket like a first write: 202 while it fails, then 201, and one page", async () => {
   await using server = await startTestServer();
   const headers = { durability: "bucket", "idempotency-key": "ada-signs-up" };
-  server.replication.outcome = () => Promise.reject(notReplicated("the bucket is away"));
+  server.replication.outcome = () => Promise.reject(new NotReplicated("the bucket is away"));
   const first = await server.call("POST", "/pages", { body, headers });
   expect([first.status, first.headers["idempotency-replayed"]]).toEqual([202, undefined]);
   const second = await server.call("POST", "/pages", { body, headers });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { encodeCursor } from "../../app/http/cursor.ts";
+import { encodeCursor } from "../../app/http/reads.ts";
 import { addPage } from "./example-page.ts";
 import { startTestServer } from "./test-server.ts";
 import type { TestServer } from "./test-server.ts";

@@ -4,8 +4,7 @@ import { join } from "node:path";
 
 import { expect, test, vi } from "vitest";
 
-import { createAuthenticator } from "../../app/http/authenticate.ts";
-import { parseTokensFile } from "../../app/http/tokens.ts";
+import { parseTokensFile, createAuthenticator } from "../../app/http/tokens.ts";
 import { makeTemporaryDirectory } from "../database/temporary-directory.ts";
 import { startTestServer, type TestServer, tokenDigest } from "./test-server.ts";
 

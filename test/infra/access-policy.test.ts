@@ -21,7 +21,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { machinePolicy, tlsOnlyPolicy, userPolicyLimit } from "../../infra/access-policy.ts";
 import { openCloudStore } from "../../scripts/cloud/open-client.ts";
 import { probeStore } from "../../scripts/cloud/probe-store.ts";
-import { type SeaweedStore, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
+import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { makeBucket, makeLimitedKey, openS3 } from "./limited-key.ts";
 
 const Bucket = "boats";

@@ -4,7 +4,7 @@ import { CreateAccessKeyCommand, CreateUserCommand, IAMClient, PutUserPolicyComm
 import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from "@aws-sdk/client-s3";
 
 import type { PolicyDocument } from "../../infra/access-policy.ts";
-import type { StoreAccess } from "../../scripts/drill/seaweed-store.ts";
+import type { StoreAccess } from "../../scripts/local/seaweed-store.ts";
 
 export type Key = { accessKeyId: string; secretAccessKey: string };
 

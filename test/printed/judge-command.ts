@@ -22,6 +22,7 @@ const samples: Record<string, string> = {
   platform: "linux-x64",
   store: "http://127.0.0.1:9000",
   seed: "7",
+  port: "8081",
 };
 
 const { scripts } = readJson("package.json");

@@ -18,6 +18,10 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   // All of its steps are.
   check: [".ci/run", "for part in format:check lint types unused"],
   drill: [".ci/run", "run_step drill"],
+  dev: ["test/slow/dev.test.ts", "new Dev()"],
+  "dev --fresh": ["test/slow/dev.test.ts", 'new Dev("--fresh")'],
+  "dev --port": ["test/slow/dev.test.ts", 'new Dev("--port"'],
+  "curl -H -sS": ["test/slow/dev.test.ts", "(curl .*)$/m"],
   "drill --help": ["test/scripts/verb/help.test.ts", '"--help"'],
   "drill --seed": ["test/drill/drill.test.ts", '"--seed", "7"'],
   "drill --store": ["test/drill/drill.test.ts", '["--store", endpoint]'],

@@ -5,8 +5,7 @@ import type { Migration } from "../../app/database/migration.ts";
 import { sqlBuilder } from "../../app/database/sql.ts";
 import { query, type Reading, type Transaction } from "../../app/database/transaction.ts";
 import { CommandRejected } from "../../app/database/write-outcome.ts";
-import { found, IdParams } from "../../app/http/found.ts";
-import { pageQuery, readPage, type Slice } from "../../app/http/page.ts";
+import { pageQuery, readPage, type Slice, found, IdParams } from "../../app/http/reads.ts";
 import type { Product } from "../../app/product.ts";
 
 type Page = { id: string; title: string; words: string; published_at: string | null };

@@ -17,6 +17,11 @@ test.each<[string, Partial<Record<keyof Product, unknown>>, string]>([
   ["with a gap in its migrations", { migrations: [{ number: 2, name: "later", up: () => [] }] }, "expected 1"],
   ["with a route on a path of the kit's", { addRoutes: addRoute("/ready") }, "/ready, which is the kit's own"],
   [
+    "with a route on the document's path",
+    { addRoutes: addRoute("/openapi.json") },
+    "/openapi.json, which is the kit's",
+  ],
+  [
     "with the same route twice",
     { addRoutes: addRoute("/twice", 2) },
     "Method 'GET' already declared for route '/twice'",

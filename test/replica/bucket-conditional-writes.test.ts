@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 
 import { openBucket } from "../../app/replica/bucket.ts";
 import { probeConditionalWrites } from "../../app/replica/conditional-writes.ts";
-import { prepareBucket } from "../../scripts/drill/bucket-preparation.ts";
-import { startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
+import { prepareBucket } from "../../scripts/local/bucket-preparation.ts";
+import { startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { startUnconditionalStore } from "./bucket-double.ts";
 import { StoreProxy } from "./bucket-proxy.ts";
 

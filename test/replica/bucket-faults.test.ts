@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { BucketError, type BucketFault, mayPass } from "../../app/replica/bucket-error.ts";
 import { type Bucket, type BucketConfig, openBucket } from "../../app/replica/bucket.ts";
-import { findFreePorts } from "../../scripts/drill/free-ports.ts";
+import { findFreePorts } from "../../scripts/local/free-ports.ts";
 import { type Answer, StoreProxy } from "./bucket-proxy.ts";
 
 const limits = { callMs: 8_000, answerMs: 150 };

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { type Bucket, type BucketConfig, openBucket } from "../../app/replica/bucket.ts";
-import { prepareBucket } from "../../scripts/drill/bucket-preparation.ts";
-import { type SeaweedStore, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
+import { prepareBucket } from "../../scripts/local/bucket-preparation.ts";
+import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { StoreProxy } from "./bucket-proxy.ts";
 
 let store: SeaweedStore;

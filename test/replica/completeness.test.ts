@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { prepareBucket } from "../../scripts/drill/bucket-preparation.ts";
-import { type SeaweedStore, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
+import { prepareBucket } from "../../scripts/local/bucket-preparation.ts";
+import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { collidingThresholds, constantCheckpoints, runCompleteness } from "../completeness/run-completeness.ts";
 
 let store: SeaweedStore;

@@ -14,7 +14,7 @@ import {
 import { type Machine, machineFiles } from "../../app/replica/machine.ts";
 import { parseJson } from "../../app/replica/parse-json.ts";
 import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
-import { type SeaweedStore, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
+import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { ReplicaSite } from "./replication-site.ts";
 

@@ -6,8 +6,8 @@ import { readDatabase } from "../../app/database/open-database.ts";
 import { startWriter } from "../../app/database/start-writer.ts";
 import { bootFor, holdSnapshot, startLitestream } from "../../scripts/bench/long-reader-site.ts";
 import { startLoad, type Write } from "../../scripts/bench/measure-long-reader.ts";
-import { Leftovers } from "../../scripts/drill/leftovers.ts";
-import { startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
+import { Leftovers } from "../../scripts/local/leftovers.ts";
+import { startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { makeTemporaryDirectory } from "../database/temporary-directory.ts";
 

@@ -11,8 +11,8 @@ import {
 
 import { openBucket, type Bucket, type BucketConfig } from "../../app/replica/bucket.ts";
 import { fetchHead, headKey, type Head } from "../../app/replica/head.ts";
-import { prepareBucket, removeBucket } from "../../scripts/drill/bucket-preparation.ts";
-import type { StoreAccess } from "../../scripts/drill/seaweed-store.ts";
+import { prepareBucket, removeBucket } from "../../scripts/local/bucket-preparation.ts";
+import type { StoreAccess } from "../../scripts/local/seaweed-store.ts";
 
 /** One bucket, with the rights of somebody who can break it. */
 export class Site {

@@ -1,4 +1,4 @@
-import type { ProcessGroup } from "../../scripts/drill/process-group.ts";
+import type { ProcessGroup } from "../../scripts/local/process-group.ts";
 
 const restartAfterMs = 200;
 

@@ -8,7 +8,7 @@ import type { Log } from "../../app/log.ts";
 import type { WatchLimits } from "../../app/replica/litestream-watch.ts";
 import type { Machine } from "../../app/replica/machine.ts";
 import type { Inspection } from "../../app/replica/replica-watch.ts";
-import type { Leftovers } from "../../scripts/drill/leftovers.ts";
+import type { Leftovers } from "../../scripts/local/leftovers.ts";
 import { recordLog, type Logged } from "../recorded-log.ts";
 import { Life } from "./life.ts";
 

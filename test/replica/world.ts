@@ -5,8 +5,8 @@ import { join } from "node:path";
 
 import { machineFiles, type Machine } from "../../app/replica/machine.ts";
 import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
-import { Leftovers } from "../../scripts/drill/leftovers.ts";
-import { startSeaweedStore, type StoreAccess } from "../../scripts/drill/seaweed-store.ts";
+import { Leftovers } from "../../scripts/local/leftovers.ts";
+import { startSeaweedStore, type StoreAccess } from "../../scripts/local/seaweed-store.ts";
 import { Site } from "./site.ts";
 import { TestMachine } from "./test-machine.ts";
 

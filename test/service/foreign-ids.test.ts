@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { followId } from "../../app/database/next-id.ts";
-import { decodeCursor, encodeCursor } from "../../app/http/cursor.ts";
+import { decodeCursor, encodeCursor } from "../../app/http/reads.ts";
 import { createCustomer } from "../../app/service/create-customer.ts";
 import { createInvoice } from "../../app/service/create-invoice.ts";
 import { listCustomers } from "../../app/service/queries.ts";

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { startBillingServer } from "./billing-server.ts";
 import { createCustomer, createInvoice, invoiceBody } from "./example-invoice.ts";
 
-const ada = { name: "Ada", email: "ada@example.com" };
+const valid = { name: "Ada", email: "ada@example.com" };
 const nobody = "01900000-0000-7000-8000-000000000000";
 
 test("a customer is created and read back", async () => {
@@ -98,13 +98,13 @@ test("SQL in a text field is stored and returned as data", async () => {
 test("text is refused when empty, too long, of several lines, or not storable as it is", async () => {
   await using server = await startBillingServer();
   for (const name of ["", "x".repeat(201), "a\nb", "a\u0000b", "\ud800"]) {
-    const { status } = await server.call("POST", "/customers", { body: { ...ada, name } });
+    const { status } = await server.call("POST", "/customers", { body: { ...valid, name } });
     expect(status, JSON.stringify(name)).toBe(400);
   }
   for (const email of ["ada", "@example.com", "ada@", "a b@example.com", `${"x".repeat(251)}@a.b`]) {
-    expect((await server.call("POST", "/customers", { body: { ...ada, email } })).status, email).toBe(400);
+    expect((await server.call("POST", "/customers", { body: { ...valid, email } })).status, email).toBe(400);
   }
-  const kept = await server.call("POST", "/customers", { body: { ...ada, name: "Zoë 漢字 👩‍🚀".repeat(10) } });
+  const kept = await server.call("POST", "/customers", { body: { ...valid, name: "Zoë 漢字 👩‍🚀".repeat(10) } });
   expect(kept.status).toBe(201);
   const read = await server.call("GET", `/customers/${String(kept.body["id"])}`);
   expect(read.body["name"]).toBe("Zoë 漢字 👩‍🚀".repeat(10));

@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import { expect, test, vi } from "vitest";
 
-import { findExcess } from "../../app/http/find-excess.ts";
+import { findExcess } from "../../app/http/schema-validator.ts";
 import { startBillingServer } from "./billing-server.ts";
 import { createInvoice } from "./example-invoice.ts";
 

@@ -5,8 +5,8 @@ import { Type } from "typebox";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { parseJson } from "../../app/replica/parse-json.ts";
-import { prepareBucket } from "../../scripts/drill/bucket-preparation.ts";
-import { type SeaweedStore, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
+import { prepareBucket } from "../../scripts/local/bucket-preparation.ts";
+import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { collidingThresholds, constantCheckpoints, runCompleteness } from "../completeness/run-completeness.ts";
 
 let store: SeaweedStore;

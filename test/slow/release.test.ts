@@ -13,9 +13,9 @@ import { buildRelease } from "../../scripts/build/build-release.ts";
 import type { Archive } from "../../scripts/build/write-archive.ts";
 import { rehearse } from "../../scripts/drill.ts";
 import { readArguments } from "../../scripts/drill/arguments.ts";
-import { Leftovers } from "../../scripts/drill/leftovers.ts";
 import { reportFindings } from "../../scripts/drill/report.ts";
 import { openStage } from "../../scripts/drill/stage.ts";
+import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { Transcript } from "../../scripts/verb/transcript.ts";
 
 const timeout = 300_000;

@@ -10,13 +10,13 @@ import { fetchHead, openingHead, parentOf, swapHead } from "../../app/replica/he
 import { type MachineFiles, machineFiles } from "../../app/replica/machine.ts";
 import { type Mark, readMark } from "../../app/replica/mark.ts";
 import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
-import { type PreparedBucket, prepareBucket } from "../../scripts/drill/bucket-preparation.ts";
-import { findFreePorts } from "../../scripts/drill/free-ports.ts";
 import { type Answer, HttpClient } from "../../scripts/drill/http-client.ts";
-import { Leftovers } from "../../scripts/drill/leftovers.ts";
 import type { Target } from "../../scripts/drill/load.ts";
-import { type SeaweedStore, startSeaweedStore } from "../../scripts/drill/seaweed-store.ts";
-import { Supervisor, type Unit } from "../../scripts/drill/supervisor.ts";
+import { type PreparedBucket, prepareBucket } from "../../scripts/local/bucket-preparation.ts";
+import { findFreePorts } from "../../scripts/local/free-ports.ts";
+import { Leftovers } from "../../scripts/local/leftovers.ts";
+import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
+import { Supervisor, type Unit } from "../../scripts/local/supervisor.ts";
 import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { StoreProxy } from "../replica/bucket-proxy.ts";
 

@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 
-import { type SeaweedStore, startSeaweedStore } from "../../../scripts/drill/seaweed-store.ts";
+import { type SeaweedStore, startSeaweedStore } from "../../../scripts/local/seaweed-store.ts";
 import { makeBucket, openS3 } from "../../infra/limited-key.ts";
 
 const scripts = join(import.meta.dirname, "../../../scripts/cloud");

@@ -1,9 +1,18 @@
 import { benchCommand } from "../../../scripts/bench/arguments.ts";
 import { buildCommand } from "../../../scripts/build/arguments.ts";
+import { devCommand } from "../../../scripts/dev/arguments.ts";
 import { downCommand } from "../../../scripts/down/arguments.ts";
 import { drillCommand } from "../../../scripts/drill/arguments.ts";
 import { upCommand } from "../../../scripts/up/arguments.ts";
 import { doublesCommand } from "../../engine/doubles-command.ts";
 
 /** Every verb that reads a command line of its own. */
-export const commands = [upCommand, downCommand, drillCommand, buildCommand, benchCommand, doublesCommand] as const;
+export const commands = [
+  upCommand,
+  downCommand,
+  devCommand,
+  drillCommand,
+  buildCommand,
+  benchCommand,
+  doublesCommand,
+] as const;

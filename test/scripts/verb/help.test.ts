@@ -24,6 +24,7 @@ test.each(commands)(
 const programs = [
   ["build", "scripts/build.ts"],
   ["bench", "scripts/bench.ts"],
+  ["dev", "scripts/dev.ts"],
   ["drill", "scripts/drill.ts"],
   ["doubles", "test/engine/run-with-doubles.ts"],
 ] as const;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { fetchKeptTxid } from "../../../app/replica/chain.ts";
 import { makeRestorePoint } from "../../../app/replica/restore-point.ts";
-import { type SeaweedStore, startSeaweedStore } from "../../../scripts/drill/seaweed-store.ts";
+import { type SeaweedStore, startSeaweedStore } from "../../../scripts/local/seaweed-store.ts";
 import { ReplicaSite } from "../../replica/replication-site.ts";
 
 let store: SeaweedStore;

@@ -11,7 +11,13 @@ export type Unit = Readonly<{ name: string; command: Command }>;
 export type Ending = Readonly<{ unit: string; code: number | null } | { unit: null; cause: "killed" | "stopped" }>;
 
 export type SupervisorOptions = Readonly<
-  Omit<Surroundings, "logFile"> & { units: Units; logDirectory: string; stayDownCodes: ReadonlySet<number> }
+  Omit<Surroundings, "logFile"> & {
+    units: Units;
+    logDirectory: string;
+    stayDownCodes: ReadonlySet<number>;
+    /** Told of an end that nobody asked for; true when the unit is to wait for a restart rather than be started again. */
+    waitsForRestart?: (unit: string, exit: Exit) => boolean;
+  }
 >;
 
 const leastDelayMs = 200;
@@ -29,6 +35,8 @@ export class Supervisor implements AsyncDisposable {
   readonly #startedAt = new Map<string, number>();
   readonly #delays = new Map<string, number>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Those that we end ourselves. */
+  readonly #ending = new Set<ProcessGroup>();
   readonly #end: (ending: Ending) => void;
   #oneshotStarts = 0;
   #over = false;
@@ -88,6 +96,30 @@ export class Supervisor implements AsyncDisposable {
     return exits;
   }
 
+  /**
+   * Ends what runs, each unit cleanly and in its order, and starts it again: the unit that is named alone, or everything
+   * through the oneshot. What does not end within the limit is killed.
+   */
+  async restart(name: string | null, timeoutMs = 60_000): Promise<void> {
+    const { oneshot, services } = this.#options.units;
+    const units = [oneshot, ...services].filter((unit) => name === null || unit.name === name);
+    this.#clearTimers();
+    for (const unit of units) await this.#endUnit(unit, timeoutMs);
+    if (this.#over) return;
+    for (const unit of name === null ? [oneshot] : units) this.#launch(unit);
+  }
+
+  async #endUnit({ name }: Unit, timeoutMs: number): Promise<void> {
+    const group = this.#running.get(name);
+    if (group === undefined) return;
+    this.#ending.add(group);
+    group.signal("SIGTERM");
+    const kill = setTimeout(() => group.signal("SIGKILL"), timeoutMs);
+    await group.exited;
+    clearTimeout(kill);
+    this.#running.delete(name);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.kill9();
     const exits = [...this.#running.values()].map((group) => group.exited);
@@ -106,14 +138,18 @@ export class Supervisor implements AsyncDisposable {
 
   async #watch(unit: Unit, group: ProcessGroup): Promise<void> {
     const exit = await group.exited;
+    if (this.#ending.delete(group)) return;
     this.#running.delete(unit.name);
     if (!this.#over) this.#decide(unit, exit);
   }
 
-  #decide(unit: Unit, { code }: Exit): void {
+  #decide(unit: Unit, exit: Exit): void {
+    const { code } = exit;
     const isOneshot = unit === this.#options.units.oneshot;
     if (isOneshot && code === 0) {
       for (const service of this.#options.units.services) this.#launch(service);
+    } else if (this.#options.waitsForRestart?.(unit.name, exit) === true) {
+      return;
     } else if (this.#staysDown(isOneshot, code)) {
       this.#finish({ unit: unit.name, code });
       for (const group of this.#running.values()) group.signal("SIGTERM");
@@ -142,8 +178,12 @@ export class Supervisor implements AsyncDisposable {
 
   #finish(ending: Ending): void {
     this.#over = true;
+    this.#clearTimers();
+    this.#end(ending);
+  }
+
+  #clearTimers(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
-    this.#end(ending);
   }
 }

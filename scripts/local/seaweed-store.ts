@@ -33,7 +33,16 @@ export type SeaweedStoreOptions = Readonly<{
   keep?: boolean;
   iamApi?: boolean;
   flags?: readonly string[];
+  /** The keys of a store whose directory is used again; random ones without them. */
+  keys?: StoreKeys;
 }>;
+
+export type StoreKeys = Pick<StoreAccess, "accessKeyId" | "secretAccessKey">;
+
+/** Keys that no store has had. */
+export function makeStoreKeys(): StoreKeys {
+  return { accessKeyId: randomBytes(10).toString("hex"), secretAccessKey: randomBytes(20).toString("hex") };
+}
 
 const listeners = ["s3", "master", "filer", "volume", "admin"] as const;
 type Ports = Readonly<Record<(typeof listeners)[number], { http: number; grpc: number }>>;
@@ -53,7 +62,7 @@ export async function startSeaweedStore(options: SeaweedStoreOptions = {}): Prom
   const directory = options.directory ?? mkdtempSync(join(resolve(tmpdir()), "lifeboat-store-"));
   if (!keep) leftovers.addPath(directory);
   for (let attempt = 1; ; attempt += 1) {
-    const server = await startServer(file, { directory, leftovers, flags });
+    const server = await startServer(file, { directory, leftovers, flags, keys: options.keys ?? makeStoreKeys() });
     try {
       await waitUntilReady(server);
       const { access, sockets } = server;
@@ -65,13 +74,13 @@ export async function startSeaweedStore(options: SeaweedStoreOptions = {}): Prom
   }
 }
 
-type Place = Readonly<{ directory: string; leftovers: Leftovers; flags: readonly string[] }>;
+type Place = Readonly<{ directory: string; leftovers: Leftovers; flags: readonly string[]; keys: StoreKeys }>;
 type Server = Place & Readonly<{ group: ProcessGroup; access: StoreAccess; sockets: string[]; logFile: string }>;
 
-async function startServer(file: string, { directory, leftovers, flags }: Place): Promise<Server> {
+async function startServer(file: string, place: Place): Promise<Server> {
+  const { directory, leftovers, flags, keys } = place;
   const ports = await choosePorts();
-  const accessKeyId = randomBytes(10).toString("hex");
-  const secretAccessKey = randomBytes(20).toString("hex");
+  const { accessKeyId, secretAccessKey } = keys;
   const logFile = join(directory, "weed.log");
   const sockets = namesOfSockets(ports);
   for (const socket of sockets) leftovers.addPath(socket);
@@ -86,7 +95,7 @@ async function startServer(file: string, { directory, leftovers, flags }: Place)
   );
   const endpoint = `http://127.0.0.1:${ports.s3.http}`;
   const access = { endpoint, region: "us-east-1", pathStyle: true, accessKeyId, secretAccessKey };
-  return { directory, leftovers, flags, group, access, sockets, logFile };
+  return { ...place, group, access, sockets, logFile };
 }
 
 async function choosePorts(): Promise<Ports> {
@@ -151,6 +160,11 @@ async function waitUntilReady({ access, group, logFile }: Server): Promise<void>
 }
 
 async function endServer({ group, directory, sockets, leftovers }: Server, keep: boolean): Promise<void> {
+  // What is kept is closed in order.
+  if (keep) {
+    group.signal("SIGTERM");
+    await within("a clean end of SeaweedFS", 5_000, group.exited).catch(() => undefined);
+  }
   group.signal("SIGKILL");
   await within("the end of SeaweedFS", 10_000, group.exited);
   const paths = keep ? sockets : [...sockets, directory];

@@ -15,8 +15,13 @@ export type PreparedBucket = Readonly<{ config: BucketConfig; bucketId: string; 
  * Makes a bucket with versioning (or takes the empty one that is named) and puts the sentinel into it, as `pulumi up`
  * will. Throws when the named bucket holds anything.
  */
-export async function prepareBucket(access: StoreAccess, named: string | null): Promise<PreparedBucket> {
-  const config: BucketConfig = { ...access, bucket: named ?? `lifeboat-drill-${randomBytes(6).toString("hex")}` };
+export async function prepareBucket(
+  access: StoreAccess,
+  named: string | null,
+  purpose = "drill",
+): Promise<PreparedBucket> {
+  const made = `lifeboat-${purpose}-${randomBytes(6).toString("hex")}`;
+  const config: BucketConfig = { ...access, bucket: named ?? made };
   using client = openClient(config);
   const Bucket = config.bucket;
   const where = `${access.endpoint}, bucket ${Bucket}`;

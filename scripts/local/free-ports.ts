@@ -1,7 +1,6 @@
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
-
-import { chooseInteger } from "./random.ts";
 
 // Below the kernel's range for outgoing connections (32768 and up on Linux), so that none of those takes a port
 // between our look and the server's start.
@@ -15,14 +14,15 @@ export async function findFreePorts(count: number): Promise<number[]> {
   for (let attempt = 0; ports.size < count; attempt += 1) {
     if (attempt === attemptLimit)
       throw new Error(`no ${count} free ports from ${leastPort} to ${mostPort} on 127.0.0.1`);
-    const port = chooseInteger(Math.random, leastPort, mostPort);
+    const port = randomInt(leastPort, mostPort + 1);
     // One after the other: a port counts as free only when the look at it is over.
     if (await isFree(port)) ports.add(port);
   }
   return [...ports];
 }
 
-async function isFree(port: number): Promise<boolean> {
+/** Whether nobody listens on this loopback port. */
+export async function isFree(port: number): Promise<boolean> {
   const server = createServer();
   try {
     server.listen({ port, host: "127.0.0.1", exclusive: true });

@@ -1,9 +1,19 @@
 import { createHash } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
 
 import type { FastifyRequest } from "fastify";
 
 import type { Idempotency } from "../database/idempotency.ts";
+import type { Durability } from "../database/write-outcome.ts";
 import { Problem } from "./problem.ts";
+
+/** Reads the Durability header, or gives the route's default. Throws Problem `invalid-durability` (400). */
+export function readDurability(headers: IncomingHttpHeaders, byDefault: Durability): Durability {
+  const value = headers["durability"];
+  if (value === undefined) return byDefault;
+  if (value === "commit" || value === "disk" || value === "bucket") return value;
+  throw new Problem(400, "invalid-durability", "Durability must be commit, disk or bucket.");
+}
 
 /** Reads the Idempotency-Key header, which is optional. Throws Problem `invalid-idempotency-key` (400). */
 export function readIdempotency(request: FastifyRequest): Idempotency | undefined {
