@@ -16,7 +16,8 @@ import type { MessageFromThread, MessageToThread, WriteRequest, WriterThreadData
 type WriterProduct = {
   commands: readonly Command[];
   migrations: readonly Migration[];
-  outbox: readonly OutboxHandler[];
+  /** Without it, a command that sends fails. */
+  outbox?: readonly OutboxHandler[];
 };
 
 /** Commands that the machine itself gives. A product's commands have other names: theirs do not begin with "_". */
@@ -41,7 +42,7 @@ export function serveWriter(options: WriterProduct): void {
     nowMs: () => Date.now(),
     runningMs: makeRunningClock(db, () => performance.now()),
     groupWorkMs: 5,
-    handlers: new Set(options.outbox.map(({ name }) => name)),
+    handlers: new Set((options.outbox ?? []).map(({ name }) => name)),
   });
   port.on("message", (message: MessageToThread) => {
     switch (message.kind) {
