@@ -1,8 +1,7 @@
 import { stringify } from "yaml";
 
-import { renderEnvironmentLines } from "./environment-file.ts";
-import { readRootfs } from "./rootfs.ts";
-import { renderTokensFile, tokensFile } from "./tokens-file.ts";
+import { renderEnvironmentLines, renderTokensFile, tokensFile } from "./machine-files.ts";
+import { readBootstrap } from "./read-bootstrap.ts";
 import { listFaults, type UserDataInput } from "./user-data-input.ts";
 
 /** What Hetzner accepts as user-data (docs.hetzner.cloud, create a server). */
@@ -30,7 +29,7 @@ function describeMachine(input: UserDataInput) {
     disable_ec2_metadata: true,
     // No packages: all that the bootstrap calls is in a bare Debian image, but mkfs.btrfs (install-btrfs).
     write_files: [
-      ...readRootfs().map(({ path, mode, text }) => ({ path, permissions: mode, content: text })),
+      ...readBootstrap().map(({ path, mode, text }) => ({ path, permissions: mode, content: text })),
       { path: "/etc/lifeboat/environment", permissions: "0600", content: renderEnvironment(input) },
       // The bootstrap gives it to the app's group, which does not exist yet.
       { path: tokensFile, permissions: "0600", content: renderTokensFile(input.apiTokensSha256) },

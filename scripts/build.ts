@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { releaseFolder } from "../cloud-init/built-release.ts";
 import { buildCommand, type BuildOptions } from "./build/arguments.ts";
 import { buildRelease } from "./build/build-release.ts";
-import { renderSeconds } from "./verb/quantity.ts";
-import { runVerb } from "./verb/run-verb.ts";
-import type { Transcript } from "./verb/transcript.ts";
+import { renderSeconds } from "./cli/quantity.ts";
+import { runVerb } from "./cli/run-verb.ts";
+import type { Transcript } from "./cli/transcript.ts";
 
 await runVerb(buildCommand, process.argv.slice(2), build);
 

@@ -2,8 +2,12 @@ import { mkdirSync, rmSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 
-import { resolveBinary } from "./binaries/resolve-binary.ts";
 import { appSources } from "./build/bundle-app.ts";
+import { resolveBinary } from "./build/resolve-binary.ts";
+import { renderCommand } from "./cli/help.ts";
+import { runVerb } from "./cli/run-verb.ts";
+import type { Transcript } from "./cli/transcript.ts";
+import { waitFor } from "./cli/wait-for.ts";
 import { devCommand, type DevOptions } from "./dev/arguments.ts";
 import { DevMachine } from "./dev/dev-machine.ts";
 import { type DevPlace, openPlace } from "./dev/place.ts";
@@ -12,10 +16,6 @@ import { prepareBucket } from "./local/bucket-preparation.ts";
 import { findFreePorts, isFree } from "./local/free-ports.ts";
 import { Leftovers } from "./local/leftovers.ts";
 import { startSeaweedStore } from "./local/seaweed-store.ts";
-import { renderCommand } from "./verb/help.ts";
-import { runVerb } from "./verb/run-verb.ts";
-import type { Transcript } from "./verb/transcript.ts";
-import { waitFor } from "./verb/wait-for.ts";
 
 const folder = join(import.meta.dirname, "../.dev");
 const usualPort = 8080;

@@ -1,19 +1,19 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
+import { confirm } from "./cli/ask.ts";
+import { runVerb } from "./cli/run-verb.ts";
+import type { Transcript } from "./cli/transcript.ts";
 import { downCommand, type DownOptions } from "./down/arguments.ts";
 import { confirmDeletion, deleteData, findData } from "./down/delete-data.ts";
 import { discardVolumes, findDiscarded } from "./down/discard-volumes.ts";
-import { findKept, findServer } from "./stack/find-refusals.ts";
-import { countResources, openStack } from "./stack/open-stack.ts";
-import { announceDeletion, findCard, type Plan, type PlanStep, readPlan } from "./stack/plan.ts";
-import { PlanProgress, Progress } from "./stack/progress.ts";
-import { refuseProtected } from "./stack/refuse-protected.ts";
-import { renderPlan } from "./stack/render-plan.ts";
-import { runEngine } from "./stack/run-engine.ts";
-import { renderStopped, stopMachine } from "./stack/stop-machine.ts";
-import { confirm } from "./verb/ask.ts";
-import { runVerb } from "./verb/run-verb.ts";
-import type { Transcript } from "./verb/transcript.ts";
+import { findKept, findServer } from "./engine/find-refusals.ts";
+import { countResources, openStack } from "./engine/open-stack.ts";
+import { announceDeletion, findCard, type Plan, type PlanStep, readPlan } from "./engine/plan.ts";
+import { PlanProgress, Progress } from "./engine/progress.ts";
+import { refuseProtected } from "./engine/refuse-protected.ts";
+import { renderPlan } from "./engine/render-plan.ts";
+import { runEngine } from "./engine/run-engine.ts";
+import { renderStopped, stopMachine } from "./remote/stop-machine.ts";
 
 await runVerb(downCommand, process.argv.slice(2), down);
 

@@ -74,7 +74,7 @@ async function ensureBinaries() {
 }
 
 function binariesKey() {
-  const manifest = fs.readFileSync(path.join(root, "scripts", "binaries", "manifest.ts"));
+  const manifest = fs.readFileSync(path.join(root, "scripts", "build", "manifest.ts"));
   return crypto
     .createHash("sha256")
     .update(`${cacheRoot(process.env)}\n`)

@@ -1,7 +1,7 @@
-import { manifest } from "./binaries/manifest.ts";
-import type { BinaryName } from "./binaries/manifest.ts";
-import { BinaryNotFound, resolveBinary } from "./binaries/resolve-binary.ts";
-import { readEmbeddedSqliteVersion, readOwnSqliteVersion, requireSafeSqlite } from "./binaries/sqlite-bound.ts";
+import { manifest } from "./build/manifest.ts";
+import type { BinaryName } from "./build/manifest.ts";
+import { BinaryNotFound, resolveBinary } from "./build/resolve-binary.ts";
+import { readEmbeddedSqliteVersion, readOwnSqliteVersion, requireSafeSqlite } from "./build/sqlite-bound.ts";
 import { startProgress } from "./setup/progress.mjs";
 
 /**

@@ -1,27 +1,26 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
 import { platformOf } from "../cloud-init/built-release.ts";
-import { estimateMonthlyCost, renderMonthlyCost } from "../infra/monthly-cost.ts";
-import { findDoomedServer, findRefusals } from "./stack/find-refusals.ts";
-import { openStack, settingsFileOf } from "./stack/open-stack.ts";
-import type { Plan } from "./stack/plan.ts";
-import { readProjectName, readSettings } from "./stack/read-settings.ts";
-import { refuseProtected } from "./stack/refuse-protected.ts";
-import { renderPlan } from "./stack/render-plan.ts";
-import { stopMachine } from "./stack/stop-machine.ts";
+import { estimateMonthlyCost, renderMonthlyCost } from "../infra/cost/monthly-cost.ts";
+import { confirm } from "./cli/ask.ts";
+import { Refused, runVerb } from "./cli/run-verb.ts";
+import type { Transcript } from "./cli/transcript.ts";
+import { findDoomedServer, findRefusals } from "./engine/find-refusals.ts";
+import { openStack, settingsFileOf } from "./engine/open-stack.ts";
+import type { Plan } from "./engine/plan.ts";
+import { readProjectName, readSettings } from "./engine/read-settings.ts";
+import { refuseProtected } from "./engine/refuse-protected.ts";
+import { renderPlan } from "./engine/render-plan.ts";
+import { stopMachine } from "./remote/stop-machine.ts";
 import { type Adoption, openAdoption } from "./up/adoption.ts";
 import { upCommand, type UpOptions } from "./up/arguments.ts";
 import { ensureRelease } from "./up/ensure-release.ts";
 import { findFirstPlace, refuseUnseenType, renderFreeing } from "./up/first-place.ts";
-import { recogniseGoneServer } from "./up/gone-server.ts";
-import { findOldMachine, retireMachine } from "./up/old-machine.ts";
+import { findOldMachine, retireMachine, recogniseGoneServer } from "./up/old-machine.ts";
 import { previewRefreshed, type RefreshedPlan } from "./up/preview-refreshed.ts";
 import { raiseStack } from "./up/raise-stack.ts";
 import { ProposedSettings } from "./up/settings.ts";
 import { warnOfSmallVolume } from "./up/volume-room.ts";
-import { confirm } from "./verb/ask.ts";
-import { Refused, runVerb } from "./verb/run-verb.ts";
-import type { Transcript } from "./verb/transcript.ts";
 
 await runVerb(upCommand, process.argv.slice(2), up);
 

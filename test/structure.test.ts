@@ -14,7 +14,7 @@ const root = dirname(import.meta.dirname);
  */
 const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
   { from: "test", to: ["app", "scripts", "infra", "cloud-init"] },
-  { from: "scripts", to: ["app", "cloud-init", "infra/monthly-cost.ts", "infra/data-place.ts"] },
+  { from: "scripts", to: ["app", "cloud-init", "infra/cost/monthly-cost.ts", "infra/survey/data-place.ts"] },
   { from: "infra", to: ["cloud-init"] },
   { from: "cloud-init", to: [] },
   { from: "app", to: [] },

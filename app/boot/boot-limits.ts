@@ -1,4 +1,4 @@
-import type { BucketLimits } from "../replica/bucket.ts";
+import type { BucketLimits } from "../replica/lister.ts";
 import { restoreStallMs } from "../replica/restore.ts";
 
 /** How long a boot waits for what. Tests shorten them. */

@@ -4,14 +4,14 @@ import { type CommitSequence, findCommitSequence } from "../database/commit-sequ
 import { DatabaseDamaged, isDatabase } from "../database/database-file.ts";
 import { holdsTables, readDatabase } from "../database/open-database.ts";
 import { sizeOf } from "../durable-file.ts";
-import type { Bucket } from "../replica/bucket.ts";
+import { type Bucket, sentinelKey } from "../replica/bucket.ts";
 import { type Chain, fetchChain } from "../replica/chain.ts";
 import { type Head, type StoredHead, fetchHead, headKey } from "../replica/head.ts";
 import { readStagedTxid } from "../replica/litestream.ts";
 import type { Machine } from "../replica/machine.ts";
 import { type Mark, readMark } from "../replica/mark.ts";
 import { ShapeError } from "../replica/parse-json.ts";
-import { fetchSentinel, sentinelKey } from "../replica/sentinel.ts";
+import { fetchSentinel } from "../replica/sentinel.ts";
 import { type BootFacts, BootRefused } from "./decide-boot.ts";
 
 export type Survey = { facts: BootFacts; seen: StoredHead | null };

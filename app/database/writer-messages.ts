@@ -1,7 +1,7 @@
 import type { Idempotency } from "./idempotency.ts";
 import type { AppliedMigration } from "./migration-history.ts";
 import type { MigrationNote } from "./migration.ts";
-import type { LocalDurability, RefusalReason } from "./write-outcome.ts";
+import type { LocalDurability, WriteAnswer } from "./write-outcome.ts";
 
 /** The closed language between the main thread and the writer thread. A command travels by name, never as SQL. */
 export type WriteRequest = {
@@ -13,12 +13,6 @@ export type WriteRequest = {
   /** Answers from a stored result, or rejects with `nothing-to-replay`; the command does not run. */
   replayOnly?: boolean;
 };
-
-export type WriteAnswer =
-  | { id: number; outcome: "committed"; resultJson: string; sequence: number; replayed: boolean }
-  | { id: number; outcome: "rejected"; code: string; status: number; detail: string }
-  | { id: number; outcome: "failed"; command: string; cause: string; stack: string }
-  | { id: number; outcome: "refused"; reason: RefusalReason; detail: string };
 
 export type MessageToThread =
   | { kind: "migrate"; restorePoint: string | null }

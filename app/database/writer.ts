@@ -3,9 +3,16 @@ import type { Worker } from "node:worker_threads";
 import type { Log } from "../log.ts";
 import type { ForeignWriter } from "./foreign-writer.ts";
 import type { WalGuard } from "./wal-guard.ts";
-import { type Committed, type RefusalReason, WriteOutcomeUnknown, readAnswer, refuseWrite } from "./write-outcome.ts";
+import {
+  type Committed,
+  type RefusalReason,
+  WriteOutcomeUnknown,
+  readAnswer,
+  refuseWrite,
+  type WriteAnswer,
+} from "./write-outcome.ts";
 import { type WatchLimits, WriteWatch } from "./write-watch.ts";
-import type { MessageFromThread, MessageToThread, WriteAnswer, WriteRequest } from "./writer-messages.ts";
+import type { MessageFromThread, MessageToThread, WriteRequest } from "./writer-messages.ts";
 
 export type ExecuteOptions = Pick<WriteRequest, "durability" | "idempotency" | "replayOnly">;
 
@@ -187,7 +194,7 @@ export class ThreadWriter implements Writer {
       this.#fail(error instanceof Error ? error : new Error(String(error)));
       return;
     }
-    if (answers.some((answer) => answer.outcome === "committed")) this.#parts.foreignWriter.noteFree();
+    if (answers.some((answer) => answer.outcome === "done")) this.#parts.foreignWriter.noteFree();
     else if (answers.some((answer) => answer.outcome === "refused" && answer.reason === "busy"))
       this.#parts.foreignWriter.noteBusy();
     this.#settle(answers);

@@ -5,10 +5,16 @@ import { isNothingToReplay } from "../database/idempotency.ts";
 import type { Committed, Durability } from "../database/write-outcome.ts";
 import type { Writer } from "../database/writer.ts";
 import { NotReplicated } from "../replica/replication-options.ts";
-import type { Replica } from "./health-routes.ts";
+import type { Replication } from "../replica/replication.ts";
 import { Problem } from "./problem.ts";
 import type { ServerConfig } from "./server-config.ts";
 import { readDurability, readIdempotency } from "./write-headers.ts";
+
+/** The part of the replication that answers and health need; while the machine starts, nothing is known of it. */
+export type Replica = Pick<
+  Replication,
+  "epoch" | "replicatedAgeMs" | "uploadProgress" | "replicaFault" | "bucketRefusal" | "replicate"
+> & { readonly state: Replication["state"] | "starting"; readonly fence: Replication["fence"] | null };
 
 /**
  * What a route wants written, the status when all that was asked for has been reached, and the durability for requests

@@ -1,18 +1,12 @@
 import { Type } from "typebox";
 
 import type { Writer } from "../database/writer.ts";
-import type { Replication } from "../replica/replication.ts";
+import type { Replica } from "./answer-write.ts";
 import { Problem } from "./problem.ts";
 import type { Server } from "./product-routes.ts";
 
 /** The part of the writer that health needs. */
 export type WriterHealth = Pick<Writer, "state" | "queueLength" | "walBytes" | "oldestWriteMs" | "cause">;
-
-/** The part of the replication that answers and health need; while the machine starts, nothing is known of it. */
-export type Replica = Pick<
-  Replication,
-  "epoch" | "replicatedAgeMs" | "uploadProgress" | "replicaFault" | "bucketRefusal" | "replicate"
-> & { readonly state: Replication["state"] | "starting"; readonly fence: Replication["fence"] | null };
 
 type Health = { writer: WriterHealth; replication: Replica; findStartCause: () => string | null };
 

@@ -6,10 +6,10 @@ import Fastify, { LogController } from "fastify";
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from "fastify";
 
 import { answerParserError } from "./answer-parser-error.ts";
-import { createAnswerWrite, type WriteExecutor } from "./answer-write.ts";
+import { createAnswerWrite, type WriteExecutor, type Replica } from "./answer-write.ts";
 import { Connections } from "./connections.ts";
 import { guardRequests } from "./guard-requests.ts";
-import { addHealthRoutes, judgeHealth, type WriterHealth, type Replica } from "./health-routes.ts";
+import { addHealthRoutes, judgeHealth, type WriterHealth } from "./health-routes.ts";
 import { addHeartbeat } from "./heartbeat.ts";
 import { addDocument } from "./openapi.ts";
 import { answerFailure, answerNoRoute } from "./problem.ts";

@@ -1,8 +1,8 @@
 import type { MigrationProgress } from "../database/migrate-thread.ts";
 import type { Reader } from "../database/reader.ts";
 import type { Writer } from "../database/writer.ts";
-import type { WriteExecutor } from "./answer-write.ts";
-import type { WriterHealth, Replica } from "./health-routes.ts";
+import type { WriteExecutor, Replica } from "./answer-write.ts";
+import type { WriterHealth } from "./health-routes.ts";
 import { Problem } from "./problem.ts";
 import type { RouteContext } from "./product-routes.ts";
 

@@ -1,22 +1,12 @@
 import { GetObjectCommand, PutObjectCommand, type PutObjectCommandInput, type S3Client } from "@aws-sdk/client-s3";
 
 import { BucketError, toBucketError } from "./bucket-error.ts";
-import { swapInKnownForm } from "./conditional-writes.ts";
-import { Lister } from "./lister.ts";
-import { openS3Client, readThrough } from "./s3-client.ts";
-import { sentinelKey } from "./sentinel.ts";
+import { swapInKnownForm, type PutCondition } from "./conditional-writes.ts";
+import { Lister, type BucketLimits, type OnSlowListing } from "./lister.ts";
+import { openS3Client, readThrough, type BucketConfig } from "./s3-client.ts";
 
-export type BucketConfig = {
-  bucket: string;
-  region: string;
-  /** Absent: AWS S3 itself. */
-  endpoint?: string;
-  pathStyle: boolean;
-  accessKeyId: string;
-  secretAccessKey: string;
-};
-
-export type PutCondition = { ifMatch: string } | { ifNoneMatch: "*" };
+/** Marks the bucket as ours. Every bucket of ours has it, so it is what one asks for to see whether the store answers. */
+export const sentinelKey = "lifeboat.json";
 
 /**
  * The few calls to the store that we make ourselves; Litestream makes its own. Every call throws BucketError and ends
@@ -43,19 +33,6 @@ export type Bucket = {
   /** The longest that a page of a listing has taken so far: Litestream's own listings take as long. */
   longestListMs(): number;
 };
-
-/** Longest times in milliseconds. Tests shorten them. */
-export type BucketLimits = {
-  /** For one small request, its repetitions included. */
-  callMs: number;
-  /** For one try of it. */
-  answerMs: number;
-  /** For one page of a listing, as long as the store answers other requests meanwhile. */
-  listMs: number;
-};
-
-/** Is told of a listing that takes its time: what is listed, and for how long its page has been waited for. */
-export type OnSlowListing = (listing: { doing: string; waitedMs: number }) => void;
 
 type BucketOptions = Partial<BucketLimits> & { onSlowListing?: OnSlowListing };
 

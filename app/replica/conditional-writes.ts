@@ -2,7 +2,10 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { BucketError } from "./bucket-error.ts";
-import type { Bucket, PutCondition } from "./bucket.ts";
+
+export type PutCondition = { ifMatch: string } | { ifNoneMatch: "*" };
+
+type Puts = { put(key: string, text: string, condition?: PutCondition): Promise<string> };
 
 /** Whether the store can fence: with `advisory`, two machines could both acknowledge. */
 export type Fence = "enforced" | "advisory";
@@ -13,7 +16,7 @@ export type Fence = "enforced" | "advisory";
  * an advisory fence only. Throws BucketError when the store cannot be asked, and `never-matches` when it refuses the
  * right ETag in every form: no epoch could ever live there.
  */
-export async function probeConditionalWrites(bucket: Bucket, machineId: string): Promise<Fence> {
+export async function probeConditionalWrites(bucket: Puts, machineId: string): Promise<Fence> {
   const key = `reports/conditional-writes/${machineId}.json`;
   const etag = await bucket.put(key, JSON.stringify({ probe: randomUUID() }));
   // Throws when the store knows If-Match but never takes it. Alone, for another PUT would change what the ETag names.
@@ -27,7 +30,7 @@ export async function probeConditionalWrites(bucket: Bucket, machineId: string):
 
 const staleEtag = '"00000000000000000000000000000000"';
 
-async function isRefused(bucket: Bucket, key: string, condition: PutCondition): Promise<boolean> {
+async function isRefused(bucket: Puts, key: string, condition: PutCondition): Promise<boolean> {
   try {
     await bucket.put(key, JSON.stringify({ probe: randomUUID() }), condition);
     return false;

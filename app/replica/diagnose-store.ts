@@ -3,8 +3,9 @@ import { request } from "node:https";
 import { connect } from "node:tls";
 
 import { BucketError, type BucketFault, mayPass } from "./bucket-error.ts";
-import type { Bucket, BucketConfig } from "./bucket.ts";
+import type { Bucket } from "./bucket.ts";
 import { ShapeError } from "./parse-json.ts";
+import type { BucketConfig } from "./s3-client.ts";
 
 const askingMs = 3_000;
 const timeFaults = /CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/;

@@ -1,8 +1,20 @@
 import { ListObjectsV2Command, type ListObjectsV2CommandOutput, type S3Client } from "@aws-sdk/client-s3";
 
 import { BucketError, toBucketError } from "./bucket-error.ts";
-import type { BucketConfig, BucketLimits, OnSlowListing } from "./bucket.ts";
-import { openS3Client } from "./s3-client.ts";
+import { openS3Client, type BucketConfig } from "./s3-client.ts";
+
+/** Longest times in milliseconds. Tests shorten them. */
+export type BucketLimits = {
+  /** For one small request, its repetitions included. */
+  callMs: number;
+  /** For one try of it. */
+  answerMs: number;
+  /** For one page of a listing, as long as the store answers other requests meanwhile. */
+  listMs: number;
+};
+
+/** Is told of a listing that takes its time: what is listed, and for how long its page has been waited for. */
+export type OnSlowListing = (listing: { doing: string; waitedMs: number }) => void;
 
 type ListerOptions = {
   /** Names the store in an error. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import type { BucketConfig } from "./bucket.ts";
+import type { BucketConfig } from "./s3-client.ts";
 
 /** Where everything lies on a machine: data that reboots keep, and run files that each boot writes anew. */
 export type MachineFiles = ReturnType<typeof machineFiles>;

@@ -1,11 +1,12 @@
 import { sizeOf } from "../durable-file.ts";
 import { BucketError } from "./bucket-error.ts";
-import { type Bucket, type OnSlowListing, openBucket } from "./bucket.ts";
+import { type Bucket, openBucket } from "./bucket.ts";
 import { fetchChain } from "./chain.ts";
 import { probeConditionalWrites } from "./conditional-writes.ts";
 import type { Fence } from "./conditional-writes.ts";
 import { fetchHead, runOf } from "./head.ts";
 import { listingInspection, restoreInspection } from "./inspections.ts";
+import type { OnSlowListing } from "./lister.ts";
 import { LitestreamWatch, type WatchLimits, watchLimits } from "./litestream-watch.ts";
 import { killLitestream, syncReplica } from "./litestream.ts";
 import type { Machine } from "./machine.ts";

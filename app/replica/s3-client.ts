@@ -1,7 +1,16 @@
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 
 import { BucketError, toBucketError } from "./bucket-error.ts";
-import type { BucketConfig } from "./bucket.ts";
+
+export type BucketConfig = {
+  bucket: string;
+  region: string;
+  /** Absent: AWS S3 itself. */
+  endpoint?: string;
+  pathStyle: boolean;
+  accessKeyId: string;
+  secretAccessKey: string;
+};
 
 type Opening = { answerMs: number; maxAttempts: number; onDate: (date: string) => void };
 

@@ -1,10 +1,8 @@
 import { Type, type Static } from "typebox";
 
 import { BucketError } from "./bucket-error.ts";
-import type { Bucket } from "./bucket.ts";
+import { type Bucket, sentinelKey } from "./bucket.ts";
 import { parseJson } from "./parse-json.ts";
-
-export const sentinelKey = "lifeboat.json";
 
 const SentinelSchema = Type.Object({ format: Type.Literal(1), bucketId: Type.String({ minLength: 8 }) });
 

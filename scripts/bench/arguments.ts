@@ -1,8 +1,8 @@
 import { tmpdir } from "node:os";
 
-import { flag, readFlags, readValue, text } from "../verb/flags.ts";
-import { parseDurationMs, parseWholeNumber } from "../verb/quantity.ts";
-import { type CommandLine, UsageError, verbExitCodes } from "../verb/run-verb.ts";
+import { flag, readFlags, readValue, text, UsageError } from "../cli/flags.ts";
+import { parseDurationMs, parseWholeNumber } from "../cli/quantity.ts";
+import { type CommandLine, verbExitCodes } from "../cli/run-verb.ts";
 
 export type BenchOptions = Readonly<{
   rounds: number;

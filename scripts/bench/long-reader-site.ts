@@ -8,7 +8,7 @@ import { bootMachine } from "../../app/boot/boot-machine.ts";
 import { openLog } from "../../app/log.ts";
 import { litestreamEnvironment } from "../../app/replica/litestream-config.ts";
 import { type Machine, machineFiles } from "../../app/replica/machine.ts";
-import { resolveBinary } from "../binaries/resolve-binary.ts";
+import { resolveBinary } from "../build/resolve-binary.ts";
 import { prepareBucket } from "../local/bucket-preparation.ts";
 import type { Leftovers } from "../local/leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "../local/process-group.ts";

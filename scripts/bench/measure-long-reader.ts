@@ -5,9 +5,9 @@ import { startWriter } from "../../app/database/start-writer.ts";
 import { WriteRefused } from "../../app/database/write-outcome.ts";
 import type { Writer } from "../../app/database/writer.ts";
 import { writerLimits } from "../../app/life.ts";
+import { waitFor, within } from "../cli/wait-for.ts";
 import { Leftovers } from "../local/leftovers.ts";
 import type { StoreAccess } from "../local/seaweed-store.ts";
-import { waitFor, within } from "../verb/wait-for.ts";
 import { bootFor, holdSnapshot, startLitestream } from "./long-reader-site.ts";
 import { makeScratchDirectory } from "./scratch-directory.ts";
 

@@ -9,11 +9,11 @@ import { Value } from "typebox/value";
 import { findProductFault } from "../../app/product.ts";
 import { product } from "../../app/service/product.ts";
 import { findReadableNote, type ReleasePlatform, writeReleaseNote } from "../../cloud-init/built-release.ts";
-import { hashFile } from "../binaries/hash-file.ts";
-import { manifest } from "../binaries/manifest.ts";
-import { resolveBinary } from "../binaries/resolve-binary.ts";
+import { hashFile } from "./binary-cache.ts";
 import { appSources, bundleApp } from "./bundle-app.ts";
+import { manifest } from "./manifest.ts";
 import { listFiles, releaseFiles } from "./release-files.ts";
+import { resolveBinary } from "./resolve-binary.ts";
 import { resolveNode } from "./resolve-node.ts";
 import { type Archive, type ArchiveFile, digestContent, writeArchive } from "./write-archive.ts";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
-import { runCommand } from "../binaries/run-command.ts";
+import { runCommand } from "./run-command.ts";
 
 const root = join(import.meta.dirname, "../..");
 const downloadLimitMs = 600_000;

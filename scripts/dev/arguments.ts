@@ -1,6 +1,6 @@
-import { flag, readFlags, readValue, text } from "../verb/flags.ts";
-import { parseWholeNumber } from "../verb/quantity.ts";
-import { type CommandLine, UsageError, usageExitCode } from "../verb/run-verb.ts";
+import { flag, readFlags, readValue, text, UsageError } from "../cli/flags.ts";
+import { parseWholeNumber } from "../cli/quantity.ts";
+import { type CommandLine, usageExitCode } from "../cli/run-verb.ts";
 
 export type DevOptions = Readonly<{ fresh: boolean; port: number | null }>;
 

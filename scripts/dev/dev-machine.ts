@@ -1,11 +1,11 @@
 import { join } from "node:path";
 
 import { exitCodes } from "../../app/exit-codes.ts";
+import type { Transcript } from "../cli/transcript.ts";
 import type { Leftovers } from "../local/leftovers.ts";
 import { environmentOf, listUnits, type MachineDirectories } from "../local/machine-units.ts";
 import type { Exit } from "../local/process-group.ts";
 import { type Ending, Supervisor } from "../local/supervisor.ts";
-import type { Transcript } from "../verb/transcript.ts";
 import { followLog, type LogFollower, renderLogLine } from "./follow-log.ts";
 
 export type DevMachineOptions = Readonly<{

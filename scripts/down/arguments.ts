@@ -1,5 +1,5 @@
-import { bucketName, checkText, flag, readFlags, stackName, text } from "../verb/flags.ts";
-import { type CommandLine, UsageError, verbExitCodes } from "../verb/run-verb.ts";
+import { bucketName, checkText, flag, readFlags, stackName, text, UsageError } from "../cli/flags.ts";
+import { type CommandLine, verbExitCodes } from "../cli/run-verb.ts";
 
 export type DownOptions = Readonly<{
   stack: string | undefined;

@@ -1,9 +1,9 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
-import { findServer, findUnprotectedVolumes } from "../stack/find-refusals.ts";
-import { openHetzner } from "../stack/open-hetzner.ts";
-import type { Plan, PlanStep } from "../stack/plan.ts";
-import type { Transcript } from "../verb/transcript.ts";
+import type { Transcript } from "../cli/transcript.ts";
+import { findServer, findUnprotectedVolumes } from "../engine/find-refusals.ts";
+import type { Plan, PlanStep } from "../engine/plan.ts";
+import { openHetzner } from "../hetzner/open-hetzner.ts";
 
 /**
  * The volumes that go with their machine (config protectData false): what is on them must be in the bucket, so without a server that can prove it

@@ -1,8 +1,8 @@
 import { randomInt } from "node:crypto";
 
-import { flag, readFlags, readValue, text } from "../verb/flags.ts";
-import { parseDurationMs, parseSizeBytes, parseWholeNumber } from "../verb/quantity.ts";
-import { type CommandLine, UsageError, usageExitCode } from "../verb/run-verb.ts";
+import { flag, readFlags, readValue, text, UsageError } from "../cli/flags.ts";
+import { parseDurationMs, parseSizeBytes, parseWholeNumber } from "../cli/quantity.ts";
+import { type CommandLine, usageExitCode } from "../cli/run-verb.ts";
 
 type GivenStore = Readonly<{
   endpoint: string;

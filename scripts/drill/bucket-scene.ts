@@ -1,4 +1,4 @@
-import { waitFor } from "../verb/wait-for.ts";
+import { waitFor } from "../cli/wait-for.ts";
 import { Author } from "./author.ts";
 import type { ServingMachine } from "./boot-scene.ts";
 import { HttpClient } from "./http-client.ts";

@@ -1,5 +1,5 @@
 import { exitCodes } from "../../app/exit-codes.ts";
-import { within } from "../verb/wait-for.ts";
+import { within } from "../cli/wait-for.ts";
 import type { ServingMachine } from "./boot-scene.ts";
 import type { Load } from "./load.ts";
 import { renderEnding } from "./machine.ts";

@@ -4,13 +4,13 @@ import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 import { exitCodes } from "../../app/exit-codes.ts";
-import type { BucketConfig } from "../../app/replica/bucket.ts";
+import type { BucketConfig } from "../../app/replica/s3-client.ts";
 import type { AppBundle } from "../build/bundle-app.ts";
+import { waitFor } from "../cli/wait-for.ts";
 import { findFreePorts } from "../local/free-ports.ts";
 import type { Leftovers } from "../local/leftovers.ts";
 import { environmentOf, listUnits, type MachineDirectories, requireSocketRoom } from "../local/machine-units.ts";
 import { type Ending, Supervisor } from "../local/supervisor.ts";
-import { waitFor } from "../verb/wait-for.ts";
 import { HttpClient } from "./http-client.ts";
 import type { Target } from "./load.ts";
 

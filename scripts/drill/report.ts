@@ -1,5 +1,5 @@
-import { renderSeconds } from "../verb/quantity.ts";
-import type { Transcript } from "../verb/transcript.ts";
+import { renderSeconds } from "../cli/quantity.ts";
+import type { Transcript } from "../cli/transcript.ts";
 import type { DrillOptions } from "./arguments.ts";
 import type { RecoveryStep } from "./boot-scene.ts";
 import type { Loss } from "./compare-scene.ts";

@@ -1,6 +1,6 @@
+import { readOptions } from "../cli/run-verb.ts";
+import { type Transcript, openTranscript } from "../cli/transcript.ts";
 import { Leftovers } from "../local/leftovers.ts";
-import { readOptions } from "../verb/run-verb.ts";
-import { type Transcript, openTranscript } from "../verb/transcript.ts";
 import { drillCommand, type DrillOptions } from "./arguments.ts";
 import { type Findings, printReport, reportError, reportFindings } from "./report.ts";
 import { type Stage, openStage, readVersions } from "./stage.ts";

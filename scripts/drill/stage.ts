@@ -4,14 +4,14 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
-import { manifest } from "../binaries/manifest.ts";
-import { resolveBinary } from "../binaries/resolve-binary.ts";
-import { readOwnSqliteVersion } from "../binaries/sqlite-bound.ts";
 import { appSources, bundleApp } from "../build/bundle-app.ts";
+import { manifest } from "../build/manifest.ts";
+import { resolveBinary } from "../build/resolve-binary.ts";
+import { readOwnSqliteVersion } from "../build/sqlite-bound.ts";
+import type { Transcript } from "../cli/transcript.ts";
 import { type PreparedBucket, prepareBucket, removeBucket } from "../local/bucket-preparation.ts";
 import type { Leftovers } from "../local/leftovers.ts";
 import { type SeaweedStore, type StoreAccess, startSeaweedStore } from "../local/seaweed-store.ts";
-import type { Transcript } from "../verb/transcript.ts";
 import type { DrillOptions } from "./arguments.ts";
 import { Ledger } from "./ledger.ts";
 import type { Machine, Site } from "./machine.ts";

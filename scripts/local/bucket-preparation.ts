@@ -3,10 +3,11 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { CreateBucketCommand, DeleteBucketCommand, PutBucketVersioningCommand, S3Client } from "@aws-sdk/client-s3";
 
 import { BucketError, mayPass, toBucketError } from "../../app/replica/bucket-error.ts";
-import { type BucketConfig, openBucket } from "../../app/replica/bucket.ts";
+import { openBucket } from "../../app/replica/bucket.ts";
 import { adviseOnStore } from "../../app/replica/diagnose-store.ts";
+import type { BucketConfig } from "../../app/replica/s3-client.ts";
 import { makeSentinel } from "../../app/replica/sentinel.ts";
-import { deleteVersions } from "../cloud/empty-bucket.ts";
+import { deleteVersions } from "../store/empty-bucket.ts";
 import type { StoreAccess } from "./seaweed-store.ts";
 
 export type PreparedBucket = Readonly<{ config: BucketConfig; bucketId: string; made: boolean }>;

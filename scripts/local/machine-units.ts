@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 
-import type { BucketConfig } from "../../app/replica/bucket.ts";
+import type { BucketConfig } from "../../app/replica/s3-client.ts";
 import type { AppBundle } from "../build/bundle-app.ts";
 import type { Units } from "./supervisor.ts";
 

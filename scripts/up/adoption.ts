@@ -3,10 +3,10 @@ import { readFile, writeFile } from "node:fs/promises";
 
 import { type LocalWorkspace, Stack } from "@pulumi/pulumi/automation/index.js";
 
-import { openCloudStore } from "../cloud/open-client.ts";
-import { countResources, findStack, openWorkspace, settingsFileOf } from "../stack/open-stack.ts";
-import { setSecret } from "../stack/set-secret.ts";
-import { Refused } from "../verb/run-verb.ts";
+import { Refused } from "../cli/run-verb.ts";
+import { countResources, findStack, openWorkspace, settingsFileOf } from "../engine/open-stack.ts";
+import { setSecret } from "../engine/set-secret.ts";
+import { openCloudStore } from "../store/open-client.ts";
 import type { AdoptOptions } from "./arguments.ts";
 import { adoptedSecrets, adoptedSettings, type Recovery, readRecovery } from "./recovery.ts";
 

@@ -1,6 +1,6 @@
 import { locations } from "../../cloud-init/locations.ts";
-import { bucketName, checkChoice, checkText, flag, readFlags, stackName, text } from "../verb/flags.ts";
-import { type CommandLine, UsageError, verbExitCodes } from "../verb/run-verb.ts";
+import { bucketName, checkChoice, checkText, flag, readFlags, stackName, text, UsageError } from "../cli/flags.ts";
+import { type CommandLine, verbExitCodes } from "../cli/run-verb.ts";
 
 export type AdoptOptions = Readonly<{
   bucket: string;

@@ -1,8 +1,8 @@
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { type Static, Type } from "typebox";
 
-import type { CloudStore } from "../cloud/open-client.ts";
-import { fetchJson } from "../cloud/store-object.ts";
+import type { CloudStore } from "../store/open-client.ts";
+import { fetchJson } from "../store/store-object.ts";
 
 const text = Type.Union([Type.String(), Type.Null()]);
 const BootReportSchema = Type.Object({

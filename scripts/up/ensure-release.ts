@@ -8,8 +8,8 @@ import {
   type ReleasePlatform,
 } from "../../cloud-init/built-release.ts";
 import { buildRelease } from "../build/build-release.ts";
-import { Refused } from "../verb/run-verb.ts";
-import type { Transcript } from "../verb/transcript.ts";
+import { Refused } from "../cli/run-verb.ts";
+import type { Transcript } from "../cli/transcript.ts";
 
 type ReleaseChoice = { platform: ReleasePlatform; build: boolean };
 

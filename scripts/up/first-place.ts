@@ -3,10 +3,10 @@ import { readFile } from "node:fs/promises";
 import { parseDocument } from "yaml";
 
 import { nameOfStack } from "../../cloud-init/user-data-input.ts";
-import type { Offer } from "../cloud/hetzner-project.ts";
-import { findHetzner } from "../stack/open-hetzner.ts";
-import { readProjectName, readSettings, type StackSettings } from "../stack/read-settings.ts";
-import { Refused } from "../verb/run-verb.ts";
+import { Refused } from "../cli/run-verb.ts";
+import { readProjectName, readSettings, type StackSettings } from "../engine/read-settings.ts";
+import type { Offer } from "../hetzner/hetzner-project.ts";
+import { findHetzner } from "../hetzner/open-hetzner.ts";
 
 /** What a machine is bought as, and where. */
 export type Place = { serverType: string; location: string };

@@ -1,9 +1,9 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
-import { type Plan, readPlan } from "../stack/plan.ts";
-import { PlanProgress } from "../stack/progress.ts";
-import { EngineFailure, runEngine } from "../stack/run-engine.ts";
-import type { Transcript } from "../verb/transcript.ts";
+import type { Transcript } from "../cli/transcript.ts";
+import { type Plan, readPlan } from "../engine/plan.ts";
+import { PlanProgress } from "../engine/progress.ts";
+import { EngineFailure, runEngine } from "../engine/run-engine.ts";
 
 export type RefreshedPlan = {
   plan: Plan;

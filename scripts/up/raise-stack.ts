@@ -1,11 +1,11 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
-import { openStoreOf } from "../stack/open-store.ts";
-import { activates, type Plan, readPlan } from "../stack/plan.ts";
-import { Progress } from "../stack/progress.ts";
-import { runEngine } from "../stack/run-engine.ts";
-import { renderStopped } from "../stack/stop-machine.ts";
-import type { Transcript } from "../verb/transcript.ts";
+import type { Transcript } from "../cli/transcript.ts";
+import { activates, type Plan, readPlan } from "../engine/plan.ts";
+import { Progress } from "../engine/progress.ts";
+import { runEngine } from "../engine/run-engine.ts";
+import { renderStopped } from "../remote/stop-machine.ts";
+import { openStoreOf } from "../store/open-store.ts";
 import { findRefusedBoot, renderRefusedBoot } from "./boot-reports.ts";
 import type { RefreshedPlan } from "./preview-refreshed.ts";
 import { waitUntilReady } from "./wait-until-ready.ts";

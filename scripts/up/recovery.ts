@@ -3,11 +3,11 @@ import { randomBytes } from "node:crypto";
 import type { ConfigMap } from "@pulumi/pulumi/automation/index.js";
 import { type Static, Type } from "typebox";
 
-import { sentinelKey } from "../../app/replica/sentinel.ts";
-import type { CloudStore } from "../cloud/open-client.ts";
-import { fetchOwnedSentinel } from "../cloud/sentinel.ts";
-import { fetchJson } from "../cloud/store-object.ts";
-import { Refused } from "../verb/run-verb.ts";
+import { sentinelKey } from "../../app/replica/bucket.ts";
+import { Refused } from "../cli/run-verb.ts";
+import type { CloudStore } from "../store/open-client.ts";
+import { fetchOwnedSentinel } from "../store/sentinel.ts";
+import { fetchJson } from "../store/store-object.ts";
 
 const recoveryKey = "recovery.json";
 const RecoverySchema = Type.Object({

@@ -6,11 +6,11 @@ import { fetchRestoredSize } from "../../app/boot/space.ts";
 import { toBucketError } from "../../app/replica/bucket-error.ts";
 import { epochPrefix, readChain } from "../../app/replica/chain.ts";
 import { headKey } from "../../app/replica/head.ts";
-import type { CloudStore } from "../cloud/open-client.ts";
-import { fetchJson } from "../cloud/store-object.ts";
-import { openStoreOf } from "../stack/open-store.ts";
-import type { Plan } from "../stack/plan.ts";
-import { readSettings, type StackSettings } from "../stack/read-settings.ts";
+import type { Plan } from "../engine/plan.ts";
+import { readSettings, type StackSettings } from "../engine/read-settings.ts";
+import type { CloudStore } from "../store/open-client.ts";
+import { openStoreOf } from "../store/open-store.ts";
+import { fetchJson } from "../store/store-object.ts";
 
 const gibibyte = 1024 ** 3;
 /** The database, a second one beside it that a boot restores or sets aside, and the base that Litestream stages. */

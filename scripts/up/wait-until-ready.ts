@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
-import { waitFor } from "../verb/wait-for.ts";
+import { waitFor } from "../cli/wait-for.ts";
 
 const ReadySchema = Type.Object({ state: Type.String(), uploadProgress: Type.Union([Type.String(), Type.Null()]) });
 const answerLimitMs = 5_000;

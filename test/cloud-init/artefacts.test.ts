@@ -72,7 +72,7 @@ test("cloud-init accepts the user-data", ({ skip }) => {
 });
 
 function listFiles(): string[] {
-  const entries = ["rootfs", "release"].flatMap((name) =>
+  const entries = ["bootstrap", "release"].flatMap((name) =>
     readdirSync(join(folder, name), { recursive: true, withFileTypes: true }),
   );
   return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));

@@ -12,7 +12,7 @@ import {
   UnreadableNote,
   writeReleaseNote,
 } from "../../cloud-init/built-release.ts";
-import { readRelease } from "../../infra/read-release.ts";
+import { readRelease } from "../../infra/components/read-release.ts";
 
 let folder: string;
 beforeEach(() => {

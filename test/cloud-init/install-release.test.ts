@@ -4,8 +4,8 @@ import { afterAll, beforeAll, expect } from "vitest";
 
 import type { UserDataInput } from "../../cloud-init/user-data-input.ts";
 import { releaseFiles } from "../../scripts/build/release-files.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { findRefusedBoot } from "../../scripts/up/boot-reports.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { MachineRoot, machineTest } from "./machine-root.ts";
 import { ReleaseBucket } from "./release-bucket.ts";
 import { stubCommand } from "./stub-command.ts";

@@ -1,11 +1,21 @@
-import { waitFor } from "../../scripts/verb/wait-for.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import type { MachineRoot } from "./machine-root.ts";
 
 /** Where Hetzner's and Amazon's answer: by IPv4, by IPv6 link-local on one interface, and by an address of Amazon's own. */
 export const metadataUrls = ["http://169.254.169.254/", "http://[fe80::a9fe:a9fe%25veth0]/", "http://[fd00:ec2::254]/"];
 
-const answer = "HTTP/1.0 200 OK\\r\\n\\r\\nthe bucket's key";
-const server = `require("net").createServer((c) => { c.on("error", () => {}); c.once("data", () => c.end("${answer}")); }).listen(80, "::")`;
+// In Python, which is where the machine sees it: this Node may lie under /tmp, and a machine has a /tmp of its own.
+const server = `
+import socket
+listener = socket.create_server(("::", 80), family=socket.AF_INET6, dualstack_ipv6=True)
+while True:
+    connection, _ = listener.accept()
+    try:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\nthe bucket's key")
+    except OSError:
+        pass
+    connection.close()`;
 
 /** Puts a metadata service behind the machine's network: a neighbour in a network of its own, reached through a cable. */
 export async function startMetadataService(root: MachineRoot): Promise<void> {
@@ -24,8 +34,8 @@ export async function startMetadataService(root: MachineRoot): Promise<void> {
     for address in fd99::2/64 fe80::a9fe:a9fe/64 fd00:ec2::254/128; do $there ip address add $address dev veth1 nodad; done
     ip route add 169.254.169.254 via 10.9.0.2
     ip route add fd00:ec2::254 via fd99::2
-    $there "$0" -e "$1" >/dev/null 2>&1 &`;
-  const { code, stderr } = await root.run(["sh", "-c", script, process.execPath, server]);
+    $there python3 -c "$0" >/dev/null 2>&1 &`;
+  const { code, stderr } = await root.run(["sh", "-c", script, server]);
   if (code !== 0) throw new Error(`no metadata service: ${stderr}`);
   const probe = async () => ((await findReadable(root, [])).length === metadataUrls.length ? true : null);
   await waitFor("the metadata service", probe, { timeoutMs: 20_000 });

@@ -7,9 +7,9 @@ import { DeleteObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client
 import type { UserDataInput } from "../../cloud-init/user-data-input.ts";
 import { renderUserData } from "../../cloud-init/user-data.ts";
 import { type ArchiveFile, writeArchive } from "../../scripts/build/write-archive.ts";
-import type { CloudStore } from "../../scripts/cloud/open-client.ts";
 import { prepareBucket } from "../../scripts/local/bucket-preparation.ts";
 import { startSeaweedStore, type StoreAccess } from "../../scripts/local/seaweed-store.ts";
+import type { CloudStore } from "../../scripts/store/open-client.ts";
 import { exampleInput } from "./example-input.ts";
 
 const quickLevel = 1;

@@ -6,15 +6,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { openDatabase } from "../../app/database/open-database.ts";
-import type { BucketConfig } from "../../app/replica/bucket.ts";
 import { litestreamConfig, litestreamEnvironment } from "../../app/replica/litestream-config.ts";
 import { syncReplica } from "../../app/replica/litestream.ts";
 import { type Machine, machineFiles } from "../../app/replica/machine.ts";
 import { restoreEpoch } from "../../app/replica/restore.ts";
-import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
+import type { BucketConfig } from "../../app/replica/s3-client.ts";
+import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
+import { waitFor, within } from "../../scripts/cli/wait-for.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "../../scripts/local/process-group.ts";
-import { waitFor, within } from "../../scripts/verb/wait-for.ts";
 
 export type CompletenessOptions = Readonly<{
   bucket: BucketConfig;

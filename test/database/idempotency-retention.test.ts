@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { commitGroup, type GroupEngine } from "../../app/database/group-commit.ts";
 import { idempotencyRetentionMs, makeRunningClock } from "../../app/database/idempotency.ts";
 import { applyMigrations } from "../../app/database/migrate.ts";
-import type { WriteAnswer, WriteRequest } from "../../app/database/writer-messages.ts";
+import type { WriteAnswer } from "../../app/database/write-outcome.ts";
+import type { WriteRequest } from "../../app/database/writer-messages.ts";
 import { makeGroupFixture } from "./notes-database.ts";
 
 const dayMs = 24 * 3600 * 1000;
@@ -66,7 +67,7 @@ test.each([
     fixture.clocks.wallMs = rightMs + jump;
     fixture.restart();
     fixture.add(10 + index);
-    expect(fixture.add(0)).toMatchObject([{ outcome: "committed", replayed: true }]);
+    expect(fixture.add(0)).toMatchObject([{ outcome: "done", replayed: true }]);
   }
 });
 

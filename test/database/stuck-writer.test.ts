@@ -5,7 +5,7 @@ import { execPath } from "node:process";
 import { expect, test } from "vitest";
 
 import { CommandFailed, WriteOutcomeUnknown, WriteRefused } from "../../app/database/write-outcome.ts";
-import { waitFor, within } from "../../scripts/verb/wait-for.ts";
+import { waitFor, within } from "../../scripts/cli/wait-for.ts";
 import { startWriterFixture } from "./notes-database.ts";
 
 const toCommit = { durability: "commit" } as const;

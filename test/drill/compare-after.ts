@@ -3,6 +3,7 @@ import { Writable } from "node:stream";
 import { expect } from "vitest";
 
 import { openDatabase } from "../../app/database/open-database.ts";
+import { Transcript } from "../../scripts/cli/transcript.ts";
 import { readArguments } from "../../scripts/drill/arguments.ts";
 import { bootMachine } from "../../scripts/drill/boot-scene.ts";
 import { writeToBucket } from "../../scripts/drill/bucket-scene.ts";
@@ -13,7 +14,6 @@ import { writeMixedLoad } from "../../scripts/drill/load-scene.ts";
 import type { Machine } from "../../scripts/drill/machine.ts";
 import { openStage, type Stage } from "../../scripts/drill/stage.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
-import { Transcript } from "../../scripts/verb/transcript.ts";
 
 /** A stage whose transcript nobody reads. */
 export async function openQuietStage(): Promise<Stage & AsyncDisposable> {

@@ -4,8 +4,8 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
 import { appSources, bundleApp } from "../../scripts/build/bundle-app.ts";
+import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
 import { Machine } from "../../scripts/drill/machine.ts";
 import { prepareBucket, removeBucket } from "../../scripts/local/bucket-preparation.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";

@@ -4,8 +4,8 @@ import { createConnection } from "node:net";
 import { CreateBucketCommand, ListBucketsCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { expect, test } from "vitest";
 
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { type StoreAccess, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
 
 function openClient(access: StoreAccess, secretAccessKey = access.secretAccessKey): S3Client {
   const { endpoint, region, accessKeyId } = access;

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterEach, beforeEach, expect, test } from "vitest";
 
+import { waitFor, within } from "../../scripts/cli/wait-for.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { Supervisor, type Unit } from "../../scripts/local/supervisor.ts";
-import { waitFor, within } from "../../scripts/verb/wait-for.ts";
 
 let directory: string;
 beforeEach(() => {

@@ -7,7 +7,7 @@ import {
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { expect, test } from "vitest";
 
-import { findCard, readPlan } from "../../scripts/stack/plan.ts";
+import { findCard, readPlan } from "../../scripts/engine/plan.ts";
 import { type Decide, StoreProxy } from "../replica/store-proxy.ts";
 import { describeGivenStore } from "./project/given-store.ts";
 import {

@@ -1,6 +1,7 @@
+import { UsageError } from "../../scripts/cli/flags.ts";
+import { type CommandLine, usageExitCode } from "../../scripts/cli/run-verb.ts";
 import { downCommand } from "../../scripts/down/arguments.ts";
 import { upCommand } from "../../scripts/up/arguments.ts";
-import { type CommandLine, UsageError, usageExitCode } from "../../scripts/verb/run-verb.ts";
 
 type Program = { program: string; words: readonly string[] };
 

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
-import { readOptions } from "../../scripts/verb/run-verb.ts";
+import { readOptions } from "../../scripts/cli/run-verb.ts";
 import { doublesCommand, findScript } from "./doubles-command.ts";
 
 const options = readOptions(doublesCommand, process.argv.slice(2));

@@ -1,4 +1,4 @@
-import type { Replica } from "../../app/http/health-routes.ts";
+import type { Replica } from "../../app/http/answer-write.ts";
 
 /** A replica with no bucket behind it: it answers what the test tells it to, and counts how often it was asked. */
 export class ControlledReplication implements Replica {

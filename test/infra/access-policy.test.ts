@@ -18,10 +18,10 @@ import {
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { machinePolicy, tlsOnlyPolicy, userPolicyLimit } from "../../infra/access-policy.ts";
-import { openCloudStore } from "../../scripts/cloud/open-client.ts";
-import { probeStore } from "../../scripts/cloud/probe-store.ts";
+import { machinePolicy, tlsOnlyPolicy, userPolicyLimit } from "../../infra/policies/access-policy.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
+import { openCloudStore } from "../../scripts/store/open-client.ts";
+import { probeStore } from "../../scripts/store/probe-store.ts";
 import { makeBucket, makeLimitedKey, openS3 } from "./limited-key.ts";
 
 const Bucket = "boats";

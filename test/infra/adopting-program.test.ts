@@ -2,7 +2,7 @@ import { beforeAll, expect, test, vi } from "vitest";
 
 import { type LoadedProgram, loadProgram, settings } from "./load-program.ts";
 
-vi.mock("../../infra/read-release.ts", () => ({
+vi.mock("../../infra/components/read-release.ts", () => ({
   readRelease: () => ({ sha256: "ab".repeat(32), path: import.meta.filename }),
 }));
 

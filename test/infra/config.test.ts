@@ -4,8 +4,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { beforeEach, expect, test } from "vitest";
 
 import { platformOf } from "../../cloud-init/built-release.ts";
-import { digestTokens } from "../../infra/api-tokens.ts";
-import { type InfraConfig, readConfig } from "../../infra/config.ts";
+import { digestTokens } from "../../infra/config/api-tokens.ts";
+import { type InfraConfig, readConfig } from "../../infra/config/config.ts";
 import { valueOf } from "./value-of.ts";
 
 const good = {

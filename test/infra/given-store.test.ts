@@ -1,10 +1,10 @@
 import { beforeAll, expect, test, vi } from "vitest";
 
-import { historyRules } from "../../infra/store-config.ts";
+import { historyRules } from "../../infra/config/store-config.ts";
 import { type LoadedProgram, loadProgram, settings } from "./load-program.ts";
 import type { RecordedResource } from "./recorded-stack.ts";
 
-vi.mock("../../infra/read-release.ts", () => ({
+vi.mock("../../infra/components/read-release.ts", () => ({
   readRelease: () => ({ sha256: "ab".repeat(32), path: import.meta.filename }),
 }));
 
@@ -29,7 +29,7 @@ test("at a given store the bucket is made, and our own scripts give it versions,
   const types = program.resources.map(({ type }) => type).filter((type) => type.startsWith("aws:"));
   expect(types).toEqual(["aws:s3/bucket:Bucket"]);
   const [versioning, lifecycle] = [command("replica-versioning"), command("replica-lifecycle")];
-  expect(versioning.inputs).toMatchObject({ create: "node ../scripts/cloud/set-versioning.ts" });
+  expect(versioning.inputs).toMatchObject({ create: "node ../scripts/steps/set-versioning.ts" });
   expect(versioning.dependencies.some((urn) => urn.endsWith("replica-sentinel"))).toBe(true);
   expect(lifecycle.dependencies.some((urn) => urn.endsWith("replica-versioning"))).toBe(true);
   expect(JSON.parse(Object(lifecycle.inputs["environment"]).LIFEBOAT_HISTORY_RULES)).toEqual(historyRules);
@@ -69,7 +69,7 @@ test("the given key goes to the machine, and to no command in clear", () => {
 test("our own script puts release, card and settings there, each in its turn, and nothing takes them away", () => {
   const named = [`release-${"ab".repeat(6)}`, "recovery-card", "recovery-settings"].map(command);
   for (const { inputs, retainOnDelete } of named) {
-    expect(inputs).toMatchObject({ create: "node ../scripts/cloud/upload-object.ts" });
+    expect(inputs).toMatchObject({ create: "node ../scripts/steps/upload-object.ts" });
     expect([inputs["delete"], retainOnDelete]).toEqual([undefined, true]);
   }
   const [release, card, recovery] = named.map(({ inputs }) => Object(inputs["environment"]));

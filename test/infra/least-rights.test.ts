@@ -13,14 +13,14 @@ import { openBucket } from "../../app/replica/bucket.ts";
 import { litestreamConfig } from "../../app/replica/litestream-config.ts";
 import { machineFiles } from "../../app/replica/machine.ts";
 import { makeSentinel } from "../../app/replica/sentinel.ts";
-import { machinePolicy } from "../../infra/access-policy.ts";
-import { renderRestoreCommand } from "../../infra/recovery-card.ts";
-import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
+import { renderRestoreCommand } from "../../infra/components/recovery-card.ts";
+import { machinePolicy } from "../../infra/policies/access-policy.ts";
 import { appSources, bundleApp } from "../../scripts/build/bundle-app.ts";
+import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { Machine, type Site } from "../../scripts/drill/machine.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { StoreProxy } from "../replica/store-proxy.ts";
 import { demandLikeAmazon } from "./demand-like-amazon.ts";
 import { makeBucket, makeLimitedKey, openS3, type Key } from "./limited-key.ts";
@@ -168,12 +168,14 @@ test("the command of docs/cloud.md makes the policy of whoever runs `up`", async
   const { endpoint, region, accessKeyId, secretAccessKey } = store.access;
   const env = {
     ...process.env,
-    AWS_ENDPOINT_URL: endpoint,
     AWS_DEFAULT_REGION: region,
     AWS_ACCESS_KEY_ID: accessKeyId,
     AWS_SECRET_ACCESS_KEY: secretAccessKey,
   };
-  const { stdout } = await promisify(execFile)("/bin/sh", ["-euc", command ?? ""], { cwd: root, env });
+  const { stdout } = await promisify(execFile)("/bin/sh", ["-euc", `${command} --endpoint-url ${endpoint}`], {
+    cwd: root,
+    env,
+  });
   expect(JSON.parse(stdout)).toMatchObject({ Policy: { PolicyName: "lifeboat-up", IsAttachable: true } });
 });
 

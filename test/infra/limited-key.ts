@@ -3,7 +3,7 @@ import { Agent } from "node:http";
 import { CreateAccessKeyCommand, CreateUserCommand, IAMClient, PutUserPolicyCommand } from "@aws-sdk/client-iam";
 import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from "@aws-sdk/client-s3";
 
-import type { PolicyDocument } from "../../infra/access-policy.ts";
+import type { PolicyDocument } from "../../infra/policies/access-policy.ts";
 import type { StoreAccess } from "../../scripts/local/seaweed-store.ts";
 
 export type Key = { accessKeyId: string; secretAccessKey: string };

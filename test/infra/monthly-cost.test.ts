@@ -4,8 +4,8 @@ import { headPollMs } from "../../app/replica/head-watch.ts";
 import { listingEveryMs } from "../../app/replica/inspections.ts";
 import { litestreamConfig } from "../../app/replica/litestream-config.ts";
 import { machineFiles } from "../../app/replica/machine.ts";
-import { countRequests, litestreamSettings, snapshotHours } from "../../infra/count-requests.ts";
-import { estimateMonthlyCost, renderMonthlyCost } from "../../infra/monthly-cost.ts";
+import { countRequests, litestreamSettings, snapshotHours } from "../../infra/cost/count-requests.ts";
+import { estimateMonthlyCost, renderMonthlyCost } from "../../infra/cost/monthly-cost.ts";
 
 const settings = litestreamSettings({ replicationIntervalMs: 1000, retentionHours: 24 });
 const input = {

@@ -7,7 +7,9 @@ import { valueOf } from "./value-of.ts";
 
 const sha256 = "ab".repeat(32);
 const secretMark = "1b47061264138c4ac30d75fd1eb44270";
-vi.mock("../../infra/read-release.ts", () => ({ readRelease: () => ({ sha256, path: import.meta.filename }) }));
+vi.mock("../../infra/components/read-release.ts", () => ({
+  readRelease: () => ({ sha256, path: import.meta.filename }),
+}));
 
 const bucketName = `lifeboat-test-${accountId}`;
 const heartbeatUrl = "https://ping.example/tok_of-the-heartbeat";

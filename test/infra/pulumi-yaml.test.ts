@@ -7,7 +7,7 @@ import { Value } from "typebox/value";
 import { beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";
 
-import { readConfig } from "../../infra/config.ts";
+import { readConfig } from "../../infra/config/config.ts";
 
 const root = join(import.meta.dirname, "../..");
 const Setting = Type.Object({
@@ -43,7 +43,7 @@ test("the defaults that Pulumi.yaml gives are those that the program would take"
 
 test("every setting that the program reads is described in Pulumi.yaml, and no other", () => {
   const sources = ["config.ts", "store-config.ts"]
-    .map((name) => readFileSync(join(root, "infra", name), "utf8"))
+    .map((name) => readFileSync(join(root, "infra/config", name), "utf8"))
     .join("\n");
   const names = [
     ...sources.matchAll(/read\.(?:optional|required|choice|pattern|integer|flag|list|optionalSecret)\(\s*"(\w+)"/g),

@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 
-import { chooseServerType } from "../../infra/server-type.ts";
-import type { StandingServer } from "../../infra/survey-project.ts";
+import { chooseServerType } from "../../infra/survey/server-type.ts";
+import type { StandingServer } from "../../infra/survey/survey-project.ts";
 
 const config = { serverType: "cx33", serverTypeFallbacks: ["cpx32"], location: "fsn1", rebuild: 3 };
 const standing = { serverType: "cpx32", location: "fsn1", rebuild: "3" };

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { planServerKeys } from "../../infra/ssh-keys.ts";
+import { planServerKeys } from "../../infra/components/ssh-keys.ts";
 
 const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3n4ZUm";
 

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { runCommand } from "../../scripts/binaries/run-command.ts";
+import { runCommand } from "../../scripts/build/run-command.ts";
 import { cacheRoot } from "../../scripts/setup/cache-root.mjs";
 
 const tool = "mmdebstrap";

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 
 import { exitCodes } from "../../app/exit-codes.ts";
-import { MachineBucket } from "../../scripts/cloud/machine-bucket.ts";
-import { type MachineSettings, renderSettings } from "../../scripts/cloud/machine-settings.ts";
+import { type MachineSettings, renderSettings } from "../../scripts/remote/machine-settings.ts";
+import { MachineBucket } from "../../scripts/store/machine-bucket.ts";
 import { type Ran, machineTest } from "../cloud-init/machine-root.ts";
 import { ReleaseBucket } from "../cloud-init/release-bucket.ts";
 import { stubCommand } from "../cloud-init/stub-command.ts";
@@ -21,7 +21,7 @@ import { Traffic } from "./traffic.ts";
 const timeout = 300_000;
 const gibibyte = 1024 ** 3;
 const isBtrfsThere = spawnSync("which", ["mkfs.btrfs"]).status === 0;
-const script = readFileSync(join(import.meta.dirname, "../../scripts/cloud/bring-up.sh"), "utf8");
+const script = readFileSync(join(import.meta.dirname, "../../scripts/remote/bring-up.sh"), "utf8");
 const second = "a-second-token";
 const secondToken = createHash("sha256").update(second).digest("hex");
 

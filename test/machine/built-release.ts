@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { runCommand } from "../../scripts/binaries/run-command.ts";
 import { buildRelease } from "../../scripts/build/build-release.ts";
 import { listFiles } from "../../scripts/build/release-files.ts";
+import { runCommand } from "../../scripts/build/run-command.ts";
 import type { ArchiveFile } from "../../scripts/build/write-archive.ts";
 import type { ReleaseBucket } from "../cloud-init/release-bucket.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, expect } from "vitest";
 
-import { renderSettings } from "../../scripts/cloud/machine-settings.ts";
+import { renderSettings } from "../../scripts/remote/machine-settings.ts";
 import { type Ran, machineTest } from "../cloud-init/machine-root.ts";
 import { ReleaseBucket } from "../cloud-init/release-bucket.ts";
 import { stubCommand } from "../cloud-init/stub-command.ts";
@@ -13,7 +13,7 @@ import { BuiltRelease } from "./built-release.ts";
 import { SystemdMachine } from "./systemd-machine.ts";
 
 const timeout = 600_000;
-const script = readFileSync(join(import.meta.dirname, "../../scripts/cloud/bring-up.sh"), "utf8");
+const script = readFileSync(join(import.meta.dirname, "../../scripts/remote/bring-up.sh"), "utf8");
 
 let release: BuiltRelease;
 beforeAll(async () => {

@@ -3,8 +3,8 @@ import { readdirSync, writeFileSync } from "node:fs";
 
 import { afterAll, beforeAll, expect } from "vitest";
 
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { findRefusedBoot } from "../../scripts/up/boot-reports.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { machineTest } from "../cloud-init/machine-root.ts";
 import { findReadable, metadataUrls, startMetadataService } from "../cloud-init/metadata-service.ts";
 import { ReleaseBucket } from "../cloud-init/release-bucket.ts";

@@ -11,7 +11,7 @@ import { BuiltRelease } from "./built-release.ts";
 import { SystemdMachine } from "./systemd-machine.ts";
 
 const timeout = 300_000;
-const script = readFileSync(join(import.meta.dirname, "../../scripts/cloud/stop-services.sh"), "utf8");
+const script = readFileSync(join(import.meta.dirname, "../../scripts/remote/stop-services.sh"), "utf8");
 
 let release: BuiltRelease;
 beforeAll(async () => {

@@ -4,7 +4,7 @@ import { Type } from "typebox";
 import { Value } from "typebox/value";
 
 import type { UserDataInput } from "../../cloud-init/user-data-input.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { MachineRoot } from "../cloud-init/machine-root.ts";
 import type { ReleaseBucket } from "../cloud-init/release-bucket.ts";
 import type { VolumeFile } from "../cloud-init/volume-file.ts";

@@ -16,7 +16,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 
-import { waitFor, within } from "../../scripts/verb/wait-for.ts";
+import { waitFor, within } from "../../scripts/cli/wait-for.ts";
 
 const emulator = "qemu-system-x86_64";
 const diskNode = "volume";

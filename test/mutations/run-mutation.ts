@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { Type } from "typebox";
 
 import { parseJson } from "../../app/replica/parse-json.ts";
-import { within } from "../../scripts/verb/wait-for.ts";
+import { within } from "../../scripts/cli/wait-for.ts";
 import type { Mutation } from "./mutations.ts";
 
 export type TestRun = Readonly<{ passed: number; failed: number; output: string }>;

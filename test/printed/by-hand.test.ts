@@ -9,11 +9,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { readDatabase } from "../../app/database/open-database.ts";
 import { syncReplica } from "../../app/replica/litestream.ts";
-import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
+import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { prepareBucket } from "../../scripts/local/bucket-preparation.ts";
 import { findFreePorts } from "../../scripts/local/free-ports.ts";
 import { startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
 
 // Whoever has no Pulumi types what docs/by-hand.md says, in its order: on a real store, with the real Litestream.
 const root = dirname(dirname(import.meta.dirname));

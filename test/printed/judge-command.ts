@@ -3,8 +3,8 @@ import { basename, dirname, join } from "node:path";
 
 import { parse } from "yaml";
 
-import { UsageError } from "../../scripts/verb/run-verb.ts";
-import { commands } from "../scripts/verb/commands.ts";
+import { UsageError } from "../../scripts/cli/flags.ts";
+import { commands } from "../scripts/cli/commands.ts";
 import type { PrintedCommand } from "./find-commands.ts";
 
 const root = dirname(dirname(import.meta.dirname));

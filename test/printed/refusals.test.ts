@@ -57,10 +57,10 @@ test("every refusal of a verb or of the program says what to type next", () => {
 });
 
 test("so does what a plan, a configuration and a note of a build are refused for", () => {
-  expect(read("scripts/stack/find-refusals.ts")).toMatch(
+  expect(read("scripts/engine/find-refusals.ts")).toMatch(
     /add --approve-replacement[^]*take the change back, then npm run up/,
   );
-  expect(read("infra/config-reading.ts")).toMatch(/config:[^]*pulumi config set KEY VALUE, then: npm run up/);
+  expect(read("infra/config/config-reading.ts")).toMatch(/config:[^]*pulumi config set KEY VALUE, then: npm run up/);
   expect(read("cloud-init/built-release.ts")).toMatch(/new UnreadableNote\([^]*npm run build/);
 });
 

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 
 import { BucketError, type BucketFault, mayPass } from "../../app/replica/bucket-error.ts";
-import { type Bucket, type BucketConfig, openBucket } from "../../app/replica/bucket.ts";
+import { type Bucket, openBucket } from "../../app/replica/bucket.ts";
+import type { BucketConfig } from "../../app/replica/s3-client.ts";
 import { findFreePorts } from "../../scripts/local/free-ports.ts";
 import { type Answer, StoreProxy } from "./bucket-proxy.ts";
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { type Bucket, type BucketConfig, openBucket } from "../../app/replica/bucket.ts";
+import { type Bucket, openBucket } from "../../app/replica/bucket.ts";
+import type { BucketConfig } from "../../app/replica/s3-client.ts";
 import { prepareBucket } from "../../scripts/local/bucket-preparation.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { StoreProxy } from "./bucket-proxy.ts";

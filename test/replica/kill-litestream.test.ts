@@ -10,8 +10,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 import { killLitestream } from "../../app/replica/litestream.ts";
-import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
+import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 
 let directory: string;
 let socketPath: string;

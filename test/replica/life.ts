@@ -13,9 +13,9 @@ import { openReplication } from "../../app/replica/open-replication.ts";
 import type { Inspection } from "../../app/replica/replica-watch.ts";
 import type { Replication } from "../../app/replica/replication.ts";
 import { takeUpDisk } from "../../app/replica/take-up-disk.ts";
+import { within } from "../../scripts/cli/wait-for.ts";
 import type { Leftovers } from "../../scripts/local/leftovers.ts";
 import { startProcessGroup, type ProcessGroup } from "../../scripts/local/process-group.ts";
-import { within } from "../../scripts/verb/wait-for.ts";
 import { recordLog, type Logged } from "../recorded-log.ts";
 import { SupervisedLitestream } from "./supervised-litestream.ts";
 

@@ -13,9 +13,9 @@ import {
 } from "../../app/replica/litestream-config.ts";
 import { type Machine, machineFiles } from "../../app/replica/machine.ts";
 import { parseJson } from "../../app/replica/parse-json.ts";
-import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
+import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { ReplicaSite } from "./replication-site.ts";
 
 const waitMs = 20_000;

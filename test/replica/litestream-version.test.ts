@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 
 import { assertLitestream } from "../../app/replica/litestream.ts";
-import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
+import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lifeboat-version-"));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildServer } from "../../app/http/server.ts";
 import { listingInspection } from "../../app/replica/inspections.ts";
 import { LitestreamWatch } from "../../app/replica/litestream-watch.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { listenOnLoopback } from "../listen-on-loopback.ts";
 import { pagesProduct } from "../product/pages.ts";
 import { recordLog } from "../recorded-log.ts";

@@ -6,9 +6,9 @@ import { readDatabase } from "../../app/database/open-database.ts";
 import { startWriter } from "../../app/database/start-writer.ts";
 import { bootFor, holdSnapshot, startLitestream } from "../../scripts/bench/long-reader-site.ts";
 import { startLoad, type Write } from "../../scripts/bench/measure-long-reader.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { makeTemporaryDirectory } from "../database/temporary-directory.ts";
 
 const mebibyte = 1024 * 1024;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { fetchChain } from "../../app/replica/chain.ts";
 import { listingInspection } from "../../app/replica/inspections.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import type { Site } from "./site.ts";
 import { World } from "./world.ts";
 

@@ -2,7 +2,7 @@ import Database from "better-sqlite3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { restoreInspection } from "../../app/replica/inspections.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import type { Life } from "./life.ts";
 import type { Site } from "./site.ts";
 import { World } from "./world.ts";

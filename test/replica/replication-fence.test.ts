@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { fetchHead } from "../../app/replica/head.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { ReplicaSite } from "./replication-site.ts";
 
 const patientMs = 20_000;

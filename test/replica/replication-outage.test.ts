@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
 import type { Logged } from "../recorded-log.ts";
 import { ReplicaSite } from "./replication-site.ts";
 

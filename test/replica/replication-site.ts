@@ -16,13 +16,13 @@ import { type Mark, readMark } from "../../app/replica/mark.ts";
 import type { ReplicationOptions } from "../../app/replica/replication-options.ts";
 import { Replication } from "../../app/replica/replication.ts";
 import { restoreEpoch } from "../../app/replica/restore.ts";
-import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
-import { runCommand } from "../../scripts/binaries/run-command.ts";
+import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
+import { runCommand } from "../../scripts/build/run-command.ts";
+import { within } from "../../scripts/cli/wait-for.ts";
 import { prepareBucket } from "../../scripts/local/bucket-preparation.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "../../scripts/local/process-group.ts";
 import type { StoreAccess } from "../../scripts/local/seaweed-store.ts";
-import { within } from "../../scripts/verb/wait-for.ts";
 import { recordLog, type Logged } from "../recorded-log.ts";
 import { StoreProxy } from "./bucket-proxy.ts";
 

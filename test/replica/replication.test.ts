@@ -8,8 +8,8 @@ import { fetchChain } from "../../app/replica/chain.ts";
 import { fetchHead, headKey } from "../../app/replica/head.ts";
 import { renderLitestreamConfig } from "../../app/replica/litestream-config.ts";
 import { NotReplicated } from "../../app/replica/replication-options.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { ReplicaSite } from "./replication-site.ts";
 
 const patientMs = 20_000;

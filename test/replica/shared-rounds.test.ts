@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { SharedRounds } from "../../app/replica/shared-rounds.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 
 const patientMs = 10_000;
 const outOfTime = () => new Error("out of time");

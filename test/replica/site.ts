@@ -9,8 +9,9 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 
-import { openBucket, type Bucket, type BucketConfig } from "../../app/replica/bucket.ts";
+import { openBucket, type Bucket } from "../../app/replica/bucket.ts";
 import { fetchHead, headKey, type Head } from "../../app/replica/head.ts";
+import type { BucketConfig } from "../../app/replica/s3-client.ts";
 import { prepareBucket, removeBucket } from "../../scripts/local/bucket-preparation.ts";
 import type { StoreAccess } from "../../scripts/local/seaweed-store.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { machineFiles, type Machine } from "../../app/replica/machine.ts";
-import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
+import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { startSeaweedStore, type StoreAccess } from "../../scripts/local/seaweed-store.ts";
 import { Site } from "./site.ts";

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 
 import { exitCodes } from "../../app/exit-codes.ts";
-import { waitFor, within } from "../../scripts/verb/wait-for.ts";
+import { waitFor, within } from "../../scripts/cli/wait-for.ts";
 import { type WholeMachine, WholeSite } from "./whole-machine.ts";
 
 const customer = { name: "One", email: "one@example.test" };

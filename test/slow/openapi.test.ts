@@ -9,13 +9,13 @@ import { text } from "node:stream/consumers";
 
 import { afterAll, expect, test } from "vitest";
 
-import { runCommand } from "../../scripts/binaries/run-command.ts";
+import { runCommand } from "../../scripts/build/run-command.ts";
+import { Transcript } from "../../scripts/cli/transcript.ts";
 import { readArguments } from "../../scripts/drill/arguments.ts";
 import { Machine } from "../../scripts/drill/machine.ts";
 import { openStage } from "../../scripts/drill/stage.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { cacheRoot } from "../../scripts/setup/cache-root.mjs";
-import { Transcript } from "../../scripts/verb/transcript.ts";
 
 const version = "4.32.5";
 const seconds = 40;

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect, test } from "vitest";
 
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { compareContent } from "../../scripts/drill/compare.ts";
 import { readFacts } from "../../scripts/drill/facts.ts";
 import { Ledger } from "../../scripts/drill/ledger.ts";
 import { Load, mixedClients } from "../../scripts/drill/load.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { type WholeMachine, WholeSite } from "./whole-machine.ts";
 
 const customer = { name: "Lifeboat Ltd", email: "replay@example.test" };

@@ -6,17 +6,17 @@ import { Writable } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { releaseNote } from "../../cloud-init/built-release.ts";
-import { hashFile } from "../../scripts/binaries/hash-file.ts";
-import { manifest } from "../../scripts/binaries/manifest.ts";
-import { runCommand } from "../../scripts/binaries/run-command.ts";
+import { hashFile } from "../../scripts/build/binary-cache.ts";
 import { buildRelease } from "../../scripts/build/build-release.ts";
+import { manifest } from "../../scripts/build/manifest.ts";
+import { runCommand } from "../../scripts/build/run-command.ts";
 import type { Archive } from "../../scripts/build/write-archive.ts";
+import { Transcript } from "../../scripts/cli/transcript.ts";
 import { rehearse } from "../../scripts/drill.ts";
 import { readArguments } from "../../scripts/drill/arguments.ts";
 import { reportFindings } from "../../scripts/drill/report.ts";
 import { openStage } from "../../scripts/drill/stage.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
-import { Transcript } from "../../scripts/verb/transcript.ts";
 
 const timeout = 300_000;
 const platform = process.arch === "arm64" ? "linux-arm64" : "linux-x64";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { exitCodes } from "../../app/exit-codes.ts";
-import { within } from "../../scripts/verb/wait-for.ts";
+import { within } from "../../scripts/cli/wait-for.ts";
 import { type WholeMachine, WholeSite } from "./whole-machine.ts";
 
 let site: WholeSite;

@@ -7,8 +7,8 @@ import { expect, test } from "vitest";
 import { openBucket } from "../../app/replica/bucket.ts";
 import { fetchChain } from "../../app/replica/chain.ts";
 import { parseJson } from "../../app/replica/parse-json.ts";
+import { waitFor, within } from "../../scripts/cli/wait-for.ts";
 import { readFacts } from "../../scripts/drill/facts.ts";
-import { waitFor, within } from "../../scripts/verb/wait-for.ts";
 import { type WholeMachine, WholeSite } from "./whole-machine.ts";
 
 const ReportSchema = Type.Object({ outcome: Type.String(), row: Type.Number(), content: Type.String() });

@@ -5,11 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { exitCodes } from "../../app/exit-codes.ts";
-import { type BucketConfig, openBucket } from "../../app/replica/bucket.ts";
+import { openBucket } from "../../app/replica/bucket.ts";
 import { fetchHead, openingHead, parentOf, swapHead } from "../../app/replica/head.ts";
 import { type MachineFiles, machineFiles } from "../../app/replica/machine.ts";
 import { type Mark, readMark } from "../../app/replica/mark.ts";
-import { resolveBinary } from "../../scripts/binaries/resolve-binary.ts";
+import type { BucketConfig } from "../../app/replica/s3-client.ts";
+import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { type Answer, HttpClient } from "../../scripts/drill/http-client.ts";
 import type { Target } from "../../scripts/drill/load.ts";
 import { type PreparedBucket, prepareBucket } from "../../scripts/local/bucket-preparation.ts";
@@ -17,7 +19,6 @@ import { findFreePorts } from "../../scripts/local/free-ports.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { Supervisor, type Unit } from "../../scripts/local/supervisor.ts";
-import { waitFor } from "../../scripts/verb/wait-for.ts";
 import { StoreProxy } from "../replica/bucket-proxy.ts";
 
 const app = join(import.meta.dirname, "../../app");

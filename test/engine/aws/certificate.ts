@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { runCommand } from "../../../scripts/binaries/run-command.ts";
+import { runCommand } from "../../../scripts/build/run-command.ts";
 
 export type Certificate = Readonly<{ path: string; keyPath: string }>;
 

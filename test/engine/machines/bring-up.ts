@@ -9,7 +9,7 @@ export type Machine = Readonly<{ release: string; accessKeyId: string; tokens: s
 
 type BringUp = Readonly<{ server: Server; script: string; settings: string }>;
 
-/** What scripts/cloud/bring-up.sh does on a machine, as far as the cloud can tell. Throws what it would write to stderr. */
+/** What scripts/remote/bring-up.sh does on a machine, as far as the cloud can tell. Throws what it would write to stderr. */
 export async function bringUp({ server, script, settings }: BringUp, account: Account): Promise<Machine> {
   const release = /^set -- ([0-9a-f]{64}) [0-9]+$/m.exec(script)?.[1];
   if (release === undefined) throw new Error(`the script names no release: ${script.slice(0, 100)}`);

@@ -93,7 +93,7 @@ function sshEnvironment(url: string): Record<string, string> {
   return { LIFEBOAT_TEST_NODE: process.execPath, LIFEBOAT_TEST_SSH: program, LIFEBOAT_TEST_MACHINES: url };
 }
 
-/** What scripts/cloud/stop-services.sh does: who did not stop well is started again. Throws the failure. */
+/** What scripts/remote/stop-services.sh does: who did not stop well is started again. Throws the failure. */
 function stopServices(
   { stopped, serviceCalls }: Pick<Machines, "stopped" | "serviceCalls">,
   { id }: Server,

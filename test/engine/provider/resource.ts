@@ -37,3 +37,10 @@ export type ProviderFunction = (inputs: Properties) => Promise<Properties>;
  * process and is attached to, so it is told.
  */
 export type Workplace = { directory: string };
+
+export type Provider = Readonly<{
+  /** The version of the npm package that asks for it. */
+  version: string;
+  resources: Readonly<Record<string, Resource>>;
+  functions?: Readonly<Record<string, ProviderFunction>>;
+}>;

@@ -14,14 +14,7 @@ import {
   echoConfig,
   keepConfig,
 } from "./answer-set-up.ts";
-import type { ProviderCall, ProviderFunction, Resource } from "./resource.ts";
-
-export type Provider = Readonly<{
-  /** The version of the npm package that asks for it. */
-  version: string;
-  resources: Readonly<Record<string, Resource>>;
-  functions?: Readonly<Record<string, ProviderFunction>>;
-}>;
+import type { ProviderCall, Provider } from "./resource.ts";
 
 export type ServedProvider = AsyncDisposable & Readonly<{ port: number }>;
 

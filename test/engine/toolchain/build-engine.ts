@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-import { findOnPath } from "../../../scripts/binaries/find-on-path.ts";
-import { runCommand } from "../../../scripts/binaries/run-command.ts";
+import { findOnPath } from "../../../scripts/build/find-on-path.ts";
+import { runCommand } from "../../../scripts/build/run-command.ts";
 import { cacheRoot } from "../../../scripts/setup/cache-root.mjs";
 import { lock } from "../../../scripts/setup/lock.mjs";
 import { type Build, builds, goArguments, languageHost, recipeKey } from "./recipe.ts";

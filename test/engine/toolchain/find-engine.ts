@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { findOnPath } from "../../../scripts/binaries/find-on-path.ts";
-import { runCommand } from "../../../scripts/binaries/run-command.ts";
+import { findOnPath } from "../../../scripts/build/find-on-path.ts";
+import { runCommand } from "../../../scripts/build/run-command.ts";
 import { buildEngine } from "./build-engine.ts";
 import { engineVersion } from "./versions.ts";
 

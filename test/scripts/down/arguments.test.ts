@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
+import { UsageError } from "../../../scripts/cli/flags.ts";
 import { readArguments } from "../../../scripts/down/arguments.ts";
-import { UsageError } from "../../../scripts/verb/run-verb.ts";
 
 test("without words the sync is wanted and the data is kept", () => {
   expect(readArguments([])).toMatchObject({ yes: false, dryRun: false, withoutFinalSync: false, deleteData: false });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
+import { UsageError } from "../../../scripts/cli/flags.ts";
 import { readArguments } from "../../../scripts/drill/arguments.ts";
-import { UsageError } from "../../../scripts/verb/run-verb.ts";
 
 const keys = { LITESTREAM_ACCESS_KEY_ID: "key", LITESTREAM_SECRET_ACCESS_KEY: "secret" };
 

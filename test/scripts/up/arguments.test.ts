@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
+import { UsageError } from "../../../scripts/cli/flags.ts";
 import { readArguments } from "../../../scripts/up/arguments.ts";
-import { UsageError } from "../../../scripts/verb/run-verb.ts";
 
 test("without words nothing is approved", () => {
   const options = readArguments([]);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { expect, test, vi } from "vitest";
 
-import type { Offer } from "../../../scripts/cloud/hetzner-project.ts";
+import type { Offer } from "../../../scripts/hetzner/hetzner-project.ts";
 import { choosePlace, findFirstPlace, refuseUnseenType, renderFreeing } from "../../../scripts/up/first-place.ts";
 
 const wanted = { serverType: "cx33", location: "fsn1" };

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import type { BucketConfig } from "../../../app/replica/bucket.ts";
-import { openPatientStore } from "../../../scripts/cloud/open-client.ts";
+import type { BucketConfig } from "../../../app/replica/s3-client.ts";
+import { openPatientStore } from "../../../scripts/store/open-client.ts";
 import { fetchDatabaseSize, renderSmallVolume, warnOfSmallVolume } from "../../../scripts/up/volume-room.ts";
 import { type Fate, StoreProxy } from "../../replica/store-proxy.ts";
 import { World } from "../../replica/world.ts";

@@ -6,9 +6,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { appSources, bundleApp, type AppBundle } from "../../../scripts/build/bundle-app.ts";
+import { waitFor } from "../../../scripts/cli/wait-for.ts";
 import { HttpClient } from "../../../scripts/drill/http-client.ts";
 import { Machine, type Site as DrillSite } from "../../../scripts/drill/machine.ts";
-import { waitFor } from "../../../scripts/verb/wait-for.ts";
 import type { Site } from "../../replica/site.ts";
 import { World } from "../../replica/world.ts";
 

@@ -1,0 +1,70 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import { storeEnvironment, storeLogin } from "../survey/locate-store.ts";
+import type { AppRelease } from "./app-release.ts";
+import type { DataVolume } from "./data-volume.ts";
+import type { Machine } from "./machine.ts";
+import { printedLine, runScript } from "./node-command.ts";
+import type { AccessKey } from "./replica-access.ts";
+import type { ReplicaBucket } from "./replica-bucket.ts";
+
+export type ActiveReleaseArgs = {
+  machine: Machine;
+  volume: DataVolume;
+  release: AppRelease;
+  bucket: ReplicaBucket;
+  key: AccessKey;
+  /** What a running machine takes over without being made anew. */
+  settings: {
+    apiTokensSha256: pulumi.Output<string[]>;
+    heartbeatUrl: pulumi.Output<string> | undefined;
+    replicationIntervalMs: number;
+    retentionHours: number;
+  };
+};
+
+/**
+ * The release that the machine runs and answers /ready with; only then it becomes what a new machine installs.
+ * The same step brings a rotated key, a token or an interval to the running machine, by stdin: Pulumi revokes the old key after it.
+ */
+export class ActiveRelease extends pulumi.ComponentResource {
+  readonly sha256: pulumi.Output<string>;
+
+  constructor(name: string, args: ActiveReleaseArgs, options: pulumi.ComponentResourceOptions = {}) {
+    super("lifeboat:index:ActiveRelease", name, {}, options);
+    const { machine, volume, release, bucket, key } = args;
+    const activation = runScript(
+      `${name}-activation`,
+      {
+        script: "scripts/steps/activate-release.ts",
+        environment: {
+          ...storeEnvironment(bucket.store),
+          LIFEBOAT_IP: machine.ip,
+          LIFEBOAT_SERVER: pulumi.interpolate`${machine.serverId}`,
+          LIFEBOAT_RELEASE: release.sha256,
+          // Hetzner makes the device larger, and nobody but the machine the filesystem on it.
+          LIFEBOAT_VOLUME_GB: String(volume.sizeGb),
+        },
+        stdin: pulumi.jsonStringify({ ...key, ...args.settings }),
+        // A new server has to answer for itself, whatever it was made from.
+        triggers: [machine.serverId],
+      },
+      { parent: this, dependsOn: volume, customTimeouts: { create: "24h", update: "24h" } },
+    );
+    const desired = runScript(
+      `${name}-desired`,
+      {
+        script: "scripts/steps/write-desired-release.ts",
+        environment: {
+          ...storeEnvironment(bucket.store),
+          LIFEBOAT_BUCKET_ID: bucket.bucketId,
+          LIFEBOAT_RELEASE: release.sha256,
+        },
+        ...storeLogin(bucket.store),
+      },
+      { parent: this, dependsOn: activation },
+    );
+    this.sha256 = printedLine(desired);
+    this.registerOutputs({ sha256: this.sha256 });
+  }
+}

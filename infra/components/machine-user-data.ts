@@ -1,0 +1,50 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import type { UserDataInput } from "../../cloud-init/user-data-input.ts";
+import { renderUserData } from "../../cloud-init/user-data.ts";
+import { digestTokens } from "../config/api-tokens.ts";
+import type { InfraConfig } from "../config/config.ts";
+import type { AppRelease } from "./app-release.ts";
+import type { AccessKey } from "./replica-access.ts";
+import type { ReplicaBucket } from "./replica-bucket.ts";
+
+export type MachineIdentity = {
+  config: InfraConfig;
+  bucket: ReplicaBucket;
+  key: AccessKey;
+  release: AppRelease;
+};
+
+/** Everything that a bare image needs to become this machine. Secret as a whole: the bucket's key is in it. */
+export function machineUserData({ config, bucket, key, release }: MachineIdentity): pulumi.Output<string> {
+  const { store } = bucket;
+  const birth = pulumi.all([
+    bucket.bucketId,
+    key.accessKeyId,
+    key.secretAccessKey,
+    config.apiTokens.apply(digestTokens),
+    config.heartbeatUrl,
+    release.sha256,
+  ]);
+  const rendered = birth.apply(([bucketId, accessKeyId, secretAccessKey, apiTokensSha256, heartbeatUrl, sha256]) => {
+    const input: UserDataInput = {
+      hostname: config.name,
+      release: { sha256 },
+      filesystem: config.filesystem,
+      bucket: {
+        bucket: store.bucket,
+        region: store.region,
+        ...(store.endpoint === undefined ? {} : { endpoint: store.endpoint }),
+        pathStyle: store.pathStyle,
+        bucketId,
+      },
+      key: { accessKeyId, secretAccessKey },
+      apiTokensSha256,
+      ...(heartbeatUrl === undefined ? {} : { heartbeatUrl }),
+      replicationIntervalMs: config.replicationIntervalMs,
+      retentionHours: config.retentionHours,
+    };
+    return renderUserData(input);
+  });
+  return pulumi.secret(rendered);
+}

@@ -1,0 +1,69 @@
+import { parseArgs } from "node:util";
+
+/** The command line cannot be obeyed; nothing was started. */
+export class UsageError extends Error {}
+
+type Switch = Readonly<{ type: "boolean"; default: false; about: string }>;
+type Option = Readonly<{
+  type: "string";
+  /** What stands for its value in the help. */
+  value: string;
+  about: string;
+}>;
+
+/** The flags of a verb, in the order of its help. */
+export type Flags = Readonly<Record<string, Switch | Option>>;
+
+/** A flag without a value. */
+export function flag(about: string): Switch {
+  return { type: "boolean", default: false, about };
+}
+
+/** A flag with a value. */
+export function text(value: string, about: string): Option {
+  return { type: "string", value, about };
+}
+
+/** Reads a command line of flags alone. Throws UsageError on anything that is not known. */
+export function readFlags<Table extends Flags>(words: readonly string[], table: Table) {
+  try {
+    return parseArgs({ args: [...words], strict: true, options: table }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+/** Reads the value of a flag that may be missing. Throws UsageError, with the flag's name, when it cannot be read. */
+export function readValue<Value>(
+  name: string,
+  given: string | undefined,
+  parse: (given: string) => Value,
+): Value | null {
+  if (given === undefined) return null;
+  try {
+    return parse(given);
+  } catch (error) {
+    throw new UsageError(`--${name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+/** Throws UsageError unless a given text fits; the message names the flag. */
+export function checkText(
+  name: string,
+  value: string | undefined,
+  { pattern, like }: { pattern: RegExp; like: string },
+) {
+  if (value !== undefined && !pattern.test(value))
+    throw new UsageError(`--${name}: "${value}" does not look like ${like}`);
+}
+
+/** Throws UsageError, which lists them, unless a given text is one of the choices. */
+export function checkChoice(name: string, value: string | undefined, choices: readonly string[]) {
+  if (value !== undefined && !choices.includes(value))
+    throw new UsageError(`--${name}: "${value}" is none of ${choices.join(", ")}`);
+}
+
+/** What `pulumi stack init` takes: a name, with an organization before it or not. */
+export const stackName = { pattern: /^([\w.-]+\/){0,2}[\w.-]+$/, like: "the name of a stack" };
+/** S3's rule for names of buckets. */
+export const bucketName = { pattern: /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, like: "the name of a bucket" };

@@ -1,0 +1,65 @@
+import { type Flags, UsageError } from "./flags.ts";
+import { type Help, renderHelp, renderHint } from "./help.ts";
+import { refuseSwallowedFlags } from "./swallowed-flags.ts";
+import { openTranscript, type Transcript } from "./transcript.ts";
+
+/** What was asked for is not done, on purpose; the message says what would allow it. */
+export class Refused extends Error {}
+
+export type CommandLine<Options> = Help & {
+  /** Where the words are those of another program: which one, and its flags if they are known here. */
+  findProgram?(words: readonly string[]): { program: string; flags: Flags | null; words: readonly string[] };
+  /** Throws UsageError. */
+  readArguments(words: readonly string[]): Options;
+};
+
+export const usageExitCode = 64; // EX_USAGE of sysexits.h
+
+/** The exit codes of a verb that runVerb runs. */
+export const verbExitCodes = {
+  0: "done",
+  1: "refused, declined or failed; the last lines say why",
+  [usageExitCode]: "the command line is wrong; nothing was done",
+} as const;
+
+/** Runs a verb as a program, with the exit codes above. */
+export async function runVerb<Options>(
+  command: CommandLine<Options>,
+  words: readonly string[],
+  carryOut: (options: Options, transcript: Transcript) => Promise<void>,
+): Promise<void> {
+  const options = readOptions(command, words);
+  if (options === null) return;
+  const transcript = openTranscript({ json: false });
+  try {
+    await carryOut(options, transcript);
+  } catch (error) {
+    process.stderr.write(`${command.name}: ${renderError(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+/** The message with its causes, one a line. What is not an Error of somebody's making keeps its stack. */
+function renderError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error instanceof TypeError ? (error.stack ?? error.message) : error.message;
+  return error.cause === undefined ? own : `${own}\n  ${renderError(error.cause)}`;
+}
+
+/** Reads a command line; null when everything is said already: the help that was asked for, or what is wrong, with exit code 64. */
+export function readOptions<Options>(command: CommandLine<Options>, words: readonly string[]): Options | null {
+  const own = command.findProgram === undefined ? words : words.slice(0, 1);
+  if (own.includes("--help") || own.includes("-h")) {
+    process.stdout.write(`${renderHelp(command)}\n`);
+    return null;
+  }
+  try {
+    refuseSwallowedFlags({ ...command, words, ...command.findProgram?.(words) }, process.env);
+    return command.readArguments(words);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${command.name}: ${error.message}\n${renderHint(command)}\n`);
+    process.exitCode = usageExitCode;
+  }
+  return null;
+}

@@ -1,0 +1,118 @@
+import { findNpmFlags, type NpmFlag, renderTyped } from "../setup/npm-flags.mjs";
+import { type Flags, UsageError } from "./flags.ts";
+import { renderCommand } from "./help.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Typed = Readonly<{
+  name: string;
+  /** Of the program; null: nobody here knows them. */
+  flags: Flags | null;
+  words: readonly string[];
+  /** What stands before its words. */
+  program?: string;
+}>;
+
+// Shorter ones of npm's own would be taken for a beginning of ours.
+const leastLength = 3;
+const mostTypos = 2;
+
+/**
+ * Without "--" npm takes the flags for its own settings, and the verb would run as if they had not been given: `--dry-run` would be no dry run.
+ * Throws UsageError for whatever npm kept that is a flag of this verb, its beginning, or the flag without its hyphens, and is not among the words; and
+ * for whatever else was typed and is not npm's: a slip of the pen, or another verb's flag. npm leaves no trace of `--location NAME` and of `--rebuild`,
+ * which it has itself.
+ */
+export function refuseSwallowedFlags({ name, flags, words, program }: Typed, environment: Environment): void {
+  const order = [...Object.keys(flags ?? {}), undefined];
+  const kept = findNpmFlags(environment)
+    .map((setting) => ({ setting, flag: findFlag(setting, flags ?? {}) }))
+    .toSorted((one, other) => order.indexOf(one.flag) - order.indexOf(other.flag));
+  const given = new Set(words.map((word) => word.split("=")[0]));
+  const swallowed = kept.filter(({ setting, flag }) =>
+    flag === undefined ? !setting.isNpms : !given.has(`--${flag}`),
+  );
+  if (swallowed.length === 0) return;
+  const meant = swallowed.map(({ setting, flag = findNear(setting, flags ?? {}) }) => ({ setting, flag }));
+  const typed = swallowed.map(({ setting, flag }) => (flag === undefined ? renderTyped(setting) : hint(flag, flags)));
+  const slips = meant.flatMap(({ setting, flag }, index) => {
+    if (flags === null || swallowed[index]?.flag !== undefined) return [];
+    const near = flag === undefined ? "" : `; did you mean --${flag}?`;
+    return [` ${program ?? name} has no flag ${renderTyped(setting).split("=")[0]}${near}${near === "" ? "." : ""}`];
+  });
+  // A command without what nobody understands could do more than was meant.
+  const isUnderstood = flags === null || meant.every(({ flag }) => flag !== undefined);
+  const own = flags === null ? words.map(quote) : keepFlags(words, flags);
+  const rest = isUnderstood ? [...own, ...meant.map((one) => renderMeant(one, flags ?? {}))] : ["--help"];
+  throw new UsageError(
+    `npm kept ${typed.join(" ")} for itself, and nothing was done.${slips.join("")} Flags stand behind two hyphens: ` +
+      renderCommand(name, [...(program === undefined ? [] : [quote(program)]), ...rest].join(" ")) +
+      ` (if your environment sets npm_config_*, unset it)`,
+  );
+}
+
+function hint(flag: string, flags: Flags | null): string {
+  const spec = flags?.[flag];
+  return spec?.type === "string" ? `--${flag} ${spec.value}` : `--${flag}`;
+}
+
+function renderMeant({ setting, flag }: { setting: NpmFlag; flag?: string | undefined }, flags: Flags): string {
+  const spec = flag === undefined ? undefined : flags[flag];
+  if (spec === undefined) return quote(renderTyped(setting));
+  if (spec.type === "boolean") return `--${flag}`;
+  // npm says "true" where it has lost the value.
+  return `--${flag} ${setting.value === "true" ? spec.value : quote(setting.value)}`;
+}
+
+/** The flags among the words, with their values, as they are typed. Any other word is a value whose flag npm has kept. */
+function keepFlags(words: readonly string[], flags: Flags): string[] {
+  return words
+    .filter((word, index) => {
+      const before = words[index - 1] ?? "";
+      return word.startsWith("--") || (before.startsWith("--") && flags[before.slice(2)]?.type === "string");
+    })
+    .map(quote);
+}
+
+/** A word as a shell reads it as one. */
+function quote(word: string): string {
+  return /^[\w./:@%+=,~-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** The flag that a setting of npm may have been meant for. */
+function findFlag({ key, value }: NpmFlag, flags: Flags): string | undefined {
+  const found = compress(key);
+  if (found.length < leastLength) return undefined;
+  // npm writes "no" as nothing at all.
+  const isOff = value === "" || value === "false";
+  return Object.keys(flags).find(
+    (flag) => flag.startsWith("no-") === isOff && compress(flag.replace(/^no-/, "")).startsWith(found),
+  );
+}
+
+function compress(name: string): string {
+  return name.replaceAll(/[-_]/g, "").toLowerCase();
+}
+
+/** The flag that has nearly this name. */
+function findNear(setting: NpmFlag, flags: Flags): string | undefined {
+  const typed = renderTyped(setting).replace(/^-+/, "").split("=")[0] ?? "";
+  const near = Object.keys(flags)
+    .map((flag) => ({ flag, typos: countTypos(typed, flag) }))
+    .filter(({ flag, typos }) => typos <= mostTypos && typos < flag.length / 2)
+    .toSorted((one, other) => one.typos - other.typos);
+  return near[0]?.flag;
+}
+
+/** How many letters were added, left out or changed. */
+function countTypos(typed: string, meant: string): number {
+  let row = Array.from({ length: meant.length + 1 }, (_, index) => index);
+  for (const letter of typed) {
+    const next = [(row[0] ?? 0) + 1];
+    for (let index = 1; index <= meant.length; index += 1) {
+      const changed = (row[index - 1] ?? 0) + (meant[index - 1] === letter ? 0 : 1);
+      next.push(Math.min(changed, (row[index] ?? 0) + 1, (next[index - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[meant.length] ?? typed.length;
+}

@@ -1,0 +1,54 @@
+import { type Static, Type } from "typebox";
+import { Value } from "typebox/value";
+
+import {
+  plainValue,
+  renderEnvironmentLines,
+  renderTokensFile,
+  tokensEntry,
+  tokensFile,
+} from "../../cloud-init/machine-files.ts";
+
+const plain = Type.String({ pattern: plainValue.source });
+const MachineSettingsSchema = Type.Object({
+  accessKeyId: plain,
+  secretAccessKey: plain,
+  apiTokensSha256: Type.Array(Type.String({ pattern: tokensEntry.source }), { minItems: 1 }),
+  heartbeatUrl: Type.Optional(plain),
+  replicationIntervalMs: Type.Integer({ minimum: 100 }),
+  retentionHours: Type.Integer({ minimum: 1 }),
+});
+
+/** What can change on a running machine without making a new one. */
+export type MachineSettings = Static<typeof MachineSettingsSchema>;
+
+/** Reads the settings from JSON. Throws without repeating them: the key is among them. */
+export function readMachineSettings(json: string): MachineSettings {
+  const parsed = parseQuietly(json);
+  if (Value.Check(MachineSettingsSchema, parsed)) return parsed;
+  throw new Error(
+    "stdin must hold the machine's settings as JSON, without blanks, quotes or backslashes: this script is run by pulumi up",
+  );
+}
+
+// JSON.parse quotes what it cannot read.
+function parseQuietly(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Renders the settings for scripts/remote/bring-up.sh: lines of /etc/lifeboat/environment, then those of the tokens' file. */
+export function renderSettings(settings: MachineSettings): string {
+  const lines = renderEnvironmentLines({
+    LIFEBOAT_API_TOKENS_FILE: tokensFile,
+    LIFEBOAT_HEARTBEAT_URL: settings.heartbeatUrl ?? "",
+    LIFEBOAT_REPLICATION_INTERVAL_MS: String(settings.replicationIntervalMs),
+    LIFEBOAT_RETENTION_HOURS: String(settings.retentionHours),
+    LITESTREAM_ACCESS_KEY_ID: settings.accessKeyId,
+    LITESTREAM_SECRET_ACCESS_KEY: settings.secretAccessKey,
+  });
+  return `${lines}# tokens\n${renderTokensFile(settings.apiTokensSha256)}`;
+}

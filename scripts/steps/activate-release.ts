@@ -1,0 +1,49 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+
+import { readMachineSettings, renderSettings } from "../remote/machine-settings.ts";
+import { runOverSsh, type SshTarget, waitForSsh } from "../ssh/ssh.ts";
+import { MachineBucket } from "../store/machine-bucket.ts";
+import { requireVariable } from "../store/open-client.ts";
+
+// Run by `pulumi up` (infra/components/active-release.ts): brings the machine to the release and to its settings, and waits for /ready.
+// Prints the release's hash. Everything else goes to stderr, which `pulumi up` shows.
+const environment = process.env;
+const release = requireVariable(environment, "LIFEBOAT_RELEASE");
+const machine = {
+  ip: requireVariable(environment, "LIFEBOAT_IP"),
+  server: requireVariable(environment, "LIFEBOAT_SERVER"),
+};
+const volumeGb = requireVariable(environment, "LIFEBOAT_VOLUME_GB");
+if (!/^[1-9][0-9]{0,5}$/.test(volumeGb)) throw new Error(`LIFEBOAT_VOLUME_GB must be a whole number (got ${volumeGb})`);
+if (!/^[0-9a-f]{64}$/.test(release)) throw new Error(`LIFEBOAT_RELEASE must be a SHA-256 (got ${release})`);
+
+const settings = readMachineSettings(await text(process.stdin));
+using bucket = await MachineBucket.open(environment, settings);
+await bucket.waitUntilKeyWorks();
+await waitForSsh(machine);
+const bringUp = readFileSync(join(import.meta.dirname, "../remote/bring-up.sh"), "utf8");
+// The last line proves that all of them arrived.
+const stdin = `${renderSettings(settings)}# complete`;
+await runOverSsh(await recognise(machine), { script: `set -- ${release} ${volumeGb}\n${bringUp}`, stdin }).catch(
+  (cause: unknown) => {
+    // The connection may have been lost after the machine took a new key: to go back now would revoke it under its feet.
+    throw new Error(`${String(cause)}\nrun up again with the same configuration, before anything is taken back`, {
+      cause,
+    });
+  },
+);
+console.log(release);
+
+/** Throws, with what the machine says, unless it has told the bucket who it is: until then it gets nothing secret. */
+async function recognise(target: SshTarget): Promise<SshTarget> {
+  try {
+    return { ...target, hostKeys: await bucket.waitForHostKeys(target.server) };
+  } catch (cause) {
+    const script =
+      "cloud-init status --long >&2; journalctl --unit=lifeboat-bootstrap --lines=20 --no-pager >&2; exit 1";
+    const words = await runOverSsh(target, { script, stdin: "" }).then(() => "nothing", String);
+    throw new Error(`${String(cause)}; whoever answers there says: ${words}`, { cause });
+  }
+}

@@ -1,0 +1,127 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { ListObjectsV2Command } from "@aws-sdk/client-s3";
+import { type Static, Type } from "typebox";
+
+import { BucketError, mayPass, toBucketError } from "../../app/replica/bucket-error.ts";
+import { sentinelKey } from "../../app/replica/bucket.ts";
+import type { CloudStore } from "./open-client.ts";
+import { fetchJson, putJson } from "./store-object.ts";
+
+const OwnedSentinelSchema = Type.Object({
+  format: Type.Literal(1),
+  bucketId: Type.String({ minLength: 8 }),
+  /** project/stack that made the bucket; absent in buckets that were made otherwise. */
+  owner: Type.Optional(Type.String()),
+});
+
+type OwnedSentinel = Static<typeof OwnedSentinelSchema>;
+
+/** What the bucket says of itself; undefined when it says nothing. Throws when what stands there is no sentinel. */
+export async function fetchOwnedSentinel(store: CloudStore): Promise<OwnedSentinel | undefined> {
+  return (await fetchJson(store, sentinelKey, OwnedSentinelSchema))?.value;
+}
+
+export type SentinelClaim = {
+  /** project/stack that runs this. */
+  owner: string;
+  /** The id that a person named in the configuration. */
+  expectedId: string | undefined;
+  /** The id that this stack found the last time. */
+  rememberedId: string | undefined;
+};
+
+/**
+ * Makes the sentinel, once, or adopts the one that stands there; it is never rewritten. Returns the bucket's id.
+ * Throws when the bucket belongs to another stack, unless its id was named; when it has another id than the one named
+ * or remembered; and when a sentinel is missing where there ought to be one.
+ */
+export async function makeOrAdoptSentinel(store: CloudStore, claim: SentinelClaim): Promise<string> {
+  const standing = await fetchOwnedSentinel(store);
+  if (standing !== undefined) {
+    assertOurs(standing, store.bucket, claim);
+    return standing.bucketId;
+  }
+  await assertUnused(store, claim);
+  const made: OwnedSentinel = { format: 1, bucketId: randomUUID(), owner: claim.owner };
+  if (await putJson(store, sentinelKey, { value: made, etag: undefined })) return made.bucketId;
+  return makeOrAdoptSentinel(store, claim);
+}
+
+/** The positive control before anything is written: throws unless the bucket carries the id. */
+export async function assertBucketId(store: CloudStore, bucketId: string): Promise<void> {
+  const standing = await fetchOwnedSentinel(store);
+  if (standing?.bucketId === bucketId) return;
+  const found = standing === undefined ? "no sentinel" : `id ${standing.bucketId}`;
+  throw new Error(
+    `bucket ${store.bucket} has ${found} where ${bucketId} was expected: it is another bucket than the one this stack knows`,
+  );
+}
+
+function assertOurs(sentinel: OwnedSentinel, bucket: string, { owner, expectedId, rememberedId }: SentinelClaim): void {
+  if (expectedId === sentinel.bucketId) return;
+  if (expectedId !== undefined) {
+    throw new Error(
+      `bucket ${bucket} has id ${sentinel.bucketId}, but bucketId says ${expectedId}: it is another bucket`,
+    );
+  }
+  if (rememberedId !== undefined && rememberedId !== sentinel.bucketId) {
+    throw new Error(
+      `bucket ${bucket} has id ${sentinel.bucketId}, but this stack remembers ${rememberedId}: it is another bucket than before. ` +
+        `If that is wanted: pulumi config set bucketId ${sentinel.bucketId}`,
+    );
+  }
+  if (sentinel.owner !== undefined && sentinel.owner !== owner) {
+    throw new Error(
+      `bucket ${bucket} belongs to stack ${sentinel.owner}, and this is ${owner}: two stacks on one bucket would fight for its database. ` +
+        `Name another bucket; or, if that stack is gone for good, take it over: pulumi config set bucketId ${sentinel.bucketId}`,
+    );
+  }
+}
+
+const betweenListsMs = 1_000;
+
+// A bucket without a sentinel is new only if nobody knows its id and nothing lies in it: what lay there would get our lifecycle
+// rules, and a machine's bucket whose sentinel was lost would get a second one.
+async function assertUnused(store: CloudStore, { expectedId, rememberedId }: SentinelClaim): Promise<void> {
+  const { bucket } = store;
+  const knownId = expectedId ?? rememberedId;
+  if (knownId !== undefined) {
+    const source = expectedId === undefined ? "this stack remembers" : "bucketId says";
+    throw new Error(
+      `bucket ${bucket} has no ${sentinelKey}, but ${source} ${knownId}: is it the right bucket? ` +
+        "If it is, bring the object back from its old versions; a new bucket wants a new stack",
+    );
+  }
+  const keys = await listFirstKeys(store);
+  const [first] = keys;
+  // Somebody else has just made it, and may be probing the store beside it: ours will not be written over it.
+  if (first === undefined || keys.includes(sentinelKey)) return;
+  throw new Error(
+    `bucket ${bucket} has no ${sentinelKey}, yet it holds ${first}: it is somebody else's, or a machine's that lost its sentinel. ` +
+      "Name an empty bucket, or one that does not exist; or bring the sentinel back from its old versions",
+  );
+}
+
+/** As a boot's listings: a bucket that was used before steps over all its delete markers (ADR 22), and a lost request looks like a slow one. */
+const listLimitsMs = [30_000, 120_000, 600_000];
+
+async function listFirstKeys({ client, bucket }: CloudStore): Promise<string[]> {
+  const call = `ListObjectsV2 (LIST, bucket ${bucket})`;
+  let lastFault: unknown;
+  for (const requestTimeout of listLimitsMs) {
+    try {
+      const asked = new ListObjectsV2Command({ Bucket: bucket, MaxKeys: 2 });
+      const { Contents = [], KeyCount } = await client.send(asked, { requestTimeout });
+      // Any page parses as a listing without anything in it; a real one counts its keys.
+      if (KeyCount === undefined) throw BucketError.notAStore(call, "the answer does not count its keys");
+      return Contents.flatMap(({ Key }) => Key ?? []);
+    } catch (error) {
+      lastFault = toBucketError(error, call);
+      if (!mayPass(lastFault)) throw lastFault;
+    }
+    await sleep(betweenListsMs);
+  }
+  throw lastFault;
+}

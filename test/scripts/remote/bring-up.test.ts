@@ -1,0 +1,116 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+import { renderUserData } from "../../../cloud-init/user-data.ts";
+import { readMachineSettings, renderSettings } from "../../../scripts/remote/machine-settings.ts";
+import { exampleInput } from "../../cloud-init/example-input.ts";
+import { MachineRoot, machineTest } from "../../cloud-init/machine-root.ts";
+import { stubCommand } from "../../cloud-init/stub-command.ts";
+import { writeUserData } from "../../cloud-init/write-user-data.ts";
+
+// What it does to a machine with a real systemd is shown by test/machine/bring-up.test.ts.
+const path = join(import.meta.dirname, "../../../scripts/remote/bring-up.sh");
+const script = readFileSync(path, "utf8");
+const given = {
+  accessKeyId: "new",
+  secretAccessKey: "n3w/secret+",
+  apiTokensSha256: [`shop:${"c".repeat(64)}`, "d".repeat(64)],
+  heartbeatUrl: "https://ping.example/n3w-secret?$=%s",
+  replicationIntervalMs: 1000,
+  retentionHours: 24,
+};
+
+let root: MachineRoot;
+beforeEach(async () => {
+  root = await MachineRoot.open(["sleep", "infinity"]);
+  writeUserData(root, renderUserData(exampleInput));
+  for (const name of ["cloud-init", "systemctl", "install-release"])
+    await stubCommand(root, name, 'echo "${0##*/} $*" >>/run/calls');
+  await root.run(["ln", "-sf", "/usr/local/sbin/install-release", "/usr/local/lib/lifeboat/install-release"]);
+  await root.run(["install", "-D", "/usr/local/sbin/systemctl", "/opt/lifeboat/current/bin/serve"]);
+});
+afterEach(() => root[Symbol.asyncDispose]());
+
+const bringUp = () =>
+  root.run(["sh", "-c", `set -- ${"a".repeat(64)}\n${script}`], `${renderSettings(given)}# complete`);
+const readCalls = async () => (await root.run(["cat", "/run/calls"])).stdout;
+
+machineTest("what is given replaces its own lines, the others stay, and only root reads them", async () => {
+  expect(await bringUp()).toEqual({ code: 0, stdout: "", stderr: "" });
+  const { stdout } = await root.run(["cat", "/etc/lifeboat/environment"]);
+  const lines = stdout.trim().split("\n");
+  const [settings = ""] = renderSettings(given).split("# tokens\n");
+  expect(lines).toEqual(expect.arrayContaining(settings.trim().split("\n")));
+  expect(lines).toContain(`LIFEBOAT_BUCKET_ID='${exampleInput.bucket.bucketId}'`);
+  expect(new Set(lines.map((line) => line.split("=")[0])).size).toBe(lines.length);
+  expect((await root.run(["stat", "-c", "%a %U", "/etc/lifeboat/environment"])).stdout).toBe("600 root\n");
+});
+
+machineTest(
+  "the tokens are in a file of their own, which the app's group reads, in place of those among older settings",
+  async () => {
+    await root.run(["rm", "/etc/lifeboat/tokens"]);
+    const old = `LIFEBOAT_API_TOKENS_SHA256='${exampleInput.apiTokensSha256.join(",")}'`;
+    await root.run(["sed", "-i", `s/^LIFEBOAT_API_TOKENS_FILE=.*/${old}/`, "/etc/lifeboat/environment"]);
+    expect(await bringUp()).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect((await root.run(["cat", "/etc/lifeboat/tokens"])).stdout).toBe(`${given.apiTokensSha256.join("\n")}\n`);
+    expect((await root.run(["stat", "-c", "%a %u %g", "/etc/lifeboat/tokens"])).stdout).toBe("640 0 980\n");
+    const { stdout } = await root.run(["cat", "/etc/lifeboat/environment"]);
+    expect(stdout).toContain("LIFEBOAT_API_TOKENS_FILE='/etc/lifeboat/tokens'\n");
+    expect(stdout).not.toContain("LIFEBOAT_API_TOKENS_SHA256");
+    expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("environment\ntokens\n");
+  },
+);
+
+machineTest(
+  "what does not serve is taken back, the settings and the tokens, also those of an older machine",
+  async () => {
+    const read = async () => (await root.run(["sh", "-c", "stat -c %a /etc/lifeboat/*; cat /etc/lifeboat/*"])).stdout;
+    await stubCommand(root, "install-release", "exit 1");
+    const birth = await read();
+    expect(await bringUp()).toMatchObject({ code: 1, stderr: expect.stringMatching(/^lifeboat: going back[^\n]*\n$/) });
+    expect(await read()).toBe(birth);
+
+    const old = `LIFEBOAT_API_TOKENS_SHA256='${exampleInput.apiTokensSha256.join(",")}'`;
+    await root.run(["sed", "-i", `s/^LIFEBOAT_API_TOKENS_FILE=.*/${old}/`, "/etc/lifeboat/environment"]);
+    const { stdout } = await root.run(["cat", "/etc/lifeboat/environment"]);
+    expect(await bringUp()).toMatchObject({ code: 1 });
+    expect((await root.run(["cat", "/etc/lifeboat/environment"])).stdout).toBe(stdout);
+  },
+);
+
+machineTest("no secret is on a command line of the machine, nor in what is said", async () => {
+  await bringUp();
+  expect(await readCalls()).toContain(`install-release ${"a".repeat(64)}`);
+  for (const secret of [given.secretAccessKey, "n3w-secret"]) expect(await readCalls()).not.toContain(secret);
+});
+
+machineTest("what else went wrong in cloud-init is no obstacle, unless it left us out", async () => {
+  await stubCommand(root, "cloud-init", 'echo "status: error, no locale"; exit 1');
+  expect(await bringUp()).toMatchObject({ code: 0 });
+  await stubCommand(root, "systemctl", 'test "$1" != is-enabled');
+  expect(await bringUp()).toMatchObject({ code: 1, stderr: expect.stringContaining("status: error, no locale") });
+});
+
+test("settings that the shell would read in its own way are refused before they are sent", () => {
+  expect(readMachineSettings(JSON.stringify(given))).toEqual(given);
+  for (const secretAccessKey of ["it's", "a b", "a\nb", 'a"b', "a\\b", ""]) {
+    expect(() => readMachineSettings(JSON.stringify({ ...given, secretAccessKey }))).toThrow("stdin must hold");
+  }
+  for (const entry of ["shop:", "a b:" + "c".repeat(64), "the-token-itself", `x'y:${"c".repeat(64)}`]) {
+    expect(() => readMachineSettings(JSON.stringify({ ...given, apiTokensSha256: [entry] }))).toThrow(
+      "stdin must hold",
+    );
+  }
+  // What JSON.parse says would hold the beginning of a secret.
+  expect(() => readMachineSettings("hunter2")).toThrow(/^(?!.*hunter)stdin must hold/);
+});
+
+test("the script is shellcheck-clean", ({ skip }) => {
+  const { error, status, stdout } = spawnSync("shellcheck", [path], { encoding: "utf8" });
+  if (error !== undefined) skip("shellcheck is not installed");
+  expect([status, stdout]).toEqual([0, ""]);
+});
