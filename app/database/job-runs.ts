@@ -9,11 +9,14 @@ export type JobRun = {
   name: string;
   /** The time of its schedule that was dealt with last. */
   due_at: number;
-  /** `known`: no run yet. */
-  outcome: "known" | "done" | "failed";
+  /**
+   * `known`: no run yet. `running`: begun; found at a start, the process ended before the run did. `again`: the same for
+   * the second try of this run.
+   */
+  outcome: "known" | "running" | "again" | "done" | "failed";
   cause: string | null;
-  /** When the run ended. */
-  ended_at: number;
+  /** When this was noted. */
+  noted_at: number;
   /** How many times of the schedule passed without a run, since the job is known. */
   missed: number;
 };
@@ -23,11 +26,11 @@ export function* readJobRuns(): Reading<JobRun[]> {
   return yield* query(tables.selectFrom("_jobs").selectAll().orderBy("name"));
 }
 
-/** Notes how a run of a job ended, and how many were missed before it. */
-export const noteJobRun: Command<Omit<JobRun, "ended_at">> = {
+/** Notes that a run of a job began or how it ended, and how many were missed before it. */
+export const noteJobRun: Command<Omit<JobRun, "noted_at">> = {
   name: "_job-noted",
   *run({ missed, ...run }, { now }) {
-    const newest = { ...run, ended_at: now.getTime() };
+    const newest = { ...run, noted_at: now.getTime() };
     yield* query(
       tables
         .insertInto("_jobs")
@@ -43,7 +46,7 @@ export const noteJobRun: Command<Omit<JobRun, "ended_at">> = {
 export function createJobRuns(db: Database.Database): void {
   db.exec(`create table if not exists _jobs (
     name text primary key not null, due_at integer not null, outcome text not null, cause text,
-    ended_at integer not null, missed integer not null
+    noted_at integer not null, missed integer not null
   ) strict`);
 }
 

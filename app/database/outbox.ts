@@ -73,9 +73,9 @@ export function* readWaiting(handler: string, ids: readonly string[]): Reading<P
   return found;
 }
 
-/** The ids of all effects of a handler that failed and are to be tried again. */
-export function* readTried(handler: string): Reading<string[]> {
-  const rows = yield* query(pendingOf(handler).where("attempts", ">", 0).orderBy("id"));
+/** The ids of the oldest effects of a handler that failed and are to be tried again. */
+export function* readTried(handler: string, limit: number): Reading<string[]> {
+  const rows = yield* query(pendingOf(handler).where("attempts", ">", 0).orderBy("id").limit(limit));
   return rows.map(({ id }) => id);
 }
 
@@ -109,6 +109,8 @@ export function* readOutboxState(): Reading<OutboxState> {
   return { pending, deadLetters: dead?.count ?? 0 };
 }
 
+type DeadLetterSlice = { after?: string | undefined; limit: number };
+
 export type DeadLetter = {
   id: string;
   handler: string;
@@ -119,11 +121,10 @@ export type DeadLetter = {
   lastError: string | null;
 };
 
-/** The oldest effects that were given up. */
-export function* listDeadLetters(limit: number): Reading<DeadLetter[]> {
-  const rows = yield* query(
-    tables.selectFrom("_outbox").selectAll().where("dead_at", "is not", null).orderBy("id").limit(limit),
-  );
+/** The oldest effects that were given up and come after the id `after`. */
+export function* listDeadLetters({ after = "", limit }: DeadLetterSlice): Reading<DeadLetter[]> {
+  const dead = tables.selectFrom("_outbox").selectAll().where("dead_at", "is not", null).where("id", ">", after);
+  const rows = yield* query(dead.orderBy("id").limit(limit));
   return rows.map(({ id, handler, payload, attempts, ...row }) => ({
     id,
     handler,

@@ -3,6 +3,7 @@ import Fastify, { type RouteOptions } from "fastify";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
+import { addBackgroundRoutes } from "./background-routes.ts";
 import { documentPath } from "./kit-paths.ts";
 import { problemMediaType } from "./problem.ts";
 import { addProductRoutes, neverAsked, type ProductRoutes, type Server } from "./product-routes.ts";
@@ -15,7 +16,7 @@ declare module "fastify" {
 }
 
 /**
- * Adds GET /openapi.json: the product's routes as an OpenAPI document, made of their schemas. It is made when it is first
+ * Adds GET /openapi.json: the routes of the product and those about effects and jobs as an OpenAPI document, made of their schemas. It is made when it is first
  * asked for, since its library is loaded then: no start and no recovery waits for it.
  */
 export function addDocument(server: Server, product: ProductRoutes): void {
@@ -26,7 +27,7 @@ export function addDocument(server: Server, product: ProductRoutes): void {
   });
 }
 
-/** Adds the product's routes once more: to a server that never listens, where the library sees them. */
+/** Adds the routes once more: to a server that never listens, where the library sees them. */
 async function makeDocument(product: ProductRoutes): Promise<string> {
   const { default: swagger } = await import("@fastify/swagger");
   const scribe = Fastify({
@@ -44,12 +45,17 @@ async function makeDocument(product: ProductRoutes): Promise<string> {
     transform: ({ url, route }) => ({ url, schema: describeRoute(route, openPaths.has(url)) }),
   });
   addProductRoutes(scribe, product, neverAsked);
+  addBackgroundRoutes(scribe, neverShown, neverAsked);
   await scribe.ready();
   const document = JSON.stringify(scribe.swagger(), letEmptyBodiesBe);
   await scribe.close();
   return document;
 }
 
+const refuseToShow = (): never => {
+  throw new Error("nothing is shown here");
+};
+const neverShown = { describeEffects: refuseToShow, describeJobs: refuseToShow };
 const compileNothing = () => () => () => "";
 
 const Problem = Type.Object(

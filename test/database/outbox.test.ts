@@ -61,12 +61,12 @@ test("what was performed is forgotten; what failed waits, becomes a dead letter,
   house.commit({ command: forgetPerformed.name, input: { id: first } });
   house.commit({ command: countFailure.name, input: { id: second, cause: "503", isLast: false } });
   expect(house.untried()).toEqual([]);
-  expect(house.read(readTried("mail"))).toEqual([second]);
+  expect(house.read(readTried("mail", 10))).toEqual([second]);
   expect(house.read(readWaiting("mail", [first ?? "", second ?? ""]))).toMatchObject([{ id: second, attempts: 1 }]);
   house.commit({ command: countFailure.name, input: { id: second, cause: "504", isLast: true } });
-  expect(house.read(readTried("mail"))).toEqual([]);
+  expect(house.read(readTried("mail", 10))).toEqual([]);
   expect(house.read(readOutboxState())).toEqual({ pending: [], deadLetters: 1 });
-  expect(house.read(listDeadLetters(10))).toMatchObject([
+  expect(house.read(listDeadLetters({ limit: 10 }))).toMatchObject([
     { id: second, handler: "mail", payload: { to: "b" }, attempts: 2, lastError: "504" },
   ]);
   const sendsBefore = house.sends;
