@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** Waits, but no longer than until the signal. */
 export async function pause(limitMs: number, signal: AbortSignal): Promise<void> {
-  await sleep(limitMs, undefined, { signal }).catch(() => undefined);
+  await sleep(Math.max(0, limitMs), undefined, { signal }).catch(() => undefined);
 }
 
 /**
