@@ -114,6 +114,7 @@ test("the kit knows the product by its door alone", () => {
     "app/writer-thread.ts",
     "scripts/build/build-release.ts",
     "scripts/drill/author.ts",
+    "scripts/drill/delivery-scene.ts",
     "scripts/drill/facts.ts",
     "test/slow/dev.test.ts",
   ]);

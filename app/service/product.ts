@@ -4,6 +4,7 @@ import { createInvoice } from "./create-invoice.ts";
 import { addCustomerRoutes } from "./customer-routes.ts";
 import { addDailyCountRoutes, countInvoices, nightlyCount } from "./daily-counts.ts";
 import { BillingAuthor } from "./drill-author.ts";
+import { deliveries } from "./drill-deliveries.ts";
 import { readDrillRows } from "./drill-rows.ts";
 import { addInvoiceRoutes } from "./invoice-routes.ts";
 import { migrations } from "./migrations.ts";
@@ -23,5 +24,5 @@ export const product: Product = {
   openPaths: [],
   outbox: [postWebhook],
   jobs: [nightlyCount],
-  drill: { startAuthor: (options) => new BillingAuthor(options), readRows: readDrillRows },
+  drill: { startAuthor: (options) => new BillingAuthor(options), readRows: readDrillRows, deliveries },
 };
