@@ -43,7 +43,7 @@ type Entry = { job: Job; schedule: Schedule };
 type Due = Entry & { plan: Exclude<JobPlan, { do: "wait" }> };
 
 // How late a job may be after the clock was set, for a timer knows nothing of that.
-const longestWaitMs = 5_000;
+const longestWaitMs = 1_000;
 const heldPauseMs = 1_000;
 
 /** Runs jobs at the times of their schedules, one at a time, each only after a proof that this machine owns head. */
