@@ -1,12 +1,5 @@
-import {
-  countFailure,
-  forgetPerformed,
-  type OutboxHandler,
-  type PendingEffect,
-  readTried,
-  readUntried,
-  readWaiting,
-} from "../database/outbox.ts";
+import { countFailure, forgetPerformed } from "../database/outbox-commands.ts";
+import { type OutboxHandler, type PendingEffect, readTried, readUntried, readWaiting } from "../database/outbox.ts";
 import type { Reader } from "../database/reader.ts";
 import type { Writer } from "../database/writer.ts";
 import type { Log } from "../log.ts";

@@ -1,11 +1,9 @@
 import type Database from "better-sqlite3";
 
 import type { Log } from "../log.ts";
-import type { Command } from "./command.ts";
 import { nextId } from "./next-id.ts";
 import { sqlBuilder } from "./sql.ts";
 import { query, type Reading, type Transaction } from "./transaction.ts";
-import { CommandRejected } from "./write-outcome.ts";
 
 /** What a handler gets for one try. */
 export type Delivery<Payload> = {
@@ -54,7 +52,9 @@ export function* sendEffect(handler: string, payload: unknown, nowMs: number): T
   const text: string | undefined = JSON.stringify(payload);
   if (text === undefined) throw new Error(`what is sent to "${handler}" has no JSON form`);
   const id = yield* nextId("_outbox", nowMs);
-  yield* query(tables.insertInto("_outbox").values({ id, handler, payload: text, created_at: nowMs, attempts: 0 }));
+  yield* query(
+    outboxTables.insertInto("_outbox").values({ id, handler, payload: text, created_at: nowMs, attempts: 0 }),
+  );
   return id;
 }
 
@@ -88,7 +88,7 @@ export type OutboxState = {
 /** Counts what waits, by handler, and what was given up. */
 export function* readOutboxState(): Reading<OutboxState> {
   const waiting = yield* query(
-    tables
+    outboxTables
       .selectFrom("_outbox")
       .select(({ fn }) => ["handler", fn.countAll<number>().as("count"), fn.min("created_at").as("oldest")])
       .where("dead_at", "is", null)
@@ -96,7 +96,7 @@ export function* readOutboxState(): Reading<OutboxState> {
       .orderBy("handler"),
   );
   const [dead] = yield* query(
-    tables
+    outboxTables
       .selectFrom("_outbox")
       .select(({ fn }) => fn.countAll<number>().as("count"))
       .where("dead_at", "is not", null),
@@ -123,7 +123,7 @@ export type DeadLetter = {
 
 /** The oldest effects that were given up and come after the id `after`. */
 export function* listDeadLetters({ after = "", limit }: DeadLetterSlice): Reading<DeadLetter[]> {
-  const dead = tables.selectFrom("_outbox").selectAll().where("dead_at", "is not", null).where("id", ">", after);
+  const dead = outboxTables.selectFrom("_outbox").selectAll().where("dead_at", "is not", null).where("id", ">", after);
   const rows = yield* query(dead.orderBy("id").limit(limit));
   return rows.map(({ id, handler, payload, attempts, ...row }) => ({
     id,
@@ -135,48 +135,6 @@ export function* listDeadLetters({ after = "", limit }: DeadLetterSlice): Readin
     lastError: row.last_error,
   }));
 }
-
-/** Forgets an effect that was performed. */
-export const forgetPerformed: Command<{ id: string }> = {
-  name: "_outbox-performed",
-  *run({ id }) {
-    yield* query(tables.deleteFrom("_outbox").where("id", "=", id));
-  },
-};
-
-/** Counts a failed try; the last one makes a dead letter. */
-export const countFailure: Command<{ id: string; cause: string; isLast: boolean }> = {
-  name: "_outbox-failed",
-  *run({ id, cause, isLast }, { now }) {
-    yield* query(
-      tables
-        .updateTable("_outbox")
-        .set(({ eb }) => ({
-          attempts: eb("attempts", "+", 1),
-          last_error: cause,
-          dead_at: isLast ? now.getTime() : null,
-        }))
-        .where("id", "=", id),
-    );
-  },
-};
-
-/** Makes a dead letter an effect that waits for its first try, with the id that it had. Rejects `not-found` (404). */
-export const sendAgain: Command<{ id: string }, { id: string }> = {
-  name: "_outbox-again",
-  *run({ id }) {
-    const revived = yield* query(
-      tables
-        .updateTable("_outbox")
-        .set({ attempts: 0, dead_at: null })
-        .where("id", "=", id)
-        .where("dead_at", "is not", null)
-        .returning("id"),
-    );
-    if (revived.length === 0) throw new CommandRejected("not-found", 404, `There is no dead letter ${id}.`);
-    return { id };
-  },
-};
 
 /** Makes the table where it is missing. An older release that comes back leaves it alone. */
 export function createOutbox(db: Database.Database): void {
@@ -199,12 +157,13 @@ type OutboxTable = {
   dead_at?: number | null;
 };
 
-const tables = sqlBuilder<{
+/** Statements about the outbox start here. */
+export const outboxTables = sqlBuilder<{
   _outbox: OutboxTable & { last_error: string | null; dead_at: number | null };
 }>();
 
 function pendingOf(handler: string) {
-  return tables
+  return outboxTables
     .selectFrom("_outbox")
     .select(["id", "payload", "created_at", "attempts"])
     .where("handler", "=", handler)

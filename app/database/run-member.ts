@@ -2,7 +2,8 @@ import type Database from "better-sqlite3";
 
 import { type Command, makeCommandContext } from "./command.ts";
 import { findReplay, type Idempotency, nothingToReplay, storeResult } from "./idempotency.ts";
-import { type OutboxDoor, sendAgain } from "./outbox.ts";
+import { sendAgain } from "./outbox-commands.ts";
+import { type OutboxDoor } from "./outbox.ts";
 import { isDiskFull, toDiskFailed } from "./sqlite-failure.ts";
 import { prepareStatement, runTransaction } from "./transaction.ts";
 import { CommandRejected, type WriteOutcome } from "./write-outcome.ts";

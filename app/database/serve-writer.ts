@@ -9,7 +9,8 @@ import { noteJobRun } from "./job-runs.ts";
 import { applyMigrations, planMigrations } from "./migrate.ts";
 import { describeMigration, type Migration, type MigrationNote, MigrationRefused } from "./migration.ts";
 import { openDatabase } from "./open-database.ts";
-import { countFailure, forgetPerformed, type OutboxHandler, sendAgain } from "./outbox.ts";
+import { countFailure, forgetPerformed, sendAgain } from "./outbox-commands.ts";
+import { type OutboxHandler } from "./outbox.ts";
 import type { MessageFromThread, MessageToThread, WriteRequest, WriterThreadData } from "./writer-messages.ts";
 
 /** The part of a product that the writer thread needs. */

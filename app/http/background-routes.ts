@@ -1,7 +1,8 @@
 import { Type } from "typebox";
 
 import type { Background } from "../background/background.ts";
-import { listDeadLetters, sendAgain } from "../database/outbox.ts";
+import { sendAgain } from "../database/outbox-commands.ts";
+import { listDeadLetters } from "../database/outbox.ts";
 import { backgroundPaths } from "./kit-paths.ts";
 import type { RouteContext, Server } from "./product-routes.ts";
 import { IdParams, pageOf, pageQuery, readPage } from "./reads.ts";

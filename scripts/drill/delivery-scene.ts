@@ -63,7 +63,7 @@ export async function compareDeliveries(
   return stage.transcript.step("every delivery is compared with the rows", compare, renderDeliveries);
 }
 
-export function renderDeliveries({ told, repeated, ofLost, missing, ambiguous }: Deliveries): string {
+function renderDeliveries({ told, repeated, ofLost, missing, ambiguous }: Deliveries): string {
   return `${told} told, ${repeated} of them again; ${ofLost} of lost rows, ${missing} missing, ${ambiguous} with a second id`;
 }
 

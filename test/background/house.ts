@@ -5,7 +5,8 @@ import type { Job } from "../../app/background/job.ts";
 import { type Command, defineCommand, indexCommands } from "../../app/database/command.ts";
 import { commitGroup } from "../../app/database/group-commit.ts";
 import { noteJobRun } from "../../app/database/job-runs.ts";
-import { countFailure, forgetPerformed, type OutboxHandler, sendAgain } from "../../app/database/outbox.ts";
+import { countFailure, forgetPerformed, sendAgain } from "../../app/database/outbox-commands.ts";
+import { type OutboxHandler } from "../../app/database/outbox.ts";
 import { runTransaction, type Transaction } from "../../app/database/transaction.ts";
 import { readAnswer } from "../../app/database/write-outcome.ts";
 import type { Writer } from "../../app/database/writer.ts";
@@ -43,14 +44,14 @@ export class House implements AsyncDisposable {
     jobs: readonly Job[] = [],
     options: Partial<Pick<BackgroundOptions, "limits" | "nowMs">> = {},
   ): Background {
-    const house = this;
+    const readState = (): House["state"] => this.state;
     const background = new Background({
       product: { outbox, jobs },
       reader: { read: (reading) => runTransaction(this.#fixture.db, reading) },
       writer: { execute: async (command, input) => this.#execute(command, input) },
       replication: {
         get state() {
-          return house.state;
+          return readState();
         },
         replicate: () => {
           this.proofs += 1;

@@ -4,16 +4,14 @@ import { type Command, defineCommand, indexCommands } from "../../app/database/c
 import { commitGroup } from "../../app/database/group-commit.ts";
 import { noteJobRun, readJobRuns } from "../../app/database/job-runs.ts";
 import { applyMigrations } from "../../app/database/migrate.ts";
+import { countFailure, forgetPerformed, sendAgain } from "../../app/database/outbox-commands.ts";
 import {
-  countFailure,
   defineHandler,
-  forgetPerformed,
   listDeadLetters,
   readOutboxState,
   readTried,
   readUntried,
   readWaiting,
-  sendAgain,
 } from "../../app/database/outbox.ts";
 import { runTransaction, type Transaction } from "../../app/database/transaction.ts";
 import { CommandRejected } from "../../app/database/write-outcome.ts";

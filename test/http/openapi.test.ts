@@ -53,11 +53,11 @@ test("the document names the product's routes, also those of a plugin, and the k
     "get /open",
     "get /other",
     "post /session",
-    "get /in-a-plugin",
     "get /effects",
     "get /effects/dead-letters",
     "post /effects/dead-letters/{id}/retry",
     "get /jobs",
+    "get /in-a-plugin",
   ]);
 });
 

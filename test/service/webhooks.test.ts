@@ -12,9 +12,11 @@ test("a payment is told to its webhook once it is in the bucket; what fails show
   const seen: { id: unknown; body: unknown }[] = [];
   let status = 500;
   await using receiver = await listenOnLoopback(
-    createServer(async (request, response) => {
-      seen.push({ id: request.headers["webhook-id"], body: JSON.parse(await text(request)) });
-      response.writeHead(status).end();
+    createServer((request, response) => {
+      void text(request).then((body) => {
+        seen.push({ id: request.headers["webhook-id"], body: JSON.parse(body) });
+        return response.writeHead(status).end();
+      });
     }),
   );
   await using server = await startBillingServer();
