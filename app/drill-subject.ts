@@ -7,6 +7,18 @@ export type DrillSubject = {
    * write. Read the tables themselves (`NOT INDEXED`), so that a damaged index hides nothing.
    */
   readRows(select: SelectRows): Iterable<DrillRow>;
+  /** How the product tells somebody outside of what was written; left out by one that tells nobody. */
+  deliveries?: DrillDeliveries;
+};
+
+/** The drill plays somebody outside, and compares what it was told with the rows that survived. */
+export type DrillDeliveries = {
+  /** The kinds of rows that are told, each exactly once by its id. */
+  readonly kinds: readonly string[];
+  /** The POST after which everything that is written is told to this url. */
+  subscribe(url: string): Readonly<{ path: string; body: unknown }>;
+  /** What a request to that url tells, and the id by which a receiver knows what it was told before. */
+  readDelivery(request: Readonly<{ headers: NodeJS.Dict<string | string[]>; body: string }>): DrillRow;
 };
 
 export type DrillAuthorOptions = Readonly<{

@@ -3,6 +3,7 @@ import { extname } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 
+import { Background } from "./background/background.ts";
 import type { AppConfig } from "./config.ts";
 import type { MigrationNote } from "./database/migration.ts";
 import { openReader } from "./database/reader.ts";
@@ -33,6 +34,7 @@ export type Life = {
   mark: Mark;
   parts: StartingParts<Replication>;
   server: FastifyInstance;
+  background: Background;
   log: Logger;
 };
 type Birth = { product: Product; config: AppConfig; mark: Mark; log: Logger; endings: Endings };
@@ -46,11 +48,19 @@ export async function beginLife({ product, config, mark, log, endings }: Birth):
   const { machine, tokenDigests, tokensFile, heartbeatUrl, port } = config;
   const host = await chooseHost(config.host);
   const parts = new StartingParts<Replication>(mark.epoch);
-  const starting = startParts({ machine, mark, log, endings, parts });
+  const background = new Background({
+    writer: parts.writer,
+    reader: parts.reader,
+    replication: parts.replication,
+    product,
+    log,
+  });
+  const starting = startParts({ machine, mark, log, endings, parts, background });
   const server = buildServer({
     writer: parts.writer,
     reader: parts.reader,
     replication: parts.replication,
+    background,
     product,
     findStartCause: () => parts.findStartCause(),
     config: {
@@ -70,22 +80,31 @@ export async function beginLife({ product, config, mark, log, endings }: Birth):
   );
   await server.listen({ host, port });
   log.info({ host, port }, "listening");
-  return { machine, mark, parts, server, log };
+  return { machine, mark, parts, server, background, log };
 }
 
-type Start = { machine: Machine; mark: Mark; log: Logger; endings: Endings; parts: StartingParts<Replication> };
+type Start = Omit<Birth, "product" | "config"> & {
+  machine: Machine;
+  parts: StartingParts<Replication>;
+  background: Background;
+};
 
 async function startParts(start: Start): Promise<void> {
   const opening = openOwnReplication(start);
   await Promise.all([opening, openDatabaseParts(start, opening)]);
+  start.background.start();
 }
 
-async function openOwnReplication({ machine, mark, log, endings, parts }: Start): Promise<Replication> {
+async function openOwnReplication({ machine, mark, log, endings, parts, background }: Start): Promise<Replication> {
   const replication = await openReplication({
     machine,
     mark,
     log,
-    onFenced: (fencedBy) => endings.noteFence(fencedBy),
+    onFenced: (fencedBy) => {
+      // At once: the life's end comes only after what is already queued.
+      background.abort();
+      endings.noteFence(fencedBy);
+    },
     onStoreFault: (cause, error) => {
       parts.storeCause = describeFault(error);
       log.warn({ cause }, "the store does not answer, waiting to take writes");
@@ -96,7 +115,7 @@ async function openOwnReplication({ machine, mark, log, endings, parts }: Start)
 }
 
 async function openDatabaseParts(
-  { machine, log, endings, parts }: Start,
+  { machine, log, endings, parts, background }: Start,
   opening: Promise<Replication>,
 ): Promise<void> {
   const { database, litestreamLock } = machine.files;
@@ -112,6 +131,7 @@ async function openDatabaseParts(
     log,
   });
   writer.onFailure((failure) => endings.noteFailure(failure));
+  writer.onSent(() => background.wake());
   // Before the migrations the tables may not be those that the queries expect.
   parts.readerPart = openReader(database, (failure) => endings.noteFailure(failure));
   parts.writerPart = writer;

@@ -64,22 +64,26 @@ async function failOnFence(endings: Endings): Promise<never> {
 
 async function end(life: Life, ending: Ending): Promise<number> {
   if ("signal" in ending) return stopCleanly(life, ending.signal);
+  life.background.abort();
   if ("fencedBy" in ending) throw new Superseded(ending.fencedBy);
   await answerLast(life);
   throw ending.failure;
 }
 
 /**
- * Requests first, then the queue, then a checked sync; only then may the mark say that nothing is missing from the
+ * Requests and the background first, then the queue, then a checked sync; only then may the mark say that nothing is missing from the
  * bucket. Nothing before the sync can take its time away.
  */
 async function stopCleanly(life: Life, signal: string): Promise<number> {
-  const { server, parts, machine, log } = life;
+  const { server, background, parts, machine, log } = life;
   const budget = new StopBudget(stopTimeoutMs);
   const closeShareMs = budget.share(closeTimeoutMs + 1_000);
+  // Beside the answers under way; both write, so both end before the queue is waited for.
+  const resting = background.stop();
   await endWithin("closing the server", closeShareMs, server.close()).catch((err: unknown) =>
     log.warn({ err }, "the server does not close; the stop goes on"),
   );
+  await resting;
   const { writerPart: writer, replicationPart: replication } = parts;
   if (writer === null || replication === null)
     throw new Error(`${signal} came before the server was up: ${parts.findStartCause() ?? ""}`);
@@ -104,7 +108,8 @@ async function stopCleanly(life: Life, signal: string): Promise<number> {
 
 /** Another machine serves: nothing more is written or uploaded here, and no supervisor starts this life again. */
 async function leaveFenced(life: Life, fencedBy: string): Promise<number> {
-  const { parts, machine, log } = life;
+  const { parts, background, machine, log } = life;
+  background.abort();
   parts.writerPart?.fence();
   log.error({ cause: fencedBy }, "fenced");
   const killedPids = await killLitestream(machine.files.litestreamSocket, machine.files.litestreamLock);

@@ -1,7 +1,10 @@
 import Fastify from "fastify";
 
+import type { Job } from "./background/job.ts";
+import { Schedule } from "./background/schedule.ts";
 import { type Command, indexCommands } from "./database/command.ts";
 import { assertNumbered, type Migration } from "./database/migration.ts";
+import { indexHandlers, type OutboxHandler } from "./database/outbox.ts";
 import type { DrillSubject } from "./drill-subject.ts";
 import { addProductRoutes, neverAsked, type ProductRoutes } from "./http/product-routes.ts";
 
@@ -9,19 +12,26 @@ import { addProductRoutes, neverAsked, type ProductRoutes } from "./http/product
 export type Product = ProductRoutes & {
   commands: readonly Command[];
   migrations: readonly Migration[];
+  /** Who performs the side effects that commands send. */
+  outbox: readonly OutboxHandler[];
+  /** What is done at the times of a schedule. */
+  jobs: readonly Job[];
   drill: DrillSubject;
 };
 
 /**
  * Says before anything is written why a product cannot be served, and never can as it is: a part that is missing, two
- * commands of one name, migrations with a gap, a route that cannot be added. Null when nothing speaks against it.
+ * commands (handlers, jobs) of one name or a name that begins with "_", migrations with a gap, a job with a wrong
+ * schedule, a route that cannot be added. Null when nothing speaks against it.
  */
 export function findProductFault(product: Product): string | null {
   try {
     for (const part of parts) {
       if (product[part] === undefined) throw new Error(`the product has no ${part}`);
     }
-    indexCommands(product.commands);
+    indexCommands(assertParts("command", product.commands, ["run"]));
+    indexHandlers(assertParts("outbox handler", product.outbox, ["perform"]));
+    assertJobs(assertParts("job", product.jobs, ["schedule", "run"]));
     assertNumbered(product.migrations);
     addProductRoutes(Fastify({ logger: false }), product, neverAsked);
     return null;
@@ -31,4 +41,38 @@ export function findProductFault(product: Product): string | null {
 }
 
 // The compiler asks for them all, but a product may come without its blessing.
-const parts = ["commands", "migrations", "addRoutes", "openPaths", "drill"] as const satisfies (keyof Product)[];
+const parts = [
+  "commands",
+  "migrations",
+  "outbox",
+  "jobs",
+  "addRoutes",
+  "openPaths",
+  "drill",
+] as const satisfies (keyof Product)[];
+
+/** Names that begin with "_" are the kit's: its commands and tables have such. */
+function assertParts<Part extends { name: string }>(
+  kind: string,
+  list: readonly Part[],
+  needed: readonly (keyof Part & string)[],
+): readonly Part[] {
+  for (const part of list) {
+    if (typeof part.name !== "string" || part.name === "") throw new Error(`one ${kind} of the product has no name`);
+    for (const field of needed)
+      if (part[field] === undefined) throw new Error(`the ${kind} "${part.name}" has no ${field}`);
+    if (part.name.startsWith("_"))
+      throw new Error(`the ${kind} "${part.name}" has a name that begins with "_", as the kit's own do; rename it`);
+  }
+  return list;
+}
+
+/** Their names are those under which the database knows when each ran last. */
+function assertJobs(jobs: readonly Job[]): void {
+  const names = new Set<string>();
+  for (const job of jobs) {
+    if (names.has(job.name)) throw new Error(`two jobs are named "${job.name}"; give each its own name`);
+    names.add(job.name);
+    void new Schedule(job);
+  }
+}

@@ -1,6 +1,7 @@
 import { bootMachine, splitRecovery } from "./drill/boot-scene.ts";
 import { repeatCutOff, writeToBucket } from "./drill/bucket-scene.ts";
 import { compareWithLedger } from "./drill/compare-scene.ts";
+import { compareDeliveries, openAudience } from "./drill/delivery-scene.ts";
 import { freeze, kill } from "./drill/disaster.ts";
 import { wakeUp } from "./drill/fence-scene.ts";
 import { fillDatabase, writeMixedLoad, writeWithoutBucket } from "./drill/load-scene.ts";
@@ -15,6 +16,7 @@ export async function rehearse(stage: Stage): Promise<Findings> {
   stage.transcript.heading("Act one: the machine dies without warning, and its disk with it");
   await using a = await bootMachine(stage, "a");
   await fillDatabase(stage, a);
+  await using audience = await openAudience(stage, a);
   const loadOnA = await writeMixedLoad(stage, a);
   await writeWithoutBucket(stage, loadOnA);
   const death = await kill(stage, a, loadOnA);
@@ -35,6 +37,9 @@ export async function rehearse(stage: Stage): Promise<Findings> {
   await writeToBucket(stage, c, "C still acknowledges bucket writes");
   const mixedLoss = await compareWithLedger(stage, c, frost);
 
+  if (audience !== null) stage.transcript.heading("Act three: what the outside was told while machines died");
+  const deliveries = audience === null ? null : await compareDeliveries(stage, c, audience);
+
   return {
     rtoMs: Math.round(b.readyAtMs - death.atMs),
     steps,
@@ -43,5 +48,6 @@ export async function rehearse(stage: Stage): Promise<Findings> {
     mixedRtoMs: Math.round(c.readyAtMs - frost.atMs),
     mixedLoss,
     fence,
+    deliveries,
   };
 }

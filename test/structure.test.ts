@@ -48,8 +48,10 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
     to: [
       "app/product.ts",
       "app/drill-subject.ts",
+      "app/background/job.ts",
       "app/database/command.ts",
       "app/database/migration.ts",
+      "app/database/outbox.ts",
       "app/database/sql.ts",
       "app/database/transaction.ts",
       "app/database/write-outcome.ts",
@@ -59,7 +61,25 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
       "app/http/product-routes.ts",
     ],
   },
-  { from: "app/http", to: ["app/database", "app/replica/replication.ts", "app/replica/replication-options.ts"] },
+  {
+    from: "app/background",
+    to: [
+      "app/log.ts",
+      "app/database",
+      "app/replica/replication.ts",
+      "app/replica/elapsed.ts",
+      "app/replica/rare-causes.ts",
+    ],
+  },
+  {
+    from: "app/http",
+    to: [
+      "app/background/background.ts",
+      "app/database",
+      "app/replica/replication.ts",
+      "app/replica/replication-options.ts",
+    ],
+  },
 ];
 
 const topLevel = new Set(
@@ -94,6 +114,7 @@ test("the kit imports only product.ts of the product", () => {
     "app/writer-thread.ts",
     "scripts/build/build-release.ts",
     "scripts/drill/author.ts",
+    "scripts/drill/delivery-scene.ts",
     "scripts/drill/facts.ts",
     "test/slow/dev.test.ts",
   ]);
@@ -106,6 +127,10 @@ test("the dependency rule refuses forbidden imports", () => {
   expect(isAllowed("app/http/server.ts", "app/service/product.ts")).toBe(false);
   expect(isAllowed("app/replica/head.ts", "app/database/start-writer.ts")).toBe(false);
   expect(isAllowed("app/replica/claim.ts", "app/boot/decide-boot.ts")).toBe(false);
+  expect(isAllowed("app/background/lane.ts", "app/http/server.ts")).toBe(false);
+  expect(isAllowed("app/background/lane.ts", "app/service/product.ts")).toBe(false);
+  expect(isAllowed("app/replica/replication.ts", "app/background/background.ts")).toBe(false);
+  expect(isAllowed("app/service/product.ts", "app/background/lane.ts")).toBe(false);
   expect(isAllowed("app/service/queries.ts", "app/http/server.ts")).toBe(false);
   expect(isAllowed("scripts/drill.ts", "test/drill/story.ts")).toBe(false);
 });

@@ -1,4 +1,5 @@
 import { nextId } from "./next-id.ts";
+import { type OutboxDoor, type OutboxHandler, sendEffect } from "./outbox.ts";
 import type { Reading, Transaction } from "./transaction.ts";
 
 /**
@@ -10,6 +11,11 @@ export type CommandContext = {
   readonly now: Date;
   /** Makes the id of a new row: a UUID of version 7 that sorts after every id that it made for this table before. */
   readonly nextId: (table: string) => Reading<string>;
+  /**
+   * Records a side effect in this transaction. Its handler performs it at least once, and only after the commit is in
+   * the bucket. Gives the id that the handler gets. A handler that the product does not have fails the command.
+   */
+  readonly send: <Payload>(handler: OutboxHandler<Payload>, payload: Payload) => Transaction<string>;
 };
 
 /** A write that the writer can run. Its input was validated before. */
@@ -27,9 +33,19 @@ export function defineCommand<Input, Result>(name: string, run: Command<Input, R
 }
 
 /** Makes the context for one run at this time, in milliseconds since 1970. */
-export function makeCommandContext(nowMs: number): CommandContext {
-  return { now: new Date(nowMs), nextId: (table) => nextId(table, nowMs) };
+export function makeCommandContext(nowMs: number, { handlers, onSend } = closedOutbox): CommandContext {
+  return {
+    now: new Date(nowMs),
+    nextId: (table) => nextId(table, nowMs),
+    send: ({ name }, payload) => {
+      if (!handlers.has(name)) throw new Error(`no outbox handler "${name}"; add it to the product's outbox`);
+      onSend();
+      return sendEffect(name, payload, nowMs);
+    },
+  };
 }
+
+const closedOutbox: OutboxDoor = { handlers: new Set(), onSend: () => undefined };
 
 /** Indexes commands by name. Throws Error when two have the same name. */
 export function indexCommands(commands: readonly Command[]): ReadonlyMap<string, Command> {

@@ -3,6 +3,7 @@ import type Database from "better-sqlite3";
 import type { Command } from "./command.ts";
 import { raiseCommitSequence, readCommitSequence } from "./commit-sequence.ts";
 import { pruneResults } from "./idempotency.ts";
+import type { OutboxDoor } from "./outbox.ts";
 import { runMember } from "./run-member.ts";
 import { isBusy, isDiskFull, toDiskFailed } from "./sqlite-failure.ts";
 import { prepareStatement } from "./transaction.ts";
@@ -20,6 +21,8 @@ export type GroupEngine = {
   runningMs: () => number;
   /** After this much work a group takes no further member. A single long command still runs to its end. */
   groupWorkMs: number;
+  /** Without it no command can send anything. */
+  outbox?: OutboxDoor;
 };
 
 /** COMMIT failed without telling whether the group was committed. The connection must not be used again. */

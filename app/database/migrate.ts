@@ -4,6 +4,7 @@ import { createCommitSequence, raiseCommitSequence } from "./commit-sequence.ts"
 import { explainFailure } from "./explain-failure.ts";
 import { SchemaGuard, watchStatements } from "./guard-schema.ts";
 import { createIdempotencyTable, lacksIdempotencyColumns } from "./idempotency.ts";
+import { createJobRuns } from "./job-runs.ts";
 import { type AppliedMigration, createHistory, readApplied, recordMigration } from "./migration-history.ts";
 import {
   assertNumbered,
@@ -12,6 +13,7 @@ import {
   type MigrationNote,
   MigrationRefused,
 } from "./migration.ts";
+import { createOutbox } from "./outbox.ts";
 import { findViolations } from "./schema.ts";
 import { prepareStatement, runTransaction } from "./transaction.ts";
 
@@ -73,7 +75,7 @@ export function applyMigrations(
   );
 }
 
-const ownTables = ["_lifeboat", "_migrations", "_idempotency"];
+const ownTables = ["_lifeboat", "_migrations", "_idempotency", "_outbox", "_jobs"];
 
 function assertTolerable(
   db: Database.Database,
@@ -100,6 +102,8 @@ function assertTolerable(
 function createOwnTables(db: Database.Database): void {
   createCommitSequence(db);
   createIdempotencyTable(db);
+  createOutbox(db);
+  createJobRuns(db);
   createHistory(db);
 }
 

@@ -2,6 +2,8 @@ import type Database from "better-sqlite3";
 
 import { type Command, makeCommandContext } from "./command.ts";
 import { findReplay, type Idempotency, nothingToReplay, storeResult } from "./idempotency.ts";
+import { sendAgain } from "./outbox-commands.ts";
+import { type OutboxDoor } from "./outbox.ts";
 import { isDiskFull, toDiskFailed } from "./sqlite-failure.ts";
 import { prepareStatement, runTransaction } from "./transaction.ts";
 import { CommandRejected, type WriteOutcome } from "./write-outcome.ts";
@@ -12,6 +14,7 @@ type Engine = {
   commands: ReadonlyMap<string, Command>;
   nowMs: () => number;
   runningMs: () => number;
+  outbox?: OutboxDoor;
 };
 
 /**
@@ -55,7 +58,8 @@ function runCommand(engine: Engine, request: WriteRequest): string {
   const command = engine.commands.get(request.command);
   if (command === undefined) throw new Error("no such command; add it to the product's commands");
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked before it was sent
-  const transaction = command.run(request.input as never, makeCommandContext(engine.nowMs()));
+  const transaction = command.run(request.input as never, makeCommandContext(engine.nowMs(), engine.outbox));
+  if (command.name === sendAgain.name) engine.outbox?.onSend();
   return JSON.stringify(runTransaction(engine.db, transaction) ?? null);
 }
 

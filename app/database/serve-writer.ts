@@ -5,16 +5,30 @@ import type Database from "better-sqlite3";
 import { type Command, indexCommands } from "./command.ts";
 import { commitGroup, type GroupEngine } from "./group-commit.ts";
 import { makeRunningClock } from "./idempotency.ts";
+import { noteJobRun } from "./job-runs.ts";
 import { applyMigrations, planMigrations } from "./migrate.ts";
 import { describeMigration, type Migration, type MigrationNote, MigrationRefused } from "./migration.ts";
 import { openDatabase } from "./open-database.ts";
+import { countFailure, forgetPerformed, sendAgain } from "./outbox-commands.ts";
+import { type OutboxHandler } from "./outbox.ts";
 import type { MessageFromThread, MessageToThread, WriteRequest, WriterThreadData } from "./writer-messages.ts";
+
+/** The part of a product that the writer thread needs. */
+type WriterProduct = {
+  commands: readonly Command[];
+  migrations: readonly Migration[];
+  /** Without it, a command that sends fails. */
+  outbox?: readonly OutboxHandler[];
+};
+
+/** Commands that the machine itself gives. A product's commands have other names: theirs do not begin with "_". */
+const kitCommands: readonly Command[] = [forgetPerformed, countFailure, sendAgain, noteJobRun];
 
 /**
  * The writer thread. Opens the only writable connection, migrates when the main thread says so, then commits groups
  * until it is told to close. An error ends the thread, and the main thread reports the outcomes as unknown.
  */
-export function serveWriter(options: { commands: readonly Command[]; migrations: readonly Migration[] }): void {
+export function serveWriter(options: WriterProduct): void {
   if (parentPort === null) throw new Error("the writer serves only inside a worker thread; start it with startWriter");
   const port = parentPort;
   const { databasePath, fence, running }: WriterThreadData = workerData;
@@ -23,12 +37,13 @@ export function serveWriter(options: { commands: readonly Command[]; migrations:
   if (plan === undefined) return;
   const serveGroup = makeGroupLoop(port, {
     db,
-    commands: indexCommands(options.commands),
+    commands: indexCommands([...kitCommands, ...options.commands]),
     isFenced: () => Atomics.load(fence, 0) === 1,
     onRunning: (id) => void Atomics.store(running, 0, BigInt(id ?? 0)),
     nowMs: () => Date.now(),
     runningMs: makeRunningClock(db, () => performance.now()),
     groupWorkMs: 5,
+    handlers: new Set((options.outbox ?? []).map(({ name }) => name)),
   });
   port.on("message", (message: MessageToThread) => {
     switch (message.kind) {
@@ -73,11 +88,21 @@ function tellRefusal<Result>(port: MessagePort, run: () => Result): Result | und
 }
 
 // Requests that arrive during a commit wait in the port and form the next group.
-function makeGroupLoop(port: MessagePort, engine: GroupEngine): (request: WriteRequest) => void {
+function makeGroupLoop(
+  port: MessagePort,
+  { handlers, ...parts }: Omit<GroupEngine, "outbox"> & { handlers: ReadonlySet<string> },
+): (request: WriteRequest) => void {
+  let hasSent = false;
+  const onSend = (): void => {
+    hasSent = true;
+  };
+  const engine: GroupEngine = { ...parts, outbox: { handlers, onSend } };
   const queue: WriteRequest[] = [];
   let isScheduled = false;
   function commitNext(): void {
-    send(port, { kind: "answers", answers: commitGroup(engine, queue) });
+    hasSent = false;
+    const answers = commitGroup(engine, queue);
+    send(port, { kind: "answers", answers, hasSent });
     isScheduled = queue.length > 0;
     if (isScheduled) setImmediate(commitNext);
   }

@@ -25,7 +25,8 @@ export type MessageFromThread =
   | { kind: "migrated" }
   /** Another start would end the same way. */
   | { kind: "refused"; cause: string }
-  | { kind: "answers"; answers: WriteAnswer[] };
+  /** `hasSent`: something of it may be in the outbox now. */
+  | { kind: "answers"; answers: WriteAnswer[]; hasSent: boolean };
 
 /**
  * The data that the thread starts with. `fence` becomes 1 when nothing may be written any more. The thread writes the

@@ -37,6 +37,8 @@ export type Writer = {
    * Calls the listener once when the thread died or is stuck, also if that happened before. The process must end then.
    */
   onFailure(listener: (error: Error) => void): void;
+  /** Calls after each commit that may have put something into the outbox. */
+  onSent(listener: () => void): void;
 };
 
 type ThreadParts = {
@@ -64,6 +66,7 @@ export class ThreadWriter implements Writer {
   readonly #pending = new Map<number, Pending>();
   readonly #watch: WriteWatch;
   readonly #failureListeners: ((error: Error) => void)[] = [];
+  readonly #sentListeners: (() => void)[] = [];
   #nextId = 1;
   #isFenced = false;
   #isStopping = false;
@@ -81,7 +84,9 @@ export class ThreadWriter implements Writer {
     };
     this.#watch = new WriteWatch(watched, parts.watchLimits, parts.log);
     parts.worker.on("message", (message: MessageFromThread) => {
-      if (message.kind === "answers") this.#settleOrFail(message.answers);
+      if (message.kind !== "answers") return;
+      this.#settleOrFail(message.answers);
+      if (message.hasSent) for (const listener of this.#sentListeners) listener();
     });
     void parts.death.then((error) => this.#fail(error));
   }
@@ -142,6 +147,10 @@ export class ThreadWriter implements Writer {
   onFailure(listener: (error: Error) => void): void {
     this.#failureListeners.push(listener);
     if (this.#failure !== undefined) listener(this.#failure);
+  }
+
+  onSent(listener: () => void): void {
+    this.#sentListeners.push(listener);
   }
 
   async #close(): Promise<void> {

@@ -4,5 +4,13 @@ export const openKitPaths: readonly string[] = ["/up", "/ready"];
 /** The product's routes as an OpenAPI document. */
 export const documentPath = "/openapi.json";
 
+/** What the machine does without being asked: side effects, those that were given up, and jobs. */
+export const backgroundPaths = {
+  effects: "/effects",
+  deadLetters: "/effects/dead-letters",
+  retry: "/effects/dead-letters/:id/retry",
+  jobs: "/jobs",
+} as const;
+
 /** The kit's own paths. No route of a product may be on them. */
-export const kitPaths: readonly string[] = [...openKitPaths, documentPath];
+export const kitPaths: readonly string[] = [...openKitPaths, documentPath, ...Object.values(backgroundPaths)];

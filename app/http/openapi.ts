@@ -3,6 +3,7 @@ import Fastify, { type RouteOptions } from "fastify";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
+import { addBackgroundRoutes } from "./background-routes.ts";
 import { documentPath } from "./kit-paths.ts";
 import { problemMediaType } from "./problem.ts";
 import { addProductRoutes, neverAsked, type ProductRoutes, type Server } from "./product-routes.ts";
@@ -18,7 +19,7 @@ declare module "fastify" {
 }
 
 /**
- * Adds GET /openapi.json, which describes the product's routes from their schemas. The document is made on the first
+ * Adds GET /openapi.json, which describes from their schemas the product's routes and those about effects and jobs. The document is made on the first
  * request, and its library is loaded then, so that no start or recovery waits for it.
  */
 export function addDocument(server: Server, product: ProductRoutes): void {
@@ -29,7 +30,7 @@ export function addDocument(server: Server, product: ProductRoutes): void {
   });
 }
 
-/** Adds the product's routes to a second server that never listens, where the library sees them. */
+/** Adds these routes to a second server that never listens, where the library sees them. */
 async function makeDocument(product: ProductRoutes): Promise<string> {
   const { default: swagger } = await import("@fastify/swagger");
   const scribe = Fastify({
@@ -47,12 +48,17 @@ async function makeDocument(product: ProductRoutes): Promise<string> {
     transform: ({ url, route }) => ({ url, schema: describeRoute(route, openPaths.has(url)) }),
   });
   addProductRoutes(scribe, product, neverAsked);
+  addBackgroundRoutes(scribe, neverShown, neverAsked);
   await scribe.ready();
   const document = JSON.stringify(scribe.swagger(), letEmptyBodiesBe);
   await scribe.close();
   return document;
 }
 
+const refuseToShow = (): never => {
+  throw new Error("nothing is shown here");
+};
+const neverShown = { describeEffects: refuseToShow, describeJobs: refuseToShow };
 const compileNothing = () => () => () => "";
 
 const Problem = Type.Object(

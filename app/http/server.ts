@@ -7,6 +7,7 @@ import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from "fastify";
 
 import { answerParserError } from "./answer-parser-error.ts";
 import { createAnswerWrite, type WriteExecutor, type Replica } from "./answer-write.ts";
+import { addBackgroundRoutes, type BackgroundView } from "./background-routes.ts";
 import { Connections } from "./connections.ts";
 import { guardRequests } from "./guard-requests.ts";
 import { addHealthRoutes, judgeHealth, type WriterHealth } from "./health-routes.ts";
@@ -21,6 +22,7 @@ export type ServerOptions = {
   writer: WriteExecutor & WriterHealth;
   reader: RouteContext["reader"];
   replication: Replica;
+  background: BackgroundView;
   product: ProductRoutes;
   config: ServerConfig;
   /** Why the machine does not serve completely yet; null when it does. */
@@ -33,7 +35,7 @@ export type ServerOptions = {
  * breaks off after `closeTimeoutMs` what is not answered by then.
  */
 export function buildServer(options: ServerOptions): Server {
-  const { writer, reader, replication, product, config, log } = options;
+  const { writer, reader, replication, background, product, config, log } = options;
   const server = createServer(log, config.closeTimeoutMs ?? closeTimeoutMs);
   // Only JSON is understood; Fastify would take text/plain too.
   server.removeContentTypeParser("text/plain");
@@ -52,6 +54,7 @@ export function buildServer(options: ServerOptions): Server {
       () => judgeHealth(health, heartbeat.withinMs ?? replicatedWithinMs).status === "ready",
     );
   addDocument(server, product);
+  addBackgroundRoutes(server, background, { reader, answerWrite });
   addProductRoutes(server, product, { reader, answerWrite });
   return server;
 }

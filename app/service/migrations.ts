@@ -12,6 +12,7 @@ import { tables } from "./tables.ts";
 export const migrations: readonly Migration[] = [
   { number: 1, name: "customers", kind: "additive", up: createCustomers },
   { number: 2, name: "invoices", kind: "additive", up: createInvoices },
+  { number: 3, name: "webhooks and daily counts", kind: "additive", up: createWebhooks },
 ];
 
 function* createCustomers(): Transaction<void> {
@@ -50,4 +51,20 @@ function* createInvoices(): Transaction<void> {
       .addPrimaryKeyConstraint("invoice_lines_primary_key", ["invoice_id", "position"]),
   );
   yield* query(tables.schema.createIndex("invoices_of_customer").on("invoices").columns(["customer_id", "id"]));
+}
+
+function* createWebhooks(): Transaction<void> {
+  yield* query(
+    tables.schema
+      .createTable("webhooks")
+      .addColumn("id", "text", (column) => column.primaryKey().notNull())
+      .addColumn("url", "text", (column) => column.notNull().unique()),
+  );
+  yield* query(
+    tables.schema
+      .createTable("daily_counts")
+      .addColumn("id", "text", (column) => column.primaryKey().notNull())
+      .addColumn("open", "integer", (column) => column.notNull())
+      .addColumn("paid", "integer", (column) => column.notNull()),
+  );
 }

@@ -5,11 +5,12 @@ import { CommandRejected } from "../database/write-outcome.ts";
 import type { Invoice } from "./invoice.ts";
 import { readInvoice } from "./queries.ts";
 import { tables } from "./tables.ts";
+import { noticePayment } from "./webhooks.ts";
 
-/** Marks an open invoice as paid. Throws CommandRejected `not-found` (404), `already-paid` (409). */
+/** Marks an open invoice as paid, and tells the webhooks. Throws CommandRejected `not-found` (404), `already-paid` (409). */
 export const payInvoice = defineCommand(
   "pay-invoice",
-  function* ({ invoiceId }: { invoiceId: string }, { now }): Transaction<Invoice> {
+  function* ({ invoiceId }: { invoiceId: string }, { now, send }): Transaction<Invoice> {
     const paid = yield* query(
       tables
         .updateTable("invoices")
@@ -21,6 +22,7 @@ export const payInvoice = defineCommand(
     const invoice = yield* readInvoice(invoiceId);
     if (invoice === undefined) throw new CommandRejected("not-found", 404, `There is no invoice ${invoiceId}.`);
     if (paid.length === 0) throw new CommandRejected("already-paid", 409, `Invoice ${invoiceId} is paid already.`);
+    yield* noticePayment(invoice, send);
     return invoice;
   },
 );

@@ -2,20 +2,27 @@ import type { Product } from "../product.ts";
 import { createCustomer } from "./create-customer.ts";
 import { createInvoice } from "./create-invoice.ts";
 import { addCustomerRoutes } from "./customer-routes.ts";
+import { addDailyCountRoutes, countInvoices, nightlyCount } from "./daily-counts.ts";
 import { BillingAuthor } from "./drill-author.ts";
+import { deliveries } from "./drill-deliveries.ts";
 import { readDrillRows } from "./drill-rows.ts";
 import { addInvoiceRoutes } from "./invoice-routes.ts";
 import { migrations } from "./migrations.ts";
 import { payInvoice } from "./pay-invoice.ts";
+import { addWebhook, addWebhookRoutes, postWebhook } from "./webhooks.ts";
 
 /** Everything that the kit knows of this product: a small billing service. */
 export const product: Product = {
-  commands: [createCustomer, createInvoice, payInvoice],
+  commands: [createCustomer, createInvoice, payInvoice, addWebhook, countInvoices],
   migrations,
   addRoutes: (server, context) => {
     addCustomerRoutes(server, context);
     addInvoiceRoutes(server, context);
+    addWebhookRoutes(server, context);
+    addDailyCountRoutes(server, context);
   },
   openPaths: [],
-  drill: { startAuthor: (options) => new BillingAuthor(options), readRows: readDrillRows },
+  outbox: [postWebhook],
+  jobs: [nightlyCount],
+  drill: { startAuthor: (options) => new BillingAuthor(options), readRows: readDrillRows, deliveries },
 };

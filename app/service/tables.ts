@@ -21,9 +21,17 @@ export type InvoiceLinesTable = {
   unit_cents: number;
 };
 
+/** Who is told of payments. */
+type WebhooksTable = { id: string; url: string };
+
+/** How many invoices were open and paid at the end of a day, which is the id. */
+type DailyCountsTable = { id: string; open: number; paid: number };
+
 /** The product's tables: every statement of the service starts here, for example `tables.selectFrom("customers")`. */
 export const tables = sqlBuilder<{
   customers: CustomersTable;
   invoices: InvoicesTable;
   invoice_lines: InvoiceLinesTable;
+  webhooks: WebhooksTable;
+  daily_counts: DailyCountsTable;
 }>();

@@ -3,6 +3,7 @@ import type { Transcript } from "../cli/transcript.ts";
 import type { DrillOptions } from "./arguments.ts";
 import type { RecoveryStep } from "./boot-scene.ts";
 import type { Loss } from "./compare-scene.ts";
+import type { Deliveries } from "./delivery-scene.ts";
 import type { Fence } from "./fence-scene.ts";
 import type { PerDurability } from "./ledger.ts";
 
@@ -15,6 +16,8 @@ export type Findings = Readonly<{
   mixedRtoMs: number;
   mixedLoss: Loss;
   fence: Fence;
+  /** What somebody outside was told; null for a product that tells nobody. */
+  deliveries: Deliveries | null;
 }>;
 
 /** The object of --json. Times in milliseconds; top-level losses are those of act one, `mixed` those of act two. */
@@ -46,6 +49,7 @@ export function reportFindings(findings: Findings, { options, versions, duration
       lost: mixedLoss.comparison.lost,
     },
     fence,
+    deliveries: findings.deliveries,
     failures,
     durationMs: Math.round(durationMs),
     versions,
@@ -73,6 +77,10 @@ export function printReport(report: Report, transcript: Transcript): void {
   );
   const mixedLost = `${mixed.lost.commit} commit, ${mixed.lost.disk} disk, ${mixed.lost.bucket} bucket lost`;
   transcript.line(`    ${renderSeconds(mixed.rpoMs)} while bucket writes go on: ${mixedLost}`);
+  if (report.deliveries !== null)
+    transcript.line(
+      `TOLD ${report.deliveries.told} side effects, ${report.deliveries.repeated} of them more than once; ${report.deliveries.ofLost} of lost writes`,
+    );
   if (report.failures.length > 0) transcript.line("");
   for (const failure of report.failures) transcript.check("FAIL", failure, { evidence: "" });
 }
@@ -92,8 +100,11 @@ function mergeShortSteps(steps: readonly RecoveryStep[]): RecoveryStep[] {
   return [...steps.filter((step) => step.durationMs >= shortStepMs), { step: names, durationMs }];
 }
 
-function judge({ loss, mixedLoss, fence, rtoMs }: Findings, { maxRtoMs, maxRpoMs }: DrillOptions): string[] {
-  const failures = [...judgeLoss("act one", loss), ...judgeLoss("act two", mixedLoss)];
+function judge(
+  { loss, mixedLoss, fence, deliveries, rtoMs }: Findings,
+  { maxRtoMs, maxRpoMs }: DrillOptions,
+): string[] {
+  const failures = [...judgeLoss("act one", loss), ...judgeLoss("act two", mixedLoss), ...judgeDeliveries(deliveries)];
   if (loss.acknowledged.bucket === 0) failures.push("act one: no bucket write was acknowledged, so nothing was tried");
   if (loss.acknowledged.commit === 0) failures.push("act one: no commit write was acknowledged, so nothing was tried");
   if (mixedLoss.acknowledged.bucket === 0)
@@ -118,6 +129,20 @@ function judgeLoss(act: string, { comparison }: Loss): string[] {
   ] as const;
   const found = faults.filter(([count]) => count > 0).map(([count, words]) => `${act}: ${count} ${words}`);
   return found.length === 0 ? [] : [...found, ...examples.map((example) => `${act}: ${example}`)];
+}
+
+function judgeDeliveries(deliveries: Deliveries | null): string[] {
+  if (deliveries === null) return [];
+  const { told, ofLost, missing, ambiguous, differing, examples } = deliveries;
+  if (told === 0) return ["act three: nothing was told to the outside, so nothing was tried"];
+  const faults = [
+    [ofLost, "lost writes were told to the outside"],
+    [missing, "writes are there that nobody outside was told of"],
+    [ambiguous, "writes were told under more than one id"],
+    [differing, "deliveries differ from what was written"],
+  ] as const;
+  const found = faults.filter(([count]) => count > 0).map(([count, words]) => `act three: ${count} ${words}`);
+  return found.length === 0 ? [] : [...found, ...examples.map((example) => `act three: ${example}`)];
 }
 
 function sum({ commit, disk, bucket }: PerDurability): number {

@@ -9,7 +9,7 @@ import { openDatabase } from "../../app/database/open-database.ts";
 import { bundleApp } from "../../scripts/build/bundle-app.ts";
 import { rehearse } from "../../scripts/drill.ts";
 import type { Machine } from "../../scripts/drill/machine.ts";
-import { reportFindings } from "../../scripts/drill/report.ts";
+import { type Report, reportFindings } from "../../scripts/drill/report.ts";
 import type { Stage } from "../../scripts/drill/stage.ts";
 import { change, compareAfter, openQuietStage } from "./compare-after.ts";
 
@@ -33,17 +33,32 @@ test("a row with one additional letter is found", { timeout }, async () => {
 test.each([
   {
     mistake: "acknowledges before the sync",
+    seen: ({ mixed, fence }: Report) => mixed.lost.bucket + fence.acknowledgedAfterClaim,
     file: "http/answer-write.ts",
     right: 'refusal === null && wanted === "bucket"\n',
     wrong: 'refusal !== null && wanted === "bucket"\n',
   },
-])("a drill of an app that $mistake is red", { timeout }, async ({ file, right, wrong }) => {
+  {
+    mistake: "performs side effects before the sync",
+    seen: ({ deliveries }: Report) => deliveries?.ofLost ?? 0,
+    file: "background/lane.ts",
+    right: "const proof = await ownership.prove();\n",
+    wrong: "const proof = { monotonicMs: performance.now(), wallMs: Date.now() };\n",
+  },
+  {
+    mistake: "forgets side effects that it never performed",
+    seen: ({ deliveries }: Report) => deliveries?.missing ?? 0,
+    file: "background/lane.ts",
+    right: "      if (!ownership.isFresh(proof)) break;\n",
+    wrong: "      if (effect.id.endsWith('0')) { await this.#forget(effect.id); continue; }\n",
+  },
+])("a drill of an app that $mistake is red", { timeout }, async ({ seen, file, right, wrong }) => {
   await using stage = await openQuietStage();
   using app = copyApp(file, right, wrong);
   const findings = await rehearse({ ...stage, site: { ...stage.site, app: await bundleApp(app.sources, app.bundle) } });
   const report = reportFindings(findings, { options: stage.options, versions: {}, durationMs: 0 });
   expect(report.ok).toBe(false);
-  expect(report.mixed.lost.bucket + report.fence.acknowledgedAfterClaim).toBeGreaterThan(0);
+  expect(seen(report)).toBeGreaterThan(0);
 });
 
 /** Adds a letter to a text of one row, in whatever table the product has. */

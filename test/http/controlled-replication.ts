@@ -1,4 +1,5 @@
 import type { Replica } from "../../app/http/answer-write.ts";
+import type { BackgroundView } from "../../app/http/background-routes.ts";
 
 /** A replica with no bucket behind it: it answers what the test tells it to, and counts how often it was asked. */
 export class ControlledReplication implements Replica {
@@ -17,3 +18,9 @@ export class ControlledReplication implements Replica {
     return this.outcome();
   }
 }
+
+/** A background that does nothing. */
+export const idleBackground: BackgroundView = {
+  describeEffects: () => ({ held: null, handlers: [], deadLetters: 0 }),
+  describeJobs: () => ({ held: null, jobs: [] }),
+};

@@ -40,7 +40,7 @@ const readDocument = async (server: TestServer) => {
   return answer.body as unknown as { paths: Record<string, Record<string, Operation>>; components: object };
 };
 
-test("the document names the product's routes, also those of a plugin, and none of the kit's", async () => {
+test("the document names the product's routes, also those of a plugin, and the kit's about effects and jobs", async () => {
   await using server = await startTestServer({}, { product });
   const { paths } = await readDocument(server);
   expect(
@@ -53,6 +53,10 @@ test("the document names the product's routes, also those of a plugin, and none 
     "get /open",
     "get /other",
     "post /session",
+    "get /effects",
+    "get /effects/dead-letters",
+    "post /effects/dead-letters/{id}/retry",
+    "get /jobs",
     "get /in-a-plugin",
   ]);
 });

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { buildServer } from "../../app/http/server.ts";
 import { StartingParts } from "../../app/http/starting-parts.ts";
 import { pagesProduct } from "../product/pages.ts";
-import { ControlledReplication } from "./controlled-replication.ts";
+import { ControlledReplication, idleBackground } from "./controlled-replication.ts";
 import { token, tokenDigest } from "./test-server.ts";
 
 test("while the writer migrates, /up answers, /ready says why not, and everything else is told to come again", async () => {
@@ -13,6 +13,7 @@ test("while the writer migrates, /up answers, /ready says why not, and everythin
     writer: parts.writer,
     reader: parts.reader,
     replication: parts.replication,
+    background: idleBackground,
     findStartCause: () => parts.findStartCause(),
     config: { tokenDigests: [tokenDigest], defaultDurability: "disk", bucketTimeoutMs: 5_000 },
   });

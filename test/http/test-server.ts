@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { Background } from "../../app/background/background.ts";
 import { openReader } from "../../app/database/reader.ts";
 import { startWriter } from "../../app/database/start-writer.ts";
 import type { Writer } from "../../app/database/writer.ts";
@@ -26,6 +27,8 @@ export type TestServer = AsyncDisposable & {
   server: Server;
   writer: Writer;
   replication: ControlledReplication;
+  /** Not started. */
+  background: Background;
   log: string[];
   call: (method: "GET" | "POST" | "PUT", path: string, call?: Call) => Promise<Answer>;
 };
@@ -50,21 +53,25 @@ export async function startTestServer(
   });
   const reader = openReader(databasePath);
   const replication = new ControlledReplication();
+  const background = new Background({ product, reader, writer, replication, log: logger });
+  writer.onSent(() => background.wake());
   const server = buildServer({
     writer,
     reader,
     replication,
+    background,
     product,
     config: { tokenDigests: [tokenDigest], defaultDurability: "disk", bucketTimeoutMs: 5000, ...config },
     log: logger,
   });
   async function dispose(): Promise<void> {
     await server.close();
+    await background.stop();
     await writer.close();
     reader.close();
     await rm(directory, { recursive: true });
   }
-  return { server, writer, replication, log, call: makeCall(server), [Symbol.asyncDispose]: dispose };
+  return { server, writer, replication, background, log, call: makeCall(server), [Symbol.asyncDispose]: dispose };
 }
 
 function makeCall(server: Server): TestServer["call"] {

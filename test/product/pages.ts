@@ -88,6 +88,8 @@ export const pagesProduct: Product = {
     );
   },
   openPaths: [],
+  outbox: [],
+  jobs: [],
   drill: { startAuthor: ({ name }) => startAuthor(name), readRows: () => [] },
 };
 

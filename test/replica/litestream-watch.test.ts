@@ -8,6 +8,7 @@ import { buildServer } from "../../app/http/server.ts";
 import { listingInspection } from "../../app/replica/inspections.ts";
 import { LitestreamWatch } from "../../app/replica/litestream-watch.ts";
 import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { idleBackground } from "../http/controlled-replication.ts";
 import { listenOnLoopback } from "../listen-on-loopback.ts";
 import { pagesProduct } from "../product/pages.ts";
 import { recordLog } from "../recorded-log.ts";
@@ -69,6 +70,7 @@ test("the heartbeat URL is called only while real syncs are checked: not under a
     writer: { state: "accepting", queueLength: 0, walBytes: 0, oldestWriteMs: null, cause: null, execute: refuse },
     reader: { read: refuse },
     replication: life.replication,
+    background: idleBackground,
     config: { tokenDigests: [], defaultDurability: "disk", bucketTimeoutMs: 1_000, heartbeat },
   });
   await using _server = { [Symbol.asyncDispose]: () => server.close() };

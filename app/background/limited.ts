@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Waits, but no longer than until the signal. */
+export async function pause(limitMs: number, signal: AbortSignal): Promise<void> {
+  await sleep(Math.max(0, limitMs), undefined, { signal }).catch(() => undefined);
+}
+
+/**
+ * Settles as the promise does, or rejects with the signal's reason as soon as it is aborted. Leaves no listener behind:
+ * a race with a promise that lives as long as the process would keep one for each call.
+ */
+export async function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/**
+ * Runs somebody else's code with a signal of its own, and waits for it no longer than the limit or the outer signal.
+ * What does not listen to its signal goes on, and nobody looks at its end.
+ */
+export async function runLimited(
+  work: (signal: AbortSignal) => Promise<void>,
+  limitMs: number,
+  outer: AbortSignal,
+): Promise<void> {
+  const inner = new AbortController();
+  const onAbort = (): void => inner.abort(outer.reason);
+  if (outer.aborted) onAbort();
+  outer.addEventListener("abort", onAbort, { once: true });
+  const tooLong = new Error(`it took longer than ${limitMs / 1000} s`);
+  const timer = setTimeout(() => inner.abort(tooLong), limitMs);
+  try {
+    // Also what it throws before its first await.
+    await orAborted((async () => work(inner.signal))(), inner.signal);
+  } finally {
+    clearTimeout(timer);
+    outer.removeEventListener("abort", onAbort);
+  }
+}
+
+/** A wait that can be cut short. A ring that comes before the wait counts. */
+export class Waker {
+  #isRung = false;
+  #wake: (() => void) | null = null;
+
+  ring(): void {
+    this.#isRung = true;
+    this.#wake?.();
+  }
+
+  async wait(limitMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, Math.min(limitMs, longestTimerMs));
+    this.#wake = resolve;
+    if (this.#isRung) resolve();
+    await promise;
+    clearTimeout(timer);
+    this.#isRung = false;
+    this.#wake = null;
+  }
+}
+
+// Node fires a longer timer at once.
+const longestTimerMs = 2 ** 31 - 1;
+
+/** What went wrong, with the causes of it: "fetch failed" alone tells nothing. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error).slice(0, textLimit);
+  const words = error.message === "" ? error.name : error.message;
+  const text = error.cause === undefined ? words : `${words}: ${describeError(error.cause)}`;
+  return text.slice(0, textLimit);
+}
+
+const textLimit = 500;

@@ -1,0 +1,64 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+
+import type { DrillDeliveries } from "../../app/drill-subject.ts";
+import { toFact } from "./facts.ts";
+
+/** What the outside was told of one fact: under which ids, and how often. */
+export type Told = { kind: string; key: string; sha256: string; ids: Set<string>; count: number };
+
+/** Somebody outside who collects what the machines deliver, and asks for every tenth thing twice. */
+export class Receiver implements AsyncDisposable {
+  readonly told = new Map<string, Told>();
+  /** Deliveries that could not be read, in words. */
+  readonly faults: string[] = [];
+  readonly #deliveries: DrillDeliveries;
+  readonly #server = createServer((request, response) => {
+    void text(request).then(
+      (body) => response.writeHead(this.#take(request.headers, body)).end(),
+      () => response.destroy(),
+    );
+  });
+
+  constructor(deliveries: DrillDeliveries) {
+    this.#deliveries = deliveries;
+  }
+
+  async listen(): Promise<string> {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/deliveries`;
+  }
+
+  /** All deliveries so far, the repeated ones too. */
+  get count(): number {
+    let count = 0;
+    for (const told of this.told.values()) count += told.count;
+    return count;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  /** The status of the answer: sometimes that of a receiver whose answer gets lost. */
+  #take(headers: Parameters<DrillDeliveries["readDelivery"]>[0]["headers"], body: string): number {
+    try {
+      const { id, ...content } = this.#deliveries.readDelivery({ headers, body });
+      const fact = toFact(content);
+      const name = `${fact.kind} ${fact.key}`;
+      const told = this.told.get(name) ?? { ...fact, ids: new Set(), count: 0 };
+      this.told.set(name, told);
+      told.ids.add(id);
+      told.count += 1;
+      return told.count === 1 && this.told.size % refusedEvery === 0 ? 503 : 204;
+    } catch (error) {
+      this.faults.push(`a delivery cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+      return 400;
+    }
+  }
+}
+
+const refusedEvery = 10;
