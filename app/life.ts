@@ -1,13 +1,16 @@
+import { hkdfSync } from "node:crypto";
 import { extname } from "node:path";
 
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 
 import type { AppConfig } from "./config.ts";
+import { CommitFeed } from "./database/commit-feed.ts";
 import type { MigrationNote } from "./database/migration.ts";
 import { openReader } from "./database/reader.ts";
 import { startWriter } from "./database/start-writer.ts";
 import type { Endings } from "./endings.ts";
+import { FileStore } from "./files/file-store.ts";
 import { chooseHost } from "./http/choose-host.ts";
 import { buildServer } from "./http/server.ts";
 import { StartingParts } from "./http/starting-parts.ts";
@@ -46,16 +49,20 @@ export async function beginLife({ product, config, mark, log, endings }: Birth):
   const { machine, tokenDigests, tokensFile, heartbeatUrl, port } = config;
   const host = await chooseHost(config.host);
   const parts = new StartingParts<Replication>(mark.epoch);
-  const starting = startParts({ machine, mark, log, endings, parts });
+  const commits = new CommitFeed(log);
+  const starting = startParts({ machine, mark, log, endings, parts, commits });
   const server = buildServer({
     writer: parts.writer,
     reader: parts.reader,
     replication: parts.replication,
+    commits,
+    files: new FileStore(machine.bucket),
     product,
     findStartCause: () => parts.findStartCause(),
     config: {
       tokenDigests,
       ...(tokensFile !== undefined && { tokensFile, tokensReport: machine.files.tokensReport }),
+      sessionSecret: deriveSessionSecret(machine),
       defaultDurability: "disk",
       bucketTimeoutMs,
       closeTimeoutMs,
@@ -73,7 +80,21 @@ export async function beginLife({ product, config, mark, log, endings }: Birth):
   return { machine, mark, parts, server, log };
 }
 
-type Start = { machine: Machine; mark: Mark; log: Logger; endings: Endings; parts: StartingParts<Replication> };
+/**
+ * Sessions outlive a machine, and nobody has to configure a secret: whoever has the bucket's key has all the data anyway.
+ * The digests of tokens would not do, for they are no secrets.
+ */
+function deriveSessionSecret({ bucket, bucketId }: Machine): string {
+  return Buffer.from(hkdfSync("sha256", bucket.secretAccessKey, bucketId, "lifeboat sessions", 32)).toString(
+    "base64url",
+  );
+}
+
+type Start = Pick<Birth, "mark" | "log" | "endings"> & {
+  machine: Machine;
+  parts: StartingParts<Replication>;
+  commits: CommitFeed;
+};
 
 async function startParts(start: Start): Promise<void> {
   const opening = openOwnReplication(start);
@@ -96,7 +117,7 @@ async function openOwnReplication({ machine, mark, log, endings, parts }: Start)
 }
 
 async function openDatabaseParts(
-  { machine, log, endings, parts }: Start,
+  { machine, log, endings, parts, commits }: Start,
   opening: Promise<Replication>,
 ): Promise<void> {
   const { database, litestreamLock } = machine.files;
@@ -105,6 +126,7 @@ async function openDatabaseParts(
     litestreamLock,
     threadUrl: new URL(`./writer-thread${extname(import.meta.filename)}`, import.meta.url),
     ...writerLimits,
+    onCommit: commits.tell,
     beforeMigration: async (pending) => securePoint(machine, await opening, pending),
     onProgress: (progress) => {
       parts.migrationProgress = progress;

@@ -44,22 +44,31 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
     ],
   },
   {
+    from: "app/files",
+    to: ["app/replica/bucket-error.ts", "app/replica/s3-client.ts"],
+  },
+  {
     from: "app/service",
     to: [
       "app/product.ts",
       "app/drill-subject.ts",
       "app/database/command.ts",
+      "app/database/commit-feed.ts",
       "app/database/migration.ts",
       "app/database/sql.ts",
       "app/database/transaction.ts",
       "app/database/write-outcome.ts",
-      "app/http/found.ts",
+      "app/http/events.ts",
+      "app/http/uploads.ts",
       "app/http/reads.ts",
       "app/http/problem.ts",
       "app/http/product-routes.ts",
     ],
   },
-  { from: "app/http", to: ["app/database", "app/replica/replication.ts", "app/replica/replication-options.ts"] },
+  {
+    from: "app/http",
+    to: ["app/database", "app/files", "app/replica/replication.ts", "app/replica/replication-options.ts"],
+  },
 ];
 
 const topLevel = new Set(

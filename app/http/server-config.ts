@@ -18,6 +18,8 @@ export type ServerConfig = {
   tokensFile?: string;
   /** Where the server says which file of tokens it has taken, or why it cannot. */
   tokensReport?: string;
+  /** What the cookies of sessions are sealed with; without it sessions end with the process. A secret. */
+  sessionSecret?: string;
   /** What a write promises when its request does not say. */
   defaultDurability: Durability;
   /** How long a `bucket` write waits for the bucket before it is answered as committed, not replicated. */

@@ -12,6 +12,7 @@ import { tables } from "./tables.ts";
 export const migrations: readonly Migration[] = [
   { number: 1, name: "customers", kind: "additive", up: createCustomers },
   { number: 2, name: "invoices", kind: "additive", up: createInvoices },
+  { number: 3, name: "attachments", kind: "additive", up: createAttachments },
 ];
 
 function* createCustomers(): Transaction<void> {
@@ -50,4 +51,19 @@ function* createInvoices(): Transaction<void> {
       .addPrimaryKeyConstraint("invoice_lines_primary_key", ["invoice_id", "position"]),
   );
   yield* query(tables.schema.createIndex("invoices_of_customer").on("invoices").columns(["customer_id", "id"]));
+}
+
+function* createAttachments(): Transaction<void> {
+  yield* query(
+    tables.schema
+      .createTable("attachments")
+      .addColumn("id", "text", (column) => column.primaryKey().notNull())
+      .addColumn("invoice_id", "text", (column) => column.notNull().references("invoices.id"))
+      .addColumn("file", "text", (column) => column.notNull().unique())
+      .addColumn("content_type", "text", (column) => column.notNull())
+      .addColumn("bytes", "bigint", (column) => column.notNull().check(sql`bytes >= 0`))
+      .addColumn("sha256", "text", (column) => column.notNull())
+      .addColumn("created_at", "text", (column) => column.notNull()),
+  );
+  yield* query(tables.schema.createIndex("attachments_of_invoice").on("attachments").columns(["invoice_id", "id"]));
 }

@@ -1,21 +1,28 @@
+import { addEventStream } from "../http/events.ts";
 import type { Product } from "../product.ts";
+import { addAttachmentRoutes, attachFile } from "./attachments.ts";
 import { createCustomer } from "./create-customer.ts";
 import { createInvoice } from "./create-invoice.ts";
 import { addCustomerRoutes } from "./customer-routes.ts";
 import { BillingAuthor } from "./drill-author.ts";
 import { readDrillRows } from "./drill-rows.ts";
+import { toInvoiceEvent } from "./invoice-events.ts";
 import { addInvoiceRoutes } from "./invoice-routes.ts";
 import { migrations } from "./migrations.ts";
 import { payInvoice } from "./pay-invoice.ts";
 
 /** Everything that the kit knows of this product: a small billing service. */
 export const product: Product = {
-  commands: [createCustomer, createInvoice, payInvoice],
+  commands: [createCustomer, createInvoice, payInvoice, attachFile],
   migrations,
   addRoutes: (server, context) => {
     addCustomerRoutes(server, context);
     addInvoiceRoutes(server, context);
+    addAttachmentRoutes(server, context);
+    addEventStream(server, "/events", { ...context, toEvent: toInvoiceEvent });
   },
   openPaths: [],
+  pages: { path: "/app/", folder: new URL("pages/", import.meta.url) },
+  sessions: true,
   drill: { startAuthor: (options) => new BillingAuthor(options), readRows: readDrillRows },
 };

@@ -21,9 +21,21 @@ export type InvoiceLinesTable = {
   unit_cents: number;
 };
 
+export type AttachmentsTable = {
+  id: string;
+  invoice_id: string;
+  /** Its key in the bucket. */
+  file: string;
+  content_type: string;
+  bytes: number;
+  sha256: string;
+  created_at: string;
+};
+
 /** The product's tables: every statement of the service starts here, for example `tables.selectFrom("customers")`. */
 export const tables = sqlBuilder<{
   customers: CustomersTable;
   invoices: InvoicesTable;
   invoice_lines: InvoiceLinesTable;
+  attachments: AttachmentsTable;
 }>();

@@ -1,7 +1,9 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { build, type Plugin } from "esbuild";
+
+import { listFiles } from "./release-files.ts";
 
 /** The programs of a machine, as a release holds them. */
 export type AppBundle = { boot: string; main: string };
@@ -49,7 +51,19 @@ export async function bundleApp(
   });
   mkdirSync(directory, { recursive: true });
   for (const { path, contents } of outputFiles) writeFileSync(path, contents);
+  copyFiles(join(sources, "service"), directory);
   return { boot: join(directory, "boot.mjs"), main: join(directory, "main.mjs") };
+}
+
+/** What lies beside the product's sources, as its pages do, lies beside the bundle: at the same path from `import.meta.url`. */
+function copyFiles(service: string, directory: string): void {
+  for (const name of listFiles(service).filter((path) => !/\.[cm]?ts$/.test(path))) {
+    if (existsSync(join(directory, name)))
+      throw new Error(
+        `app/service/${name} has the name of a file of the bundle; give it another, or put it into a folder`,
+      );
+    cpSync(join(service, name), join(directory, name));
+  }
 }
 
 const lateLibrary = "@fastify/swagger";

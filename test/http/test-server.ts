@@ -3,10 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { CommitFeed } from "../../app/database/commit-feed.ts";
 import { openReader } from "../../app/database/reader.ts";
 import { startWriter } from "../../app/database/start-writer.ts";
 import type { Writer } from "../../app/database/writer.ts";
-import type { Server } from "../../app/http/product-routes.ts";
+import { neverAsked, type RouteContext, type Server } from "../../app/http/product-routes.ts";
 import type { ServerConfig } from "../../app/http/server-config.ts";
 import { buildServer } from "../../app/http/server.ts";
 import { openLog } from "../../app/log.ts";
@@ -33,19 +34,21 @@ export type TestServer = AsyncDisposable & {
 /** The server of the pages, unless another product is given with the thread that serves its commands. */
 export async function startTestServer(
   config: Partial<ServerConfig> = {},
-  options: Limits & { product?: Product; threadUrl?: URL } = {},
+  options: Limits & { product?: Product; threadUrl?: URL; files?: RouteContext["files"] } = {},
 ): Promise<TestServer> {
   const { product = pagesProduct, threadUrl = new URL("../product/writer-thread.ts", import.meta.url) } = options;
   const directory = await mkdtemp(join(tmpdir(), "lifeboat-http-"));
   const databasePath = join(directory, "app.db");
   const log: string[] = [];
   const logger = openLog("trace", { write: (line) => log.push(line) });
+  const commits = new CommitFeed(logger);
   const writer = await startWriter({
     databasePath,
     threadUrl,
     queueLimit: options.queueLimit ?? 1000,
     walAlarmBytes: 64 * 1024 * 1024,
     walLimitBytes: options.walLimitBytes ?? 128 * 1024 * 1024,
+    onCommit: commits.tell,
     log: logger,
   });
   const reader = openReader(databasePath);
@@ -54,6 +57,8 @@ export async function startTestServer(
     writer,
     reader,
     replication,
+    commits,
+    files: options.files ?? neverAsked.files,
     product,
     config: { tokenDigests: [tokenDigest], defaultDurability: "disk", bucketTimeoutMs: 5000, ...config },
     log: logger,

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { CommitFeed } from "../../app/database/commit-feed.ts";
+import { neverAsked } from "../../app/http/product-routes.ts";
 import { buildServer } from "../../app/http/server.ts";
 import { listingInspection } from "../../app/replica/inspections.ts";
 import { LitestreamWatch } from "../../app/replica/litestream-watch.ts";
@@ -69,6 +71,8 @@ test("the heartbeat URL is called only while real syncs are checked: not under a
     writer: { state: "accepting", queueLength: 0, walBytes: 0, oldestWriteMs: null, cause: null, execute: refuse },
     reader: { read: refuse },
     replication: life.replication,
+    commits: new CommitFeed(),
+    files: neverAsked.files,
     config: { tokenDigests: [], defaultDurability: "disk", bucketTimeoutMs: 1_000, heartbeat },
   });
   await using _server = { [Symbol.asyncDispose]: () => server.close() };
