@@ -29,7 +29,8 @@ type StreamLimits = {
 const usualLimits: StreamLimits = {
   heartbeatMs: 15_000,
   mostStreams: 200,
-  mostWaitingBytes: 64 * 1024,
+  // More than a group of commits brings at once: a client is slow when it has not taken the groups before.
+  mostWaitingBytes: 1024 * 1024,
   mostKeptBytes: 256 * 1024,
 };
 
@@ -63,7 +64,7 @@ class EventStreams {
   /** Ids begin with it: after a restart nobody knows what a client has missed. */
   readonly #life = randomUUID().slice(0, 8);
   readonly #listeners = new Set<Listener>();
-  #kept: { number: number; text: string }[] = [];
+  readonly #kept: { number: number; bytes: Buffer }[] = [];
   #keptBytes = 0;
   #count = 0;
   #heartbeat: NodeJS.Timeout | undefined;
@@ -88,11 +89,12 @@ class EventStreams {
 
   tell({ event, data }: StreamEvent): void {
     const number = ++this.#count;
-    const text = `id: ${this.#life}-${number}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
-    this.#kept.push({ number, text });
-    this.#keptBytes += text.length;
-    while (this.#keptBytes > this.#limits.mostKeptBytes) this.#keptBytes -= this.#kept.shift()?.text.length ?? 0;
-    for (const listener of this.#listeners) this.#send(listener, text);
+    // One for all streams, however many wait for it.
+    const bytes = Buffer.from(`id: ${this.#life}-${number}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    this.#kept.push({ number, bytes });
+    this.#keptBytes += bytes.length;
+    while (this.#keptBytes > this.#limits.mostKeptBytes) this.#keptBytes -= this.#kept.shift()?.bytes.length ?? 0;
+    for (const listener of this.#listeners) this.#send(listener, bytes);
   }
 
   end(): void {
@@ -106,7 +108,7 @@ class EventStreams {
     const first = this.#kept[0]?.number ?? this.#count + 1;
     const isKnown = life === this.#life && Number(seen) >= first - 1 && Number(seen) <= this.#count;
     if (!isKnown) return `id: ${this.#life}-${this.#count}\nevent: reset\ndata: {}\n\n`;
-    return this.#kept.flatMap(({ number, text }) => (number > Number(seen) ? [text] : [])).join("");
+    return this.#kept.flatMap(({ number, bytes }) => (number > Number(seen) ? [bytes.toString()] : [])).join("");
   }
 
   /** A comment, so that no proxy takes the connection for dead; and the end for whoever is not let in any more. */
@@ -117,8 +119,8 @@ class EventStreams {
     }
   }
 
-  #send({ stream, request }: Listener, text: string): void {
-    if (stream.readableLength <= this.#limits.mostWaitingBytes) stream.push(text);
+  #send({ stream, request }: Listener, content: Buffer | string): void {
+    if (stream.readableLength <= this.#limits.mostWaitingBytes) stream.push(content);
     // It comes back with Last-Event-ID, and gets what is kept.
     else request.raw.destroy();
   }
