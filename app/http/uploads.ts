@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastif
 import { FileFault, type FileStore, type StoredFile } from "../files/file-store.ts";
 import { Problem } from "./problem.ts";
 import type { Server } from "./product-routes.ts";
+import { readDurability, readIdempotency } from "./write-headers.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -43,6 +44,9 @@ export function takeFile({ limitBytes }: { limitBytes: number }) {
         throw new Problem(413, "body-too-large", `A file may have ${limitBytes} bytes here at most.`);
       if (!mediaType.test(type))
         throw new Problem(415, "unsupported-media-type", "Content-Type is no media type that can be kept.");
+      // What would be refused after the file is refused before it.
+      readDurability(request.headers, "disk");
+      readIdempotency(request);
       givenTypes.set(request, type);
       request.headers = { ...request.headers, "content-type": uploadType };
       done();

@@ -14,6 +14,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+const toEvent = ({ command, result }: { command: string; result: unknown }) => ({ event: command, data: result });
+
 /** The pages, with a stream that tells of every commit by its command. */
 async function start(limits: Limits = {}) {
   const product = {
@@ -21,7 +23,6 @@ async function start(limits: Limits = {}) {
     sessions: true,
     addRoutes: (...[server, context]: Parameters<typeof pagesProduct.addRoutes>) => {
       pagesProduct.addRoutes(server, context);
-      const toEvent = ({ command, result }: { command: string; result: unknown }) => ({ event: command, data: result });
       addEventStream(server, "/events", { ...context, toEvent, limits });
     },
   };

@@ -10,6 +10,8 @@ import { pagesProduct } from "../product/pages.ts";
 import { startTestServer, type TestServer, token, tokenDigest } from "./test-server.ts";
 
 const product = { ...pagesProduct, sessions: true };
+const digest = (text: string) => createHash("sha256").update(text).digest("hex");
+const addSession: typeof product.addRoutes = (target) => void target.get("/session", async () => ({}));
 const sameOrigin = { "sec-fetch-site": "same-origin" };
 let server: TestServer;
 let titles = 0;
@@ -141,16 +143,15 @@ test("a session ends after its time", async () => {
 test("a session ends with its token, and outlives the process where its secret does", async () => {
   const directory = mkdtempSync(join(tmpdir(), "lifeboat-sessions-"));
   const tokensFile = join(directory, "tokens");
-  const digest = (text: string) => createHash("sha256").update(text).digest("hex");
   writeFileSync(tokensFile, `shop:${digest("old")}\nshop:${digest("new")}\n`);
   const config = { tokenDigests: [], tokensFile, sessionSecret: "a-secret-of-at-least-32-characters" };
   let cookies: string[];
   {
-    await using server = await start(config);
-    cookies = [(await signIn({}, "old", server)).header, (await signIn({}, "new", server)).header];
+    await using first = await start(config);
+    cookies = [(await signIn({}, "old", first)).header, (await signIn({}, "new", first)).header];
   }
-  await using server = await start(config);
-  const answers = () => Promise.all(cookies.map(async (cookie) => (await read({ cookie }, server)).statusCode));
+  await using next = await start(config);
+  const answers = () => Promise.all(cookies.map(async (cookie) => (await read({ cookie }, next)).statusCode));
   expect(await answers()).toEqual([200, 200]);
   writeFileSync(tokensFile, `shop:${digest("new")}\n`);
   process.emit("SIGHUP");
@@ -174,7 +175,6 @@ test("signing out takes the cookie away, also one that counts no more", async ()
 test("a product that does not ask for sessions has none, and may have the path for itself", async () => {
   await using other = await startTestServer();
   expect((await signIn({}, token, other)).answer.statusCode).toBe(401);
-  const addRoutes: typeof product.addRoutes = (target) => void target.get("/session", async () => ({}));
-  expect(findProductFault({ ...product, addRoutes })).toContain("/session, which is the kit's own");
-  expect(findProductFault({ ...product, addRoutes, sessions: false })).toBeNull();
+  expect(findProductFault({ ...product, addRoutes: addSession })).toContain("/session, which is the kit's own");
+  expect(findProductFault({ ...product, addRoutes: addSession, sessions: false })).toBeNull();
 });

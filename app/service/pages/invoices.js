@@ -4,22 +4,26 @@ const table = document.querySelector("#invoices");
 const message = document.querySelector("#message");
 let events;
 
-signIn.addEventListener("submit", async (submission) => {
+signIn.addEventListener("submit", (submission) => {
   submission.preventDefault();
-  const token = new FormData(signIn).get("token");
+  void begin(new FormData(signIn).get("token"));
+});
+signOut.addEventListener("click", () => void end());
+
+await show();
+
+async function begin(token) {
   const headers = { "content-type": "application/json" };
   const answer = await fetch("/session", { method: "POST", headers, body: JSON.stringify({ token }) });
   signIn.reset();
   if (answer.ok) await show();
   else await tell(answer);
-});
+}
 
-signOut.addEventListener("click", async () => {
+async function end() {
   await fetch("/session", { method: "DELETE" });
   await show();
-});
-
-await show();
+}
 
 async function show() {
   const session = await fetch("/session");
