@@ -105,6 +105,7 @@ test("the kit knows the product by its door alone", () => {
     "scripts/drill/author.ts",
     "scripts/drill/facts.ts",
     "test/slow/dev.test.ts",
+    "test/slow/release.test.ts",
   ]);
 });
 
