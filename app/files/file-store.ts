@@ -5,9 +5,10 @@ import { GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 
 import { BucketError, toBucketError } from "../replica/bucket-error.ts";
 import { type BucketConfig, openS3Client } from "../replica/s3-client.ts";
+import { FileFault } from "./file-fault.ts";
 
 /** Where files lie in the bucket: beside the epochs, so that neither Litestream nor a restore sees them. */
-export const filesPrefix = "files/";
+const filesPrefix = "files/";
 
 /** A file that is in the bucket. Only its key leads to it: keep that in a row. */
 export type StoredFile = { key: string; bytes: number; contentType: string; sha256: string };
@@ -20,11 +21,6 @@ type FileLimits = {
 };
 
 const usualLimits: FileLimits = { putMs: 60_000, answerMs: 5_000 };
-
-/** The bucket did not take a file, or does not give it; `cause` says why. */
-export class FileFault extends Error {
-  override readonly name = "FileFault";
-}
 
 /**
  * Files in the bucket, each written once, under a name of its own. They go past the database: a row that names one is

@@ -2,7 +2,8 @@ import { Readable } from "node:stream";
 
 import type { FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
 
-import { FileFault, type FileStore, type StoredFile } from "../files/file-store.ts";
+import { FileFault } from "../files/file-fault.ts";
+import type { FileStore, StoredFile } from "../files/file-store.ts";
 import { Problem } from "./problem.ts";
 import type { Server } from "./product-routes.ts";
 import { readDurability, readIdempotency } from "./write-headers.ts";

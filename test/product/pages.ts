@@ -30,7 +30,7 @@ function* createPages(): Transaction<void> {
   yield* query(table);
 }
 
-function* readPageById(id: string): Reading<Page | undefined> {
+export function* readPageById(id: string): Reading<Page | undefined> {
   const [page] = yield* query(tables.selectFrom("pages").selectAll().where("id", "=", id));
   return page;
 }
@@ -43,13 +43,18 @@ function* listPages({ after, limit }: Slice): Reading<Page[]> {
   return yield* query(pages.orderBy("id").limit(limit));
 }
 
-const addPage = defineCommand("add-page", function* ({ title, words = "" }: PageInput, { nextId }): Transaction<Page> {
-  const page = { id: yield* nextId("pages"), title, words, published_at: null };
-  const insertion = tables.insertInto("pages").values(page);
-  const stored = yield* query(insertion.onConflict((conflict) => conflict.column("title").doNothing()).returning("id"));
-  if (stored.length === 0) throw new CommandRejected("conflict", 409, "A page with this title exists already.");
-  return page;
-});
+export const addPage = defineCommand(
+  "add-page",
+  function* ({ title, words = "" }: PageInput, { nextId }): Transaction<Page> {
+    const page = { id: yield* nextId("pages"), title, words, published_at: null };
+    const insertion = tables.insertInto("pages").values(page);
+    const stored = yield* query(
+      insertion.onConflict((conflict) => conflict.column("title").doNothing()).returning("id"),
+    );
+    if (stored.length === 0) throw new CommandRejected("conflict", 409, "A page with this title exists already.");
+    return page;
+  },
+);
 
 const publishPage = defineCommand("publish-page", function* ({ id }: { id: string }, { now }): Transaction<Page> {
   const page = yield* readPageById(id);

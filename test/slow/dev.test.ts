@@ -13,7 +13,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -87,6 +88,17 @@ class Dev implements AsyncDisposable {
     return path;
   }
 
+  /** A new page of the product, if it has any, is served once the app has started again. */
+  async showPage(): Promise<void> {
+    const { pages } = product;
+    if (pages === undefined) return;
+    const heard = this.said.length;
+    const folder = relative(fileURLToPath(new URL("../../app", import.meta.url)), fileURLToPath(pages.folder));
+    writeFileSync(join(directory, "app", folder, "new.html"), "<!doctype html><title>New</title>");
+    await this.hear("the app serves", heard);
+    expect(await (await fetch(`${this.url}${pages.path}new.html`)).text()).toContain("New");
+  }
+
   async count(path: string): Promise<number> {
     const answer = await fetch(`${this.url}${path}`, { headers: { authorization: `Bearer ${this.token}` } });
     const { items }: { items: unknown[] } = JSON.parse(await answer.text());
@@ -155,6 +167,8 @@ test("dev serves from the sources, follows their changes, and keeps its data thr
   await first.hear("the app serves", heard);
   expect(first.said.slice(heard)).toContain("the app starts again");
   expect(await first.count(path)).toBe(1);
+
+  await first.showPage();
 
   heard = first.said.length;
   const boot = join(directory, "app/boot/boot-limits.ts");
