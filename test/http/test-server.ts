@@ -25,6 +25,8 @@ type Limits = { queueLimit?: number; walLimitBytes?: number };
 /** The real server over the real writer thread and a real database; only the replica is the test's own. */
 export type TestServer = AsyncDisposable & {
   server: Server;
+  /** The path of the database. */
+  database: string;
   writer: Writer;
   replication: ControlledReplication;
   log: string[];
@@ -69,7 +71,15 @@ export async function startTestServer(
     reader.close();
     await rm(directory, { recursive: true });
   }
-  return { server, writer, replication, log, call: makeCall(server), [Symbol.asyncDispose]: dispose };
+  return {
+    server,
+    database: databasePath,
+    writer,
+    replication,
+    log,
+    call: makeCall(server),
+    [Symbol.asyncDispose]: dispose,
+  };
 }
 
 function makeCall(server: Server): TestServer["call"] {

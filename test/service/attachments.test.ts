@@ -1,165 +1,86 @@
+import { execFile, spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { connect, type AddressInfo } from "node:net";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { promisify } from "node:util";
 
-import { CreateBucketCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
+import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { FileStore } from "../../app/files/file-store.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { type TestServer, token } from "../http/test-server.ts";
 import { startBillingServer } from "./billing-server.ts";
 import { createInvoice } from "./example-invoice.ts";
 
-const Bucket = "boats";
-const limitBytes = 16 * 1024 * 1024;
+const bucket = "boats";
+const headers = { authorization: `Bearer ${token}`, "content-type": "image/png" };
+const guide = readFileSync(join(import.meta.dirname, "../../docs/guide/events-and-files.md"), "utf8");
+const folder = mkdtempSync(join(tmpdir(), "lifeboat-attachments-"));
 let store: SeaweedStore;
-let client: S3Client;
 let server: TestServer;
-let path: string;
+let files: FileStore;
+let id: string;
+let url: string;
 
 beforeAll(async () => {
   store = await startSeaweedStore();
   const { endpoint, region, accessKeyId, secretAccessKey } = store.access;
-  client = new S3Client({ endpoint, region, forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } });
-  await client.send(new CreateBucketCommand({ Bucket }));
-  server = await startBillingServer({ files: new FileStore({ ...store.access, bucket: Bucket }) });
-  path = `/invoices/${await createInvoice(server)}/attachments`;
+  const client = new S3Client({
+    endpoint,
+    region,
+    forcePathStyle: true,
+    credentials: { accessKeyId, secretAccessKey },
+  });
+  await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  client.destroy();
+  files = new FileStore({ ...store.access, bucket });
+  server = await startBillingServer({ files });
+  id = await createInvoice(server);
+  url = `/invoices/${id}/attachments`;
 });
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
-  client.destroy();
   await store[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true });
 });
 
-const authorization = `Bearer ${token}`;
-
-function upload(payload: Buffer, headers: Record<string, string> = {}, url = path) {
-  return server.server.inject({ method: "POST", url, headers: { authorization, ...headers }, payload });
-}
-
-const download = (id: unknown) => server.server.inject({ url: `${path}/${String(id)}`, headers: { authorization } });
-
-async function listKeys(): Promise<string[]> {
-  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket }));
-  return Contents.flatMap(({ Key }) => Key ?? []);
-}
-
-const listRows = async () => (await server.call("GET", `${path}?limit=1000`)).body["items"];
-
-test.each([
-  ["image/png", randomBytes(200_000)],
-  ["application/json", Buffer.from('{"not": "parsed" ')],
-  ["text/plain; charset=utf-8", Buffer.from("Zoë")],
-  ["application/octet-stream", Buffer.alloc(0)],
-])("a file of type %s comes back as it was sent, from the bucket, and not from the database", async (type, content) => {
-  const before = new Set(await listKeys());
-  const { statusCode, headers, body } = await upload(content, { "content-type": type });
-  const sent = JSON.parse(body);
-  expect([statusCode, headers["durability"]], body).toEqual([201, "disk"]);
-  expect(sent).toMatchObject({ contentType: type, bytes: content.length });
-  expect(sent.sha256).toBe(createHash("sha256").update(content).digest("hex"));
-  expect((await listKeys()).filter((key) => !before.has(key))).toEqual([
-    expect.stringMatching(/^files\/[0-9a-f-]{36}$/),
-  ]);
-  const back = await download(sent.id);
-  expect(back.statusCode).toBe(200);
-  expect(back.rawPayload.equals(content)).toBe(true);
-  // Nobody's file may run as a page of this server.
-  expect(back.headers).toMatchObject({
-    "content-type": type,
-    "content-length": String(content.length),
-    "content-disposition": "attachment",
-    "x-content-type-options": "nosniff",
-    "content-security-policy": "sandbox",
-    "cache-control": "no-store",
-  });
-  expect(await listRows()).toContainEqual(sent);
+test("an invoice has the files that were attached to it, and no other", async () => {
+  const payload = randomBytes(50_000);
+  const sent = await server.server.inject({ method: "POST", url, headers, payload });
+  expect(sent.statusCode, sent.body).toBe(201);
+  const sha256 = createHash("sha256").update(payload).digest("hex");
+  expect(sent.json()).toMatchObject({ invoiceId: id, contentType: "image/png", bytes: 50_000, sha256 });
+  expect(sent.body).not.toContain("files/");
+  expect((await server.call("GET", url)).body).toEqual({ items: [sent.json()], nextCursor: null });
+  const back = await server.server.inject({ url: `${url}/${String(sent.json().id)}`, headers });
+  expect(back.headers["content-type"]).toBe("image/png");
+  expect(back.rawPayload.equals(payload)).toBe(true);
+  for (const wrong of ["/invoices/nobody/attachments", `${url}/nobody`])
+    expect((await server.call("GET", wrong)).status, wrong).toBe(404);
+  const nowhere = { method: "POST", url: "/invoices/nobody/attachments", headers, payload } as const;
+  expect((await server.server.inject(nowhere)).statusCode).toBe(404);
 });
 
-test("a file without a type has the general one, and 16 MB are not too many", async () => {
-  const content = randomBytes(limitBytes);
-  const { statusCode, body } = await upload(content);
-  expect(statusCode, body).toBe(201);
-  expect(JSON.parse(body).contentType).toBe("application/octet-stream");
-  expect((await download(JSON.parse(body).id)).rawPayload.equals(content)).toBe(true);
-  expect(server.writer.walBytes).toBeLessThan(limitBytes / 4);
-});
+test("the guide's commands attach a file, and find the one that no row names", async ({ skip }) => {
+  const [upload = ""] = /^curl --data-binary .*$/m.exec(guide) ?? [];
+  const [search = ""] = /^aws s3api .*\nsqlite3 .*\ncomm .*$/m.exec(guide) ?? [];
+  const address = await server.server.listen({ port: 0, host: "127.0.0.1" });
+  writeFileSync(join(folder, "scan.pdf"), "a scan");
+  const typed = upload.replace("TOKEN", token).replace("URL", address).replace("ID", id);
+  const sent = await promisify(execFile)("/bin/sh", ["-euc", `${typed} -sS`], { cwd: folder });
+  expect(JSON.parse(sent.stdout)).toMatchObject({ invoiceId: id, contentType: "application/pdf", bytes: 6 });
 
-test("the same upload with the same Idempotency-Key is one row; another file with that key is a conflict", async () => {
-  const key = { "idempotency-key": "one-upload", "content-type": "text/plain" };
-  const [first, again, other] = [
-    await upload(Buffer.from("a"), key),
-    await upload(Buffer.from("a"), key),
-    await upload(Buffer.from("b"), key),
-  ];
-  expect([first.statusCode, again.statusCode]).toEqual([201, 201]);
-  expect(again.json()).toEqual(first.json());
-  expect(again.headers["idempotency-replayed"]).toBe("true");
-  expect(other.statusCode).toBe(422);
-});
-
-test("what is refused leaves neither row nor file", async () => {
-  const [keys, rows] = [await listKeys(), await listRows()];
-  const small = Buffer.from("x");
-  const answers: [number, Awaited<ReturnType<typeof upload>>][] = [
-    [413, await upload(Buffer.alloc(limitBytes + 1))],
-    [404, await upload(small, {}, "/invoices/nobody/attachments")],
-    [415, await upload(small, { "content-type": "no type" })],
-    [415, await upload(small, { "content-type": "application/vnd.lifeboat.upload" }, "/customers")],
-    [401, await upload(small, { authorization: "Bearer wrong" })],
-    [400, await upload(small, { durability: "for ever" })],
-    [400, await upload(small, { "idempotency-key": "short" })],
-  ];
-  for (const [status, answer] of answers) expect(answer.statusCode, answer.body).toBe(status);
-  expect((await download("nobody")).statusCode).toBe(404);
-  expect(await listRows()).toEqual(rows);
-  expect(await listKeys()).toEqual(keys);
-});
-
-test("a chunked upload does not say how long it is, and is refused; one that breaks off leaves nothing", async () => {
-  await using real = await startBillingServer({ files: new FileStore({ ...store.access, bucket: Bucket }) });
-  const at = `/invoices/${await createInvoice(real)}/attachments`;
-  await real.server.listen({ host: "127.0.0.1", port: 0 });
-  const address: AddressInfo | string | null = real.server.server.address();
-  if (address === null || typeof address === "string") throw new Error("the server has no port");
-  const keys = await listKeys();
-  const send = async (headers: string) => {
-    const socket = connect(address.port, "127.0.0.1").on("error", () => undefined);
-    await once(socket, "connect");
-    socket.write(`POST ${at} HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n${headers}\r\n\r\n`);
-    return socket;
-  };
-  const chunked = await send("Transfer-Encoding: chunked");
-  expect(String(await once(chunked, "data"))).toContain("411 Length Required");
-  chunked.destroy();
-  const torn = await send("Content-Length: 1000000");
-  torn.write(Buffer.alloc(300_000));
-  await waitFor("the upload to be on its way", async () => (torn.writableLength === 0 ? true : null), {
-    timeoutMs: 5_000,
-  });
-  torn.destroy();
-  const told = async () => (real.log.some((line) => line.includes("did not get into the bucket")) ? true : null);
-  expect(await waitFor("the server to notice", told, { timeoutMs: 10_000 })).toBe(true);
-  expect(await listKeys()).toEqual(keys);
-  expect((await real.call("GET", at)).body["items"]).toEqual([]);
-});
-
-test("while the store does not answer, an upload is refused and a download too; other requests go on", async () => {
-  const lost = new FileStore({ ...store.access, bucket: Bucket, endpoint: "http://127.0.0.1:9" });
-  await using other = await startBillingServer({ files: lost });
-  const url = `/invoices/${await createInvoice(other)}/attachments`;
-  const headers = { authorization };
-  const refused = await other.server.inject({ method: "POST", url, headers, payload: randomBytes(100_000) });
-  expect([refused.statusCode, refused.json().type]).toEqual([503, "urn:lifeboat:problem:file-not-stored"]);
-  expect(refused.headers["retry-after"]).toBe("5");
-  const list = await other.server.inject({ url, headers });
-  expect([list.statusCode, list.json().items]).toEqual([200, []]);
-});
-
-test("only what is a file of the bucket is given out", async () => {
-  const files = new FileStore({ ...store.access, bucket: Bucket });
-  await expect(files.open("head.json")).rejects.toThrow("no key of a file");
-  await expect(files.open("files/missing")).rejects.toMatchObject({ name: "FileFault", cause: { kind: "missing" } });
+  for (const program of ["aws", "sqlite3"])
+    skip(spawnSync("which", [program]).status !== 0, `${program} is not installed`);
+  const lost = await files.put(Readable.from([Buffer.from("lost")]), { bytes: 4, contentType: "text/plain" });
+  for (const end of ["", "-wal"]) cpSync(`${server.database}${end}`, join(folder, `copy.db${end}`));
+  const { endpoint, region, accessKeyId, secretAccessKey } = store.access;
+  const keys = { AWS_DEFAULT_REGION: region, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+  const atStore = search.replace("BUCKET", `${bucket} --endpoint-url ${endpoint}`);
+  const options = { cwd: folder, env: { ...process.env, ...keys } };
+  const { stdout } = await promisify(execFile)("/bin/sh", ["-euc", atStore], options);
+  expect(stdout).toBe(`${lost.key}\n`);
 });
