@@ -104,12 +104,17 @@ test("a route with a response schema answers, in a plugin too, and nothing is ch
   expect((await server.call("GET", "/other")).body).toEqual({ title: true });
 });
 
-test("the document tells of sessions, of files and of streams where a product has them, and nowhere else", async () => {
-  const addRoutes: Product["addRoutes"] = (server, context) => {
+const browserProduct: Product = {
+  ...pagesProduct,
+  addRoutes: (server, context) => {
     addEventStream(server, "/events", { ...context, toEvent: () => null });
     server.post("/files", takeFile({ limitBytes: 1 }), async () => ({}));
-  };
-  await using server = await startTestServer({}, { product: { ...pagesProduct, addRoutes, sessions: true } });
+  },
+  sessions: true,
+};
+
+test("the document tells of sessions, of files and of streams where a product has them, and nowhere else", async () => {
+  await using server = await startTestServer({}, { product: browserProduct });
   const { components, security, paths } = await readDocument(server);
   expect(components).toMatchObject({
     securitySchemes: { session: { type: "apiKey", in: "cookie", name: "lifeboat-session" } },
