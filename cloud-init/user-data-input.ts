@@ -1,5 +1,4 @@
-import { plainValue } from "./environment-file.ts";
-import { tokensEntry } from "./tokens-file.ts";
+import { plainValue, tokensEntry } from "./machine-files.ts";
 
 /** What one machine must know at its birth. Times in milliseconds and hours. */
 export type UserDataInput = {

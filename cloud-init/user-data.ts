@@ -1,8 +1,7 @@
 import { stringify } from "yaml";
 
-import { renderEnvironmentLines } from "./environment-file.ts";
+import { renderEnvironmentLines, renderTokensFile, tokensFile } from "./machine-files.ts";
 import { readBootstrap } from "./read-bootstrap.ts";
-import { renderTokensFile, tokensFile } from "./tokens-file.ts";
 import { listFaults, type UserDataInput } from "./user-data-input.ts";
 
 /** What Hetzner accepts as user-data (docs.hetzner.cloud, create a server). */

@@ -1,12 +1,11 @@
 import { availableParallelism, loadavg } from "node:os";
 
 import { benchCommand, type BenchOptions } from "./bench/arguments.ts";
-import { type Comparison, compareVariants } from "./bench/interleave.ts";
+import { type Comparison, compareVariants, renderComparison } from "./bench/interleave.ts";
 import { longReaderCases, measureLongReader } from "./bench/measure-long-reader.ts";
 import { listReadVariants } from "./bench/measure-reads.ts";
 import { listRunnerVariants } from "./bench/measure-runner.ts";
 import { listWriteVariants } from "./bench/measure-writes.ts";
-import { renderComparison } from "./bench/render-comparison.ts";
 import { renderLongReader } from "./bench/render-long-reader.ts";
 import { makeScratchDirectory } from "./bench/scratch-directory.ts";
 import { runVerb } from "./cli/run-verb.ts";

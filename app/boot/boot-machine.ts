@@ -24,8 +24,6 @@ import type { Survey } from "./survey.ts";
 export type BootOptions = {
   /** Told of everything that is worth a log line. */
   log: Log;
-  /** Called after each step is done; tests kill the process here. */
-  afterStep?: (step: string) => void;
   /** Replaces limits of bootLimits. */
   limits?: Partial<BootLimits>;
 };
@@ -135,7 +133,6 @@ function stepper(steps: BootStep[], options: BootOptions): Step {
     const durationMs = Math.round(performance.now() - startedAt);
     steps.push({ step: name, durationMs });
     options.log.info({ step: name, durationMs }, "step done");
-    options.afterStep?.(name);
     return result;
   };
 }

@@ -3,10 +3,10 @@ import type Database from "better-sqlite3";
 import type { Command } from "./command.ts";
 import { raiseCommitSequence, readCommitSequence } from "./commit-sequence.ts";
 import { pruneResults } from "./idempotency.ts";
-import { type MemberOutcome, runMember } from "./run-member.ts";
+import { runMember } from "./run-member.ts";
 import { isBusy, isDiskFull, toDiskFailed } from "./sqlite-failure.ts";
 import { prepareStatement } from "./transaction.ts";
-import type { RefusalReason, WriteAnswer } from "./write-outcome.ts";
+import type { RefusalReason, WriteAnswer, WriteOutcome } from "./write-outcome.ts";
 import type { WriteRequest } from "./writer-messages.ts";
 
 export type GroupEngine = {
@@ -40,7 +40,7 @@ export function commitGroup(engine: GroupEngine, queue: WriteRequest[]): WriteAn
   return answers;
 }
 
-type Member = { request: WriteRequest; outcome?: MemberOutcome };
+type Member = { request: WriteRequest; outcome?: WriteOutcome };
 type Refusal = { reason: RefusalReason; detail: string };
 class Fenced extends Error {}
 
@@ -117,8 +117,7 @@ function commitOrThrow({ db, isFenced }: GroupEngine): void {
 
 function answerMember({ request: { id }, outcome }: Member, sequence: number): WriteAnswer {
   if (outcome === undefined) throw new Error(`request ${id} was taken into a group and not run`);
-  if (outcome.outcome !== "done") return { id, ...outcome };
-  return { id, outcome: "committed", resultJson: outcome.resultJson, sequence, replayed: outcome.replayed };
+  return outcome.outcome === "done" ? { id, ...outcome, sequence } : { id, ...outcome };
 }
 
 function explainRefusal(error: unknown): Refusal {

@@ -4,14 +4,8 @@ import { type Command, makeCommandContext } from "./command.ts";
 import { findReplay, type Idempotency, nothingToReplay, storeResult } from "./idempotency.ts";
 import { isDiskFull, toDiskFailed } from "./sqlite-failure.ts";
 import { prepareStatement, runTransaction } from "./transaction.ts";
-import { CommandRejected } from "./write-outcome.ts";
+import { CommandRejected, type WriteOutcome } from "./write-outcome.ts";
 import type { WriteRequest } from "./writer-messages.ts";
-
-export type MemberOutcome =
-  | { outcome: "done"; resultJson: string; replayed: boolean }
-  | { outcome: "rejected"; code: string; status: number; detail: string }
-  | { outcome: "failed"; command: string; cause: string; stack: string }
-  | { outcome: "refused"; reason: "disk-full"; detail: string };
 
 type Engine = {
   db: Database.Database;
@@ -25,7 +19,7 @@ type Engine = {
  * Throws only when SQLite has rolled the whole transaction back by itself (full disk, I/O error, RAISE(ROLLBACK)), and
  * when the disk failed.
  */
-export function runMember(engine: Engine, request: WriteRequest): MemberOutcome {
+export function runMember(engine: Engine, request: WriteRequest): WriteOutcome {
   const { db } = engine;
   prepareStatement(db, "savepoint member").run();
   try {
@@ -40,7 +34,7 @@ export function runMember(engine: Engine, request: WriteRequest): MemberOutcome 
   }
 }
 
-function runOnce(engine: Engine, request: WriteRequest): MemberOutcome {
+function runOnce(engine: Engine, request: WriteRequest): WriteOutcome {
   if (request.idempotency === undefined) {
     if (request.replayOnly === true) throw nothingToReplay();
     return { outcome: "done", resultJson: runCommand(engine, request), replayed: false };
@@ -65,7 +59,7 @@ function runCommand(engine: Engine, request: WriteRequest): string {
   return JSON.stringify(runTransaction(engine.db, transaction) ?? null);
 }
 
-function describeFailure(request: WriteRequest, error: unknown): MemberOutcome {
+function describeFailure(request: WriteRequest, error: unknown): WriteOutcome {
   if (error instanceof CommandRejected) {
     return { outcome: "rejected", code: error.code, status: error.status, detail: error.detail };
   }

@@ -67,17 +67,25 @@ export class CommandFailed extends Error {
 /** A committed write: what the command returned, the commit sequence that holds it, and whether it was a replay. */
 export type Committed<Result> = { result: Result; sequence: number; replayed: boolean };
 
-/** What the writer thread tells of a write. */
-export type WriteAnswer =
-  | { id: number; outcome: "committed"; resultJson: string; sequence: number; replayed: boolean }
-  | { id: number; outcome: "rejected"; code: string; status: number; detail: string }
-  | { id: number; outcome: "failed"; command: string; cause: string; stack: string }
-  | { id: number; outcome: "refused"; reason: RefusalReason; detail: string };
+type Done = { outcome: "done"; resultJson: string; replayed: boolean };
+type Undone =
+  | { outcome: "rejected"; code: string; status: number; detail: string }
+  | { outcome: "failed"; command: string; cause: string; stack: string }
+  | { outcome: "refused"; reason: RefusalReason; detail: string };
+
+/**
+ * How one command of a group ended, in the writer thread. Data and no errors: an error does not travel between threads
+ * with its class. What is done counts once its group is committed.
+ */
+export type WriteOutcome = Done | Undone;
+
+/** The outcome of a request, for the main thread; `sequence` is the commit that holds what was done. */
+export type WriteAnswer = { id: number } & ((Done & { sequence: number }) | Undone);
 
 /** Makes the caller's result, or its error, from the writer thread's answer. */
 export function readAnswer(answer: WriteAnswer): Committed<unknown> | Error {
   switch (answer.outcome) {
-    case "committed":
+    case "done":
       return { result: JSON.parse(answer.resultJson), sequence: answer.sequence, replayed: answer.replayed };
     case "rejected":
       return new CommandRejected(answer.code, answer.status, answer.detail);

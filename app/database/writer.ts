@@ -187,7 +187,7 @@ export class ThreadWriter implements Writer {
       this.#fail(error instanceof Error ? error : new Error(String(error)));
       return;
     }
-    if (answers.some((answer) => answer.outcome === "committed")) this.#parts.foreignWriter.noteFree();
+    if (answers.some((answer) => answer.outcome === "done")) this.#parts.foreignWriter.noteFree();
     else if (answers.some((answer) => answer.outcome === "refused" && answer.reason === "busy"))
       this.#parts.foreignWriter.noteBusy();
     this.#settle(answers);

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-import { tokenName } from "../../cloud-init/tokens-file.ts";
+import { tokenName } from "../../cloud-init/machine-files.ts";
 
 /** A token holds no blank and no comma, and is long enough not to be guessed. */
 const namedToken = new RegExp(`^(?:(${tokenName.source}):)?([^\\s,]{24,})$`);

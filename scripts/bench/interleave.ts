@@ -40,3 +40,31 @@ function takeMedians(figures: readonly Figures[]): Figures {
   if (figures.every((one) => one.p50Ms === undefined)) return { perSecond };
   return { perSecond, p50Ms: median((one) => one.p50Ms), p99Ms: median((one) => one.p99Ms) };
 }
+
+/** Calls `act` with a rising count for as long as the round lasts. */
+export function measureLoop(roundMs: number, act: (count: number) => void): Figures {
+  const startMs = performance.now();
+  let count = 0;
+  while (performance.now() - startMs < roundMs) {
+    for (const end = count + 100; count < end; count++) act(count);
+  }
+  return { perSecond: (count / (performance.now() - startMs)) * 1000 };
+}
+
+const nameWidth = 28;
+const figureWidth = 12;
+
+/** The comparison as an aligned table; the ratio is against its first row. */
+export function renderComparison({ title, rows }: Comparison): string {
+  const head = ["PER SECOND", "RATIO", "P50 MS", "P99 MS"].map((text) => text.padStart(figureWidth)).join("");
+  const lines = rows.map(({ name, perSecond, ratio, p50Ms, p99Ms }) => {
+    const figures = [
+      Math.round(perSecond).toLocaleString("en"),
+      ratio.toFixed(2),
+      p50Ms?.toFixed(2),
+      p99Ms?.toFixed(2),
+    ];
+    return name.padEnd(nameWidth) + figures.map((text) => (text ?? "").padStart(figureWidth)).join("");
+  });
+  return [`\n${title}`, "VARIANT".padEnd(nameWidth) + head, ...lines].join("\n");
+}

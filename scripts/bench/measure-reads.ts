@@ -6,8 +6,7 @@ import { applyMigrations } from "../../app/database/migrate.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import { openReader } from "../../app/database/reader.ts";
 import { documents, readDocument } from "./documents.ts";
-import type { Variant } from "./interleave.ts";
-import { measureLoop } from "./measure-loop.ts";
+import { type Variant, measureLoop } from "./interleave.ts";
 
 const rowCount = 100_000;
 

@@ -56,10 +56,10 @@ export class DevMachine implements AsyncDisposable {
   }
 
   /** Takes a change of the sources: one of the product restarts the app, any other one starts with boot. */
-  change(paths: readonly string[]): void {
+  async change(paths: readonly string[]): Promise<void> {
     this.#turn += 1;
-    const turn = this.#turn;
-    this.#work = this.#work.then(() => (turn === this.#turn ? this.#restart(paths) : undefined));
+    this.#work = this.#restart(paths);
+    await this.#work;
   }
 
   /** Waits until the app serves, and says so; null when it waits for a change instead, or something newer has begun. */

@@ -1,5 +1,6 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
+import { sentinelKey } from "../../app/replica/bucket.ts";
 import { type DataPlace, locateData } from "../../infra/survey/data-place.ts";
 import { confirmName } from "../cli/ask.ts";
 import { Refused } from "../cli/run-verb.ts";
@@ -10,10 +11,10 @@ import { readOwner } from "../engine/read-settings.ts";
 import { runEngine } from "../engine/run-engine.ts";
 import type { HetznerProject, LeftVolume } from "../hetzner/hetzner-project.ts";
 import { findLabels, openHetzner } from "../hetzner/open-hetzner.ts";
-import { bucketExists, deleteBucket, emptyBucket } from "../store/empty-bucket.ts";
+import { bucketExists, deleteBucket, emptyBucket, isEmpty } from "../store/empty-bucket.ts";
 import type { CloudStore } from "../store/open-client.ts";
 import { openStoreAt } from "../store/open-store.ts";
-import { demandOwner } from "./demand-owner.ts";
+import { fetchOwnedSentinel } from "../store/sentinel.ts";
 
 /** All that a stack leaves behind, found before anything of it is deleted. */
 export type LeftData = Disposable &
@@ -46,7 +47,7 @@ export async function confirmDeletion(
   transcript.line(
     `FOR GOOD: every object and version in bucket ${bucket}${data.isBucketOurs ? ", and the bucket" : ""}`,
   );
-  for (const volume of volumes) transcript.line(`FOR GOOD: ${describe(volume)}`);
+  for (const volume of volumes) transcript.line(`FOR GOOD: ${describeVolume(volume)}`);
   if (given === undefined) {
     await confirmName("Type the bucket's name to delete all of it: ", {
       name: bucket,
@@ -65,7 +66,7 @@ export async function deleteData(data: LeftData, transcript: Transcript): Promis
       await hetzner.unprotectVolume(volume);
       await hetzner.deleteVolume(volume);
     };
-    await transcript.step(describe(volume), remove, () => "deleted");
+    await transcript.step(describeVolume(volume), remove, () => "deleted");
   }
   await transcript.step(
     `objects of ${store.bucket}`,
@@ -116,6 +117,25 @@ async function askForDataPlace(stack: Stack, transcript: Transcript): Promise<Da
   return told.place;
 }
 
-function describe({ name, id, size, location }: LeftVolume): string {
+function describeVolume({ name, id, size, location }: LeftVolume): string {
   return `volume ${name} (${id}, ${size} GB, ${location.name})`;
+}
+
+/**
+ * Throws Refused unless the bucket's sentinel names the owner (project/stack). An empty bucket without one passes: the sentinel goes last, so
+ * that is what a deletion leaves that was cut off.
+ */
+async function demandOwner(store: CloudStore, owner: string): Promise<void> {
+  const sentinel = await fetchOwnedSentinel(store);
+  if (sentinel?.owner === owner) return;
+  if (sentinel === undefined && (await isEmpty(store))) return;
+  throw new Refused(
+    `${describeOwner(store, sentinel)}, and this is ${owner}: its data is not deleted here. Nothing was changed; name the stack that it belongs to: --stack NAME`,
+  );
+}
+
+function describeOwner({ bucket }: CloudStore, sentinel: { owner?: string } | undefined): string {
+  if (sentinel === undefined)
+    return `bucket ${bucket} has no ${sentinelKey} and is not empty, so nobody knows whose it is`;
+  return `bucket ${bucket} belongs to ${sentinel.owner ?? "nobody who is named"}`;
 }

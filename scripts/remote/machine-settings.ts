@@ -1,8 +1,13 @@
 import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 
-import { plainValue, renderEnvironmentLines } from "../../cloud-init/environment-file.ts";
-import { renderTokensFile, tokensEntry, tokensFile } from "../../cloud-init/tokens-file.ts";
+import {
+  plainValue,
+  renderEnvironmentLines,
+  renderTokensFile,
+  tokensEntry,
+  tokensFile,
+} from "../../cloud-init/machine-files.ts";
 
 const plain = Type.String({ pattern: plainValue.source });
 const MachineSettingsSchema = Type.Object({

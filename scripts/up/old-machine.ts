@@ -4,7 +4,7 @@ import { Value } from "typebox/value";
 
 import { Refused } from "../cli/run-verb.ts";
 import type { Transcript } from "../cli/transcript.ts";
-import { findServer } from "../engine/find-refusals.ts";
+import { findServer, findDoomedServer } from "../engine/find-refusals.ts";
 import type { Plan } from "../engine/plan.ts";
 import { readSettings } from "../engine/read-settings.ts";
 import { refuseDeletion } from "../engine/refuse-protected.ts";
@@ -69,4 +69,16 @@ async function readWantedTypes(stack: Stack): Promise<string[]> {
   const fallbacks: unknown = JSON.parse(settings.get("serverTypeFallbacks") ?? "[]");
   const first = settings.get("serverType");
   return [...(first === undefined ? [] : [first]), ...Value.Parse(Type.Array(Type.String()), fallbacks)];
+}
+
+/**
+ * The plan as it is. A replacement that was cut off between deletion and creation is announced as a replacement again, and no refresh changes that:
+ * if Hetzner no longer has the server, one is made, which takes nothing away and needs nobody's approval.
+ */
+export async function recogniseGoneServer(stack: Stack, plan: Plan): Promise<Plan> {
+  const doomed = findDoomedServer(plan);
+  if (doomed?.act !== "replace") return plan;
+  const hetzner = await openHetzner(stack);
+  if (await hetzner.hasServer(Number(doomed.id))) return plan;
+  return { ...plan, steps: plan.steps.map((step) => (step === doomed ? { ...step, act: "make" } : step)) };
 }

@@ -4,6 +4,7 @@ import { basename } from "node:path";
 
 import { bootMachine, type BootOptions } from "../../app/boot/boot-machine.ts";
 import type { Machine } from "../../app/replica/machine.ts";
+import { watchSteps } from "./watch-steps.ts";
 
 /**
  * Where the child dies by SIGKILL: after a step of boot, after a file has been renamed to that name, or just before it
@@ -25,8 +26,9 @@ let changes = 0;
 if (order.clockAheadMs !== undefined) shiftClock(order.clockAheadMs);
 watchChanges();
 const report = await bootMachine(order.machine, {
-  log: { info: say, warn: say, error: say },
-  afterStep: (step) => dieIf(order.death !== null && "step" in order.death && order.death.step === step),
+  log: watchSteps({ info: say, warn: say, error: say }, (step) =>
+    dieIf(order.death !== null && "step" in order.death && order.death.step === step),
+  ),
   limits: { restorePausesMs: [20, 20], ...order.limits },
 });
 const outcome: Outcome = { report, changes };

@@ -8,7 +8,7 @@ import { parse } from "yaml";
 import { readConfig } from "../../app/config.ts";
 import { readTokensFile } from "../../app/http/live-tokens.ts";
 import { parseTokens } from "../../app/http/tokens.ts";
-import { tokensEntry } from "../../cloud-init/tokens-file.ts";
+import { tokensEntry } from "../../cloud-init/machine-files.ts";
 import type { UserDataInput } from "../../cloud-init/user-data-input.ts";
 import { renderUserData, userDataLimitBytes } from "../../cloud-init/user-data.ts";
 import { makeTemporaryDirectory } from "../database/temporary-directory.ts";

@@ -21,14 +21,14 @@ test.each([
 ])("%s undoes its own work alone, its neighbours commit", (command, expected) => {
   using fixture = makeGroupFixture();
   const answers = fixture.commit({ input: note("a") }, { command, input: note("b") }, { input: note("c") });
-  expect(answers).toMatchObject([{ outcome: "committed" }, { id: 2, ...expected }, { outcome: "committed" }]);
+  expect(answers).toMatchObject([{ outcome: "done" }, { id: 2, ...expected }, { outcome: "done" }]);
   expect(Object.keys(readNotes(fixture.path))).toEqual(["a", "c"]);
 });
 
 test("a command sees what its neighbours of the same group wrote before it", () => {
   using fixture = makeGroupFixture();
   const answers = fixture.commit({ input: note("a") }, { command: "add-or-keep", input: note("a") });
-  expect(answers[1]).toMatchObject({ outcome: "committed", resultJson: '"kept"' });
+  expect(answers[1]).toMatchObject({ outcome: "done", resultJson: '"kept"' });
   expect(readNotes(fixture.path)).toEqual({ a: "kept" });
 });
 
@@ -61,7 +61,7 @@ test("when SQLite rolls everything back, every member that ran is refused and th
   expect(readNotes(fixture.path)).toEqual({});
   expect(readCommitSequence(fixture.db)).toEqual(before);
   expect(queue.map(({ id }) => id)).toEqual([3]);
-  expect(commitGroup(fixture.engine, queue)).toMatchObject([{ id: 3, outcome: "committed" }]);
+  expect(commitGroup(fixture.engine, queue)).toMatchObject([{ id: 3, outcome: "done" }]);
 });
 
 test("a full database refuses the whole group, keeps what was there, and goes on when there is space", () => {
@@ -72,7 +72,7 @@ test("a full database refuses the whole group, keeps what was there, and goes on
   expect(answers).toMatchObject([1, 2].map((id) => ({ id, outcome: "refused", reason: "disk-full" })));
   expect(Object.keys(readNotes(fixture.path))).toEqual(["a"]);
   fixture.db.pragma("max_page_count = 100000");
-  expect(fixture.commit({ input: note("c") })).toMatchObject([{ outcome: "committed" }]);
+  expect(fixture.commit({ input: note("c") })).toMatchObject([{ outcome: "done" }]);
 });
 
 test("a write lock held by another process for longer than the busy timeout refuses the group", () => {
@@ -83,7 +83,7 @@ test("a write lock held by another process for longer than the busy timeout refu
   expect(fixture.commit({ input: note("a") })).toMatchObject([{ outcome: "refused", reason: "busy" }]);
   other.exec("rollback");
   other.close();
-  expect(fixture.commit({ input: note("a") })).toMatchObject([{ outcome: "committed" }]);
+  expect(fixture.commit({ input: note("a") })).toMatchObject([{ outcome: "done" }]);
 });
 
 test("a COMMIT that leaves the transaction open is rolled back and refused", () => {

@@ -67,7 +67,7 @@ test.each([
     fixture.clocks.wallMs = rightMs + jump;
     fixture.restart();
     fixture.add(10 + index);
-    expect(fixture.add(0)).toMatchObject([{ outcome: "committed", replayed: true }]);
+    expect(fixture.add(0)).toMatchObject([{ outcome: "done", replayed: true }]);
   }
 });
 

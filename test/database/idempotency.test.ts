@@ -11,7 +11,7 @@ test("a replay gives the stored result and writes nothing", () => {
   const [first] = fixture.commit({ input, idempotency });
   const sequence = readCommitSequence(fixture.db);
   const [replay] = fixture.commit({ input, idempotency });
-  expect(first).toMatchObject({ outcome: "committed", replayed: false, resultJson: '{"id":"a","length":4}' });
+  expect(first).toMatchObject({ outcome: "done", replayed: false, resultJson: '{"id":"a","length":4}' });
   expect(replay).toEqual({ ...first, replayed: true });
   expect(readCommitSequence(fixture.db)).toEqual(sequence);
 });
@@ -48,7 +48,7 @@ test.each(["add-and-fail", "add-and-reject", "roll-back-everything"])(
     using fixture = makeGroupFixture();
     fixture.commit({ command, input, idempotency });
     expect(fixture.db.prepare("select * from _idempotency").all()).toEqual([]);
-    expect(fixture.commit({ input, idempotency })).toMatchObject([{ outcome: "committed", replayed: false }]);
+    expect(fixture.commit({ input, idempotency })).toMatchObject([{ outcome: "done", replayed: false }]);
   },
 );
 
@@ -56,9 +56,9 @@ test("each principal has keys of its own, and neither reads what the other's key
   using fixture = makeGroupFixture();
   const ask = (principal: string, id: string) =>
     fixture.commit({ input: { id, body: principal }, idempotency: { key: "key-1", fingerprint: id, principal } });
-  expect(ask("ada", "a")).toMatchObject([{ outcome: "committed", replayed: false }]);
-  expect(ask("bob", "b")).toMatchObject([{ outcome: "committed", replayed: false }]);
-  expect(ask("eve", "c")).toMatchObject([{ outcome: "committed", replayed: false }]);
+  expect(ask("ada", "a")).toMatchObject([{ outcome: "done", replayed: false }]);
+  expect(ask("bob", "b")).toMatchObject([{ outcome: "done", replayed: false }]);
+  expect(ask("eve", "c")).toMatchObject([{ outcome: "done", replayed: false }]);
   expect(ask("ada", "a")).toMatchObject([{ replayed: true, resultJson: '{"id":"a","length":3}' }]);
   expect(ask("bob", "b")).toMatchObject([{ replayed: true, resultJson: '{"id":"b","length":3}' }]);
   expect(ask("bob", "a")).toMatchObject([{ outcome: "rejected", code: "idempotency-key-reused" }]);

@@ -9,6 +9,7 @@ import type { WatchLimits } from "../../app/replica/litestream-watch.ts";
 import type { Machine } from "../../app/replica/machine.ts";
 import type { Inspection } from "../../app/replica/replica-watch.ts";
 import type { Leftovers } from "../../scripts/local/leftovers.ts";
+import { type AfterStep, watchSteps } from "../boot/watch-steps.ts";
 import { recordLog, type Logged } from "../recorded-log.ts";
 import { Life } from "./life.ts";
 
@@ -36,11 +37,11 @@ export class TestMachine {
   }
 
   /** Whatever a test is about: a refusal that does not say how to go on has no place in it. */
-  async boot(options: Omit<BootOptions, "log"> = {}): Promise<BootReport> {
+  /** Boots. `afterStep` is called when a step is done, before the next one begins. */
+  async boot(options: { limits?: BootOptions["limits"]; afterStep?: AfterStep } = {}): Promise<BootReport> {
     const report = await bootMachine(this.machine, {
-      ...options,
       limits: { restorePausesMs: [20, 20], ...options.limits },
-      log: this.#log,
+      log: options.afterStep === undefined ? this.#log : watchSteps(this.#log, options.afterStep),
     });
     if (report.outcome === "refused" && !/\w.*, then boot again \(.*systemctl restart/.test(report.next ?? ""))
       throw new Error(`a refusal without the command that boots again: ${report.next}`);
