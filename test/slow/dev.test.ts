@@ -88,6 +88,14 @@ class Dev implements AsyncDisposable {
     return path;
   }
 
+  /** Signs in as a browser does, and gives the cookie; null where the product has no sessions. */
+  async signIn(): Promise<string | null> {
+    if (product.sessions !== true) return null;
+    const [headers, body] = [{ "content-type": "application/json" }, JSON.stringify({ token: this.token })];
+    const answer = await fetch(`${this.url}/session`, { method: "POST", headers, body });
+    return answer.headers.getSetCookie()[0]?.split(";")[0] ?? "";
+  }
+
   /** A new page of the product, if it has any, is served once the app has started again. */
   async showPage(): Promise<void> {
     const { pages } = product;
@@ -169,6 +177,7 @@ test("dev serves from the sources, follows their changes, and keeps its data thr
   expect(await first.count(path)).toBe(1);
 
   await first.showPage();
+  const cookie = await first.signIn();
 
   heard = first.said.length;
   const boot = join(directory, "app/boot/boot-limits.ts");
@@ -186,6 +195,8 @@ test("dev serves from the sources, follows their changes, and keeps its data thr
   await third.up();
   expect([third.url, third.token]).toEqual([first.url, first.token]);
   expect(await third.count(path)).toBe(2);
+  // Its key is the machine's, so a session does not end with a process.
+  if (cookie !== null) expect((await fetch(`${third.url}/session`, { headers: { cookie } })).status).toBe(200);
   await third.write();
   expect(await third.end("SIGINT"), third.said).toBe(0);
   await nothingRuns();
