@@ -72,13 +72,13 @@ class Dev implements AsyncDisposable {
     return /^TOKEN +(\S+)$/m.exec(this.said)?.[1] ?? "";
   }
 
-  /** Writes something of the product to the bucket. */
-  async write(): Promise<string> {
+  /** Writes something of the product to the bucket; by a session, if given one, which does not end with a process. */
+  async write(cookie?: string): Promise<string> {
     const { path, body } = author.next();
     const answer = await fetch(`${this.url}${path}`, {
       method: "POST",
       headers: {
-        authorization: `Bearer ${this.token}`,
+        ...(cookie === undefined ? { authorization: `Bearer ${this.token}` } : { cookie, origin: this.url }),
         durability: "bucket",
         ...(body !== undefined && { "content-type": "application/json" }),
       },
@@ -88,23 +88,23 @@ class Dev implements AsyncDisposable {
     return path;
   }
 
-  /** Signs in as a browser does, and gives the cookie; null where the product has no sessions. */
-  async signIn(): Promise<string | null> {
-    if (product.sessions !== true) return null;
+  async #signIn(): Promise<string | undefined> {
+    if (product.sessions !== true) return undefined;
     const [headers, body] = [{ "content-type": "application/json" }, JSON.stringify({ token: this.token })];
     const answer = await fetch(`${this.url}/session`, { method: "POST", headers, body });
-    return answer.headers.getSetCookie()[0]?.split(";")[0] ?? "";
+    return answer.headers.getSetCookie()[0]?.split(";")[0];
   }
 
-  /** A new page of the product, if it has any, is served once the app has started again. */
-  async showPage(): Promise<void> {
+  /** A new page of the product, if it has any, is served once the app has started again. Gives the cookie of a session. */
+  async showPage(): Promise<string | undefined> {
     const { pages } = product;
-    if (pages === undefined) return;
+    if (pages === undefined) return undefined;
     const heard = this.said.length;
     const folder = relative(fileURLToPath(new URL("../../app", import.meta.url)), fileURLToPath(pages.folder));
     writeFileSync(join(directory, "app", folder, "new.html"), "<!doctype html><title>New</title>");
     await this.hear("the app serves", heard);
     expect(await (await fetch(`${this.url}${pages.path}new.html`)).text()).toContain("New");
+    return await this.#signIn();
   }
 
   async count(path: string): Promise<number> {
@@ -176,8 +176,7 @@ test("dev serves from the sources, follows their changes, and keeps its data thr
   expect(first.said.slice(heard)).toContain("the app starts again");
   expect(await first.count(path)).toBe(1);
 
-  await first.showPage();
-  const cookie = await first.signIn();
+  const cookie = await first.showPage();
 
   heard = first.said.length;
   const boot = join(directory, "app/boot/boot-limits.ts");
@@ -195,9 +194,7 @@ test("dev serves from the sources, follows their changes, and keeps its data thr
   await third.up();
   expect([third.url, third.token]).toEqual([first.url, first.token]);
   expect(await third.count(path)).toBe(2);
-  // Its key is the machine's, so a session does not end with a process.
-  if (cookie !== null) expect((await fetch(`${third.url}/session`, { headers: { cookie } })).status).toBe(200);
-  await third.write();
+  await third.write(cookie);
   expect(await third.end("SIGINT"), third.said).toBe(0);
   await nothingRuns();
   expect(third.said).toContain("stopped, everything is in the bucket");
