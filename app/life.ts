@@ -1,3 +1,4 @@
+import { hkdfSync } from "node:crypto";
 import { extname } from "node:path";
 
 import type { FastifyInstance } from "fastify";
@@ -5,10 +6,12 @@ import type { Logger } from "pino";
 
 import { Background } from "./background/background.ts";
 import type { AppConfig } from "./config.ts";
+import { CommitFeed } from "./database/commit-feed.ts";
 import type { MigrationNote } from "./database/migration.ts";
 import { openReader } from "./database/reader.ts";
 import { startWriter } from "./database/start-writer.ts";
 import type { Endings } from "./endings.ts";
+import { FileStore } from "./files/file-store.ts";
 import { chooseHost } from "./http/choose-host.ts";
 import { buildServer } from "./http/server.ts";
 import { StartingParts } from "./http/starting-parts.ts";
@@ -55,17 +58,21 @@ export async function beginLife({ product, config, mark, log, endings }: Birth):
     product,
     log,
   });
-  const starting = startParts({ machine, mark, log, endings, parts, background });
+  const commits = new CommitFeed(log);
+  const starting = startParts({ machine, mark, log, endings, parts, background, commits });
   const server = buildServer({
     writer: parts.writer,
     reader: parts.reader,
     replication: parts.replication,
     background,
+    commits,
+    files: new FileStore(machine.bucket),
     product,
     findStartCause: () => parts.findStartCause(),
     config: {
       tokenDigests,
       ...(tokensFile !== undefined && { tokensFile, tokensReport: machine.files.tokensReport }),
+      sessionSecret: deriveSessionSecret(machine),
       defaultDurability: "disk",
       bucketTimeoutMs,
       closeTimeoutMs,
@@ -83,10 +90,21 @@ export async function beginLife({ product, config, mark, log, endings }: Birth):
   return { machine, mark, parts, server, background, log };
 }
 
+/**
+ * Sessions outlive a machine, and nobody has to configure a secret: whoever has the bucket's key has all the data anyway.
+ * The digests of tokens would not do, for they are no secrets.
+ */
+function deriveSessionSecret({ bucket, bucketId }: Machine): string {
+  return Buffer.from(hkdfSync("sha256", bucket.secretAccessKey, bucketId, "lifeboat sessions", 32)).toString(
+    "base64url",
+  );
+}
+
 type Start = Omit<Birth, "product" | "config"> & {
   machine: Machine;
   parts: StartingParts<Replication>;
   background: Background;
+  commits: CommitFeed;
 };
 
 async function startParts(start: Start): Promise<void> {
@@ -115,7 +133,7 @@ async function openOwnReplication({ machine, mark, log, endings, parts, backgrou
 }
 
 async function openDatabaseParts(
-  { machine, log, endings, parts, background }: Start,
+  { machine, log, endings, parts, background, commits }: Start,
   opening: Promise<Replication>,
 ): Promise<void> {
   const { database, litestreamLock } = machine.files;
@@ -124,6 +142,7 @@ async function openDatabaseParts(
     litestreamLock,
     threadUrl: new URL(`./writer-thread${extname(import.meta.filename)}`, import.meta.url),
     ...writerLimits,
+    onCommit: commits.tell,
     beforeMigration: async (pending) => securePoint(machine, await opening, pending),
     onProgress: (progress) => {
       parts.migrationProgress = progress;

@@ -44,18 +44,24 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
     ],
   },
   {
+    from: "app/files",
+    to: ["app/replica/bucket-error.ts", "app/replica/s3-client.ts"],
+  },
+  {
     from: "app/service",
     to: [
       "app/product.ts",
       "app/drill-subject.ts",
       "app/background/job.ts",
       "app/database/command.ts",
+      "app/database/commit-feed.ts",
       "app/database/migration.ts",
       "app/database/outbox.ts",
       "app/database/sql.ts",
       "app/database/transaction.ts",
       "app/database/write-outcome.ts",
-      "app/http/found.ts",
+      "app/http/events.ts",
+      "app/http/uploads.ts",
       "app/http/reads.ts",
       "app/http/problem.ts",
       "app/http/product-routes.ts",
@@ -76,6 +82,7 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
     to: [
       "app/background/background.ts",
       "app/database",
+      "app/files",
       "app/replica/replication.ts",
       "app/replica/replication-options.ts",
     ],
@@ -117,6 +124,7 @@ test("the kit imports only product.ts of the product", () => {
     "scripts/drill/delivery-scene.ts",
     "scripts/drill/facts.ts",
     "test/slow/dev.test.ts",
+    "test/slow/release.test.ts",
   ]);
 });
 

@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 
+import type { CommitListener } from "./commit-feed.ts";
 import { ForeignWriter } from "./foreign-writer.ts";
 import { migrateThread, type MigrationOptions } from "./migrate-thread.ts";
 import { WalGuard } from "./wal-guard.ts";
@@ -14,6 +15,8 @@ export type WriterOptions = MigrationOptions & {
   queueLimit: number;
   walAlarmBytes: number;
   walLimitBytes: number;
+  /** Told of every commit, at the moment when its request is answered. */
+  onCommit?: CommitListener;
   /** When the thread counts as stuck: after 10 s and 60 s by default. */
   watchLimits?: WatchLimits;
 };
@@ -31,11 +34,12 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
   const death = watchDeath(worker);
   try {
     await migrateThread({ worker, death }, options);
-    const { queueLimit, litestreamLock, watchLimits = defaultWatchLimits } = options;
+    const { queueLimit, litestreamLock, onCommit, watchLimits = defaultWatchLimits } = options;
     const places = { databasePath, ...(litestreamLock !== undefined && { litestreamLock }) };
     const guard = new WalGuard(places, { alarmBytes, limitBytes }, log);
     const foreignWriter = new ForeignWriter(places, log);
-    return new ThreadWriter({ worker, death, fence, running, guard, foreignWriter, queueLimit, watchLimits, log });
+    const settings = { queueLimit, watchLimits, onCommit, log };
+    return new ThreadWriter({ worker, death, fence, running, guard, foreignWriter, ...settings });
   } catch (error) {
     await worker.terminate();
     throw new Error(`starting the writer on ${databasePath} failed`, { cause: error });

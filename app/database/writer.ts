@@ -1,6 +1,7 @@
 import type { Worker } from "node:worker_threads";
 
 import type { Log } from "../log.ts";
+import type { CommitListener } from "./commit-feed.ts";
 import type { ForeignWriter } from "./foreign-writer.ts";
 import type { WalGuard } from "./wal-guard.ts";
 import {
@@ -52,6 +53,7 @@ type ThreadParts = {
   guard: WalGuard;
   foreignWriter: ForeignWriter;
   queueLimit: number;
+  onCommit?: CommitListener | undefined;
 };
 type Pending = {
   command: string;
@@ -210,8 +212,12 @@ export class ThreadWriter implements Writer {
       if (pending === undefined && this.#failure !== undefined) continue;
       if (pending === undefined) throw new Error(`the writer answered write ${answer.id}, which nobody waits for`);
       const outcome = readAnswer(answer);
-      if (outcome instanceof Error) pending.reject(outcome);
-      else pending.resolve(outcome);
+      if (outcome instanceof Error) {
+        pending.reject(outcome);
+        continue;
+      }
+      pending.resolve(outcome);
+      if (!outcome.replayed) this.#parts.onCommit?.({ command: pending.command, result: outcome.result });
     }
     if (this.#pending.size === 0) this.#idle?.resolve();
   }

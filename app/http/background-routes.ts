@@ -64,7 +64,7 @@ const Retry = Type.Union([Type.Null(), Type.Object({}, strict)]);
 export function addBackgroundRoutes(
   server: Server,
   background: BackgroundView,
-  { reader, answerWrite }: RouteContext,
+  { reader, answerWrite }: Pick<RouteContext, "reader" | "answerWrite">,
 ): void {
   server.get(backgroundPaths.effects, { schema: { response: { 200: Effects } } }, async () =>
     background.describeEffects(),

@@ -12,5 +12,8 @@ export const backgroundPaths = {
   jobs: "/jobs",
 } as const;
 
+/** Where browsers sign in and out, if the product has sessions. */
+export const sessionPath = "/session";
+
 /** The kit's own paths. No route of a product may be on them. */
 export const kitPaths: readonly string[] = [...openKitPaths, documentPath, ...Object.values(backgroundPaths)];

@@ -28,6 +28,7 @@ export class LiveTokens {
   #text: string | undefined;
   #complaint: string | undefined;
   #told: string | undefined;
+  #tokens: readonly Token[];
   #authenticate: Authenticate;
 
   /** Throws when the file cannot be read or is damaged, because there are no earlier tokens to keep. */
@@ -36,7 +37,8 @@ export class LiveTokens {
     this.#log = log;
     this.#report = report;
     this.#text = readFileSync(path, "utf8");
-    this.#authenticate = authenticateWith(parseAs(path, this.#text));
+    this.#tokens = parseAs(path, this.#text);
+    this.#authenticate = authenticateWith(this.#tokens);
     this.#tell("taken");
     // Compares content, not the modification time: no clock or file watch can hide a change.
     this.#timer = setInterval(() => this.#look(), lookIntervalMs).unref();
@@ -44,6 +46,11 @@ export class LiveTokens {
   }
 
   readonly authenticate: Authenticate = (header) => this.#authenticate(header);
+
+  /** Those that are let in now. */
+  get tokens(): readonly Token[] {
+    return this.#tokens;
+  }
 
   close(): void {
     clearInterval(this.#timer);
@@ -72,6 +79,7 @@ export class LiveTokens {
   }
 
   #take(tokens: readonly Token[]): void {
+    this.#tokens = tokens;
     this.#authenticate = authenticateWith(tokens);
     this.#complaint = undefined;
     const principals = [...new Set(tokens.map(({ principal }) => principal))];

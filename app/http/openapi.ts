@@ -7,6 +7,7 @@ import { addBackgroundRoutes } from "./background-routes.ts";
 import { documentPath } from "./kit-paths.ts";
 import { problemMediaType } from "./problem.ts";
 import { addProductRoutes, neverAsked, type ProductRoutes, type Server } from "./product-routes.ts";
+import { cookieNames } from "./sessions.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -39,7 +40,7 @@ async function makeDocument(product: ProductRoutes): Promise<string> {
   const openPaths = new Set(product.openPaths);
   scribe.addSchema(Problem);
   await scribe.register(swagger, {
-    openapi,
+    openapi: describeAll(product),
     refResolver: {
       buildLocalReference: ({ $id }, _base, _fragment, index) => (typeof $id === "string" ? $id : `schema-${index}`),
     },
@@ -75,14 +76,18 @@ const Problem = Type.Object(
   { $id: "Problem", description: "What went wrong (RFC 9457)" },
 );
 
-const openapi = {
-  openapi: "3.1.0",
-  info: { title: "Lifeboat", version: "1" },
-  components: {
-    securitySchemes: { bearer: { type: "http" as const, scheme: "bearer" } },
-  },
-  security: [{ bearer: [] }],
-};
+const bearer = { type: "http" as const, scheme: "bearer" };
+// Over HTTPS its name begins with __Host-, which the document cannot say.
+const session = { type: "apiKey" as const, in: "cookie" as const, name: cookieNames.plain };
+
+function describeAll({ sessions = false }: ProductRoutes) {
+  return {
+    openapi: "3.1.0" as const,
+    info: { title: "Lifeboat", version: "1" },
+    components: { securitySchemes: { bearer, ...(sessions && { session }) } },
+    security: [{ bearer: [] }, ...(sessions ? [{ session: [] }] : [])],
+  };
+}
 
 const durability = Type.Union([Type.Literal("commit"), Type.Literal("disk"), Type.Literal("bucket")], {
   description: "what the write must survive: a crash of the process, a loss of power, or the loss of the machine",
@@ -115,10 +120,13 @@ function describeRoute({ method, schema = {}, config }: RouteOptions, isOpen: bo
   return {
     ...schema,
     ...(isOpen && { security: [] }),
+    ...(config?.takesFile === true && { body: { content: { "*/*": { schema: File } } } }),
     ...(isWrite && { headers: addProperties(writeHeaders, schema.headers) }),
     response: { ...describeProblems(isOpen), ...(isWrite ? describeWrite(answers, successes) : answers) },
   };
 }
+
+const File = { type: "string", format: "binary" };
 
 type Schemas = Record<string, object>;
 

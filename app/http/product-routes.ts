@@ -1,11 +1,15 @@
+import { statSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { fileURLToPath } from "node:url";
 
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from "fastify";
 
+import type { CommitListener } from "../database/commit-feed.ts";
 import type { Reader } from "../database/reader.ts";
+import type { FileStore } from "../files/file-store.ts";
 import type { AnswerWrite } from "./answer-write.ts";
-import { kitPaths } from "./kit-paths.ts";
+import { kitPaths, sessionPath } from "./kit-paths.ts";
 
 /** The server with schemas as types: `request.body` has the type of the route's schema. */
 export type Server = FastifyInstance<
@@ -22,7 +26,24 @@ export type ProductRoutes = {
   addRoutes(server: Server, context: RouteContext): void;
   /** The paths of routes that answer without a token, exactly as they are added. */
   openPaths: readonly string[];
+  /** Static files, such as pages of HTML. */
+  pages?: Pages;
+  /** Lets browsers sign in at /session with a token, and go on with a cookie. */
+  sessions?: boolean;
 };
+
+/** Static files of a product. They answer without a token: what needs one they ask the routes for. */
+export type Pages = {
+  /** The path that they are served under, for example "/app/". */
+  path: string;
+  /** Where they lie: a folder beside product.ts, for example `new URL("pages/", import.meta.url)`. A release carries it. */
+  folder: URL;
+};
+
+/** The paths of the routes that addPages adds. */
+export function listPagePaths(pages: Pages | undefined): string[] {
+  return pages === undefined ? [] : [pages.path.slice(0, -1), `${pages.path}*`];
+}
 
 /** What the product's routes may use. */
 export type RouteContext = {
@@ -30,12 +51,18 @@ export type RouteContext = {
   reader: Pick<Reader, "read">;
   /** Runs a command and answers the request with its result, once the durability that was asked for is reached. */
   answerWrite: AnswerWrite;
+  /** Tells the listener of every command from now on, once it is committed on this machine. */
+  onCommit: (listener: CommitListener) => void;
+  /** Keeps files in the bucket, beside the database. */
+  files: Pick<FileStore, "put" | "open">;
 };
 
 /** For routes that are added for inspection and never called. */
 export const neverAsked: RouteContext = {
   reader: { read: refuseRead },
   answerWrite: refuseRead,
+  onCommit: () => undefined,
+  files: { put: refuseRead, open: refuseRead },
 };
 
 function refuseRead(): never {
@@ -47,11 +74,13 @@ function refuseRead(): never {
  * be misspelt, and the intended route would ask for a token.
  */
 export function addProductRoutes(server: Server, product: ProductRoutes, context: RouteContext): void {
+  const reserved = product.sessions === true ? [...kitPaths, sessionPath] : kitPaths;
+  if (product.pages !== undefined) assertPages(product.pages);
   const paths = new Set<string>();
   let isAdding = true;
   server.addHook("onRoute", ({ url }) => {
     if (!isAdding) return;
-    if (kitPaths.includes(url)) throw new Error(`the product adds a route on ${url}, which is the kit's own; move it`);
+    if (reserved.includes(url)) throw new Error(`the product adds a route on ${url}, which is the kit's own; move it`);
     paths.add(url);
   });
   product.addRoutes(server, context);
@@ -59,4 +88,13 @@ export function addProductRoutes(server: Server, product: ProductRoutes, context
   const unknown = product.openPaths.filter((path) => !paths.has(path));
   if (unknown.length > 0)
     throw new Error(`openPaths of the product names ${unknown.join(", ")}, but no route has such a path`);
+}
+
+function assertPages({ path, folder }: Pages): void {
+  if (!/^(?:\/[\w-]+)+\/$/.test(path))
+    throw new Error(`the pages' path is ${path}; it must be one of its own, and end in a slash, as in /app/`);
+  const taken = kitPaths.find((own) => own === path.slice(0, -1) || own.startsWith(path));
+  if (taken !== undefined) throw new Error(`the pages are on ${path}, but ${taken} is the kit's own; move them`);
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new Error(`the pages' folder ${fileURLToPath(folder)} is not there`);
 }

@@ -18,6 +18,8 @@ export type ServerConfig = {
   tokensFile?: string;
   /** Where the server reports which version of the token file it uses, or why it cannot. */
   tokensReport?: string;
+  /** Seals the cookies of sessions. Without it, sessions end with the process. A secret. */
+  sessionSecret?: string;
   /** The durability of a write whose request does not ask for one. */
   defaultDurability: Durability;
   /** How long a `bucket` write waits for the bucket before it is answered as committed, not replicated. */

@@ -5,6 +5,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import Fastify, { LogController } from "fastify";
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from "fastify";
 
+import type { CommitFeed } from "../database/commit-feed.ts";
 import { answerParserError } from "./answer-parser-error.ts";
 import { createAnswerWrite, type WriteExecutor, type Replica } from "./answer-write.ts";
 import { addBackgroundRoutes, type BackgroundView } from "./background-routes.ts";
@@ -13,16 +14,20 @@ import { guardRequests } from "./guard-requests.ts";
 import { addHealthRoutes, judgeHealth, type WriterHealth } from "./health-routes.ts";
 import { addHeartbeat } from "./heartbeat.ts";
 import { addDocument } from "./openapi.ts";
+import { addPages } from "./pages.ts";
 import { answerFailure, answerNoRoute } from "./problem.ts";
 import { addProductRoutes, type ProductRoutes, type RouteContext, type Server } from "./product-routes.ts";
 import { compileValidator } from "./schema-validator.ts";
 import type { ServerConfig } from "./server-config.ts";
+import { addUploads } from "./uploads.ts";
 
 export type ServerOptions = {
   writer: WriteExecutor & WriterHealth;
   reader: RouteContext["reader"];
   replication: Replica;
   background: BackgroundView;
+  commits: Pick<CommitFeed, "listen">;
+  files: RouteContext["files"];
   product: ProductRoutes;
   config: ServerConfig;
   /** Why the machine does not serve completely yet; null when it does. */
@@ -35,13 +40,13 @@ export type ServerOptions = {
  * breaks off after `closeTimeoutMs` what is not answered by then.
  */
 export function buildServer(options: ServerOptions): Server {
-  const { writer, reader, replication, background, product, config, log } = options;
+  const { writer, reader, replication, background, commits, files, product, config, log } = options;
   const server = createServer(log, config.closeTimeoutMs ?? closeTimeoutMs);
   // Only JSON is understood; Fastify would take text/plain too.
   server.removeContentTypeParser("text/plain");
   server.setErrorHandler(answerFailure);
   server.setNotFoundHandler(answerNoRoute);
-  guardRequests(server, config, product.openPaths);
+  guardRequests(server, config, product);
   server.addHook("onResponse", logRequest);
   const answerWrite = createAnswerWrite({ writer, replication, config });
   const health = { writer, replication, findStartCause: options.findStartCause ?? (() => null) };
@@ -55,7 +60,9 @@ export function buildServer(options: ServerOptions): Server {
     );
   addDocument(server, product);
   addBackgroundRoutes(server, background, { reader, answerWrite });
-  addProductRoutes(server, product, { reader, answerWrite });
+  if (product.pages !== undefined) addPages(server, product.pages);
+  addUploads(server);
+  addProductRoutes(server, product, { reader, answerWrite, onCommit: commits.listen, files });
   return server;
 }
 

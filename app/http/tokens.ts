@@ -49,20 +49,15 @@ function parseToken(entry: string, number: number): Token {
   return { principal: parts?.[1] ?? `token-${digest.slice(0, derivedNameDigits)}`, digest };
 }
 
-/** Returns the owner of the token in an Authorization header. Throws Problem `unauthorized` (401). */
-export type Authenticate = (header: string | undefined) => string;
-
-/** Makes the check from entries in the form of parseTokens. */
-export function createAuthenticator(tokenDigests: readonly string[]): Authenticate {
-  return authenticateWith(parseTokens(tokenDigests));
-}
+/** Finds the token that an Authorization header carries. Throws Problem `unauthorized` (401). */
+export type Authenticate = (header: string | undefined) => Token;
 
 /**
  * Makes the check from the digests of the tokens. The tokens themselves are not stored. All digests have the same
  * length and all are compared in constant time, so that timing reveals nothing about a token.
  */
 export function authenticateWith(tokens: readonly Token[]): Authenticate {
-  const allowed = tokens.map(({ principal, digest }) => ({ principal, digest: Buffer.from(digest, "hex") }));
+  const allowed = tokens.map((known) => ({ known, digest: Buffer.from(known.digest, "hex") }));
   return (header) => {
     const token = /^Bearer +([\x21-\x7e]+)$/i.exec(header ?? "")?.[1];
     if (token === undefined) throw unauthorized("Send the header Authorization: Bearer <token>.");
@@ -70,10 +65,11 @@ export function authenticateWith(tokens: readonly Token[]): Authenticate {
     const matches = allowed.map((candidate) => timingSafeEqual(candidate.digest, digest));
     const match = allowed[matches.indexOf(true)];
     if (match === undefined) throw unauthorized("The token is not known here.");
-    return match.principal;
+    return match.known;
   };
 }
 
-function unauthorized(detail: string): Problem {
+/** The answer to a request that shows nothing by which it could be let in. */
+export function unauthorized(detail: string): Problem {
   return new Problem(401, "unauthorized", detail, { headers: { "www-authenticate": 'Bearer realm="lifeboat"' } });
 }

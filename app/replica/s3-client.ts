@@ -26,6 +26,8 @@ export function openS3Client(config: BucketConfig, { answerMs, maxAttempts, onDa
     responseChecksumValidation: "WHEN_REQUIRED",
     requestHandler: { connectionTimeout: 2_000, requestTimeout: answerMs, throwOnRequestTimeout: true },
     maxAttempts,
+    // The SDK would write to the console. What fails is thrown, and logged where it stops.
+    logger: silent,
   });
   // The innermost step also sees answers that the SDK turns into errors.
   client.middlewareStack.add(
@@ -39,6 +41,9 @@ export function openS3Client(config: BucketConfig, { answerMs, maxAttempts, onDa
   );
   return client;
 }
+
+const mute = () => undefined;
+const silent = { trace: mute, debug: mute, info: mute, warn: mute, error: mute };
 
 function readDate(response: unknown): string | null {
   if (typeof response !== "object" || response === null || !("headers" in response)) return null;

@@ -13,6 +13,7 @@ export const migrations: readonly Migration[] = [
   { number: 1, name: "customers", kind: "additive", up: createCustomers },
   { number: 2, name: "invoices", kind: "additive", up: createInvoices },
   { number: 3, name: "webhooks and daily counts", kind: "additive", up: createWebhooks },
+  { number: 4, name: "attachments", kind: "additive", up: createAttachments },
 ];
 
 function* createCustomers(): Transaction<void> {
@@ -67,4 +68,19 @@ function* createWebhooks(): Transaction<void> {
       .addColumn("open", "integer", (column) => column.notNull())
       .addColumn("paid", "integer", (column) => column.notNull()),
   );
+}
+
+function* createAttachments(): Transaction<void> {
+  yield* query(
+    tables.schema
+      .createTable("attachments")
+      .addColumn("id", "text", (column) => column.primaryKey().notNull())
+      .addColumn("invoice_id", "text", (column) => column.notNull().references("invoices.id"))
+      .addColumn("file", "text", (column) => column.notNull().unique())
+      .addColumn("content_type", "text", (column) => column.notNull())
+      .addColumn("bytes", "bigint", (column) => column.notNull().check(sql`bytes >= 0`))
+      .addColumn("sha256", "text", (column) => column.notNull())
+      .addColumn("created_at", "text", (column) => column.notNull()),
+  );
+  yield* query(tables.schema.createIndex("attachments_of_invoice").on("attachments").columns(["invoice_id", "id"]));
 }

@@ -1,4 +1,6 @@
+import { addEventStream } from "../http/events.ts";
 import type { Product } from "../product.ts";
+import { addAttachmentRoutes, attachFile } from "./attachments.ts";
 import { createCustomer } from "./create-customer.ts";
 import { createInvoice } from "./create-invoice.ts";
 import { addCustomerRoutes } from "./customer-routes.ts";
@@ -6,6 +8,7 @@ import { addDailyCountRoutes, countInvoices, nightlyCount } from "./daily-counts
 import { BillingAuthor } from "./drill-author.ts";
 import { deliveries } from "./drill-deliveries.ts";
 import { readDrillRows } from "./drill-rows.ts";
+import { toInvoiceEvent } from "./invoice-events.ts";
 import { addInvoiceRoutes } from "./invoice-routes.ts";
 import { migrations } from "./migrations.ts";
 import { payInvoice } from "./pay-invoice.ts";
@@ -13,15 +16,19 @@ import { addWebhook, addWebhookRoutes, postWebhook } from "./webhooks.ts";
 
 /** Everything that the kit knows of this product: a small billing service. */
 export const product: Product = {
-  commands: [createCustomer, createInvoice, payInvoice, addWebhook, countInvoices],
+  commands: [createCustomer, createInvoice, payInvoice, addWebhook, countInvoices, attachFile],
   migrations,
   addRoutes: (server, context) => {
     addCustomerRoutes(server, context);
     addInvoiceRoutes(server, context);
     addWebhookRoutes(server, context);
     addDailyCountRoutes(server, context);
+    addAttachmentRoutes(server, context);
+    addEventStream(server, "/events", { ...context, toEvent: toInvoiceEvent });
   },
   openPaths: [],
+  pages: { path: "/app/", folder: new URL("pages/", import.meta.url) },
+  sessions: true,
   outbox: [postWebhook],
   jobs: [nightlyCount],
   drill: { startAuthor: (options) => new BillingAuthor(options), readRows: readDrillRows, deliveries },

@@ -26,6 +26,16 @@ type WebhooksTable = { id: string; url: string };
 
 /** How many invoices were open and paid at the end of a day, which is the id. */
 type DailyCountsTable = { id: string; open: number; paid: number };
+export type AttachmentsTable = {
+  id: string;
+  invoice_id: string;
+  /** Its key in the bucket. */
+  file: string;
+  content_type: string;
+  bytes: number;
+  sha256: string;
+  created_at: string;
+};
 
 /** The product's tables: every statement of the service starts here, for example `tables.selectFrom("customers")`. */
 export const tables = sqlBuilder<{
@@ -34,4 +44,5 @@ export const tables = sqlBuilder<{
   invoice_lines: InvoiceLinesTable;
   webhooks: WebhooksTable;
   daily_counts: DailyCountsTable;
+  attachments: AttachmentsTable;
 }>();

@@ -27,8 +27,13 @@ export function machinePolicy(bucket: string, sources?: readonly string[]): Poli
   return document([
     allow("ReadEverything", ["s3:GetObject"], [`${arn}/*`]),
     allow("ListEverything", ["s3:ListBucket"], [arn]),
-    allow("WriteOwnObjects", ["s3:PutObject"], [`${arn}/epochs/*`, `${arn}/head.json`, `${arn}/reports/*`]),
-    // For Litestream's retention. With versioning a delete only hides: nobody on the machine may delete versions.
+    allow(
+      "WriteOwnObjects",
+      ["s3:PutObject"],
+      // files/: what the product's users upload. Written once, and deleted by nobody on the machine.
+      [`${arn}/epochs/*`, `${arn}/head.json`, `${arn}/reports/*`, `${arn}/files/*`],
+    ),
+    // Litestream's retention. With versioning on, a delete only hides: nobody on the machine may delete versions.
     allow("RetireReplicaFiles", ["s3:DeleteObject", "s3:AbortMultipartUpload"], [`${arn}/epochs/*`]),
   ]);
 }

@@ -1,7 +1,9 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { build, type Plugin } from "esbuild";
+
+import { listFiles } from "./release-files.ts";
 
 /** The programs of a machine in a release. */
 export type AppBundle = { boot: string; main: string };
@@ -50,7 +52,18 @@ export async function bundleApp(
   });
   mkdirSync(directory, { recursive: true });
   for (const { path, contents } of outputFiles) writeFileSync(path, contents);
+  copyFiles(join(sources, "service"), directory, new Set(outputFiles.map(({ path }) => path)));
   return { boot: join(directory, "boot.mjs"), main: join(directory, "main.mjs") };
+}
+
+/** What lies beside the product's sources, as its pages do, lies beside the bundle: at the same path from `import.meta.url`. */
+function copyFiles(service: string, directory: string, bundled: ReadonlySet<string>): void {
+  for (const name of listFiles(service).filter((path) => !/\.[cm]?ts$/.test(path))) {
+    const place = join(directory, name);
+    if (bundled.has(place))
+      throw new Error(`app/service/${name} has the name of a file of the bundle; rename it, or put it into a folder`);
+    cpSync(join(service, name), place);
+  }
 }
 
 const lateLibrary = "@fastify/swagger";

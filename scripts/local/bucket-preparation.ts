@@ -66,7 +66,11 @@ export async function removeBucket({ config, made }: PreparedBucket): Promise<vo
 }
 
 function isOurs(key: string): boolean {
-  return key === "lifeboat.json" || key === "head.json" || key.startsWith("epochs/") || key.startsWith("reports/");
+  return (
+    key === "lifeboat.json" ||
+    key === "head.json" ||
+    ["epochs/", "reports/", "files/"].some((folder) => key.startsWith(folder))
+  );
 }
 
 async function assertEmpty(config: BucketConfig): Promise<void> {

@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { openBucket } from "../../app/replica/bucket.ts";
 import { appSources, bundleApp, type AppBundle } from "../../scripts/build/bundle-app.ts";
 import { StoreProxy, type Fate } from "../replica/store-proxy.ts";
 import type { TestMachine } from "../replica/test-machine.ts";
@@ -59,7 +60,10 @@ function environmentOf({ machine }: TestMachine): Record<string, string> {
 }
 
 test("boot ends with 0 when the machine may serve, and logs no secret", async () => {
-  const a = world.newMachine(await world.makeSite());
+  const site = await world.makeSite();
+  const a = world.newMachine(site);
+  // What users have uploaded is no lineage.
+  await openBucket(site.config).put("files/an-upload", "x");
   const { code, output } = await runBoot(environmentOf(a));
   expect([code, output]).toEqual([0, expect.stringContaining("boot done")]);
   expect(output).not.toContain(a.machine.bucket.secretAccessKey);

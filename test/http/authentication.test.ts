@@ -3,7 +3,7 @@ import { syncBuiltinESMExports } from "node:module";
 
 import { expect, test, vi } from "vitest";
 
-import { createAuthenticator } from "../../app/http/tokens.ts";
+import { authenticateWith, parseTokens } from "../../app/http/tokens.ts";
 import { startTestServer, token, tokenDigest } from "./test-server.ts";
 
 const digestOf = (text: string): string => crypto.createHash("sha256").update(text).digest("hex");
@@ -41,7 +41,7 @@ test("every digest is compared in constant time, also after one has matched", ()
   const compare = vi.spyOn(crypto, "timingSafeEqual");
   syncBuiltinESMExports();
   try {
-    const authenticate = createAuthenticator(["first", "second", "third"].map(digestOf));
+    const authenticate = authenticateWith(parseTokens(["first", "second", "third"].map(digestOf)));
     for (const known of ["first", "second", "third"]) authenticate(`Bearer ${known}`);
     expect(() => authenticate("Bearer fourth")).toThrow("unauthorized");
     expect(compare).toHaveBeenCalledTimes(12);
@@ -52,6 +52,6 @@ test("every digest is compared in constant time, also after one has matched", ()
 });
 
 test("a digest that is none is refused at start, and no digest lets nobody in", () => {
-  expect(() => createAuthenticator([token])).toThrow("SHA-256");
-  expect(() => createAuthenticator([])(`Bearer ${token}`)).toThrow("unauthorized");
+  expect(() => parseTokens([token])).toThrow("SHA-256");
+  expect(() => authenticateWith([])(`Bearer ${token}`)).toThrow("unauthorized");
 });

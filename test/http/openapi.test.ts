@@ -1,6 +1,8 @@
 import { Type } from "typebox";
 import { expect, test } from "vitest";
 
+import { addEventStream } from "../../app/http/events.ts";
+import { takeFile } from "../../app/http/uploads.ts";
 import type { Product } from "../../app/product.ts";
 import { pagesProduct } from "../product/pages.ts";
 import { startTestServer, type TestServer } from "./test-server.ts";
@@ -37,7 +39,11 @@ const readDocument = async (server: TestServer) => {
   expect(answer.status, server.log.join("")).toBe(200);
   expect(answer.headers["content-type"]).toBe("application/json; charset=utf-8");
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- looked at below
-  return answer.body as unknown as { paths: Record<string, Record<string, Operation>>; components: object };
+  return answer.body as unknown as {
+    paths: Record<string, Record<string, Operation>>;
+    components: object;
+    security: unknown;
+  };
 };
 
 test("the document names the product's routes, also those of a plugin, and the kit's about effects and jobs", async () => {
@@ -100,4 +106,31 @@ test("a route with a response schema answers, in a plugin too, and nothing is ch
   expect((await server.call("GET", "/open")).body).toEqual({ name: "open" });
   expect((await server.call("GET", "/in-a-plugin")).body).toEqual({ name: "plugin" });
   expect((await server.call("GET", "/other")).body).toEqual({ title: true });
+});
+
+const browserProduct: Product = {
+  ...pagesProduct,
+  addRoutes: (server, context) => {
+    addEventStream(server, "/events", { ...context, toEvent: () => null });
+    server.post("/files", takeFile({ limitBytes: 1 }), async () => ({}));
+  },
+  sessions: true,
+};
+
+test("the document tells of sessions, of files and of streams where a product has them, and nowhere else", async () => {
+  await using server = await startTestServer({}, { product: browserProduct });
+  const { components, security, paths } = await readDocument(server);
+  expect(components).toMatchObject({
+    securitySchemes: { session: { type: "apiKey", in: "cookie", name: "lifeboat-session" } },
+  });
+  expect(security).toEqual([{ bearer: [] }, { session: [] }]);
+  expect(Object.keys(paths["/events"] ?? {})).toEqual(["get"]);
+  expect(paths["/events"]?.["get"]?.responses["200"]?.content).toEqual({
+    "text/event-stream": { schema: { type: "string" } },
+  });
+  expect(paths["/files"]?.["post"]?.requestBody).toMatchObject({
+    content: { "*/*": { schema: { format: "binary" } } },
+  });
+  await using other = await startTestServer();
+  expect((await readDocument(other)).security).toEqual([{ bearer: [] }]);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { encodeCursor } from "../../app/http/reads.ts";
+import { decodeCursor, encodeCursor } from "../../app/http/reads.ts";
 import { addPage } from "./example-page.ts";
 import { startTestServer } from "./test-server.ts";
 import type { TestServer } from "./test-server.ts";
@@ -61,4 +61,8 @@ test("a malformed or foreign cursor and a limit outside 1 to 1000 answer 400", a
     expect((await server.call("GET", `/pages?limit=${limit}`)).status, limit).toBe(400);
   }
   for (const limit of ["1", "1000"]) expect((await server.call("GET", `/pages?limit=${limit}`)).status).toBe(200);
+});
+
+test.each(["01900000-0000-7000-8000-000000000000", "42", "kunde:ö/1"])("a cursor names the row %s", (id) => {
+  expect(decodeCursor("pages", encodeCursor("pages", id))).toBe(id);
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { expect, test, vi } from "vitest";
 
-import { parseTokensFile, createAuthenticator } from "../../app/http/tokens.ts";
+import { authenticateWith, parseTokens, parseTokensFile } from "../../app/http/tokens.ts";
 import { makeTemporaryDirectory } from "../database/temporary-directory.ts";
 import { startTestServer, type TestServer, tokenDigest } from "./test-server.ts";
 
@@ -13,10 +13,10 @@ const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const entry = (name: string, token: string): string => `${name}:${digestOf(token)}`;
 
 test("a token has the name it was given, or a stable one from its digest, and a rotated token keeps its name", () => {
-  const authenticate = createAuthenticator([entry("shop", "old"), entry("shop", "new"), digestOf("plain")]);
-  expect(authenticate("Bearer old")).toBe("shop");
-  expect(authenticate("Bearer new")).toBe("shop");
-  expect(authenticate("Bearer plain")).toBe(`token-${digestOf("plain").slice(0, 12)}`);
+  const authenticate = authenticateWith(parseTokens([entry("shop", "old"), entry("shop", "new"), digestOf("plain")]));
+  expect(authenticate("Bearer old").principal).toBe("shop");
+  expect(authenticate("Bearer new").principal).toBe("shop");
+  expect(authenticate("Bearer plain").principal).toBe(`token-${digestOf("plain").slice(0, 12)}`);
 });
 
 test.each([
@@ -26,8 +26,8 @@ test.each([
   ["a token in place of its digest", [digestOf("x"), "shop:the-token-itself"], "entry 2"],
   ["an empty name", [`:${digestOf("x")}`], "entry 1"],
 ])("%s is refused, and the entry is not repeated", (_, entries, words) => {
-  expect(() => createAuthenticator(entries)).toThrow(words);
-  expect(() => createAuthenticator(entries)).not.toThrow("the-token-itself");
+  expect(() => parseTokens(entries)).toThrow(words);
+  expect(() => parseTokens(entries)).not.toThrow("the-token-itself");
 });
 
 test("a file holds one entry a line or with commas between, blank lines and notes", () => {

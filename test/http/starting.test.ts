@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 
+import { CommitFeed } from "../../app/database/commit-feed.ts";
+import { neverAsked } from "../../app/http/product-routes.ts";
 import { buildServer } from "../../app/http/server.ts";
 import { StartingParts } from "../../app/http/starting-parts.ts";
 import { pagesProduct } from "../product/pages.ts";
@@ -14,6 +16,8 @@ test("while the writer migrates, /up answers, /ready says why not, and everythin
     reader: parts.reader,
     replication: parts.replication,
     background: idleBackground,
+    commits: new CommitFeed(),
+    files: neverAsked.files,
     findStartCause: () => parts.findStartCause(),
     config: { tokenDigests: [tokenDigest], defaultDurability: "disk", bucketTimeoutMs: 5_000 },
   });

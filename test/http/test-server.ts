@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { Background } from "../../app/background/background.ts";
+import { CommitFeed } from "../../app/database/commit-feed.ts";
 import { openReader } from "../../app/database/reader.ts";
 import { startWriter } from "../../app/database/start-writer.ts";
 import type { Writer } from "../../app/database/writer.ts";
-import type { Server } from "../../app/http/product-routes.ts";
+import { neverAsked, type RouteContext, type Server } from "../../app/http/product-routes.ts";
 import type { ServerConfig } from "../../app/http/server-config.ts";
 import { buildServer } from "../../app/http/server.ts";
 import { openLog } from "../../app/log.ts";
@@ -25,6 +26,8 @@ type Limits = { queueLimit?: number; walLimitBytes?: number };
 /** The real server over the real writer thread and a real database; only the replica is the test's own. */
 export type TestServer = AsyncDisposable & {
   server: Server;
+  /** The path of the database. */
+  database: string;
   writer: Writer;
   replication: ControlledReplication;
   /** Not started. */
@@ -36,19 +39,21 @@ export type TestServer = AsyncDisposable & {
 /** The server of the pages, unless another product is given with the thread that serves its commands. */
 export async function startTestServer(
   config: Partial<ServerConfig> = {},
-  options: Limits & { product?: Product; threadUrl?: URL } = {},
+  options: Limits & { product?: Product; threadUrl?: URL; files?: RouteContext["files"] } = {},
 ): Promise<TestServer> {
   const { product = pagesProduct, threadUrl = new URL("../product/writer-thread.ts", import.meta.url) } = options;
   const directory = await mkdtemp(join(tmpdir(), "lifeboat-http-"));
   const databasePath = join(directory, "app.db");
   const log: string[] = [];
   const logger = openLog("trace", { write: (line) => log.push(line) });
+  const commits = new CommitFeed(logger);
   const writer = await startWriter({
     databasePath,
     threadUrl,
     queueLimit: options.queueLimit ?? 1000,
     walAlarmBytes: 64 * 1024 * 1024,
     walLimitBytes: options.walLimitBytes ?? 128 * 1024 * 1024,
+    onCommit: commits.tell,
     log: logger,
   });
   const reader = openReader(databasePath);
@@ -60,18 +65,22 @@ export async function startTestServer(
     reader,
     replication,
     background,
+    commits,
+    files: options.files ?? neverAsked.files,
     product,
     config: { tokenDigests: [tokenDigest], defaultDurability: "disk", bucketTimeoutMs: 5000, ...config },
     log: logger,
   });
-  async function dispose(): Promise<void> {
+  const call = makeCall(server);
+  const dispose = async () => {
     await server.close();
     await background.stop();
     await writer.close();
     reader.close();
     await rm(directory, { recursive: true });
-  }
-  return { server, writer, replication, background, log, call: makeCall(server), [Symbol.asyncDispose]: dispose };
+  };
+  const parts = { server, database: databasePath, writer, replication, background, log, call };
+  return { ...parts, [Symbol.asyncDispose]: dispose };
 }
 
 function makeCall(server: Server): TestServer["call"] {

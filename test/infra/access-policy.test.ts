@@ -94,22 +94,25 @@ test("a trial of the store gets by with the machine's rights, but for its own re
   expect(Uploads).toEqual([]);
 });
 
-test("the machine writes its epochs, head and its reports", async () => {
-  for (const Key of ["epochs/1/0000/b.ltx", "head.json", "reports/boot.json"]) await put(machine, Key);
+test("the machine writes its epochs, head, its reports and uploaded files", async () => {
+  for (const Key of ["epochs/1/0000/b.ltx", "head.json", "reports/boot.json", "files/one"]) await put(machine, Key);
   const { UploadId } = await machine.send(new CreateMultipartUploadCommand({ Bucket, Key: "epochs/1/0009/big.ltx" }));
   await machine.send(new AbortMultipartUploadCommand({ Bucket, Key: "epochs/1/0009/big.ltx", UploadId }));
 });
 
-test.each([...trusted, "releases/planted.tar.gz", "epochs", "elsewhere"])(
+test.each([...trusted, "releases/planted.tar.gz", "epochs", "files", "elsewhere"])(
   "a stolen machine cannot write %s",
   async (Key) => {
     expect(await isRefused(put(machine, Key))).toBe(true);
   },
 );
 
-test.each([...trusted, "head.json", "reports/boot.json"])("a stolen machine cannot delete %s", async (Key) => {
-  expect(await isRefused(remove(machine, Key))).toBe(true);
-});
+test.each([...trusted, "head.json", "reports/boot.json", "files/one"])(
+  "a stolen machine cannot delete %s",
+  async (Key) => {
+    expect(await isRefused(remove(machine, Key))).toBe(true);
+  },
+);
 
 test("a stolen machine cannot erase history: what it deletes is only hidden", async () => {
   const Key = "epochs/1/0000/history.ltx";

@@ -71,6 +71,11 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "litestream restore -integrity-check -o": ["test/infra/least-rights.test.ts", "renderRestoreCommand("],
   "curl --aws-sigv4 -fsS": ["test/infra/least-rights.test.ts", "renderRestoreCommand("],
   "curl -sS": ["test/service/first-request.test.ts", 'readBlock("curl -sS ")'],
+  "curl --data-binary -H": ["test/service/attachments.test.ts", "/^curl --data-binary .*$/m"],
+  "aws s3api list-objects-v2 --bucket --output --prefix --query": [
+    "test/service/attachments.test.ts",
+    "/^aws s3api .*\\nsqlite3 .*\\ncomm .*$/m",
+  ],
   printf: ["test/printed/by-hand.test.ts", "readCode(/^printf/)"],
   "openssl rand -hex": ["test/engine/readme.test.ts", 'readBlock("npm run up")'],
   "openssl s_client -connect": ["test/boot/boot-tls.test.ts", "/`(openssl .*)`/"],

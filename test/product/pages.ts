@@ -5,7 +5,7 @@ import type { Migration } from "../../app/database/migration.ts";
 import { sqlBuilder } from "../../app/database/sql.ts";
 import { query, type Reading, type Transaction } from "../../app/database/transaction.ts";
 import { CommandRejected } from "../../app/database/write-outcome.ts";
-import { pageQuery, readPage, type Slice, found, IdParams } from "../../app/http/reads.ts";
+import { pageOf, pageQuery, readPage, type Slice, found, IdParams } from "../../app/http/reads.ts";
 import type { Product } from "../../app/product.ts";
 
 type Page = { id: string; title: string; words: string; published_at: string | null };
@@ -30,7 +30,7 @@ function* createPages(): Transaction<void> {
   yield* query(table);
 }
 
-function* readPageById(id: string): Reading<Page | undefined> {
+export function* readPageById(id: string): Reading<Page | undefined> {
   const [page] = yield* query(tables.selectFrom("pages").selectAll().where("id", "=", id));
   return page;
 }
@@ -43,13 +43,18 @@ function* listPages({ after, limit }: Slice): Reading<Page[]> {
   return yield* query(pages.orderBy("id").limit(limit));
 }
 
-const addPage = defineCommand("add-page", function* ({ title, words = "" }: PageInput, { nextId }): Transaction<Page> {
-  const page = { id: yield* nextId("pages"), title, words, published_at: null };
-  const insertion = tables.insertInto("pages").values(page);
-  const stored = yield* query(insertion.onConflict((conflict) => conflict.column("title").doNothing()).returning("id"));
-  if (stored.length === 0) throw new CommandRejected("conflict", 409, "A page with this title exists already.");
-  return page;
-});
+export const addPage = defineCommand(
+  "add-page",
+  function* ({ title, words = "" }: PageInput, { nextId }): Transaction<Page> {
+    const page = { id: yield* nextId("pages"), title, words, published_at: null };
+    const insertion = tables.insertInto("pages").values(page);
+    const stored = yield* query(
+      insertion.onConflict((conflict) => conflict.column("title").doNothing()).returning("id"),
+    );
+    if (stored.length === 0) throw new CommandRejected("conflict", 409, "A page with this title exists already.");
+    return page;
+  },
+);
 
 const publishPage = defineCommand("publish-page", function* ({ id }: { id: string }, { now }): Transaction<Page> {
   const page = yield* readPageById(id);
@@ -61,6 +66,12 @@ const publishPage = defineCommand("publish-page", function* ({ id }: { id: strin
 });
 
 const ListQuery = Type.Object(pageQuery, { additionalProperties: false });
+const PageRow = Type.Object({
+  id: Type.String(),
+  title: Type.String(),
+  words: Type.String(),
+  published_at: Type.Union([Type.String(), Type.Null()]),
+});
 const Publication = Type.Union([Type.Null(), Type.Object({}, { additionalProperties: false })]);
 
 /** A product of the kit's own tests: pages, with titles of their own, that are published at `bucket`. */
@@ -71,7 +82,8 @@ export const pagesProduct: Product = {
     server.post("/pages", { schema: { body: PageInput } }, (request, reply) =>
       answerWrite(request, reply, { command: addPage, input: request.body, status: 201 }),
     );
-    server.get("/pages", { schema: { querystring: ListQuery } }, async ({ query: asked }) =>
+    const list = { schema: { querystring: ListQuery, response: { 200: pageOf(PageRow) } } };
+    server.get("/pages", list, async ({ query: asked }) =>
       readPage(reader, { list: "pages", query: asked, select: listPages }),
     );
     server.get("/pages/:id", { schema: { params: IdParams } }, async ({ params: { id } }) =>

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { CommitFeed } from "../../app/database/commit-feed.ts";
+import { neverAsked } from "../../app/http/product-routes.ts";
 import { buildServer } from "../../app/http/server.ts";
 import { listingInspection } from "../../app/replica/inspections.ts";
 import { LitestreamWatch } from "../../app/replica/litestream-watch.ts";
@@ -71,6 +73,8 @@ test("the heartbeat URL is called only while real syncs are checked: not under a
     reader: { read: refuse },
     replication: life.replication,
     background: idleBackground,
+    commits: new CommitFeed(),
+    files: neverAsked.files,
     config: { tokenDigests: [], defaultDurability: "disk", bucketTimeoutMs: 1_000, heartbeat },
   });
   await using _server = { [Symbol.asyncDispose]: () => server.close() };

@@ -13,7 +13,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -71,13 +72,13 @@ class Dev implements AsyncDisposable {
     return /^TOKEN +(\S+)$/m.exec(this.said)?.[1] ?? "";
   }
 
-  /** Writes something of the product to the bucket. */
-  async write(): Promise<string> {
+  /** Writes something of the product to the bucket; by a session, if given one, which does not end with a process. */
+  async write(cookie?: string): Promise<string> {
     const { path, body } = author.next();
     const answer = await fetch(`${this.url}${path}`, {
       method: "POST",
       headers: {
-        authorization: `Bearer ${this.token}`,
+        ...(cookie === undefined ? { authorization: `Bearer ${this.token}` } : { cookie, origin: this.url }),
         durability: "bucket",
         ...(body !== undefined && { "content-type": "application/json" }),
       },
@@ -85,6 +86,25 @@ class Dev implements AsyncDisposable {
     });
     expect(answer.status, this.said).toBe(201);
     return path;
+  }
+
+  async #signIn(): Promise<string | undefined> {
+    if (product.sessions !== true) return undefined;
+    const [headers, body] = [{ "content-type": "application/json" }, JSON.stringify({ token: this.token })];
+    const answer = await fetch(`${this.url}/session`, { method: "POST", headers, body });
+    return answer.headers.getSetCookie()[0]?.split(";")[0];
+  }
+
+  /** A new page of the product, if it has any, is served once the app has started again. Gives the cookie of a session. */
+  async showPage(): Promise<string | undefined> {
+    const { pages } = product;
+    if (pages === undefined) return undefined;
+    const heard = this.said.length;
+    const folder = relative(fileURLToPath(new URL("../../app", import.meta.url)), fileURLToPath(pages.folder));
+    writeFileSync(join(directory, "app", folder, "new.html"), "<!doctype html><title>New</title>");
+    await this.hear("the app serves", heard);
+    expect(await (await fetch(`${this.url}${pages.path}new.html`)).text()).toContain("New");
+    return await this.#signIn();
   }
 
   async count(path: string): Promise<number> {
@@ -156,6 +176,8 @@ test("dev serves from the sources, follows their changes, and keeps its data thr
   expect(first.said.slice(heard)).toContain("the app starts again");
   expect(await first.count(path)).toBe(1);
 
+  const cookie = await first.showPage();
+
   heard = first.said.length;
   const boot = join(directory, "app/boot/boot-limits.ts");
   writeFileSync(boot, `${readFileSync(boot, "utf8")}\n// changed\n`);
@@ -172,7 +194,7 @@ test("dev serves from the sources, follows their changes, and keeps its data thr
   await third.up();
   expect([third.url, third.token]).toEqual([first.url, first.token]);
   expect(await third.count(path)).toBe(2);
-  await third.write();
+  await third.write(cookie);
   expect(await third.end("SIGINT"), third.said).toBe(0);
   await nothingRuns();
   expect(third.said).toContain("stopped, everything is in the bucket");

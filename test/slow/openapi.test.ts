@@ -61,10 +61,10 @@ test("schemathesis, led by the document, finds no answer that breaks a promise, 
   const url = `http://127.0.0.1:${port}`;
   const ask = async (authorization: string) => await fetch(`${url}/openapi.json`, { headers: { authorization } });
   expect((await ask("")).status).toBe(401);
-  const document = await (await ask(`Bearer ${token}`)).text();
-  const operations = Object.values<object>(JSON.parse(document).paths).flatMap((item) => Object.keys(item)).length;
+  const document = leaveOutStreams(JSON.parse(await (await ask(`Bearer ${token}`)).text()));
+  const operations = Object.values(document.paths).flatMap((item) => Object.keys(item)).length;
   const file = join(directory, "openapi.json");
-  writeFileSync(file, document);
+  writeFileSync(file, JSON.stringify(document));
   const words = [
     "-m",
     "schemathesis.cli",
@@ -92,6 +92,17 @@ test("schemathesis, led by the document, finds no answer that breaks a promise, 
   expect(operations).toBeGreaterThan(1);
   expect(said).toMatch(new RegExp(`Tested:\\s+${operations}\\b`));
 });
+
+/** Schemathesis would wait for the end of a stream, which has none. */
+function leaveOutStreams(document: { paths: Record<string, Record<string, unknown>> }) {
+  for (const [path, item] of Object.entries(document.paths)) {
+    const kept = Object.entries(item).filter(
+      ([, operation]) => !JSON.stringify(operation).includes("text/event-stream"),
+    );
+    document.paths[path] = Object.fromEntries(kept);
+  }
+  return document;
+}
 
 /** It tells what it found on stdout. */
 async function run(program: string, words: readonly string[]): Promise<string> {

@@ -1,10 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import type { Product } from "../../app/product.ts";
+import { product } from "../../app/service/product.ts";
 import { releaseNote } from "../../cloud-init/built-release.ts";
 import { hashFile } from "../../scripts/build/binary-cache.ts";
 import { buildRelease } from "../../scripts/build/build-release.ts";
@@ -14,6 +16,7 @@ import type { Archive } from "../../scripts/build/write-archive.ts";
 import { Transcript } from "../../scripts/cli/transcript.ts";
 import { rehearse } from "../../scripts/drill.ts";
 import { readArguments } from "../../scripts/drill/arguments.ts";
+import { Machine } from "../../scripts/drill/machine.ts";
 import { reportFindings } from "../../scripts/drill/report.ts";
 import { openStage } from "../../scripts/drill/stage.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
@@ -79,6 +82,9 @@ test(
     const findings = await rehearse({ ...stage, site });
     const report = reportFindings(findings, { options: stage.options, versions: {}, durationMs: 0 });
     expect(report).toMatchObject({ ok: true, failures: [], lost: { bucket: 0 } });
+    await using machine = await Machine.switchOn("pages", site);
+    await machine.waitUntilReady(60_000);
+    await expectPages(machine.target.port, product);
   },
 );
 
@@ -92,6 +98,18 @@ test("a release for the other kind of machine holds its binaries, pinned like ou
     litestream: manifest.litestream.version,
   });
 });
+
+/** The release carries the product's pages, and serves them as they are. */
+async function expectPages(port: number, { pages }: Product): Promise<void> {
+  if (pages === undefined) return;
+  const names = readdirSync(pages.folder);
+  expect(names).not.toEqual([]);
+  for (const name of names) {
+    const answer = await fetch(`http://127.0.0.1:${port}${pages.path}${name}`);
+    expect(answer.status, name).toBe(200);
+    expect(await answer.text(), name).toBe(readFileSync(new URL(name, pages.folder), "utf8"));
+  }
+}
 
 async function unpack({ path }: Archive): Promise<string> {
   const home = mkdtempSync(join(directory, "home-"));

@@ -1,0 +1,33 @@
+import type { FastifyRequest } from "fastify";
+
+import { Problem } from "./problem.ts";
+
+type Options = {
+  /** Let in a request that does not say where it comes from: no browser of today sends one that changes something. */
+  mayBeSilent: boolean;
+};
+
+/**
+ * Refuses a request that a page of another origin sends: a browser adds the cookie by itself, whoever asks. Throws Problem
+ * `cross-site` (403).
+ */
+export function assertSameOrigin({ headers }: FastifyRequest, { mayBeSilent }: Options): void {
+  // Only browsers write this header, no page can; over plain HTTP they leave it out, and send Origin alone.
+  const site = headers["sec-fetch-site"];
+  if (site !== undefined) {
+    if (site !== "same-origin") throw crossSite();
+  } else if (headers.origin !== undefined) {
+    if (URL.parse(headers.origin)?.host !== headers.host) throw crossSite();
+  } else if (!mayBeSilent) throw crossSite();
+}
+
+/** What only reads may come from anywhere: the browser shows the answer to no page of another origin. */
+export function changesSomething({ method }: FastifyRequest): boolean {
+  return !["GET", "HEAD", "OPTIONS"].includes(method);
+}
+
+function crossSite(): Problem {
+  const detail =
+    "This request does not come from a page of this server, so its session does not count. Send it from one, or with the header Authorization: Bearer <token>.";
+  return new Problem(403, "cross-site", detail);
+}
