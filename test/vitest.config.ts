@@ -19,10 +19,8 @@ export default defineConfig(({ mode }) => {
       hookTimeout: special === undefined ? 30_000 : 300_000,
       // Native addons and worker threads of the app's own want a process, not a thread of vitest's.
       pool: "forks",
-      // Tests start real servers; more than one file per core (CI has two) would measure each other. A slow test's
-      // machine takes both.
-      maxWorkers: mode === "slow" ? 1 : 2,
-      fileParallelism: mode !== "slow",
+      // Tests start real servers and machines; more than one file per core (CI has two) would measure each other.
+      maxWorkers: 2,
       globalSetup: mode === "engine" ? ["test/engine/toolchain/global-setup.ts"] : [],
     },
   };
