@@ -71,7 +71,7 @@ function makeNotes(): Disposable & { path: string; db: Database.Database; write(
 }
 
 test("a WAL that a process of somebody else keeps from being reset: alarm, limit and cause name it", async () => {
-  await using fixture = await startWriterFixture({ walAlarmBytes: 100_000, walLimitBytes: 200_000 });
+  await using fixture = await startWriterFixture({ walAlarmBytes: 200_000, walLimitBytes: 400_000 });
   const { writer, path, logged } = fixture;
   const add = (id: number): Promise<unknown> =>
     writer.execute("add-note", { id: `n${id}`, body: "x".repeat(20_000) }, { durability: "commit" });

@@ -20,6 +20,8 @@ const programs: Record<string, string> = {
   ssh: "-|\\S+@",
   dd: "\\w+=",
   mkdir: "[-\\w./]+/",
+  sqlite3: "\\S+ ['-]",
+  comm: "-\\d",
   mount: "[-/]",
   umount: "[-/]",
   curl: "-",
@@ -67,7 +69,9 @@ export function findFirstWords(): { at: string; word: string }[] {
   const documents = listFiles().filter((path) => /^(docs\/(?!decisions\/).*|README)\.md$/.test(path));
   return documents.flatMap((path) => {
     const content = readFileSync(join(root, path), "utf8");
-    const blocks = [...content.matchAll(/^```\n([^]*?)\n```$/gm)].flatMap(([, block = ""]) => block.split("\n"));
+    // With the language, so that the end of a block is not taken for the begin of one.
+    const fenced = [...content.matchAll(/^```(\w*)\n([^]*?)\n```$/gm)];
+    const blocks = fenced.flatMap(([, language, block = ""]) => (language === "" ? block.split("\n") : []));
     const inline = [...content.matchAll(/`([^`\n]+)`/g)].map(([, code = ""]) => code);
     return [...blocks, ...inline].flatMap((code) => {
       const [, word] = /^(?:[A-Z_]+=\S+ )*([a-z][\w-]*) \S/.exec(code) ?? [];

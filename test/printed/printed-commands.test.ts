@@ -76,6 +76,8 @@ const executed: Record<string, readonly [file: string, text: string]> = {
     "test/service/attachments.test.ts",
     "/^aws s3api .*\\nsqlite3 .*\\ncomm .*$/m",
   ],
+  sqlite3: ["test/service/attachments.test.ts", "/^aws s3api .*\\nsqlite3 .*\\ncomm .*$/m"],
+  "comm -23": ["test/service/attachments.test.ts", "/^aws s3api .*\\nsqlite3 .*\\ncomm .*$/m"],
   printf: ["test/printed/by-hand.test.ts", "readCode(/^printf/)"],
   "openssl rand -hex": ["test/engine/readme.test.ts", 'readBlock("npm run up")'],
   "openssl s_client -connect": ["test/boot/boot-tls.test.ts", "/`(openssl .*)`/"],

@@ -75,7 +75,7 @@ test("the reference has every exit code", () => {
 
 test("the reference has every path of the kit, and says which is open", () => {
   const rows = readRows(readSection(http, "Paths of the kit"));
-  const paths = rows.map(([path, token]) => [readCode(path)[0]?.replace("GET ", ""), token]);
+  const paths = rows.map(([path, token]) => [readCode(path)[0]?.replace(/^(GET|POST) /, ""), token]);
   expect(paths).toEqual(kitPaths.map((path) => [path, openKitPaths.includes(path) ? "no" : "yes"]));
   const [, statuses = ""] = /^type Status = (.*);$/m.exec(readText("app/http/health-routes.ts")) ?? [];
   const told = readRows(readSection(http, "Health")).flatMap(([first]) => readCode(first));
