@@ -7,11 +7,11 @@ export type DrillSubject = {
    * write. Read the tables themselves (`NOT INDEXED`), so that a damaged index hides nothing.
    */
   readRows(select: SelectRows): Iterable<DrillRow>;
-  /** How the product tells somebody outside of what was written; left out by one that tells nobody. */
+  /** How the product delivers what was written to others. Left out by a product that delivers nothing. */
   deliveries?: DrillDeliveries;
 };
 
-/** The drill plays somebody outside, and compares what it was told with the rows that survived. */
+/** How the drill receives deliveries, to compare them with the rows that survived. */
 export type DrillDeliveries = {
   /** The kinds of rows that are told, each exactly once by its id. */
   readonly kinds: readonly string[];

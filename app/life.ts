@@ -28,7 +28,7 @@ const mebibyte = 1024 * 1024;
 /** How many writes may wait, and how much of the WAL: the alarm, and the limit from which writes are refused. */
 export const writerLimits = { queueLimit: 2_000, walAlarmBytes: 128 * mebibyte, walLimitBytes: 512 * mebibyte };
 const bucketTimeoutMs = 5_000;
-/** How long a stop waits for answers under way. */
+/** How long a stop waits for pending answers. */
 export const closeTimeoutMs = 10_000;
 
 /** One life of the machine: the server listens, the parts come up behind it. */
@@ -43,9 +43,8 @@ export type Life = {
 type Birth = { product: Product; config: AppConfig; mark: Mark; log: Logger; endings: Endings };
 
 /**
- * Starts writer and replication side by side, for both are on the way to the first answer, and listens meanwhile: while
- * the store is away or a migration runs, the machine says so itself. Resolves when it listens; throws when it cannot.
- * What goes wrong later goes to `endings`.
+ * Starts writer and replication at the same time, and listens meanwhile: while the store does not answer or a migration
+ * runs, `/ready` says so. Resolves when it listens; throws when it cannot. Later failures go to `endings`.
  */
 export async function beginLife({ product, config, mark, log, endings }: Birth): Promise<Life> {
   const { machine, tokenDigests, tokensFile, heartbeatUrl, port } = config;
@@ -91,8 +90,8 @@ export async function beginLife({ product, config, mark, log, endings }: Birth):
 }
 
 /**
- * Sessions outlive a machine, and nobody has to configure a secret: whoever has the bucket's key has all the data anyway.
- * The digests of tokens would not do, for they are no secrets.
+ * The key that seals session cookies, derived from the bucket's key: sessions outlive a machine, and nobody configures a
+ * secret. Whoever has the bucket's key has all the data anyway. Digests of tokens are no secrets, so they do not serve.
  */
 function deriveSessionSecret({ bucket, bucketId }: Machine): string {
   return Buffer.from(hkdfSync("sha256", bucket.secretAccessKey, bucketId, "lifeboat sessions", 32)).toString(
@@ -119,7 +118,7 @@ async function openOwnReplication({ machine, mark, log, endings, parts, backgrou
     mark,
     log,
     onFenced: (fencedBy) => {
-      // At once: the life's end comes only after what is already queued.
+      // Here and not at the end of the life, which comes only after what is already queued.
       background.abort();
       endings.noteFence(fencedBy);
     },
@@ -151,12 +150,12 @@ async function openDatabaseParts(
   });
   writer.onFailure((failure) => endings.noteFailure(failure));
   writer.onSent(() => background.wake());
-  // Before the migrations the tables may not be those that the queries expect.
+  // Only after the migrations do the tables fit the queries.
   parts.readerPart = openReader(database, (failure) => endings.noteFailure(failure));
   parts.writerPart = writer;
 }
 
-/** The state before the migrations: kept where only a restore leads back, else just uploaded. Says where it is. */
+/** Secures the state before the migrations: as a restore point when one is not additive, else by an upload. Says where it is. */
 async function securePoint(
   { bucket }: Machine,
   replication: Replication,

@@ -78,7 +78,7 @@ async function stopCleanly(life: Life, signal: string): Promise<number> {
   const { server, background, parts, machine, log } = life;
   const budget = new StopBudget(stopTimeoutMs);
   const closeShareMs = budget.share(closeTimeoutMs + 1_000);
-  // Beside the answers under way; both write, so both end before the queue is waited for.
+  // Pending answers and the background both write, so both end before the queue drains.
   const resting = background.stop();
   await endWithin("closing the server", closeShareMs, server.close()).catch((err: unknown) =>
     log.warn({ err }, "the server does not close; the stop goes on"),
@@ -89,7 +89,7 @@ async function stopCleanly(life: Life, signal: string): Promise<number> {
     throw new Error(`${signal} came before the server was up: ${parts.findStartCause() ?? ""}`);
   const reservedMs = finalSyncTimeoutMs + writerCloseTimeoutMs;
   const [drained] = await Promise.allSettled([writer.drain(budget.share(drainTimeoutMs, reservedMs))]);
-  // Also after a queue that is stuck: what was committed goes to the bucket, though the mark must not say so.
+  // Also when the queue is stuck: what was committed goes to the bucket, though the mark must not say so.
   const syncMs = budget.share(finalSyncTimeoutMs, writerCloseTimeoutMs);
   const txid = await replication.stop(Math.round(syncMs));
   if (drained.status === "rejected") throw drained.reason;
@@ -98,7 +98,7 @@ async function stopCleanly(life: Life, signal: string): Promise<number> {
   // its locks.
   fsyncPath(`${machine.files.database}-wal`);
   const position = readDatabase(machine.files.database, findCommitSequence);
-  // As it lies there: the life may have moved to an epoch of its own making since it took up the mark.
+  // Read again: this life may have made a new base, with an epoch of its own, since it read the mark.
   const mark = readMark(machine.files.mark);
   if (mark === null) throw new Error(`${machine.files.mark} is gone: the next boot compares the disk with the bucket`);
   writeMark(machine.files.mark, { ...mark, bootId: machine.bootId, cleanStop: { txid, position } });
@@ -106,7 +106,7 @@ async function stopCleanly(life: Life, signal: string): Promise<number> {
   return 0;
 }
 
-/** Another machine serves: nothing more is written or uploaded here, and no supervisor starts this life again. */
+/** Another machine serves: this one writes and uploads nothing more, and no supervisor restarts it. */
 async function leaveFenced(life: Life, fencedBy: string): Promise<number> {
   const { parts, background, machine, log } = life;
   background.abort();
@@ -118,7 +118,7 @@ async function leaveFenced(life: Life, fencedBy: string): Promise<number> {
   return exitCodes.fenced;
 }
 
-/** What is under way is still answered, as refused, unknown or not replicated. */
+/** Pending requests still get an answer: refused, unknown or not replicated. */
 async function answerLast({ server }: Life): Promise<void> {
   await Promise.race([server.close(), new Promise((resolve) => setTimeout(resolve, lastAnswersMs))]);
 }

@@ -12,9 +12,9 @@ import { addProductRoutes, neverAsked, type ProductRoutes } from "./http/product
 export type Product = ProductRoutes & {
   commands: readonly Command[];
   migrations: readonly Migration[];
-  /** Who performs the side effects that commands send. */
+  /** The handlers of the side effects that commands send. */
   outbox: readonly OutboxHandler[];
-  /** What is done at the times of a schedule. */
+  /** What runs on a schedule. */
   jobs: readonly Job[];
   drill: DrillSubject;
 };
@@ -40,7 +40,7 @@ export function findProductFault(product: Product): string | null {
   }
 }
 
-// The compiler asks for them all, but a product may come without its blessing.
+// The compiler demands them all, but the release is bundled without type checks.
 const parts = [
   "commands",
   "migrations",
@@ -51,7 +51,7 @@ const parts = [
   "drill",
 ] as const satisfies (keyof Product)[];
 
-/** Names that begin with "_" are the kit's: its commands and tables have such. */
+/** Names that begin with "_" are the kit's own, of commands and of tables. */
 function assertParts<Part extends { name: string }>(
   kind: string,
   list: readonly Part[],
@@ -67,7 +67,7 @@ function assertParts<Part extends { name: string }>(
   return list;
 }
 
-/** Their names are those under which the database knows when each ran last. */
+/** Checks names and schedules. The database stores under the name when a job ran last. */
 function assertJobs(jobs: readonly Job[]): void {
   const names = new Set<string>();
   for (const job of jobs) {

@@ -7,7 +7,7 @@ import { HttpClient } from "./http-client.ts";
 import { Receiver } from "./receiver.ts";
 import type { Stage } from "./stage.ts";
 
-/** Somebody outside whom the machines tell of what is written from `sinceMs` on. */
+/** The receiver that the machines deliver to; it counts what is written from `sinceMs` on. */
 export type Audience = Readonly<{ receiver: Receiver; sinceMs: number }> & AsyncDisposable;
 
 /** What the outside was told while machines died. */
@@ -29,7 +29,7 @@ export type Deliveries = Readonly<{
 const quietLimitMs = 30_000;
 const exampleLimit = 10;
 
-/** Lets the machine know where its deliveries go, at `bucket`. Null for a product that delivers nothing. */
+/** Subscribes a receiver, at `bucket`. Null for a product that delivers nothing. */
 export async function openAudience(stage: Stage, { machine }: ServingMachine): Promise<Audience | null> {
   const { deliveries } = product.drill;
   if (deliveries === undefined) return null;
@@ -45,7 +45,7 @@ export async function openAudience(stage: Stage, { machine }: ServingMachine): P
   return { receiver, sinceMs: performance.now(), [Symbol.asyncDispose]: () => receiver[Symbol.asyncDispose]() };
 }
 
-/** Waits until the last machine has told all that is there, and compares what was told since with its database. */
+/** Waits until the last machine has delivered everything, and compares the deliveries with its database. */
 export async function compareDeliveries(
   stage: Stage,
   { machine }: ServingMachine,

@@ -8,7 +8,7 @@ import type { Stage } from "./stage.ts";
 /** When it struck, on the clock of performance.now(), and what had been acknowledged by this machine until then. */
 export type Disaster = Readonly<{ atMs: number; acknowledged: Readonly<PerDurability> }>;
 
-/** kill -9 of every process of the machine while its clients write, and its disk is gone. */
+/** kill -9 of every process of the machine while its clients write. Its disk is deleted. */
 export async function kill(stage: Stage, { machine }: ServingMachine, load: Load): Promise<Disaster> {
   stage.spotlight.machine = machine;
   const atMs = machine.supervisor.kill9();
@@ -20,7 +20,7 @@ export async function kill(stage: Stage, { machine }: ServingMachine, load: Load
   return { atMs, acknowledged: stage.ledger.count().acknowledged };
 }
 
-/** Every process of the machine stops in its tracks while its clients write; it does not know, and they wait. */
+/** SIGSTOP of every process of the machine while its clients write. They wait for their answers. */
 export async function freeze(stage: Stage, { machine }: ServingMachine, load: Load): Promise<Disaster> {
   await load.assertHealthy();
   const atMs = machine.supervisor.pause();

@@ -88,7 +88,7 @@ export class Machine implements AsyncDisposable {
     throw new Error(`machine ${this.name} stays down: ${renderEnding(found.ending)}`);
   }
 
-  /** Burns the machine's disk down. Its logs stay, for whoever has to explain what happened. */
+  /** Deletes the machine's disk. Its logs stay, to explain what happened. */
   async destroyDisk(): Promise<void> {
     await rm(this.#files.home, { recursive: true, force: true, maxRetries: 5 });
   }

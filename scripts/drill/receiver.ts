@@ -8,7 +8,7 @@ import { toFact } from "./facts.ts";
 /** What the outside was told of one fact: under which ids, and how often. */
 export type Told = { kind: string; key: string; sha256: string; ids: Set<string>; count: number };
 
-/** Somebody outside who collects what the machines deliver, and asks for every tenth thing twice. */
+/** Collects what the machines deliver, and answers 503 to every tenth delivery at first, so that it is repeated. */
 export class Receiver implements AsyncDisposable {
   readonly told = new Map<string, Told>();
   /** Deliveries that could not be read, in words. */
@@ -43,7 +43,7 @@ export class Receiver implements AsyncDisposable {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** The status of the answer: sometimes that of a receiver whose answer gets lost. */
+  /** The status of the answer. Some are 503, as of a receiver whose answer got lost. */
   #take(headers: Parameters<DrillDeliveries["readDelivery"]>[0]["headers"], body: string): number {
     try {
       const { id, ...content } = this.#deliveries.readDelivery({ headers, body });
