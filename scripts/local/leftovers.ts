@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { constants } from "node:os";
 
 /** Everything that a verb has started or made on this computer and must not leave behind, however it ends. */
@@ -30,8 +30,7 @@ export class Leftovers {
   clear(): void {
     for (const group of this.#groups) signalGroup(group, "SIGKILL");
     this.#groups.clear();
-    // A killed process may still finish one system call, so a directory can be "not empty" for a moment.
-    for (const path of this.#paths) rmSync(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+    for (const path of this.#paths) removeForGood(path);
     this.#paths.clear();
   }
 
@@ -81,6 +80,22 @@ export function sharedLeftovers(): Leftovers {
   process.once("exit", () => shared.clear());
   orphans = shared;
   return shared;
+}
+
+const removeAttempts = 20;
+const removePauseMs = 50;
+
+/**
+ * Removes a path in which killed processes may still finish a system call. Then it can be "not empty" for a moment, and
+ * `rmSync` can stop half-way without an error, when a file is gone before it gets there (seen with Node 24.21).
+ */
+function removeForGood(path: string): void {
+  for (let attempt = 1; attempt <= removeAttempts; attempt++) {
+    rmSync(path, { recursive: true, force: true, maxRetries: removeAttempts, retryDelay: removePauseMs });
+    if (!existsSync(path)) return;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, removePauseMs);
+  }
+  throw new Error(`${path} cannot be removed: something still writes there`);
 }
 
 /** Sends a signal to a whole process group. Ignores a group that no longer exists. */

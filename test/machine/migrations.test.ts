@@ -83,12 +83,12 @@ type Step = { kind: string; sql: string };
 
 /** The bundle of a release that knows more migrations. */
 function addSteps(name: string, steps: readonly Step[]): string {
-  const last = /\{ number: 3, name: "webhooks and daily counts", kind: "additive", up: createWebhooks \}/;
+  const last = /\{ number: 4, name: "attachments", kind: "additive", up: createAttachments \}/;
   const text = release.read(name);
   if (!last.test(text)) throw new Error(`${name} does not hold the list of migrations as expected`);
   const more = steps.map(
     ({ kind, sql }, index) =>
-      `{ number: ${index + 4}, name: "extra ${index}", kind: "${kind}", *up() { yield { sql: ${JSON.stringify(sql)}, parameters: [] }; } }`,
+      `{ number: ${index + 5}, name: "extra ${index}", kind: "${kind}", *up() { yield { sql: ${JSON.stringify(sql)}, parameters: [] }; } }`,
   );
   return text.replace(last, (found) => [found, ...more].join(", "));
 }
