@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -52,7 +52,23 @@ beforeAll(async () => {
     TOKEN: token,
   };
 }, 60_000);
-afterAll(() => cleanup.disposeAsync());
+afterAll(async () => {
+  await cleanup.disposeAsync();
+  expect(listRunning(), "still run after SIGTERM to what was typed").toEqual([]);
+});
+
+/** The processes that were started in the folder. */
+function listRunning(): string[] {
+  return readdirSync("/proc")
+    .filter((pid) => /^\d+$/.test(pid))
+    .filter((pid) => {
+      try {
+        return readlinkSync(`/proc/${pid}/cwd`).startsWith(folder);
+      } catch {
+        return false; // It has ended, or belongs to somebody else.
+      }
+    });
+}
 
 /** The code of the pages that looks like this. Throws when there is none, or more than one. */
 function readCode(pattern: RegExp): string {
