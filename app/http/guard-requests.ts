@@ -2,7 +2,7 @@ import type { FastifyRequest } from "fastify";
 
 import { openKitPaths } from "./kit-paths.ts";
 import { LiveTokens } from "./live-tokens.ts";
-import { Problem } from "./problem.ts";
+import { notBegun, Problem } from "./problem.ts";
 import { listPagePaths, type ProductRoutes, type Server } from "./product-routes.ts";
 import { assertSameOrigin, changesSomething } from "./same-origin.ts";
 import type { ServerConfig } from "./server-config.ts";
@@ -97,5 +97,5 @@ function openTokens(server: Server, { tokenDigests, tokensFile, tokensReport }: 
 
 function stoppingProblem(): Problem {
   const detail = "The server is stopping and takes no more requests on this connection.";
-  return new Problem(503, "stopping", detail, { headers: { "retry-after": "1" } });
+  return new Problem(503, "stopping", detail, notBegun("stopping", 1));
 }

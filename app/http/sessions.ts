@@ -97,10 +97,8 @@ function setCookie(reply: FastifyReply, { isSecure, value, maxAge }: Cookie): vo
 }
 
 /** TLS ends before this server: the proxy says so, or the browser by the page that asks. */
-function cameByHttps({ headers }: FastifyRequest): boolean {
-  const forwarded = headers["x-forwarded-proto"];
-  const [scheme] = typeof forwarded === "string" ? forwarded.split(",") : [];
-  return scheme?.trim() === "https" || headers.origin?.startsWith("https://") === true;
+function cameByHttps({ protocol, headers }: FastifyRequest): boolean {
+  return protocol === "https" || headers.origin?.startsWith("https://") === true;
 }
 
 function sessionOver() {
