@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+
+import { describeError } from "../../app/background/limited.ts";
+import { defineHandler } from "../../app/database/outbox.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { House } from "./house.ts";
+
+const circle = new Error("round");
+circle.cause = new Error("and round", { cause: circle });
+const unreachable = new AggregateError([new Error("connect ECONNREFUSED 127.0.0.1:9"), new Error("another")]);
+const silent = Object.defineProperty(new Error("x"), "message", {
+  get: () => {
+    throw new Error("no message");
+  },
+});
+
+test.each<[string, unknown, string]>([
+  ["nothing", undefined, "undefined"],
+  ["a text", "no", "no"],
+  ["an object", { code: 5 }, "{ code: 5 }"],
+  ["an object without a prototype", Object.create(null), "[Object: null prototype] {}"],
+  ["a symbol", Symbol("no"), "Symbol(no)"],
+  ["a circle of causes", circle, "round: and round"],
+  ["an error whose message is an object", Object.assign(new Error("x"), { message: { a: 1 } }), "{ a: 1 }"],
+  ["an error that cannot be read", silent, "something was thrown that cannot be described"],
+  ["a failed fetch", new TypeError("fetch failed", { cause: unreachable }), "fetch failed: AggregateError: connect"],
+  ["a cause that is told", new Error("posting: no", { cause: new Error("no", { cause: "full" }) }), "posting: no: full"],
+])("a handler that throws %s has failed, with a cause, and holds up no other effect", async (_, thrown, cause) => {
+  await using house = new House();
+  const performed: string[] = [];
+  const mail = defineHandler<string>("mail", ({ payload }) => {
+    // oxlint-disable-next-line typescript/only-throw-error -- as products do
+    if (payload === "bad") throw thrown;
+    performed.push(payload);
+    return Promise.resolve();
+  });
+  for (const payload of ["bad", "good"]) house.send("mail", payload);
+  const background = house.start([mail], [], { limits: { attempts: 2 } });
+  const look = async () => (background.describeEffects().deadLetters === 1 && performed.length === 1 ? true : null);
+  await waitFor("a dead letter and a delivery", look, { timeoutMs: 3_000, everyMs: 5 });
+  expect(describeError(thrown)).toContain(cause);
+});
