@@ -72,6 +72,8 @@ export async function keepUpload(request: FastifyRequest, files: Pick<FileStore,
     return { ...file, sha256 };
   } catch (error) {
     if (!(error instanceof FileFault)) throw error;
+    // A client that reads only once it has sent everything would wait for us, and we for it.
+    content.resume();
     request.log.warn({ err: error }, "an upload did not get into the bucket");
     const detail = "Nothing was kept: the bucket does not take the file now. Repeat the request.";
     throw new Problem(503, "file-not-stored", detail, { headers: { "retry-after": "5" }, cause: error });
