@@ -2,6 +2,7 @@ import { type JobRun, noteJobRun, readJobRuns } from "../database/job-runs.ts";
 import type { Reader } from "../database/reader.ts";
 import type { Writer } from "../database/writer.ts";
 import type { Log } from "../log.ts";
+import type { Moment } from "../replica/elapsed.ts";
 import type { Job, JobContext } from "./job.ts";
 import { describeError, pause, runLimited } from "./limited.ts";
 import type { Ownership } from "./ownership.ts";
@@ -111,11 +112,11 @@ export class Scheduler {
     if (first === undefined) return Math.max(1, waitMs);
     const proof = await ownership.prove();
     if (proof === null || !ownership.isFresh(proof)) return heldPauseMs;
-    await this.#carryOut(first);
+    await this.#carryOut(first, proof);
     return 0;
   }
 
-  async #carryOut({ job, plan }: Due): Promise<void> {
+  async #carryOut({ job, plan }: Due, proof: Moment): Promise<void> {
     const { log, nowMs } = this.#options;
     const { name } = job;
     if (plan.do === "know") {
@@ -135,7 +136,17 @@ export class Scheduler {
     const { missed, isAgain } = plan;
     if (missed > 0) log.warn({ ...fields, missed }, "runs of a job were missed; the latest is made up for");
     await this.#note({ name, due_at: dueMs, outcome: isAgain ? "again" : "running", cause: null, missed });
-    await this.#runJob(job, dueMs);
+    if (await this.#isStillOurs(proof)) await this.#runJob(job, dueMs);
+  }
+
+  /** The note may have taken long. False only when we are about to end: the next start takes the run for cut off. */
+  async #isStillOurs(proof: Moment): Promise<boolean> {
+    const { ownership, closing } = this.#options;
+    for (let latest: Moment | null = proof; !closing.aborted; latest = await ownership.prove()) {
+      if (latest !== null && ownership.isFresh(latest)) return true;
+      if (latest === null) await pause(heldPauseMs, closing);
+    }
+    return false;
   }
 
   async #runJob(job: Job, dueMs: number): Promise<void> {

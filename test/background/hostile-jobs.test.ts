@@ -1,0 +1,66 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { expect, test } from "vitest";
+
+import type { Job } from "../../app/background/job.ts";
+import { readJobRuns } from "../../app/database/job-runs.ts";
+import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { House } from "./house.ts";
+
+const until = (what: string, isTrue: () => boolean) =>
+  waitFor(what, async () => (isTrue() ? true : null), { timeoutMs: 10_000, everyMs: 5 });
+const at = (text: string) => Date.parse(`2026-11-${text}Z`);
+
+/** A wall clock that the test sets. */
+function makeClock(text: string) {
+  const clock = { ms: at(text), nowMs: () => clock.ms, set: (to: string) => void (clock.ms = at(to)) };
+  return clock;
+}
+
+/** A job whose runs the test sees. */
+function watch(schedule = "* * * * *", run: Job["run"] = () => Promise.resolve()) {
+  const dues: string[] = [];
+  const job: Job = {
+    name: "tick",
+    schedule,
+    run: async (context) => {
+      dues.push(context.dueAt.toISOString().slice(8, 16));
+      await run(context);
+    },
+  };
+  return { job, dues };
+}
+
+test.each(["fence", "stop"])("a run that a %s meets while it is noted does not begin", async (end) => {
+  await using house = new House();
+  const clock = makeClock("26T12:00:30");
+  const { job, dues } = watch();
+  const background = house.start([], [job], { nowMs: clock.nowMs });
+  await until("the job is known", () => house.read(readJobRuns()).length === 1);
+  house.afterCommit = () => {
+    if (end === "stop") void background.stop(1_000);
+    else background.abort();
+  };
+  clock.set("26T12:01");
+  await until("the note", () => house.read(readJobRuns())[0]?.due_at === at("26T12:01"));
+  await sleep(50);
+  expect(dues).toEqual([]);
+  house.afterCommit = () => undefined;
+  // The next machine cannot know that it did not begin.
+  house.start([], [job], { nowMs: clock.nowMs });
+  await until("the run", () => dues.length === 1);
+});
+
+test("a run whose note takes longer than a proof counts begins after another proof", async () => {
+  await using house = new House();
+  const clock = makeClock("26T12:00:30");
+  const proofs: number[] = [];
+  const { job, dues } = watch("* * * * *", async () => void proofs.push(house.proofs));
+  const background = house.start([], [job], { nowMs: clock.nowMs, limits: { proofAgeMs: 200 } });
+  await until("the job is known", () => house.read(readJobRuns()).length === 1);
+  const before = house.proofs;
+  house.afterCommit = () => sleep(300);
+  clock.set("26T12:01");
+  await until("the run", () => background.describeJobs().jobs[0]?.lastOutcome === "done");
+  expect([dues, proofs]).toEqual([["26T12:01"], [before + 2]]);
+});
