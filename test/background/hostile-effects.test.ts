@@ -24,7 +24,11 @@ test.each<[string, unknown, string]>([
   ["an error whose message is an object", Object.assign(new Error("x"), { message: { a: 1 } }), "{ a: 1 }"],
   ["an error that cannot be read", silent, "something was thrown that cannot be described"],
   ["a failed fetch", new TypeError("fetch failed", { cause: unreachable }), "fetch failed: AggregateError: connect"],
-  ["a cause that is told", new Error("posting: no", { cause: new Error("no", { cause: "full" }) }), "posting: no: full"],
+  [
+    "a cause that is told",
+    new Error("posting: no", { cause: new Error("no", { cause: "full" }) }),
+    "posting: no: full",
+  ],
 ])("a handler that throws %s has failed, with a cause, and holds up no other effect", async (_, thrown, cause) => {
   await using house = new House();
   const performed: string[] = [];

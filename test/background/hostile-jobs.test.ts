@@ -64,3 +64,51 @@ test("a run whose note takes longer than a proof counts begins after another pro
   await until("the run", () => background.describeJobs().jobs[0]?.lastOutcome === "done");
   expect([dues, proofs]).toEqual([["26T12:01"], [before + 2]]);
 });
+
+test("what was missed is told with the run that makes up for it, and no longer after the next one", async () => {
+  await using house = new House();
+  const clock = makeClock("26T12:00:30");
+  const { job } = watch();
+  const background = house.start([], [job], { nowMs: clock.nowMs });
+  const ran = (time: string) => {
+    const [state] = background.describeJobs().jobs;
+    return state?.lastDueAt?.slice(11, 16) === time && state.lastOutcome === "done";
+  };
+  await until("the job is known", () => house.read(readJobRuns()).length === 1);
+  clock.set("26T12:05:10");
+  await until("a run", () => ran("12:05"));
+  expect(background.describeJobs().jobs).toMatchObject([{ missed: 4 }]);
+  clock.set("26T12:06");
+  await until("the next run", () => ran("12:06"));
+  expect(background.describeJobs().jobs).toMatchObject([{ missed: 0 }]);
+});
+
+test.each(["never ran", "has run", "was cut off"])(
+  "a new schedule of a job that %s has missed nothing",
+  async (past) => {
+    await using house = new House();
+    const clock = makeClock("26T02:59:30");
+    const old = watch("0 3 * * *", () => (past === "was cut off" ? new Promise(() => undefined) : Promise.resolve()));
+    const first = house.start([], [old.job], { nowMs: clock.nowMs });
+    await until("the job is known", () => house.read(readJobRuns()).length === 1);
+    if (past !== "never ran") {
+      clock.set("26T03:00");
+      await until("a run", () => old.dues.length === 1);
+      if (past === "has run") await until("its end", () => house.read(readJobRuns())[0]?.outcome === "done");
+    }
+    await first.stop(10);
+    const before = past === "never ran" ? null : "2026-11-26T03:00:00.000Z";
+    clock.set("26T12:00:30");
+    const { job, dues } = watch();
+    const background = house.start([], [job], { nowMs: clock.nowMs });
+    await until("the new schedule", () => house.read(readJobRuns())[0]?.schedule === "* * * * *");
+    expect(dues).toEqual(past === "was cut off" ? ["26T03:00"] : []);
+    expect(background.describeJobs().jobs).toMatchObject([
+      { lastDueAt: before, missed: 0, nextAt: "2026-11-26T12:01:00.000Z" },
+    ]);
+    clock.set("26T12:01");
+    await until("its first run", () => dues.at(-1) === "26T12:01");
+    await until("the end", () => house.read(readJobRuns())[0]?.outcome === "done");
+    expect(background.describeJobs().jobs).toMatchObject([{ missed: 0 }]);
+  },
+);

@@ -36,7 +36,8 @@ async function openStore(answer: Answer, limits?: ConstructorParameters<typeof F
 
 test("a download that fails keeps no connection to the store", async () => {
   await using store = await openStore(answerWith(404, "NoSuchKey"));
-  for (let round = 0; round < 10; round++) await expect(store.files.open("files/gone")).rejects.toThrow("GET files/gone");
+  for (let round = 0; round < 10; round++)
+    await expect(store.files.open("files/gone")).rejects.toThrow("GET files/gone");
   await waitFor("no connection", async () => (store.sockets.size === 0 ? true : null), { timeoutMs: 2_000 });
 });
 
