@@ -1,5 +1,5 @@
 import { watch } from "node:fs";
-import { sep } from "node:path";
+import { basename, sep } from "node:path";
 
 /** Editors save in several steps. */
 const settleMs = 150;
@@ -23,7 +23,7 @@ export function watchSources(folder: string, tell: (paths: readonly string[]) =>
     isTelling = false;
   };
   const watcher = watch(folder, { recursive: true }, (_event, path) => {
-    if (path === null || !/\.(ts|json|sql|html|css|m?js)$/.test(path)) return;
+    if (path === null || !isSource(basename(path))) return;
     changed.add(path.replaceAll(sep, "/"));
     clearTimeout(timer);
     timer = setTimeout(() => void tellAll(), settleMs);
@@ -35,4 +35,9 @@ export function watchSources(folder: string, tell: (paths: readonly string[]) =>
       watcher.close();
     },
   };
+}
+
+/** Whether a release would carry such a file: any with an ending, since pages have pictures and fonts too. */
+function isSource(name: string): boolean {
+  return /^[^.#].*\.\w+$/.test(name) && !/\.(sw\w|tmp|bak)$|___jb_/.test(name);
 }

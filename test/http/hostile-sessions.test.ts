@@ -11,9 +11,11 @@ import { startTestServer, type TestServer, token, tokenDigest } from "./test-ser
 const sessionSecret = "a-secret-of-at-least-32-characters";
 const untilMs = Date.now() + 3_600_000;
 let server: TestServer;
+let address: URL;
 
 beforeAll(async () => {
   server = await startTestServer({ sessionSecret }, { product: { ...pagesProduct, sessions: true } });
+  address = new URL(await server.server.listen({ host: "127.0.0.1", port: 0 }));
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
@@ -53,7 +55,6 @@ test("over HTTPS only the cookie counts that no sister domain can set", async ()
 });
 
 test("a cookie that is larger than the headers may be is refused before anything reads it", async () => {
-  const address = new URL(await server.server.listen({ host: "127.0.0.1", port: 0 }));
   const socket = connect(Number(address.port), address.hostname).on("error", () => undefined);
   await once(socket, "connect");
   const cookie = `lifeboat-session=${randomBytes(20_000).toString("hex")}`;
@@ -74,8 +75,7 @@ test.each<[string, Record<string, string>]>([
 });
 
 test("a request of HTTP/1.0 without a host is of no origin", async () => {
-  const address = server.server.addresses()[0];
-  const socket = connect(address?.port ?? 0, "127.0.0.1").on("error", () => undefined);
+  const socket = connect(Number(address.port), address.hostname).on("error", () => undefined);
   await once(socket, "connect");
   const cookie = `lifeboat-session=${await seal({ digest: tokenDigest, untilMs })}`;
   const body = '{"title":"x"}';

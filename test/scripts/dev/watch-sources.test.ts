@@ -29,3 +29,16 @@ test("what changes during a restart is told after it, all of it", async () => {
   watcher[Symbol.dispose]();
   rmSync(folder, { recursive: true });
 });
+
+test("every file that a release would carry is told, and no temporary file of an editor", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "lifeboat-watch-"));
+  const told: string[] = [];
+  const watcher = watchSources(folder, async (paths) => void told.push(...paths));
+  const carried = ["a.ts", "font.woff2", "logo.svg", "page.html", "photo.PNG", "site.webmanifest"];
+  const temporary = [".a.ts.swp", ".#a.ts", "#a.ts#", "a.ts~", "a.ts.tmp", "a.ts___jb_tmp___", "4913", "a.ts.swx"];
+  for (const name of [...temporary, ...carried]) writeFileSync(join(folder, name), "1");
+  await vi.waitFor(() => expect(told).toContain("site.webmanifest"), 5_000);
+  expect(told.toSorted()).toEqual(carried);
+  watcher[Symbol.dispose]();
+  rmSync(folder, { recursive: true });
+});
