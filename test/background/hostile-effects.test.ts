@@ -44,3 +44,39 @@ test.each<[string, unknown, string]>([
   await waitFor("a dead letter and a delivery", look, { timeoutMs: 3_000, everyMs: 5 });
   expect(describeError(thrown)).toContain(cause);
 });
+
+test("why an effect waits can be seen, though later ones are performed", async () => {
+  await using house = new House();
+  let performed = 0;
+  const mail = defineHandler<string>("mail", ({ payload }) => {
+    if (payload === "bad") throw new Error("no such address");
+    performed += 1;
+    return Promise.resolve();
+  });
+  for (const payload of ["bad", "good", "good"]) house.send("mail", payload);
+  const background = house.start([mail], [], { limits: { firstRetryMs: 60_000, lastRetryMs: 60_000 } });
+  await waitFor("the others", async () => (performed === 2 ? true : null), { timeoutMs: 3_000, everyMs: 5 });
+  const [state] = background.describeEffects().handlers;
+  expect(state).toMatchObject({ name: "mail", cause: "no such address" });
+});
+
+test("of 5,000 effects that wait, the bad ones hold up neither the good ones nor another handler", async () => {
+  await using house = new House();
+  for (let index = 0; index < 5_000; index++) house.send("mail", index % 10 === 0 ? "bad" : "x".repeat(1_000));
+  house.send("post", "a");
+  const performed = { mail: 0, post: 0 };
+  const mail = defineHandler<string>("mail", ({ payload }) => {
+    if (payload === "bad") throw new Error("bad");
+    performed.mail += 1;
+    return Promise.resolve();
+  });
+  const post = defineHandler<string>("post", async () => void (performed.post += 1));
+  const background = house.start([mail, post], [], { limits: { firstRetryMs: 60_000, lastRetryMs: 60_000 } });
+  await waitFor("the other handler", async () => (performed.post === 1 ? true : null), {
+    timeoutMs: 10_000,
+    everyMs: 1,
+  });
+  expect(performed.mail).toBeLessThan(4_500);
+  await waitFor("the good ones", async () => (performed.mail === 4_500 ? true : null), { timeoutMs: 20_000 });
+  expect(background.describeEffects().handlers).toMatchObject([{ waiting: 500 }, { waiting: 0 }]);
+});
