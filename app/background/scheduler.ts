@@ -3,6 +3,7 @@ import type { Reader } from "../database/reader.ts";
 import type { Writer } from "../database/writer.ts";
 import type { Log } from "../log.ts";
 import type { Moment } from "../replica/elapsed.ts";
+import { RareCauses } from "../replica/rare-causes.ts";
 import type { Job, JobContext } from "./job.ts";
 import { describeError, pause, runLimited } from "./limited.ts";
 import type { Ownership } from "./ownership.ts";
@@ -54,6 +55,7 @@ export class Scheduler {
   readonly #entries: readonly Entry[];
   /** The times for which it was told that the clock is behind. */
   readonly #toldBehind = new Map<string, number>();
+  readonly #causes = new RareCauses();
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -89,7 +91,8 @@ export class Scheduler {
       try {
         await pause(await this.#runDue(), closing);
       } catch (error) {
-        if (!closing.aborted) log.error({ err: error }, "jobs cannot be read or noted");
+        if (!closing.aborted && this.#causes.isNews(describeError(error)))
+          log.error({ err: error }, "jobs cannot be read or noted");
         await pause(heldPauseMs, closing);
       }
     }

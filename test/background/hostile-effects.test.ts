@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 import { expect, test } from "vitest";
 
 import { describeError } from "../../app/background/limited.ts";
@@ -79,4 +81,15 @@ test("of 5,000 effects that wait, the bad ones hold up neither the good ones nor
   expect(performed.mail).toBeLessThan(4_500);
   await waitFor("the good ones", async () => (performed.mail === 4_500 ? true : null), { timeoutMs: 20_000 });
   expect(background.describeEffects().handlers).toMatchObject([{ waiting: 500 }, { waiting: 0 }]);
+});
+
+test("a writer that refuses for long is told once, not every second", async () => {
+  await using house = new House();
+  const mail = defineHandler<string>("mail", async () => void (house.isWriterRefusing = true));
+  house.send("mail", "a");
+  house.start([mail]);
+  const told = () => house.logged.logged.filter(({ event }) => event === "side effects cannot be read or written");
+  await waitFor("the complaint", async () => (told().length > 0 ? true : null), { timeoutMs: 3_000 });
+  await sleep(2_500);
+  expect(told()).toHaveLength(1);
 });
