@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 
 import { describeError } from "../../app/background/limited.ts";
-import { defineHandler } from "../../app/database/outbox.ts";
+import { defineHandler, readUntried } from "../../app/database/outbox.ts";
 import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { House } from "./house.ts";
 
@@ -93,3 +93,25 @@ test("a writer that refuses for long is told once, not every second", async () =
   await sleep(2_500);
   expect(told()).toHaveLength(1);
 });
+
+test.each(["resolves", "rejects"])(
+  "a try that %s only after a fence says nothing: the next machine repeats it",
+  async (end) => {
+    await using house = new House();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let isTold = false;
+    const mail = defineHandler<string>("mail", () => {
+      isTold = true;
+      return promise;
+    });
+    house.send("mail", "a");
+    const background = house.start([mail]);
+    await waitFor("the delivery", async () => (isTold ? true : null), { timeoutMs: 3_000, everyMs: 5 });
+    house.state = "fenced";
+    background.abort();
+    if (end === "resolves") resolve();
+    else reject(new Error("too late"));
+    await sleep(50);
+    expect(house.read(readUntried("mail", 10))).toMatchObject([{ payload: '"a"', attempts: 0 }]);
+  },
+);

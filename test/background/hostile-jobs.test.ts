@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect, test } from "vitest";
@@ -112,3 +113,28 @@ test.each(["never ran", "has run", "was cut off"])(
     expect(background.describeJobs().jobs).toMatchObject([{ missed: 0 }]);
   },
 );
+
+test("a run that a fence meets is told by its signal, writes nothing more, and is left to the next machine", async () => {
+  await using house = new House();
+  const clock = makeClock("26T12:00:30");
+  const after = Promise.withResolvers<unknown>();
+  const { job, dues } = watch("* * * * *", async ({ execute, signal }) => {
+    await once(signal, "abort");
+    // As a job does that listens to nothing.
+    await execute({ name: "send-one", run: neverRun }, {}).catch(after.resolve);
+  });
+  const background = house.start([], [job], { nowMs: clock.nowMs });
+  await until("the job is known", () => house.read(readJobRuns()).length === 1);
+  clock.set("26T12:01");
+  await until("the run", () => dues.length === 1);
+  house.state = "fenced";
+  background.abort();
+  expect(await after.promise).toMatchObject({ message: "the server stops" });
+  clock.set("26T12:02");
+  await sleep(50);
+  expect([dues, house.read(readJobRuns())[0]?.outcome]).toEqual([["26T12:01"], "running"]);
+});
+
+function neverRun(): never {
+  throw new Error("this command must not run");
+}
