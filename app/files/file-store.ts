@@ -83,7 +83,8 @@ export class FileStore {
       return { content: Body.once("close", () => client.destroy()), bytes: ContentLength };
     } catch (error) {
       client.destroy();
-      throw new FileFault(doing, { cause: toBucketError(error, doing) });
+      const cause = toBucketError(error, doing);
+      throw new FileFault(doing, { cause, isGone: cause instanceof BucketError && cause.kind === "missing" });
     }
   }
 

@@ -56,3 +56,52 @@ test("a client that sends all before it reads hears that the store refused its f
   socket.destroy();
   expect((await server.call("GET", "/pages")).body["items"]).toEqual([]);
 });
+
+test("a file that is gone from the bucket is not there, and no client is asked to try again", async () => {
+  await using store = await openStore(answerWith(404, "NoSuchKey"));
+  await using server = await startTestServer({}, { product: filesProduct, files: store.files });
+  const { body } = await server.call("POST", "/pages", { body: { title: "files/gone", words: "text/html" } });
+  const answer = await server.server.inject({ url: `${path}/${String(body["id"])}`, headers: { authorization } });
+  expect([answer.statusCode, answer.json().type]).toEqual([404, "urn:lifeboat:problem:file-missing"]);
+  expect(answer.headers["retry-after"]).toBeUndefined();
+  expect(server.log.join("")).toContain("a file that a row names cannot be read");
+});
+
+test("a download whose bytes end early breaks off, and is no shorter file", async () => {
+  await using store = await openStore((_request, response) => {
+    response.writeHead(200, { "content-length": 1_000 });
+    response.write(Buffer.alloc(100), () => response.destroy());
+  });
+  await using server = await startTestServer({}, { product: filesProduct, files: store.files });
+  const { body } = await server.call("POST", "/pages", { body: { title: "files/torn", words: "text/html" } });
+  const url = await server.server.listen({ host: "127.0.0.1", port: 0 });
+  const answer = await fetch(`${url}${path}/${String(body["id"])}`, { headers: { authorization } });
+  await expect(answer.arrayBuffer()).rejects.toThrow("terminated");
+  await waitFor("no connection", async () => (store.sockets.size === 0 ? true : null), { timeoutMs: 2_000 });
+});
+
+test.each(["a silent store", "one that breaks off"])("%s keeps neither the file nor the connection", async (kind) => {
+  const answer: Answer = (request) => void (kind === "a silent store" ? request.resume() : request.destroy());
+  await using store = await openStore(answer, { putMs: 300 });
+  await using server = await startTestServer({}, { product: filesProduct, files: store.files });
+  const payload = Buffer.alloc(1_000_000);
+  const refused = await server.server.inject({ method: "POST", url: path, headers: { authorization }, payload });
+  expect([refused.statusCode, refused.json().type]).toEqual([503, "urn:lifeboat:problem:file-not-stored"]);
+  await waitFor("no connection", async () => (store.sockets.size === 0 ? true : null), { timeoutMs: 2_000 });
+  expect((await server.call("GET", "/pages")).body["items"]).toEqual([]);
+});
+
+test("who goes away in the middle of a download keeps no connection to the store open", async () => {
+  await using store = await openStore((_request, response) => {
+    response.writeHead(200, { "content-length": limitBytes });
+    response.write(Buffer.alloc(limitBytes - 1));
+  });
+  await using server = await startTestServer({}, { product: filesProduct, files: store.files });
+  const { body } = await server.call("POST", "/pages", { body: { title: "files/large", words: "text/html" } });
+  const url = await server.server.listen({ host: "127.0.0.1", port: 0 });
+  const leave = new AbortController();
+  await fetch(`${url}${path}/${String(body["id"])}`, { headers: { authorization }, signal: leave.signal });
+  expect(store.sockets.size).toBe(1);
+  leave.abort();
+  await waitFor("no connection", async () => (store.sockets.size === 0 ? true : null), { timeoutMs: 2_000 });
+});
