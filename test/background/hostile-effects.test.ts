@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 
 import { describeError } from "../../app/background/limited.ts";
 import { defineHandler, readUntried } from "../../app/database/outbox.ts";
 import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { House } from "./house.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 const circle = new Error("round");
 circle.cause = new Error("and round", { cause: circle });
@@ -115,3 +119,31 @@ test.each(["resolves", "rejects"])(
     expect(house.read(readUntried("mail", 10))).toMatchObject([{ payload: '"a"', attempts: 0 }]);
   },
 );
+
+test("a clock that jumps forward makes a proof old; one that jumps back makes no old one good", async () => {
+  await using house = new House();
+  const proofs: number[] = [];
+  const jumps = [3_600_000, -7_200_000, 0];
+  vi.useFakeTimers({ toFake: ["Date"] });
+  const mail = defineHandler<string>("mail", async () => {
+    proofs.push(house.proofs);
+    const jumpMs = jumps.shift() ?? 0;
+    vi.setSystemTime(Date.now() + jumpMs);
+    // Longer than a proof counts, by the clock that nobody sets.
+    if (jumpMs < 0) await sleep(150);
+  });
+  for (const payload of ["a", "b", "c"]) house.send("mail", payload);
+  house.start([mail], [], { limits: { proofAgeMs: 100 } });
+  await waitFor("the deliveries", async () => (proofs.length === 3 ? true : null), { timeoutMs: 5_000, everyMs: 5 });
+  expect(proofs).toEqual([1, 2, 3]);
+});
+
+test("effects of equal content are two effects, with an id each", async () => {
+  await using house = new House();
+  const ids: string[] = [];
+  const mail = defineHandler<string>("mail", async ({ id }) => void ids.push(id));
+  for (const payload of ["same", "same"]) house.send("mail", payload);
+  house.start([mail]);
+  await waitFor("both", async () => (ids.length === 2 ? true : null), { timeoutMs: 3_000, everyMs: 5 });
+  expect(new Set(ids).size).toBe(2);
+});
