@@ -58,11 +58,15 @@ export class Sessions {
   }
 }
 
-/** The cookie of a session, as a request brings it. */
-export function findSessionCookie({ headers }: FastifyRequest): string | undefined {
-  if (headers.cookie === undefined) return undefined;
-  const cookies = parseCookie(headers.cookie);
-  return cookies[cookieNames.secure] ?? cookies[cookieNames.plain];
+/**
+ * The cookie of a session, as a request brings it. Over HTTPS the plain one does not count: a sister domain can set it,
+ * and so sign somebody in with a token of its own.
+ */
+export function findSessionCookie(request: FastifyRequest): string | undefined {
+  const { cookie } = request.headers;
+  if (cookie === undefined) return undefined;
+  const cookies = parseCookie(cookie);
+  return cookies[cookieNames.secure] ?? (request.protocol === "https" ? undefined : cookies[cookieNames.plain]);
 }
 
 const SignIn = Type.Object({ token: Type.String({ maxLength: 1_000 }) }, { additionalProperties: false });
