@@ -53,7 +53,7 @@ async function develop({ fresh, port: wanted }: DevOptions, transcript: Transcri
     transcript,
     leftovers,
   });
-  using _watcher = watchSources(appSources, (paths) => machine.change(paths));
+  await using _watcher = await watchSources(appSources, (paths) => machine.change(paths));
   await machine.tellWhenReady();
   tellHow({ port, token }, transcript);
   const ending = await Promise.race([interrupt(), machine.ended]);

@@ -1,14 +1,19 @@
-import { watch } from "node:fs";
-import { sep } from "node:path";
+import { relative, sep } from "node:path";
+
+import { watch } from "chokidar";
 
 /** Editors save in several steps. */
 const settleMs = 150;
 
 /**
- * Tells of changes under a folder, once for all that come together, with the paths in it. What changes while `tell` is at
- * work is told together when that is done. Temporary files of editors do not count.
+ * Calls `tell` when sources under a folder change, once for all changes that come together, with their paths below the
+ * folder. What changes while `tell` works, it gets when it is done. Resolves when the watch stands. Temporary files of
+ * editors do not count. A library watches, since Node's recursive `fs.watch` loses a file that an editor replaces.
  */
-export function watchSources(folder: string, tell: (paths: readonly string[]) => Promise<void>): Disposable {
+export async function watchSources(
+  folder: string,
+  tell: (paths: readonly string[]) => Promise<void>,
+): Promise<AsyncDisposable> {
   const changed = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
   let isTelling = false;
@@ -22,17 +27,18 @@ export function watchSources(folder: string, tell: (paths: readonly string[]) =>
     }
     isTelling = false;
   };
-  const watcher = watch(folder, { recursive: true }, (_event, path) => {
-    if (path === null || !/\.(ts|json|sql|html|css|m?js)$/.test(path)) return;
-    changed.add(path.replaceAll(sep, "/"));
+  const watcher = watch(folder, { ignoreInitial: true }).on("all", (_event, path) => {
+    if (!/\.(ts|json|sql|html|css|m?js)$/.test(path)) return;
+    changed.add(relative(folder, path).replaceAll(sep, "/"));
     clearTimeout(timer);
     timer = setTimeout(() => void tellAll(), settleMs);
   });
+  await new Promise<void>((resolve) => watcher.once("ready", resolve));
   return {
-    [Symbol.dispose]: () => {
+    [Symbol.asyncDispose]: async () => {
       clearTimeout(timer);
       changed.clear();
-      watcher.close();
+      await watcher.close();
     },
   };
 }
