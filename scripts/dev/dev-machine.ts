@@ -111,7 +111,10 @@ export class DevMachine implements AsyncDisposable {
     if (unit === "litestream" || final.has(code)) return false;
     this.#waiting = unit;
     this.#logs[unit]?.flush();
-    const anew = code === exitCodes.refused ? "; or begin with an empty database: npm run dev -- --fresh" : "";
+    const anew =
+      code === exitCodes.refused
+        ? "; only if the development data is in the way, delete it: npm run dev -- --fresh"
+        : "";
     this.#options.transcript.check("FAIL", `${unit} ended with ${code ?? signal}`, {
       evidence: `waiting for a change in app/${anew}`,
     });
