@@ -79,6 +79,13 @@ export function* readTried(handler: string, limit: number): Reading<string[]> {
   return rows.map(({ id }) => id);
 }
 
+/** Why the effect of this handler failed last that was tried most, of those that wait; null when none has failed. */
+export function* readWaitingCause(handler: string): Reading<string | null> {
+  const failed = pendingOf(handler).clearSelect().select("last_error").where("attempts", ">", 0);
+  const [row] = yield* query(failed.orderBy("attempts", "desc").orderBy("id", "desc").limit(1));
+  return row?.last_error ?? null;
+}
+
 export type OutboxState = {
   pending: { handler: string; count: number; oldestSentAt: string }[];
   /** How many were given up; each can be listed and sent again. */

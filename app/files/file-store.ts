@@ -74,15 +74,17 @@ export class FileStore {
     // The rest of the bucket is nobody's file.
     if (!key.startsWith(filesPrefix)) throw new Error(`${key} is no key of a file: it must begin with ${filesPrefix}`);
     const doing = `GET ${key}`;
+    const client = this.#open(this.#limits.answerMs, 3);
     try {
-      const client = this.#open(this.#limits.answerMs, 3);
       const { Body, ContentLength } = await client.send(
         new GetObjectCommand({ Bucket: this.#config.bucket, Key: key }),
       );
       if (!(Body instanceof Readable) || ContentLength === undefined) throw BucketError.notAStore(doing, "no body");
       return { content: Body.once("close", () => client.destroy()), bytes: ContentLength };
     } catch (error) {
-      throw new FileFault(doing, { cause: toBucketError(error, doing) });
+      client.destroy();
+      const cause = toBucketError(error, doing);
+      throw new FileFault(doing, { cause, isGone: cause instanceof BucketError && cause.kind === "missing" });
     }
   }
 

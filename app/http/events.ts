@@ -67,6 +67,7 @@ class EventStreams {
   readonly #kept: { number: number; bytes: Buffer }[] = [];
   #keptBytes = 0;
   #count = 0;
+  #isOver = false;
   #heartbeat: NodeJS.Timeout | undefined;
 
   constructor(limits: StreamLimits) {
@@ -84,6 +85,7 @@ class EventStreams {
     stream.once("close", () => this.#forget(listener));
     this.#heartbeat ??= setInterval(() => this.#beat(), this.#limits.heartbeatMs).unref();
     stream.push(`retry: 2000\n\n${this.#recall(request.headers["last-event-id"])}`);
+    if (this.#isOver) stream.push(null);
     return stream;
   }
 
@@ -97,7 +99,9 @@ class EventStreams {
     for (const listener of this.#listeners) this.#send(listener, bytes);
   }
 
+  /** Ends all streams, and each that is opened from now on: its request was let in before. */
   end(): void {
+    this.#isOver = true;
     for (const { stream } of this.#listeners) stream.push(null);
   }
 

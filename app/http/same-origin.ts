@@ -17,7 +17,9 @@ export function assertSameOrigin({ headers }: FastifyRequest, { mayBeSilent }: O
   if (site !== undefined) {
     if (site !== "same-origin") throw crossSite();
   } else if (headers.origin !== undefined) {
-    if (URL.parse(headers.origin)?.host !== headers.host) throw crossSite();
+    // An origin that is none has no host, and neither has a request of HTTP/1.0.
+    const from = URL.parse(headers.origin)?.host ?? null;
+    if (from === null || from !== headers.host) throw crossSite();
   } else if (!mayBeSilent) throw crossSite();
 }
 

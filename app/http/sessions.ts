@@ -58,11 +58,15 @@ export class Sessions {
   }
 }
 
-/** The cookie of a session, as a request brings it. */
-export function findSessionCookie({ headers }: FastifyRequest): string | undefined {
-  if (headers.cookie === undefined) return undefined;
-  const cookies = parseCookie(headers.cookie);
-  return cookies[cookieNames.secure] ?? cookies[cookieNames.plain];
+/**
+ * The cookie of a session, as a request brings it. Over HTTPS the plain one does not count: a sister domain can set it,
+ * and so sign somebody in with a token of its own.
+ */
+export function findSessionCookie(request: FastifyRequest): string | undefined {
+  const { cookie } = request.headers;
+  if (cookie === undefined) return undefined;
+  const cookies = parseCookie(cookie);
+  return cookies[cookieNames.secure] ?? (isForwardedHttps(request) ? undefined : cookies[cookieNames.plain]);
 }
 
 const SignIn = Type.Object({ token: Type.String({ maxLength: 1_000 }) }, { additionalProperties: false });
@@ -97,10 +101,14 @@ function setCookie(reply: FastifyReply, { isSecure, value, maxAge }: Cookie): vo
 }
 
 /** TLS ends before this server: the proxy says so, or the browser by the page that asks. */
-function cameByHttps({ headers }: FastifyRequest): boolean {
+function cameByHttps(request: FastifyRequest): boolean {
+  return isForwardedHttps(request) || request.headers.origin?.startsWith("https://") === true;
+}
+
+function isForwardedHttps({ headers }: FastifyRequest): boolean {
   const forwarded = headers["x-forwarded-proto"];
   const [scheme] = typeof forwarded === "string" ? forwarded.split(",") : [];
-  return scheme?.trim() === "https" || headers.origin?.startsWith("https://") === true;
+  return scheme?.trim() === "https";
 }
 
 function sessionOver() {

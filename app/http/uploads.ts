@@ -72,6 +72,8 @@ export async function keepUpload(request: FastifyRequest, files: Pick<FileStore,
     return { ...file, sha256 };
   } catch (error) {
     if (!(error instanceof FileFault)) throw error;
+    // A client that reads only once it has sent everything would wait for us, and we for it.
+    content.resume();
     request.log.warn({ err: error }, "an upload did not get into the bucket");
     const detail = "Nothing was kept: the bucket does not take the file now. Repeat the request.";
     throw new Problem(503, "file-not-stored", detail, { headers: { "retry-after": "5" }, cause: error });
@@ -80,7 +82,7 @@ export async function keepUpload(request: FastifyRequest, files: Pick<FileStore,
 
 /**
  * Answers with a file from the bucket, as a download: what somebody uploaded must not run as a page of this server.
- * Throws Problem `file-not-readable` (503).
+ * Throws Problem `file-not-readable` (503), and `file-missing` (404) when it is no longer there.
  */
 export async function sendFile(
   reply: FastifyReply,
@@ -96,6 +98,7 @@ export async function sendFile(
   } catch (error) {
     if (!(error instanceof FileFault)) throw error;
     reply.request.log.error({ err: error }, "a file that a row names cannot be read");
+    if (error.isGone) throw new Problem(404, "file-missing", "The bucket no longer has this file.", { cause: error });
     const detail = "The bucket does not give the file now. Repeat the request.";
     throw new Problem(503, "file-not-readable", detail, { headers: { "retry-after": "5" }, cause: error });
   }
