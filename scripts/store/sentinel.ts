@@ -4,15 +4,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { type Static, Type } from "typebox";
 
-import { BucketError, mayPass, toBucketError } from "../../app/replica/bucket-error.ts";
+import { mayPass, toBucketError } from "../../app/replica/bucket-error.ts";
 import { sentinelKey } from "../../app/replica/bucket.ts";
+import { assertListing, limitTries, pageLimitMs } from "../../app/replica/lister.ts";
 import type { CloudStore } from "./open-client.ts";
 import { fetchJson, putJson } from "./store-object.ts";
 
 const OwnedSentinelSchema = Type.Object({
   format: Type.Literal(1),
   bucketId: Type.String({ minLength: 8 }),
-  /** project/stack that made the bucket. Absent in buckets that were made otherwise. */
+  /** project/stack that made the bucket. Absent in a bucket that no stack made. */
   owner: Type.Optional(Type.String()),
 });
 
@@ -104,22 +105,16 @@ async function assertUnused(store: CloudStore, { expectedId, rememberedId }: Sen
   );
 }
 
-/**
- * Limits as for a boot's listings: in a bucket that was used before, all its delete markers are skipped (ADR 22), and a
- * lost request looks like a slow one.
- */
-const listLimitsMs = [30_000, 120_000, 600_000];
-
+/** As patient as a boot's listings: a bucket that was used before may be full of delete markers too. */
 async function listFirstKeys({ client, bucket }: CloudStore): Promise<string[]> {
   const call = `ListObjectsV2 (LIST, bucket ${bucket})`;
   let lastFault: unknown;
-  for (const requestTimeout of listLimitsMs) {
+  for (const requestTimeout of limitTries(pageLimitMs)) {
     try {
       const asked = new ListObjectsV2Command({ Bucket: bucket, MaxKeys: 2 });
-      const { Contents = [], KeyCount } = await client.send(asked, { requestTimeout });
-      // Any HTML page parses as an empty listing. A real one has a key count.
-      if (KeyCount === undefined) throw BucketError.notAStore(call, "the answer does not count its keys");
-      return Contents.flatMap(({ Key }) => Key ?? []);
+      const page = await client.send(asked, { requestTimeout });
+      assertListing(page, call);
+      return (page.Contents ?? []).flatMap(({ Key }) => Key ?? []);
     } catch (error) {
       lastFault = toBucketError(error, call);
       if (!mayPass(lastFault)) throw lastFault;
