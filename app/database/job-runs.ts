@@ -4,14 +4,14 @@ import type { Command } from "./command.ts";
 import { sqlBuilder } from "./sql.ts";
 import { query, type Reading } from "./transaction.ts";
 
-/** The newest that is known of a job. Times in milliseconds since 1970. */
+/** The latest note about a job. Times in milliseconds since 1970. */
 export type JobRun = {
   name: string;
-  /** The time of its schedule that was dealt with last. */
+  /** The latest time of its schedule that was run or counted as missed. */
   due_at: number;
   /**
-   * `known`: no run yet. `running`: begun; found at a start, the process ended before the run did. `again`: the same for
-   * the second try of this run.
+   * `known`: no run yet. `running`: begun; found at a start, the process ended before the run did. `again`: the same
+   * for the second try of this run.
    */
   outcome: "known" | "running" | "again" | "done" | "failed";
   cause: string | null;
@@ -21,12 +21,12 @@ export type JobRun = {
   missed: number;
 };
 
-/** Reads what is known of every job, also of those that the release no longer has. */
+/** Reads the note of every job, also of those that the release no longer has. */
 export function* readJobRuns(): Reading<JobRun[]> {
   return yield* query(tables.selectFrom("_jobs").selectAll().orderBy("name"));
 }
 
-/** Notes that a run of a job began or how it ended, and how many were missed before it. */
+/** Notes that a run of a job began or how it ended, and how many times of its schedule were missed before it. */
 export const noteJobRun: Command<Omit<JobRun, "noted_at">> = {
   name: "_job-noted",
   *run({ missed, ...run }, { now }) {
@@ -42,7 +42,7 @@ export const noteJobRun: Command<Omit<JobRun, "noted_at">> = {
   },
 };
 
-/** Makes the table where it is missing. */
+/** Makes the table if it is missing. */
 export function createJobRuns(db: Database.Database): void {
   db.exec(`create table if not exists _jobs (
     name text primary key not null, due_at integer not null, outcome text not null, cause text,

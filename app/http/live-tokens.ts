@@ -47,7 +47,7 @@ export class LiveTokens {
 
   readonly authenticate: Authenticate = (header) => this.#authenticate(header);
 
-  /** Those that are let in now. */
+  /** The tokens that are valid now. */
   get tokens(): readonly Token[] {
     return this.#tokens;
   }

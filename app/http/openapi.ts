@@ -20,8 +20,8 @@ declare module "fastify" {
 }
 
 /**
- * Adds GET /openapi.json, which describes from their schemas the product's routes and those about effects and jobs. The document is made on the first
- * request, and its library is loaded then, so that no start or recovery waits for it.
+ * Adds GET /openapi.json, made from the schemas of the product's routes and of those about effects and jobs. The first
+ * request makes the document and loads the library for it, so that no start waits for that.
  */
 export function addDocument(server: Server, product: ProductRoutes): void {
   let document: Promise<string> | null = null;
@@ -172,7 +172,7 @@ const NullBody = Type.Object({
   }),
 });
 
-/** The library marks every body as required. A body that may be null may also be missing. */
+/** Marks a body that may be null as optional. The library marks every body as required. */
 function letEmptyBodiesBe(key: string, value: unknown): unknown {
   if (key !== "requestBody" || !Value.Check(NullBody, value)) return value;
   const { anyOf } = value.content["application/json"].schema;

@@ -27,9 +27,9 @@ export async function fetchOwnedSentinel(store: CloudStore): Promise<OwnedSentin
 export type SentinelClaim = {
   /** project/stack that runs this. */
   owner: string;
-  /** The id that a person named in the configuration. */
+  /** The id in the configuration. */
   expectedId: string | undefined;
-  /** The id that this stack found the last time. */
+  /** The id that this stack found last time. */
   rememberedId: string | undefined;
 };
 
@@ -39,10 +39,10 @@ export type SentinelClaim = {
  * and when a sentinel is missing that should exist.
  */
 export async function makeOrAdoptSentinel(store: CloudStore, claim: SentinelClaim): Promise<string> {
-  const standing = await fetchOwnedSentinel(store);
-  if (standing !== undefined) {
-    assertOurs(standing, store.bucket, claim);
-    return standing.bucketId;
+  const existing = await fetchOwnedSentinel(store);
+  if (existing !== undefined) {
+    assertOurs(existing, store.bucket, claim);
+    return existing.bucketId;
   }
   await assertUnused(store, claim);
   const made: OwnedSentinel = { format: 1, bucketId: randomUUID(), owner: claim.owner };
@@ -50,11 +50,11 @@ export async function makeOrAdoptSentinel(store: CloudStore, claim: SentinelClai
   return makeOrAdoptSentinel(store, claim);
 }
 
-/** The positive control before anything is written: throws unless the bucket has this id. */
+/** Throws unless the bucket has this id. Call it before anything is written. */
 export async function assertBucketId(store: CloudStore, bucketId: string): Promise<void> {
-  const standing = await fetchOwnedSentinel(store);
-  if (standing?.bucketId === bucketId) return;
-  const found = standing === undefined ? "no sentinel" : `id ${standing.bucketId}`;
+  const sentinel = await fetchOwnedSentinel(store);
+  if (sentinel?.bucketId === bucketId) return;
+  const found = sentinel === undefined ? "no sentinel" : `id ${sentinel.bucketId}`;
   throw new Error(
     `bucket ${store.bucket} has ${found} where ${bucketId} was expected: it is another bucket than the one this stack knows`,
   );
@@ -97,7 +97,7 @@ async function assertUnused(store: CloudStore, { expectedId, rememberedId }: Sen
   }
   const keys = await listFirstKeys(store);
   const [first] = keys;
-  // Somebody else has just made it, and may be probing the store at the same time. Ours will not overwrite it.
+  // Another run has just made the sentinel, and may be probing the store. The PUT that follows cannot overwrite it.
   if (first === undefined || keys.includes(sentinelKey)) return;
   throw new Error(
     `bucket ${bucket} has no ${sentinelKey}, yet it holds ${first}: it is somebody else's, or a machine's that lost its sentinel. ` +

@@ -32,7 +32,7 @@ export function bootSteps(turn: Turn): Step[] {
     case "claiming":
       return claim(turn, phase);
     case "resuming":
-      return [takeUp(turn, phase)];
+      return [resumeEpoch(turn, phase)];
     case "taking up":
       return [markTakenUp(turn, phase)];
     case "rereading":
@@ -90,7 +90,7 @@ function prepareResume(turn: Turn, seen: Head | null): Step[] {
   return [move(turn, `row 3: will resume epoch ${seen.epoch}`, { volume: { ...volume, mark }, phase })];
 }
 
-function takeUp(turn: Turn, { seen, run }: PhaseAt<"resuming">): Step {
+function resumeEpoch(turn: Turn, { seen, run }: PhaseAt<"resuming">): Step {
   const { state, index, machine } = turn;
   if (!isSameHead(seen, state.head))
     return move(turn, "head moved while its epoch was taken up, starts over", { phase: { at: "off" } });
