@@ -22,7 +22,7 @@ export type LeftData = Disposable &
 
 /**
  * Finds the data of a stack, by the plan of its destruction or, when that no longer tells, by its settings. Throws
- * Refused when the bucket belongs to somebody else. Null when there is no bucket any more, which is deleted last.
+ * Refused when the bucket belongs to somebody else. Null when the bucket, which is deleted last, is gone already.
  */
 export async function findData(stack: Stack, down: Plan, transcript: Transcript): Promise<LeftData | null> {
   const place = readDataPlace(down) ?? (await askForDataPlace(stack, transcript));
@@ -131,8 +131,8 @@ function describeVolume({ name, id, size, location }: LeftVolume): string {
 }
 
 /**
- * Throws Refused unless the bucket's sentinel names the owner (project/stack). An empty bucket without one passes: the sentinel goes last, so
- * that is what a deletion leaves that was cut off.
+ * Throws Refused unless the bucket's sentinel names the owner (project/stack). An empty bucket without one passes: a
+ * deletion that was cut off leaves it, because the sentinel is deleted last.
  */
 async function demandOwner(store: CloudStore, owner: string): Promise<void> {
   const sentinel = await fetchOwnedSentinel(store);
