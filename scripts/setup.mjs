@@ -20,10 +20,10 @@ const stampPath = path.join(root, "node_modules", ".lifeboat-setup.json");
 // package.json "engines": type stripping is stable from here on, and better-sqlite3 13 crashes on Node 20.
 const oldestNode = [24, 12];
 const usageExitCode = 64; // EX_USAGE of sysexits.h
-const alreadyTold = new Error("the child process has told its reason on stderr");
+const alreadyReported = new Error("the child process has printed its reason on stderr");
 
 main().catch((/** @type {unknown} */ error) => {
-  if (error !== alreadyTold)
+  if (error !== alreadyReported)
     process.stderr.write(`[setup] ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 });
@@ -113,7 +113,7 @@ function isNewEnough(version) {
 }
 
 /**
- * stdout of a command whose stderr is shown; throws when it fails (exit code 1: it has told why).
+ * stdout of a command whose stderr is shown; throws when it fails (exit code 1: it has printed why).
  * @param {string} command
  * @param {string[]} args
  * @returns {Promise<string>}
@@ -129,7 +129,7 @@ function readOutput(command, args) {
     child.once("error", (error) => reject(new Error(`${command} could not be started: ${error.message}`)));
     child.once("close", (code, signal) => {
       if (code === 0) resolve(output);
-      else if (code === 1) reject(alreadyTold);
+      else if (code === 1) reject(alreadyReported);
       else reject(new Error(`"${[command, ...args].join(" ")}" ended with ${signal || `exit code ${code}`}`));
     });
   });

@@ -102,7 +102,8 @@ class EventStreams {
   }
 
   /**
-   * Renders the events that a reconnecting client has missed, or `reset` when they are not known: then it reads anew.
+   * Renders the events that a reconnecting client has missed, or `reset` when they are not known: then it must read all
+   * again.
    */
   #renderMissed(lastId: string | string[] | undefined): string {
     if (typeof lastId !== "string" || lastId === "") return "";

@@ -143,12 +143,12 @@ const HeaderSchema = Type.Object({ properties: Type.Record(Type.String(), Type.U
 
 /** A write reports what it has reached. 202 means that the bucket did not take it in time. */
 function describeWrite(answers: Schemas, successes: readonly [string, object][]): Schemas {
-  const told = Object.entries(answers).map(([status, answer]) =>
+  const described = Object.entries(answers).map(([status, answer]) =>
     status.startsWith("2") ? [status, { ...answer, headers: reached }] : [status, answer],
   );
   const [[, first] = ["", {}]] = successes;
   const late = { ...first, description: "Committed, not in the bucket yet", headers: notReplicated };
-  return { 202: late, ...Object.fromEntries(told) };
+  return { 202: late, ...Object.fromEntries(described) };
 }
 
 function describeProblems(isOpen: boolean): Schemas {

@@ -103,27 +103,24 @@ function readDataPlace(plan: Plan): DataPlace | undefined {
  * needs.
  */
 async function askForDataPlace(stack: Stack, transcript: Transcript): Promise<DataPlace> {
-  const told: { place?: DataPlace; fault?: unknown } = {};
+  const found: { place?: DataPlace; fault?: unknown } = {};
   const program = async () => {
     try {
-      told.place = await locateData();
+      found.place = await locateData();
     } catch (error) {
-      told.fault = error;
+      found.fault = error;
       throw error;
     }
   };
-  using progress = new PlanProgress(
-    transcript,
-    "nothing that stands tells: the settings are asked where the data lies",
-  );
+  using progress = new PlanProgress(transcript, "the stack is down: its settings say where the data lies");
   try {
     await runEngine((engine) => stack.preview({ ...engine, program }), progress.listen);
   } catch (error) {
     // The engine would add a stack to it.
-    throw told.fault ?? error;
+    throw found.fault ?? error;
   }
-  if (told.place === undefined) throw new Error("the engine did not ask where the data lies");
-  return told.place;
+  if (found.place === undefined) throw new Error("the engine did not ask where the data lies");
+  return found.place;
 }
 
 function describeVolume({ name, id, size, location }: LeftVolume): string {
