@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-/** The boot before has done its work: the machine serves, and its epoch becomes the living one. */
+/** Asserts that the machine serves after its boot, and that its epoch becomes living. */
 async function expectServing(machine: TestMachine, texts: readonly string[]): Promise<void> {
   if (texts.length > 0) expect(machine.texts()).toEqual(texts);
   await using life = await machine.live();

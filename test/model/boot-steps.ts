@@ -108,7 +108,7 @@ function markTakenUp(turn: Turn, { epoch, run }: PhaseAt<"taking up">): Step {
   return move(turn, `resumes epoch ${epoch}`, startLitestream(turn, taken, { epoch, run }));
 }
 
-/** A mark that still tells of a clean stop would let a copy of this disk resume too. */
+/** A mark that keeps its clean stop would let a copy of this disk resume too. */
 function keepClean({ rules }: Turn, { cleanTxid }: Mark): number | null {
   return rules.stepError === "keep-clean" ? cleanTxid : null;
 }

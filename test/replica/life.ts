@@ -80,7 +80,7 @@ export class Life implements AsyncDisposable {
     return this.#parts.replication;
   }
 
-  /** Commits each text in a transaction of its own. */
+  /** Commits each text in a separate transaction. */
   write(...texts: string[]): void {
     for (const text of texts) writeNote(this.#parts.database, text);
   }
@@ -90,7 +90,7 @@ export class Life implements AsyncDisposable {
     return this.#parts.replication.replicate(timeoutMs);
   }
 
-  /** Commits texts of its own, each acknowledged at `bucket` before the next, and returns them. */
+  /** Makes up texts, commits each and waits for its acknowledgement at `bucket` before the next. Returns them. */
   async writeReplicated(count: number, timeoutMs = waitMs): Promise<string[]> {
     const texts = Array.from(
       { length: count },

@@ -9,7 +9,7 @@ const sources = globSync("app/service/**/*.{ts,js}", { cwd: root }).map((path) =
   squeeze(readFileSync(join(root, path), "utf8")),
 );
 
-// The first code of your-product.md is a product of its own: test/slow/another-product.test.ts serves it.
+// The first block of your-product.md is another product, which test/slow/another-product.test.ts serves.
 const ownCode: Record<string, number> = { "your-product": 1, "pages-and-sessions": 0, "events-and-files": 0 };
 
 test.each(Object.keys(ownCode))("the code in %s.md is that of the billing service", (name) => {
