@@ -35,7 +35,7 @@ export function nameOfStack(project: string, stack: string): string {
 
 const sha256 = /^[0-9a-f]{64}$/;
 
-/** Everything that is wrong with the input, in words that never contain a secret. */
+/** Lists everything that is wrong with the input. The words never contain a secret. */
 export function listFaults(input: UserDataInput): string[] {
   const { bucket, key } = input;
   const checks: [boolean, string][] = [
@@ -81,7 +81,7 @@ function isWhole(value: number, least: number): boolean {
   return Number.isInteger(value) && value >= least;
 }
 
-/** The rule that isPlainUrl checks. */
+/** The rule of isPlainUrl in words. */
 export const plainUrlRule = "must be http(s)://… without a user name, a password, blanks, quotes or backslashes";
 
 /** Whether a URL can be called by the app and written into the environment file. */

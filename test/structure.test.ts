@@ -123,6 +123,9 @@ test("the kit imports only product.ts of the product", () => {
     "scripts/drill/author.ts",
     "scripts/drill/delivery-scene.ts",
     "scripts/drill/facts.ts",
+    "test/product/own-product.test.ts",
+    "test/product/product-database.ts",
+    "test/product/product-server.ts",
     "test/slow/dev.test.ts",
     "test/slow/release.test.ts",
   ]);

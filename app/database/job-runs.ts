@@ -4,14 +4,14 @@ import type { Command } from "./command.ts";
 import { sqlBuilder } from "./sql.ts";
 import { query, type Reading } from "./transaction.ts";
 
-/** The newest that is known of a job. Times in milliseconds since 1970. */
+/** The latest note about a job. Times in milliseconds since 1970. */
 export type JobRun = {
   name: string;
-  /** The time of its schedule that was dealt with last. */
+  /** The latest time of its schedule that was run or counted as missed. */
   due_at: number;
   /**
-   * `known`: no run yet. `running`: begun; found at a start, the process ended before the run did. `again`: the same for
-   * the second try of this run.
+   * `known`: no run yet. `running`: begun; found at a start, the process ended before the run did. `again`: the same
+   * for the second try of this run.
    */
   outcome: "known" | "running" | "again" | "done" | "failed";
   cause: string | null;
@@ -25,12 +25,12 @@ export type JobRun = {
   since: number | null;
 };
 
-/** Reads what is known of every job, also of those that the release no longer has. */
+/** Reads the note of every job, also of those that the release no longer has. */
 export function* readJobRuns(): Reading<JobRun[]> {
   return yield* query(tables.selectFrom("_jobs").selectAll().orderBy("name"));
 }
 
-/** Notes what is known of a job from now on: that a run began, how it ended, or from when its times count. */
+/** Notes that a run of a job began or how it ended, or from when its times count. */
 export const noteJobRun: Command<JobRun> = {
   name: "_job-noted",
   *run(run) {

@@ -45,7 +45,7 @@ export function renderProblem({ status, code, detail, errors }: Problem, instanc
 
 /** Answers a request with a problem. */
 function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): void {
-  // Not awaited: Fastify sends it, and on a broken connection there is nobody to tell.
+  // Not awaited: Fastify sends it, and on a broken connection nobody would get it.
   void reply
     .code(problem.status)
     .headers(problem.headers)

@@ -22,7 +22,7 @@ export class Transcript {
     this.#colour = colour;
   }
 
-  /** An empty line and a line of its own. */
+  /** Prints an empty line and a heading. */
   heading(text: string): void {
     this.#output.write(`\n${text}\n`);
   }

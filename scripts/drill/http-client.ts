@@ -9,7 +9,7 @@ export type Question = Readonly<{
   body?: unknown;
 }>;
 
-/** No answer came. `sent` is false when there was nobody to connect to, so nothing can have been written. */
+/** No answer came. `sent` is false when no connection was made, so nothing can have been written. */
 export class CutOff extends Error {
   readonly sent: boolean;
 

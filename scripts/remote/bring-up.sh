@@ -1,20 +1,21 @@
 #!/bin/sh
-# bring-up SHA256 [GB]: runs on the machine, as root, sent by `pulumi up`. Brings it to a release, to the size of its
-# volume and to the settings on stdin: lines as in /etc/lifeboat/environment, after "# tokens" those of
-# /etc/lifeboat/tokens, and at the end "# complete". Reverts what does not get ready. A second run changes nothing. A
-# change of tokens alone restarts nothing.
+# bring-up SHA256 [GB]: `pulumi up` sends this script to the machine and runs it as root. It installs the release, grows
+# the filesystem to the size of the volume, and writes the settings from stdin: the lines of /etc/lifeboat/environment,
+# "# tokens", the lines of /etc/lifeboat/tokens, "# complete". If the machine does not get ready, it goes back to the
+# release and the settings from before. A second run changes nothing. New tokens alone restart nothing.
 set -eu
 umask 077
 environment=/etc/lifeboat/environment
 tokens=/etc/lifeboat/tokens
-# A fixed number (cloud-init/bootstrap/etc/sysusers.d): at the birth, the group may still have to be made.
+# The number and not the name: on a new machine the bootstrap may not have made the group yet
+# (sysusers.d/lifeboat.conf).
 app_group=980
 
 main() {
   exec 8>/run/lifeboat-bring-up.lock
   flock 8
-  # A separate process prints the messages: a process that writes to a broken connection is killed, and the way back
-  # must not be.
+  # If the connection breaks, whoever writes to it is killed. So messages go to a file, which another process prints:
+  # this script must live to go back.
   exec 3>&2 2>/run/lifeboat-bring-up.log
   tail --pid=$$ --sleep-interval=0.1 --lines=+1 --follow /run/lifeboat-bring-up.log >&3 8>&- &
   given=$(cat)
@@ -31,7 +32,7 @@ main() {
   exit 1
 }
 
-# Other complaints of cloud-init do not concern us.
+# cloud-init also fails over things that are none of ours. What counts is whether it has installed the bootstrap.
 wait_for_birth() {
   if cloud-init status --wait >/dev/null || systemctl is-enabled --quiet lifeboat-bootstrap.service; then return 0; fi
   cloud-init status --long >&2
@@ -39,7 +40,7 @@ wait_for_birth() {
 }
 
 write_settings() {
-  # First, because the settings name this file, perhaps for the first time.
+  # Before the settings, which may name this file for the first time.
   printf '%s\n' "$given" | sed '1,/^# tokens$/d; /^# complete$/d' | change "$tokens" 640 $app_group
   lines=$(printf '%s\n' "$given" | sed '/^# tokens$/,$d')
   kept=$(names_given | grep -v -f - "$environment")
@@ -52,8 +53,8 @@ names_given() {
   echo '^LIFEBOAT_API_TOKENS_SHA256='
 }
 
-# change FILE MODE GROUP: replaces the file by stdin atomically. The earlier file is kept until a run has succeeded: it
-# is the last one that was known to work.
+# change FILE MODE GROUP: replaces the file by stdin atomically. The first .before stays until a run succeeds: it is the
+# last file that is known to work.
 change() {
   cat >"$1.next"
   if [ -e "$1" ] && [ "$(sort "$1.next")" = "$(sort "$1")" ]; then rm "$1.next" && return 0; fi
@@ -64,7 +65,8 @@ change() {
   mv "$1.next" "$1"
 }
 
-# Ends with 1 if nothing was changed. The settings are reverted first: the earlier ones may not name the tokens file.
+# Puts the files from before back. Ends with 1 if there are none. Settings first: the old ones may not name the file of
+# tokens.
 take_back() {
   taken=1
   for file in "$environment" "$tokens"; do

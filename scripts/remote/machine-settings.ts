@@ -19,10 +19,10 @@ const MachineSettingsSchema = Type.Object({
   retentionHours: Type.Integer({ minimum: 1 }),
 });
 
-/** The settings of a machine that can change without a new one. */
+/** The settings that a running machine can change. */
 export type MachineSettings = Static<typeof MachineSettingsSchema>;
 
-/** Reads the settings from JSON. Throws without quoting them, because they contain the key. */
+/** Reads the settings from JSON. The error quotes none of them, because they contain the bucket's key. */
 export function readMachineSettings(json: string): MachineSettings {
   const parsed = parseQuietly(json);
   if (Value.Check(MachineSettingsSchema, parsed)) return parsed;
@@ -31,7 +31,7 @@ export function readMachineSettings(json: string): MachineSettings {
   );
 }
 
-// JSON.parse quotes invalid input in its error.
+// The error of JSON.parse quotes its input, which contains the key.
 function parseQuietly(json: string): unknown {
   try {
     return JSON.parse(json);
@@ -40,7 +40,9 @@ function parseQuietly(json: string): unknown {
   }
 }
 
-/** Renders the settings for scripts/remote/bring-up.sh: lines of /etc/lifeboat/environment, then those of the tokens' file. */
+/**
+ * Renders the settings as scripts/remote/bring-up.sh reads them: the environment file, "# tokens", the file of tokens.
+ */
 export function renderSettings(settings: MachineSettings): string {
   const lines = renderEnvironmentLines({
     LIFEBOAT_API_TOKENS_FILE: tokensFile,

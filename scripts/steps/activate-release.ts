@@ -7,8 +7,8 @@ import { runOverSsh, type SshTarget, waitForSsh } from "../ssh/ssh.ts";
 import { MachineBucket } from "../store/machine-bucket.ts";
 import { requireVariable } from "../store/open-client.ts";
 
-// Run by `pulumi up` (infra/components/active-release.ts): brings the machine to the release and to its settings, and waits for /ready.
-// Prints the release's hash. Everything else goes to stderr, which `pulumi up` shows.
+// Run by `pulumi up` (infra/components/active-release.ts): installs release and settings on the machine, and waits for
+// /ready. Prints the release's hash. Everything else goes to stderr, which `pulumi up` shows.
 const environment = process.env;
 const release = requireVariable(environment, "LIFEBOAT_RELEASE");
 const machine = {
@@ -24,13 +24,12 @@ using bucket = await MachineBucket.open(environment, settings);
 await bucket.waitUntilKeyWorks();
 await waitForSsh(machine);
 const bringUp = readFileSync(join(import.meta.dirname, "../remote/bring-up.sh"), "utf8");
-// The last line proves that all of them arrived.
+// By the last line bring-up.sh sees that nothing was cut off.
 const stdin = `${renderSettings(settings)}# complete`;
-await runOverSsh(await recognise(machine), { script: `set -- ${release} ${volumeGb}\n${bringUp}`, stdin }).catch(
+await runOverSsh(await findHostKeys(machine), { script: `set -- ${release} ${volumeGb}\n${bringUp}`, stdin }).catch(
   (cause: unknown) => {
-    // The connection may have broken after the machine took a new key: going back now would revoke the key that it
-    // uses.
-    throw new Error(`${String(cause)}\nrun up again with the same configuration, before anything is taken back`, {
+    // The connection may have broken after the machine took a new key. Going back now would revoke that key.
+    throw new Error(`${String(cause)}\nrun up again with the same configuration, before you take anything back`, {
       cause,
     });
   },
@@ -38,16 +37,16 @@ await runOverSsh(await recognise(machine), { script: `set -- ${release} ${volume
 console.log(release);
 
 /**
- * Throws, with the machine's messages, unless the machine has put its host keys into the bucket. Until then it gets no
- * secret.
+ * Waits for the host keys that the machine puts into the bucket: without them no secret is sent. Throws with the
+ * machine's own messages.
  */
-async function recognise(target: SshTarget): Promise<SshTarget> {
+async function findHostKeys(target: SshTarget): Promise<SshTarget> {
   try {
     return { ...target, hostKeys: await bucket.waitForHostKeys(target.server) };
   } catch (cause) {
     const script =
       "cloud-init status --long >&2; journalctl --unit=lifeboat-bootstrap --lines=20 --no-pager >&2; exit 1";
-    const words = await runOverSsh(target, { script, stdin: "" }).then(() => "nothing", String);
-    throw new Error(`${String(cause)}; whoever answers there says: ${words}`, { cause });
+    const answer = await runOverSsh(target, { script, stdin: "" }).then(() => "nothing", String);
+    throw new Error(`${String(cause)}; whoever answers there says: ${answer}`, { cause });
   }
 }

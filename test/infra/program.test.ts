@@ -172,7 +172,7 @@ test("the way back is written into the bucket once the machine answered, with ev
     program.the("aws:s3/bucketObjectv2:BucketObjectv2", name),
   );
   expect(card?.inputs["content"]).toContain("printed-by-replica-sentinel");
-  // It cannot be in the bucket: whoever comes back by the card brings it.
+  // The bucket cannot hold this secret: the user of the card brings it.
   expect(card?.inputs["content"]).toContain('pulumi config set --secret heartbeatUrl "$HEARTBEAT_URL"');
   for (const object of [card, json]) {
     expect(object?.dependencies.some((urn) => urn.endsWith("active-activation"))).toBe(true);

@@ -5,8 +5,8 @@ import { createInvoice } from "../../app/service/create-invoice.ts";
 import { nightlyCount } from "../../app/service/daily-counts.ts";
 import { payInvoice } from "../../app/service/pay-invoice.ts";
 import { product } from "../../app/service/product.ts";
+import { openProductDatabase } from "../product/product-database.ts";
 import { runJob } from "../product/run-job.ts";
-import { openProductDatabase } from "./product-database.ts";
 
 test("the nightly job counts for the day that has ended, and a repeated run changes nothing", async () => {
   using database = openProductDatabase();
