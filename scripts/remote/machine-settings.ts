@@ -1,6 +1,7 @@
 import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 
+import { renderEdgeFile } from "../../cloud-init/edge-file.ts";
 import {
   plainValue,
   renderEnvironmentLines,
@@ -17,6 +18,14 @@ const MachineSettingsSchema = Type.Object({
   heartbeatUrl: Type.Optional(plain),
   replicationIntervalMs: Type.Integer({ minimum: 100 }),
   retentionHours: Type.Integer({ minimum: 1 }),
+  edge: Type.Object({
+    domain: plain,
+    www: Type.Boolean(),
+    ipv4: plain,
+    ipv6: Type.Optional(plain),
+    acmeDirectory: Type.Optional(plain),
+    key: Type.Object({ accessKeyId: plain, secretAccessKey: plain }),
+  }),
 });
 
 /** The settings of a machine that can change without a new one. */
@@ -40,7 +49,10 @@ function parseQuietly(json: string): unknown {
   }
 }
 
-/** Renders the settings for scripts/remote/bring-up.sh: lines of /etc/lifeboat/environment, then those of the tokens' file. */
+/**
+ * Renders the settings for scripts/remote/bring-up.sh: lines of /etc/lifeboat/environment, then those of the tokens'
+ * file and of the edge's.
+ */
 export function renderSettings(settings: MachineSettings): string {
   const lines = renderEnvironmentLines({
     LIFEBOAT_API_TOKENS_FILE: tokensFile,
@@ -50,5 +62,6 @@ export function renderSettings(settings: MachineSettings): string {
     LITESTREAM_ACCESS_KEY_ID: settings.accessKeyId,
     LITESTREAM_SECRET_ACCESS_KEY: settings.secretAccessKey,
   });
-  return `${lines}# tokens\n${renderTokensFile(settings.apiTokensSha256)}`;
+  const tokens = renderTokensFile(settings.apiTokensSha256);
+  return `${lines}# tokens\n${tokens}# edge\n${renderEdgeFile(settings.edge)}`;
 }
