@@ -1,3 +1,4 @@
+import { type EdgeSettings, listEdgeFaults } from "./edge-file.ts";
 import { plainValue, tokensEntry } from "./machine-files.ts";
 
 /** What a new machine must know. Times are in milliseconds and hours. */
@@ -18,6 +19,8 @@ export type UserDataInput = {
   };
   /** The machine's own key for the bucket. */
   key: { accessKeyId: string; secretAccessKey: string };
+  /** What lies between the internet and the app. */
+  edge: EdgeSettings;
   /** The API tokens, each as `<name>:<SHA-256 in hex>` or the digest alone. */
   apiTokensSha256: string[];
   /** Called while replication is proven. */
@@ -74,7 +77,7 @@ export function listFaults(input: UserDataInput): string[] {
     ],
     [isWhole(input.retentionHours, 1), `retentionHours must be a whole number >= 1 (got ${input.retentionHours})`],
   ];
-  return checks.filter(([holds]) => !holds).map(([, fault]) => fault);
+  return [...checks.filter(([holds]) => !holds).map(([, fault]) => fault), ...listEdgeFaults(input.edge)];
 }
 
 function isWhole(value: number, least: number): boolean {

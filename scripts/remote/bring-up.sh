@@ -1,12 +1,14 @@
 #!/bin/sh
 # bring-up SHA256 [GB]: `pulumi up` sends this script to the machine and runs it as root. It installs the release, grows
 # the filesystem to the size of the volume, and writes the settings from stdin: the lines of /etc/lifeboat/environment,
-# "# tokens", the lines of /etc/lifeboat/tokens, "# complete". If the machine does not get ready, it goes back to the
-# release and the settings from before. A second run changes nothing. New tokens alone restart nothing.
+# "# tokens", the lines of /etc/lifeboat/tokens, "# edge", the lines of /etc/lifeboat/edge, "# complete". If the machine
+# does not get ready, it goes back to the release and the settings from before. A second run changes nothing. New tokens
+# or a new edge alone do not restart the app.
 set -eu
 umask 077
 environment=/etc/lifeboat/environment
 tokens=/etc/lifeboat/tokens
+edge=/etc/lifeboat/edge
 # The number and not the name: on a new machine the bootstrap may not have made the group yet
 # (sysusers.d/lifeboat.conf).
 app_group=980
@@ -25,7 +27,7 @@ main() {
   export LIFEBOAT_VOLUME_GB="${2-0}"
   write_settings
   if /usr/local/lib/lifeboat/install-release "$1" && /opt/lifeboat/current/bin/serve; then
-    rm -f "$environment.before" "$tokens.before"
+    for file in "$environment" "$tokens" "$edge"; do rm -f "$file.before" "$file.made"; done
     exit 0
   fi
   if take_back; then /opt/lifeboat/current/bin/serve; fi
@@ -41,7 +43,8 @@ wait_for_birth() {
 
 write_settings() {
   # Before the settings, which may name this file for the first time.
-  printf '%s\n' "$given" | sed '1,/^# tokens$/d; /^# complete$/d' | change "$tokens" 640 $app_group
+  printf '%s\n' "$given" | sed '1,/^# tokens$/d; /^# edge$/,$d' | change "$tokens" 640 $app_group
+  printf '%s\n' "$given" | sed '1,/^# edge$/d; /^# complete$/d' | change "$edge" 600 0
   lines=$(printf '%s\n' "$given" | sed '/^# tokens$/,$d')
   kept=$(names_given | grep -v -f - "$environment")
   printf '%s\n%s\n' "$kept" "$lines" | sort | change "$environment" 600 0
@@ -54,14 +57,16 @@ names_given() {
 }
 
 # change FILE MODE GROUP: replaces the file by stdin atomically. The first .before stays until a run succeeds: it is the
-# last file that is known to work.
+# last file that is known to work. FILE.made says that there was none.
 change() {
   cat >"$1.next"
   if [ -e "$1" ] && [ "$(sort "$1.next")" = "$(sort "$1")" ]; then rm "$1.next" && return 0; fi
   chgrp "$3" "$1.next"
   chmod "$2" "$1.next"
   sync "$1.next"
-  if [ -e "$1" ] && [ ! -e "$1.before" ]; then ln "$1" "$1.before"; fi
+  if [ ! -e "$1.before" ] && [ ! -e "$1.made" ]; then
+    if [ -e "$1" ]; then ln "$1" "$1.before"; else : >"$1.made"; fi
+  fi
   mv "$1.next" "$1"
 }
 
@@ -69,10 +74,10 @@ change() {
 # tokens.
 take_back() {
   taken=1
-  for file in "$environment" "$tokens"; do
-    if [ ! -e "$file.before" ]; then continue; fi
+  for file in "$environment" "$tokens" "$edge"; do
+    if [ ! -e "$file.before" ] && [ ! -e "$file.made" ]; then continue; fi
     if [ $taken = 1 ]; then echo "lifeboat: going back to the settings from before" >&2; fi
-    mv "$file.before" "$file"
+    if [ -e "$file.before" ]; then mv "$file.before" "$file"; else rm -f "$file" && rm "$file.made"; fi
     taken=0
   done
   return $taken

@@ -1,6 +1,7 @@
 import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 
+import { renderEdgeFile } from "../../cloud-init/edge-file.ts";
 import {
   plainValue,
   renderEnvironmentLines,
@@ -17,6 +18,14 @@ const MachineSettingsSchema = Type.Object({
   heartbeatUrl: Type.Optional(plain),
   replicationIntervalMs: Type.Integer({ minimum: 100 }),
   retentionHours: Type.Integer({ minimum: 1 }),
+  edge: Type.Object({
+    domain: plain,
+    www: Type.Boolean(),
+    ipv4: plain,
+    ipv6: Type.Optional(plain),
+    acmeDirectory: Type.Optional(plain),
+    key: Type.Object({ accessKeyId: plain, secretAccessKey: plain }),
+  }),
 });
 
 /** The settings that a running machine can change. */
@@ -41,7 +50,8 @@ function parseQuietly(json: string): unknown {
 }
 
 /**
- * Renders the settings as scripts/remote/bring-up.sh reads them: the environment file, "# tokens", the file of tokens.
+ * Renders the settings as scripts/remote/bring-up.sh reads them: the environment file, "# tokens", the file of tokens,
+ * "# edge", the file of the edge.
  */
 export function renderSettings(settings: MachineSettings): string {
   const lines = renderEnvironmentLines({
@@ -52,5 +62,6 @@ export function renderSettings(settings: MachineSettings): string {
     LITESTREAM_ACCESS_KEY_ID: settings.accessKeyId,
     LITESTREAM_SECRET_ACCESS_KEY: settings.secretAccessKey,
   });
-  return `${lines}# tokens\n${renderTokensFile(settings.apiTokensSha256)}`;
+  const tokens = renderTokensFile(settings.apiTokensSha256);
+  return `${lines}# tokens\n${tokens}# edge\n${renderEdgeFile(settings.edge)}`;
 }
