@@ -2,10 +2,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
+import { announceUp } from "../deploy/announce-up.ts";
 import { readMachineSettings, renderSettings } from "../remote/machine-settings.ts";
 import { runOverSsh, type SshTarget, waitForSsh } from "../ssh/ssh.ts";
 import { MachineBucket } from "../store/machine-bucket.ts";
-import { requireVariable } from "../store/open-client.ts";
+import { openCloudStore, requireVariable } from "../store/open-client.ts";
 
 // Run by `pulumi up` (infra/components/active-release.ts): brings the machine to the release and to its settings, and waits for /ready.
 // Prints the release's hash. Everything else goes to stderr, which `pulumi up` shows.
@@ -23,19 +24,24 @@ const settings = readMachineSettings(await text(process.stdin));
 using bucket = await MachineBucket.open(environment, settings);
 await bucket.waitUntilKeyWorks();
 await waitForSsh(machine);
-const bringUp = readFileSync(join(import.meta.dirname, "../remote/bring-up.sh"), "utf8");
-// The last line proves that all of them arrived.
-const stdin = `${renderSettings(settings)}# complete`;
-await runOverSsh(await recognise(machine), { script: `set -- ${release} ${volumeGb}\n${bringUp}`, stdin }).catch(
-  (cause: unknown) => {
+// The login of whoever runs `up`; a given store has only the one key.
+using store = await openCloudStore(environment, async () => settings.secretAccessKey);
+await announceUp(store, { sha256: release, server: machine.server, tell: (words) => console.error(words) }, bringUp);
+console.log(release);
+
+async function bringUp(): Promise<void> {
+  const script = readFileSync(join(import.meta.dirname, "../remote/bring-up.sh"), "utf8");
+  // The last line proves that all of them arrived.
+  const stdin = `${renderSettings(settings)}# complete`;
+  const command = { script: `set -- ${release} ${volumeGb}\n${script}`, stdin };
+  await runOverSsh(await recognise(machine), command).catch((cause: unknown) => {
     // The connection may have broken after the machine took a new key: going back now would revoke the key that it
     // uses.
     throw new Error(`${String(cause)}\nrun up again with the same configuration, before anything is taken back`, {
       cause,
     });
-  },
-);
-console.log(release);
+  });
+}
 
 /**
  * Throws, with the machine's messages, unless the machine has put its host keys into the bucket. Until then it gets no
