@@ -44,6 +44,17 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
     ],
   },
   {
+    from: "app/deploys",
+    to: [
+      "app/log.ts",
+      "app/durable-file.ts",
+      "app/replica/bucket-error.ts",
+      "app/replica/bucket.ts",
+      "app/replica/parse-json.ts",
+      "app/replica/s3-client.ts",
+    ],
+  },
+  {
     from: "app/files",
     to: ["app/replica/bucket-error.ts", "app/replica/s3-client.ts"],
   },

@@ -6,6 +6,16 @@ import { openTranscript, type Transcript } from "./transcript.ts";
 /** The verb refuses. The message says why, and what would allow it. */
 export class Refused extends Error {}
 
+/** A verb ended otherwise than it was meant to, with an exit code that says how. */
+export class Ended extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number, message: string) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
 export type CommandLine<Options> = Help & {
   /** For a verb that runs another program: finds it by the first word, with its flags where we know them. */
   findProgram?(words: readonly string[]): { program: string; flags: Flags | null; words: readonly string[] };
@@ -35,7 +45,7 @@ export async function runVerb<Options>(
     await carryOut(options, transcript);
   } catch (error) {
     process.stderr.write(`${command.name}: ${renderError(error)}\n`);
-    process.exitCode = 1;
+    process.exitCode = error instanceof Ended ? error.exitCode : 1;
   }
 }
 

@@ -2,10 +2,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
+import { announceUp } from "../deploy/announce-up.ts";
 import { readMachineSettings, renderSettings } from "../remote/machine-settings.ts";
 import { runOverSsh, type SshTarget, waitForSsh } from "../ssh/ssh.ts";
 import { MachineBucket } from "../store/machine-bucket.ts";
-import { requireVariable } from "../store/open-client.ts";
+import { openCloudStore, requireVariable } from "../store/open-client.ts";
 
 // Run by `pulumi up` (infra/components/active-release.ts): installs release and settings on the machine, and waits for
 // /ready. Prints the release's hash. Everything else goes to stderr, which `pulumi up` shows.
@@ -23,18 +24,23 @@ const settings = readMachineSettings(await text(process.stdin));
 using bucket = await MachineBucket.open(environment, settings);
 await bucket.waitUntilKeyWorks();
 await waitForSsh(machine);
-const bringUp = readFileSync(join(import.meta.dirname, "../remote/bring-up.sh"), "utf8");
-// By the last line bring-up.sh sees that nothing was cut off.
-const stdin = `${renderSettings(settings)}# complete`;
-await runOverSsh(await findHostKeys(machine), { script: `set -- ${release} ${volumeGb}\n${bringUp}`, stdin }).catch(
-  (cause: unknown) => {
+// The login of whoever runs `up`; a given store has only the one key.
+using store = await openCloudStore(environment, async () => settings.secretAccessKey);
+await announceUp(store, { sha256: release, server: machine.server, tell: (words) => console.error(words) }, bringUp);
+console.log(release);
+
+async function bringUp(): Promise<void> {
+  const script = readFileSync(join(import.meta.dirname, "../remote/bring-up.sh"), "utf8");
+  // By the last line bring-up.sh sees that nothing was cut off.
+  const stdin = `${renderSettings(settings)}# complete`;
+  const command = { script: `set -- ${release} ${volumeGb}\n${script}`, stdin };
+  await runOverSsh(await findHostKeys(machine), command).catch((cause: unknown) => {
     // The connection may have broken after the machine took a new key. Going back now would revoke that key.
     throw new Error(`${String(cause)}\nrun up again with the same configuration, before you take anything back`, {
       cause,
     });
-  },
-);
-console.log(release);
+  });
+}
 
 /**
  * Waits for the host keys that the machine puts into the bucket: without them no secret is sent. Throws with the

@@ -35,10 +35,13 @@ export async function openPatientStore(
 
 /**
  * The same as the patient one, for large objects: an upload may last as long as it makes progress. The secret key is
- * read from stdin.
+ * read from stdin, if not said otherwise.
  */
-export async function openUploadStore(environment: Environment): Promise<CloudStore> {
-  return openStore(environment, readSecretFromStdin, { limits: { requestTimeout: 0, socketTimeout: 60_000 } });
+export async function openUploadStore(
+  environment: Environment,
+  readSecret: () => Promise<string> = readSecretFromStdin,
+): Promise<CloudStore> {
+  return openStore(environment, readSecret, { limits: { requestTimeout: 0, socketTimeout: 60_000 } });
 }
 
 type Manner = { maxAttempts?: number; limits?: { requestTimeout: number; socketTimeout?: number } };

@@ -1,5 +1,6 @@
 import { benchCommand } from "../../../scripts/bench/arguments.ts";
 import { buildCommand } from "../../../scripts/build/arguments.ts";
+import { deployCommand, releasesCommand, rollbackCommand } from "../../../scripts/deploy/arguments.ts";
 import { devCommand } from "../../../scripts/dev/arguments.ts";
 import { downCommand } from "../../../scripts/down/arguments.ts";
 import { drillCommand } from "../../../scripts/drill/arguments.ts";
@@ -10,6 +11,9 @@ import { doublesCommand } from "../../engine/doubles-command.ts";
 export const commands = [
   upCommand,
   downCommand,
+  deployCommand,
+  rollbackCommand,
+  releasesCommand,
   devCommand,
   drillCommand,
   buildCommand,

@@ -1,0 +1,51 @@
+import { writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { Connection } from "./deploys/connection.ts";
+import { askEveryMs } from "./deploys/deploy-report.ts";
+import { DeployWatch } from "./deploys/deploy-watch.ts";
+import { Faults } from "./deploys/faults.ts";
+import { openInstaller } from "./deploys/installer.ts";
+import { readMachineName } from "./deploys/machine-place.ts";
+import { type Log, openLog } from "./log.ts";
+
+// Run as root by lifeboat-deploys.service: `deploys.mjs` watches the bucket; `deploys.mjs check` reads the wish once, by
+// which a deploy sees that this release will hear of the next one. Knows nothing of the app, which may be sick.
+const settings = "/etc/lifeboat/environment";
+// Written by the release's name-machine, perhaps later.
+const names = { name: "/run/lifeboat-machine", otherName: "/etc/machine-id" };
+const place = "/var/lib/lifeboat-deploys";
+const watching = "/run/lifeboat-deploys/watching";
+// While a release is installed.
+const lookEveryMs = 1_000;
+const slowestMs = 30_000;
+
+if (process.argv[2] === "check") await check();
+else await watch(openLog("info"));
+process.exit(0);
+
+async function check(): Promise<void> {
+  await new Connection(settings).open().readWish();
+}
+
+/** Ends when another release is current, whoever brought it: systemd then starts that release's own watcher. */
+async function watch(log: Log): Promise<void> {
+  const own = basename(dirname(import.meta.dirname));
+  const installer = openInstaller(place);
+  const nameMachine = () => readMachineName(names);
+  const watcher = new DeployWatch({ installer, notesFile: join(place, "notes.json"), nameMachine, log });
+  const connection = new Connection(settings);
+  const faults = new Faults(log);
+  while (installer.currentRelease() === own) {
+    try {
+      await watcher.goOn(connection.open());
+      faults.end();
+    } catch (error) {
+      faults.add(error);
+    }
+    // By this a deploy sees that its release watches. A store that is away is not the release's fault.
+    if (!faults.isOwn) writeFileSync(watching, `${own}\n`);
+    await sleep(Math.min((watcher.isBusy ? lookEveryMs : askEveryMs) * 2 ** faults.count, slowestMs));
+  }
+}

@@ -1,0 +1,82 @@
+import type { DeployReport } from "../../app/deploys/deploy-report.ts";
+import { Ended } from "../cli/run-verb.ts";
+import type { Transcript } from "../cli/transcript.ts";
+import type { CloudStore } from "../store/open-client.ts";
+import { writeDesiredRelease } from "./desired-release.ts";
+import { type Answer, waitForReport } from "./wait-for-report.ts";
+import { claimDeploy, describeCaller } from "./wish.ts";
+
+/** The exit codes of a verb that wishes a release, besides those of every verb. */
+export const deployExitCodes = {
+  3: "the release did not get ready; the machine serves the one before",
+  4: "the release did not get ready and there is no way back; the machine is down",
+  5: "nothing was heard of the machine within --limit; the wish stands, and is carried out when it comes back",
+} as const;
+
+type Bringing = { sha256: string; limitMs: number };
+
+/**
+ * Wishes a release, waits for the machine's report, and makes it the one that new machines install. Throws Ended with
+ * the exit code of what the machine reported otherwise.
+ */
+export async function bringRelease(
+  store: CloudStore,
+  { sha256, limitMs }: Bringing,
+  transcript: Transcript,
+): Promise<void> {
+  const short = sha256.slice(0, 12);
+  const by = describeCaller(process.env);
+  const { deploy, isJoined, at } = await transcript.step(
+    `wish for ${short}`,
+    () => claimDeploy(store, { sha256, by, way: "bucket" }),
+    (wish) => (wish.isJoined ? `stands since ${wish.at}, by ${wish.by}` : wish.deploy),
+  );
+  if (isJoined) transcript.line(`(this release is wanted already, since ${at}: waiting for the same report)`);
+  const report = await transcript.step(
+    "the machine's report",
+    async () => {
+      let news = "";
+      transcript.showProgress(() => news);
+      const waiting = { deploy, silenceMs: limitMs, onNews: (words: string) => void (news = words) };
+      return demandServing(await waitForReport(store, waiting), limitMs);
+    },
+    ({ machine }) => `machine ${machine} serves ${short}`,
+  );
+  await transcript.step(
+    "new machines install it too",
+    () => writeDesiredRelease(store, sha256),
+    ({ previous }) => `before: ${previous?.slice(0, 12) ?? "none"}`,
+  );
+  transcript.line(`serving ${short}, before ${report.previous?.slice(0, 12) ?? "none"}; to go back: npm run rollback`);
+}
+
+function demandServing(answer: Answer, limitMs: number): DeployReport {
+  if (answer.kind === "overtaken")
+    throw new Ended(1, `another deploy has taken its place, by ${answer.by}. To see how it stands: npm run releases`);
+  if (answer.kind === "silence") throw new Ended(5, describeSilence(answer, limitMs));
+  const { report } = answer;
+  if (report.outcome === "serving") return report;
+  const { code, words } = endings[report.outcome === "working" ? "failed" : report.outcome];
+  const said = report.words === null ? "" : `\nthe machine's last words:\n${indent(report.words)}`;
+  const next = report.next === null ? "" : `\nnext: ${report.next}`;
+  throw new Ended(code, `machine ${report.machine}: ${words}: ${report.cause ?? "no cause"}${said}${next}`);
+}
+
+const endings = {
+  refused: { code: 1, words: "the deploy was refused, and nothing was touched" },
+  "rolled-back": { code: 3, words: "the release did not get ready, and the one before serves again" },
+  failed: { code: 4, words: "the release does not serve, and there is no way back" },
+} as const;
+
+function describeSilence({ report, fault }: Extract<Answer, { kind: "silence" }>, limitMs: number): string {
+  const who = report === undefined ? "no machine has begun the deploy" : `machine ${report.machine} has fallen silent`;
+  const store = fault === null ? "" : ` (the store, at last: ${fault})`;
+  return (
+    `${who} within ${Math.round(limitMs / 1000)} s${store}: is it down? The wish stands: the machine carries it out when it comes back, and so does a new one. ` +
+    "To wait on: npm run deploy; to see how it stands: npm run releases; to wish for something else: npm run rollback"
+  );
+}
+
+function indent(text: string): string {
+  return text.replaceAll(/^/gm, "  ");
+}

@@ -1,0 +1,93 @@
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import { Type } from "typebox";
+import { Value } from "typebox/value";
+
+import { platformOf, type ReleasePlatform } from "../../cloud-init/built-release.ts";
+import { Refused } from "../cli/run-verb.ts";
+import { openStack } from "../engine/open-stack.ts";
+import { type CloudStore, openCloudStore, openUploadStore } from "../store/open-client.ts";
+import { assertBucketId, fetchOwnedSentinel } from "../store/sentinel.ts";
+
+/** The bucket that a deploy goes to, and the machine behind it. */
+export type DeployPlace = {
+  open(): Promise<CloudStore>;
+  /** For a release. */
+  openForUpload(): Promise<CloudStore>;
+  platform: ReleasePlatform;
+  /** Undefined where no stack is known. */
+  url: string | undefined;
+};
+
+type Wanted = { stack: string | undefined; platform: ReleasePlatform | undefined };
+type Found = { place: Record<string, string>; readSecret: () => Promise<string> };
+
+/**
+ * Finds the place: in the environment when that names a bucket, as in CI, where no Pulumi is needed; else in the state
+ * of the stack. Throws Refused unless the bucket is one of Lifeboat's, and the stack's own.
+ */
+export async function findDeployPlace(
+  { stack, platform = "linux-x64" }: Wanted,
+  environment: NodeJS.ProcessEnv,
+): Promise<DeployPlace> {
+  if ((environment["LIFEBOAT_BUCKET"] ?? "") === "") return findByStack(await openStack(stack));
+  if (stack !== undefined)
+    throw new Refused("--stack and LIFEBOAT_BUCKET both say where to deploy: leave one of them out");
+  const found = readEnvironment(environment);
+  await recognise(found, environment["LIFEBOAT_BUCKET_ID"] || undefined);
+  return { ...openers(found), platform, url: undefined };
+}
+
+function readEnvironment(environment: NodeJS.ProcessEnv): Found {
+  const read = (name: string) => environment[name] ?? "";
+  const region = read("LIFEBOAT_REGION") || read("AWS_REGION") || read("AWS_DEFAULT_REGION");
+  if (region === "")
+    throw new Refused(
+      "LIFEBOAT_BUCKET is set, and LIFEBOAT_REGION, its region, is not: set it, then npm run deploy again",
+    );
+  const place = {
+    LIFEBOAT_BUCKET: read("LIFEBOAT_BUCKET"),
+    LIFEBOAT_REGION: region,
+    LIFEBOAT_ENDPOINT: read("LIFEBOAT_ENDPOINT"),
+    LIFEBOAT_PATH_STYLE: String(read("LIFEBOAT_ENDPOINT") !== ""),
+    AWS_PROFILE: read("AWS_PROFILE"),
+  };
+  // The SDK finds the key by itself: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or any other login at AWS.
+  return { place, readSecret: async () => "" };
+}
+
+async function findByStack(stack: Stack): Promise<DeployPlace> {
+  const { deployment } = await stack.exportStack();
+  const resources = Value.Check(StateSchema, deployment) ? deployment.resources : [];
+  const inputs = resources.map((resource) => resource.inputs);
+  const place = inputs.find((given) => Value.Check(ScriptSchema, given))?.environment;
+  const outputs = await stack.outputs();
+  const read = (name: string) => String(outputs[name]?.value ?? "");
+  if (place === undefined || read("bucketId") === "")
+    throw new Refused(`stack ${stack.name} has no machine yet, so there is nothing to deploy to: npm run up`);
+  const found: Found = { place, readSecret: async () => (await stack.getConfig("secretAccessKey")).value };
+  await recognise(found, read("bucketId"));
+  return { ...openers(found), platform: platformOf(read("serverType")), url: read("url") };
+}
+
+const StateSchema = Type.Object({ resources: Type.Array(Type.Object({ inputs: Type.Optional(Type.Unknown()) })) });
+// What the program gives to its scripts (infra/survey/locate-store.ts).
+const ScriptSchema = Type.Object({
+  environment: Type.Intersect([
+    Type.Object({ LIFEBOAT_BUCKET: Type.String({ minLength: 1 }) }),
+    Type.Record(Type.String(), Type.String()),
+  ]),
+});
+
+function openers({ place, readSecret }: Found): Pick<DeployPlace, "open" | "openForUpload"> {
+  return { open: () => openCloudStore(place, readSecret), openForUpload: () => openUploadStore(place, readSecret) };
+}
+
+/** The positive control before anything is written. */
+async function recognise({ place, readSecret }: Found, bucketId: string | undefined): Promise<void> {
+  using store = await openCloudStore(place, readSecret);
+  if (bucketId !== undefined) return assertBucketId(store, bucketId);
+  if ((await fetchOwnedSentinel(store)) === undefined)
+    throw new Refused(
+      `bucket ${store.bucket} has no lifeboat.json: no stack of Lifeboat has made it. Compare LIFEBOAT_BUCKET with: pulumi stack output bucket`,
+    );
+}

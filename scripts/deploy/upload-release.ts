@@ -1,0 +1,29 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+
+import { PutObjectCommand } from "@aws-sdk/client-s3";
+
+import { toBucketError } from "../../app/replica/bucket-error.ts";
+import type { BuiltRelease } from "../../cloud-init/built-release.ts";
+import type { CloudStore } from "../store/open-client.ts";
+import { hasObject } from "./fetch-known-json.ts";
+
+/** The key of a release. */
+export function releaseKey(sha256: string): string {
+  return `releases/${sha256}.tar.gz`;
+}
+
+/** Puts a release into the bucket, unless it is there. Returns its size in bytes, or null when it was there. */
+export async function uploadRelease(store: CloudStore, { sha256, path }: BuiltRelease): Promise<number | null> {
+  const Key = releaseKey(sha256);
+  if (await hasObject(store, Key)) return null;
+  const Body = await readFile(path);
+  const found = createHash("sha256").update(Body).digest("hex");
+  if (found !== sha256) throw new Error(`${path} has SHA-256 ${found}, but ${sha256} was built; run npm run build`);
+  try {
+    await store.client.send(new PutObjectCommand({ Bucket: store.bucket, Key, Body, ContentType: "application/gzip" }));
+  } catch (error) {
+    throw toBucketError(error, `PUT ${Key} (bucket ${store.bucket})`);
+  }
+  return Body.length;
+}
