@@ -14,7 +14,8 @@ const service = join(sources, "service");
 beforeAll(() => {
   mkdirSync(join(service, "pages"), { recursive: true });
   symlinkSync(join(import.meta.dirname, "../../../node_modules"), join(directory, "node_modules"));
-  for (const name of ["boot", "plan", "rehearse", "writer-thread"]) writeFileSync(join(sources, `${name}.ts`), "");
+  for (const name of ["boot", "edge", "plan", "rehearse", "writer-thread"])
+    writeFileSync(join(sources, `${name}.ts`), "");
   const door = 'export const page = new URL("pages/index.html", import.meta.url);';
   writeFileSync(join(service, "product.ts"), door);
   const main = 'import { readFileSync } from "node:fs";\nimport { page } from "./service/product.ts";\n';
