@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 
-import type { AppConfig } from "./config.ts";
+import { type AppConfig, readConfig } from "./config.ts";
 import { findCommitSequence } from "./database/commit-sequence.ts";
 import { MigrationRefused } from "./database/migration.ts";
 import { readDatabase } from "./database/open-database.ts";
@@ -25,7 +25,7 @@ const finalSyncTimeoutMs = 20_000;
 const writerCloseTimeoutMs = 3_000;
 const lastAnswersMs = 500;
 
-await runProcess(serve);
+await runProcess(readConfig, serve);
 
 /** The server process: writer thread, replication and HTTP, until a signal, a fence or a failure ends it. */
 async function serve(config: AppConfig, log: Logger): Promise<number> {
