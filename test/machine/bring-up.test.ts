@@ -29,6 +29,7 @@ const secondToken = createHash("sha256").update(second).digest("hex");
 let release: BuiltRelease;
 let bucket: ReleaseBucket;
 let firstKey: Key;
+const common = { replicationIntervalMs: 1000, retentionHours: 24, edge: exampleInput.edge };
 beforeAll(async () => {
   release = await BuiltRelease.make();
 }, timeout);
@@ -62,10 +63,9 @@ function bringUp(sha256: string, changed: Partial<MachineSettings> = {}, volumeG
 
 function settings(changed: Partial<MachineSettings>): MachineSettings {
   return {
-    ...{ ...firstKey, edge: exampleInput.edge },
+    ...firstKey,
+    ...common,
     apiTokensSha256: [machine.tokenSha256],
-    replicationIntervalMs: 1000,
-    retentionHours: 24,
     ...changed,
   };
 }
