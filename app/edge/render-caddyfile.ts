@@ -82,7 +82,7 @@ function renderApp({ ports }: CaddyPlace): string {
 	reverse_proxy 127.0.0.1:${ports.app} {
 		header_up -Forwarded
 		header_up -X-Real-Ip
-		# What can be sent again is held while the app restarts.
+		# Held while the app restarts: what can be sent again, and what the app says it has not begun (ADR 38).
 		request_buffers 1MiB
 		lb_try_duration 10s
 		lb_try_interval 20ms
@@ -91,6 +91,9 @@ function renderApp({ ports }: CaddyPlace): string {
 		}
 		lb_retry_match {
 			header Idempotency-Key *
+		}
+		lb_retry_match {
+			expression \`{rp.header.Lifeboat-Not-Begun} in ["starting", "stopping"]\`
 		}
 		transport http {
 			keepalive_idle_conns_per_host 512
