@@ -110,6 +110,11 @@ export class Supervisor implements AsyncDisposable {
     for (const unit of name === null ? [oneshot] : units) this.#launch(unit);
   }
 
+  /** kill -9 of one unit, which is started again as after any other failure. */
+  killUnit(name: string): void {
+    this.#running.get(name)?.signal("SIGKILL");
+  }
+
   async #endUnit({ name }: Unit, timeoutMs: number): Promise<void> {
     const group = this.#running.get(name);
     if (group === undefined) return;
