@@ -6,7 +6,7 @@ import { findOnPath } from "../../../scripts/build/find-on-path.ts";
 import { runCommand } from "../../../scripts/build/run-command.ts";
 import { cacheRoot } from "../../../scripts/setup/cache-root.mjs";
 import { lock } from "../../../scripts/setup/lock.mjs";
-import { type Build, builds, goArguments, languageHost, recipeKey } from "./recipe.ts";
+import { type Build, builds, goArguments, languageHost, pebbleBuilds, recipeKey } from "./recipe.ts";
 
 // A cold build takes 15 min on two quiet cores; the limit is for a busy machine.
 const buildLimitMs = 60 * 60 * 1000;
@@ -15,14 +15,25 @@ const buildLimitMs = 60 * 60 * 1000;
  * The folder with the engine and the hcloud plugin (a PULUMI_HOME), built from published Go modules at the first call
  * and cached by content outside the project. Throws when Go is missing or a build fails.
  */
-export async function buildEngine(say: (line: string) => void): Promise<string> {
-  const cache = join(cacheRoot(process.env), "engine");
-  const home = join(cache, recipeKey(`${process.platform}-${process.arch}`));
+export function buildEngine(say: (line: string) => void): Promise<string> {
+  return buildOnce({ name: "engine", builds, extra: [languageHost] }, say);
+}
+
+/** The folder with `pebble`, Let's Encrypt's ACME server for tests, and `pebble-challtestsrv`, its DNS server. */
+export function buildPebble(say: (line: string) => void): Promise<string> {
+  return buildOnce({ name: "pebble", builds: pebbleBuilds, extra: [] }, say);
+}
+
+type Recipe = { name: string; builds: readonly Build[]; extra: readonly { source: string; output: string }[] };
+
+async function buildOnce(recipe: Recipe, say: (line: string) => void): Promise<string> {
+  const cache = join(cacheRoot(process.env), recipe.name);
+  const home = join(cache, recipeKey(recipe, `${process.platform}-${process.arch}`));
   if (isBuilt(home)) return home;
   await mkdir(cache, { recursive: true });
-  const unlock = await lock(cache, () => say("waiting for another process, which builds the Pulumi engine"));
+  const unlock = await lock(cache, () => say(`waiting for another process, which builds ${recipe.name}`));
   try {
-    if (!isBuilt(home)) await buildInto(home, say);
+    if (!isBuilt(home)) await buildInto(home, recipe, say);
   } finally {
     unlock();
   }
@@ -34,18 +45,18 @@ function isBuilt(home: string): boolean {
   return existsSync(home);
 }
 
-async function buildInto(home: string, say: (line: string) => void): Promise<void> {
+async function buildInto(home: string, recipe: Recipe, say: (line: string) => void): Promise<void> {
   const go = findGo();
   const unfinished = await mkdtemp(`${home}.building-`);
   try {
-    for (const build of builds) {
+    for (const build of recipe.builds) {
       const startedAt = Date.now();
-      say(`building ${build.module} with Go; the first time takes 5 to 15 minutes`);
+      say(`building ${build.module} with Go; the first time takes ${build.takes}`);
       // One after the other: the second uses what the first compiled.
       await runBuild(go, build, unfinished);
       say(`${build.module} built in ${Math.round((Date.now() - startedAt) / 1000)} s`);
     }
-    await copyFile(languageHost.source, join(unfinished, languageHost.output));
+    for (const { source, output } of recipe.extra) await copyFile(source, join(unfinished, output));
     await writeFile(join(unfinished, "BUILD"), await runCommand(go, ["version"], { timeoutMs: 10_000 }));
     // Without `flock` another process may have been quicker.
     if (!isBuilt(home)) await rename(unfinished, home);
