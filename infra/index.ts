@@ -5,6 +5,7 @@ import { ActiveRelease } from "./components/active-release.ts";
 import { Address } from "./components/address.ts";
 import { AppRelease } from "./components/app-release.ts";
 import { DataVolume } from "./components/data-volume.ts";
+import { DeployAccess } from "./components/deploy-access.ts";
 import { machineUserData } from "./components/machine-user-data.ts";
 import { Machine } from "./components/machine.ts";
 import { readRelease } from "./components/read-release.ts";
@@ -36,6 +37,7 @@ const access = new ReplicaAccess("access", {
   keyGeneration: config.keyGeneration,
 });
 const key = access.machineKey;
+const deploys = new DeployAccess("deploys", { bucket: replica, enabled: config.deployKey });
 const release = new AppRelease("release", { bucket: replica, release: readRelease(platformOf(serverType)) });
 
 const userData = machineUserData({ config, bucket: replica, key, release });
@@ -71,6 +73,8 @@ export const sshCommand = pulumi.interpolate`ssh root@${machine.ip}`;
 export const bucket = replica.bucket;
 export const bucketId = replica.bucketId;
 export const runningRelease = active.sha256;
+export const deployAccessKeyId = deploys.key?.accessKeyId;
+export const deploySecretAccessKey = deploys.key?.secretAccessKey;
 export const restoreCommand = renderRestoreCommand(store);
 // A fallback may have been chosen.
 export { serverType };

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import { askEveryMs } from "../../app/deploys/deploy-report.ts";
 import { headPollMs } from "../../app/replica/head-watch.ts";
 import { listingEveryMs } from "../../app/replica/inspections.ts";
 import { litestreamConfig } from "../../app/replica/litestream-config.ts";
@@ -45,6 +46,7 @@ test.each([
     l0CheckSeconds: seconds(config["l0-retention-check-interval"]),
     verifyCompaction: config["verify-compaction"],
     headPollMs,
+    wishPollMs: askEveryMs,
     listingSeconds: listingEveryMs / 1000,
   }).toEqual(litestreamSettings({ replicationIntervalMs, retentionHours }));
   expect(seconds(snapshot.interval) / 3600).toBe(snapshotHours({ retentionHours }));
