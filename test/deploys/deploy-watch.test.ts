@@ -250,30 +250,3 @@ test("an outcome that the store does not take is told as soon as it does", async
   await goOn(open(installer), 1);
   expect(await readReport("one")).toMatchObject({ outcome: "serving" });
 });
-
-test.each([
-  [0, next, "", { outcome: "serving", cause: null }],
-  [
-    100,
-    old,
-    "x\nlifeboat: refused: the bucket has no release; next: npm run up",
-    { outcome: "refused", cause: "the bucket has no release", next: "npm run up" },
-  ],
-  [1, old, "lifeboat: the release cannot serve this database, and nothing was stopped", { outcome: "refused" }],
-  [1, old, "lifeboat: /x does not get ready, going back to /y", { outcome: "rolled-back" }],
-  [1, next, "lifeboat: /x does not get ready and has migrated, so there is no going back to /y", { outcome: "failed" }],
-  [
-    28,
-    old,
-    "curl: (28) Operation too slow",
-    { outcome: "refused", cause: expect.stringContaining("28"), words: expect.stringContaining("too slow") },
-  ],
-])("an installation that ends with %i on %s is told with its cause", async (code, current, words, told) => {
-  await wish("one");
-  const installer = new ScriptedInstaller(old);
-  const watch = open(installer);
-  await goOn(watch);
-  installer.finish(code, current, words);
-  await goOn(watch);
-  expect(await readReport("one")).toMatchObject(told);
-});
