@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { type DeployReport, deployReportKey } from "../../app/deploys/deploy-report.ts";
 import { DeployWatch } from "../../app/deploys/deploy-watch.ts";
@@ -11,26 +11,24 @@ import { WishReader } from "../../app/deploys/wish-reader.ts";
 import { openBucket } from "../../app/replica/bucket.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { makeBucket } from "../infra/limited-key.ts";
-import { ScriptedInstaller } from "./scripted-installer.ts";
+import { ScriptedInstaller, silent } from "./scripted-installer.ts";
 
 // The order of wishes, machines and restarts, at a real store. That releases are really installed is shown by
 // test/machine/deploys.test.ts.
 const [old, next] = ["1".repeat(64), "2".repeat(64)];
-const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 let store: SeaweedStore;
 let directory: string;
-let bucketNumber = 0;
 let bucket: ReturnType<typeof openBucket>;
 let reader: WishReader;
 
 beforeAll(async () => {
   store = await startSeaweedStore();
+  return () => store[Symbol.asyncDispose]();
 }, 60_000);
-afterAll(() => store[Symbol.asyncDispose]());
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), "lifeboat-deploys-"));
-  const name = `boats-${bucketNumber++}`;
+  const name = basename(directory).toLowerCase();
   await makeBucket(store.access, name);
   bucket = openBucket({ ...store.access, bucket: name });
   reader = new WishReader({ ...store.access, bucket: name });

@@ -1,5 +1,7 @@
 import type { Installation, Installer } from "../../app/deploys/installer.ts";
 
+export const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
 /** Installs what it is told to when `finish` says so. */
 export class ScriptedInstaller implements Installer {
   current: string;

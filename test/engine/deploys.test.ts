@@ -123,6 +123,16 @@ test("an up waits for a deploy that is under way, and then takes its place and s
   expect(await readObject(scenario, bucket, "desired-release.json")).toMatchObject({ sha256: three });
 });
 
+test("an up that brings other settings brings its own release too, and new machines get that one", async () => {
+  const three = (await readWish()).sha256;
+  await runServed("rollback");
+  expect(await readObject(scenario, bucket, "desired-release.json")).toEqual({ sha256: one, previous: three });
+  await scenario.stack.setConfig("retentionHours", { value: "48" });
+  await scenario.stack.up();
+  expect(await readWish()).toMatchObject({ sha256: three, way: "ssh" });
+  expect(await readObject(scenario, bucket, "desired-release.json")).toEqual({ sha256: three, previous: one });
+});
+
 test("without deployKey the key is dead", async () => {
   const outputs = await scenario.stack.outputs();
   const key = {

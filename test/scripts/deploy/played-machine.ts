@@ -6,12 +6,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DeployWatch } from "../../../app/deploys/deploy-watch.ts";
 import { WishReader } from "../../../app/deploys/wish-reader.ts";
 import type { BucketConfig } from "../../../app/replica/s3-client.ts";
-import { ScriptedInstaller } from "../../deploys/scripted-installer.ts";
+import { ScriptedInstaller, silent } from "../../deploys/scripted-installer.ts";
 
 type Ending = Readonly<{ code: number; words: string; isCurrent: boolean }>;
 
 const serving: Ending = { code: 0, words: "", isCurrent: true };
-const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** The real watcher of a machine, whose installations end as it is told. */
 export class PlayedMachine implements AsyncDisposable {
