@@ -25,6 +25,10 @@ if (process.argv[2] === "check") await check();
 else await watch(openLog("info"));
 process.exit(0);
 
+function nameMachine(): string {
+  return readMachineName(names);
+}
+
 async function check(): Promise<void> {
   await new Connection(settings).open().readWish();
 }
@@ -33,7 +37,6 @@ async function check(): Promise<void> {
 async function watch(log: Log): Promise<void> {
   const own = basename(dirname(import.meta.dirname));
   const installer = openInstaller(place);
-  const nameMachine = () => readMachineName(names);
   const watcher = new DeployWatch({ installer, notesFile: join(place, "notes.json"), nameMachine, log });
   const connection = new Connection(settings);
   const faults = new Faults(log);

@@ -5,6 +5,7 @@ import { ActiveRelease } from "./components/active-release.ts";
 import { Address } from "./components/address.ts";
 import { AppRelease } from "./components/app-release.ts";
 import { DataVolume } from "./components/data-volume.ts";
+import { DeployAccess } from "./components/deploy-access.ts";
 import { DnsRecords } from "./components/dns-records.ts";
 import { edgeSettings, urlOf } from "./components/edge-settings.ts";
 import { machineUserData } from "./components/machine-user-data.ts";
@@ -41,6 +42,7 @@ const access = new ReplicaAccess("access", {
   keyGeneration: config.keyGeneration,
 });
 const key = access.machineKey;
+const deploys = new DeployAccess("deploys", { bucket: replica, enabled: config.deployKey });
 const edge = edgeSettings(config, address, access.edgeKey);
 const release = new AppRelease("release", { bucket: replica, release: readRelease(platformOf(serverType)) });
 
@@ -88,6 +90,8 @@ export const sshCommand = pulumi.interpolate`ssh root@${machine.ip}`;
 export const bucket = replica.bucket;
 export const bucketId = replica.bucketId;
 export const runningRelease = active.sha256;
+export const deployAccessKeyId = deploys.key?.accessKeyId;
+export const deploySecretAccessKey = deploys.key?.secretAccessKey;
 export const restoreCommand = renderRestoreCommand(store);
 // A fallback may have been chosen.
 export { serverType };

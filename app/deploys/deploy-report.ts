@@ -34,8 +34,6 @@ export const DeployReportSchema = Type.Object({
  */
 export type DeployReport = Static<typeof DeployReportSchema>;
 
-export type Outcome = DeployReport["outcome"];
-
 /** The key of a deploy's report. */
 export function deployReportKey(deploy: string): string {
   return `reports/deploys/${deploy}.json`;

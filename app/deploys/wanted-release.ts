@@ -4,7 +4,7 @@ import { type Static, Type } from "typebox";
 export const wantedReleaseKey = "wanted-release.json";
 
 /** Part of a key in the bucket and of a file name. */
-export const deployId = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+const deployId = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 
 export const WantedReleaseSchema = Type.Object({
   format: Type.Literal(1),

@@ -33,6 +33,8 @@ export type InfraConfig = DomainConfig & {
   keyGeneration: number;
   /** The machine's bucket key works from every network, not only from its own address and the administrators'. */
   keyFromAnywhere: boolean;
+  /** Whether there is a key by which CI deploys. */
+  deployKey: boolean;
   replicationIntervalMs: number;
   retentionHours: number;
   apiTokens: pulumi.Output<string>;
@@ -73,6 +75,7 @@ export function readConfig(): InfraConfig {
     bucketId: read.optional("bucketId"),
     keyFromAnywhere: read.flag("keyFromAnywhere", false),
     keyGeneration: read.integer("keyGeneration", { fallback: 1, least: 1, most: 1_000_000 }),
+    deployKey: read.flag("deployKey", false),
     replicationIntervalMs: read.integer("replicationIntervalMs", { fallback: 1000, least: 100, most: 3_600_000 }),
     retentionHours: read.integer("retentionHours", { fallback: 24, least: 1, most: 8784 }),
     apiTokens: read.secret(
@@ -82,6 +85,11 @@ export function readConfig(): InfraConfig {
     ),
     heartbeatUrl: read.optionalSecret("heartbeatUrl", (url) => (isPlainUrl(url) ? null : plainUrlRule)),
   };
+  if (config.store.kind === "given" && config.deployKey) {
+    read.fault(
+      "deployKey: a given store has no IAM; make a key there by hand, as docs/guide/deploys.md says, and leave deployKey out",
+    );
+  }
   if (config.store.kind === "aws" && !config.keyFromAnywhere) {
     // The account number at the end of the default name has twelve digits.
     demandShortPolicy(read, config.store.bucket ?? `${config.name}-123456789012`, config.adminCidrs);

@@ -9,6 +9,8 @@ export type ReplicationSettings = {
   /** Lists the whole level after every compaction into it. */
   verifyCompaction: boolean;
   headPollMs: number;
+  /** How often the machine asks which release it shall run. */
+  wishPollMs: number;
   /** How often the machine lists its whole epoch, to judge it. */
   listingSeconds: number;
 };
@@ -23,6 +25,7 @@ export function litestreamSettings({ replicationIntervalMs, retentionHours }: St
     l0CheckSeconds: 300,
     verifyCompaction: false,
     headPollMs: 1500,
+    wishPollMs: 3000,
     listingSeconds: 300,
   };
 }
@@ -69,7 +72,12 @@ export function countRequests(settings: ReplicationSettings): RequestCounts {
     ),
     list: Math.round(sum([...compactions, checks, judged].map(({ times, lists }) => times * lists))),
     // Level 0 is compacted from the local disk. The higher levels are read from the bucket once.
-    get: Math.round(monthSeconds / (settings.headPollMs / 1000) + monthSeconds / one + monthSeconds / two),
+    get: Math.round(
+      monthSeconds / (settings.headPollMs / 1000) +
+        monthSeconds / (settings.wishPollMs / 1000) +
+        monthSeconds / one +
+        monthSeconds / two,
+    ),
   };
 }
 

@@ -97,7 +97,7 @@ function awsLines({ replicationIntervalMs, retentionHours }: CostInput): CostLin
   return [
     request("put", `a file every ${replicationIntervalMs} ms while there are writes`),
     request("list", "compaction, retention, and the judge of the replica"),
-    request("get", "the fence, and compaction"),
+    request("get", "the fence, the watch for deploys, and compaction"),
     {
       item: "storage",
       detail: `${Math.round(storedGb)} GB for a database of ${databaseGb} GB`,

@@ -67,6 +67,27 @@ export function edgePolicy(bucket: string, sources?: readonly string[]): PolicyD
   ]);
 }
 
+/**
+ * What whoever deploys from CI may do, and no more: put releases there, wish for one, and read what became of it. It
+ * reads no data and reports nothing. Yet a release runs as root on the machine: whoever has this key has the machine.
+ */
+export function deployPolicy(bucket: string): PolicyDocument {
+  const arn = bucketArn(bucket);
+  const written = ["releases/*", "wanted-release.json", "desired-release.json"];
+  const read = [...written, "reports/deploys/*", "lifeboat.json"];
+  return document([
+    { Sid: "ReadDeploys", Effect: "Allow", Action: ["s3:GetObject"], Resource: read.map((key) => `${arn}/${key}`) },
+    { Sid: "Deploy", Effect: "Allow", Action: ["s3:PutObject"], Resource: written.map((key) => `${arn}/${key}`) },
+    {
+      Sid: "ProveAbsence",
+      Effect: "Allow",
+      Action: ["s3:ListBucket"],
+      Resource: [arn],
+      Condition: { StringLike: { "s3:prefix": read } },
+    },
+  ]);
+}
+
 /** The bucket's own policy: nobody, not even the owner, gets access without TLS. */
 export function tlsOnlyPolicy(bucket: string): PolicyDocument {
   const arn = bucketArn(bucket);

@@ -65,7 +65,7 @@ export const releasesCommand: CommandLine<PlaceOptions> = {
   name: "releases",
   about: `Lists the releases in the bucket, the newest first, which of them runs, and how the last deploy stands.\n${withoutStack}`,
   flags: placeFlags,
-  examples: [""],
+  examples: ["", "--stack production"],
   exitCodes: verbExitCodes,
   readArguments: (words) => {
     const { stack } = readFlags(words, placeFlags);

@@ -46,7 +46,7 @@ export function renderReleases(releases: readonly StoredRelease[], { desired, st
 }
 
 /** The release that the machine has last reported to serve; before any deploy, the one that `up` has left. */
-export function findRunning({ desired, standing }: Standing): string | undefined {
+function findRunning({ desired, standing }: Standing): string | undefined {
   const report = standing?.report;
   if (standing === undefined || report === undefined) return desired?.sha256;
   return (report.outcome === "serving" ? report.sha256 : report.previous) ?? desired?.sha256;

@@ -4,6 +4,9 @@
 set -eu
 
 main() {
+  # A deploy that is under way would start again what is stopped here. One that comes later finds it stopped.
+  exec 8>/run/lifeboat-bring-up.lock
+  flock 8
   # This machine has written nothing, but a kept volume may hold what is not in the bucket.
   if [ "$(systemctl show --value --property LoadState app.service)" = not-found ]; then
     echo "lifeboat: this machine never got its release, so nobody has looked at its volume" >&2

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
 import { announceUp } from "../deploy/announce-up.ts";
+import { writeDesiredRelease } from "../deploy/desired-release.ts";
 import { readMachineSettings, renderSettings } from "../remote/machine-settings.ts";
 import { runOverSsh, type SshTarget, waitForSsh } from "../ssh/ssh.ts";
 import { MachineBucket } from "../store/machine-bucket.ts";
@@ -27,6 +28,8 @@ await waitForSsh(machine);
 // The login of whoever runs `up`; a given store has only the one key.
 using store = await openCloudStore(environment, async () => settings.secretAccessKey);
 await announceUp(store, { sha256: release, server: machine.server, tell: (words) => console.error(words) }, bringUp);
+// Others may have deployed since, and the resource that writes it knows nothing of that.
+await writeDesiredRelease(store, release);
 console.log(release);
 
 async function bringUp(): Promise<void> {

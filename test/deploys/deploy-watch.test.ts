@@ -1,35 +1,34 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { type DeployReport, deployReportKey } from "../../app/deploys/deploy-report.ts";
 import { DeployWatch } from "../../app/deploys/deploy-watch.ts";
-import type { Installation, Installer } from "../../app/deploys/installer.ts";
+import type { Installer } from "../../app/deploys/installer.ts";
 import { WishReader } from "../../app/deploys/wish-reader.ts";
 import { openBucket } from "../../app/replica/bucket.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { makeBucket } from "../infra/limited-key.ts";
+import { ScriptedInstaller, silent } from "./scripted-installer.ts";
 
 // The order of wishes, machines and restarts, at a real store. That releases are really installed is shown by
 // test/machine/deploys.test.ts.
 const [old, next] = ["1".repeat(64), "2".repeat(64)];
-const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 let store: SeaweedStore;
 let directory: string;
-let bucketNumber = 0;
 let bucket: ReturnType<typeof openBucket>;
 let reader: WishReader;
 
 beforeAll(async () => {
   store = await startSeaweedStore();
+  return () => store[Symbol.asyncDispose]();
 }, 60_000);
-afterAll(() => store[Symbol.asyncDispose]());
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), "lifeboat-deploys-"));
-  const name = `boats-${bucketNumber++}`;
+  const name = basename(directory).toLowerCase();
   await makeBucket(store.access, name);
   bucket = openBucket({ ...store.access, bucket: name });
   reader = new WishReader({ ...store.access, bucket: name });
@@ -38,34 +37,6 @@ afterEach(() => {
   reader[Symbol.dispose]();
   rmSync(directory, { recursive: true });
 });
-
-/** Installs what it is told to when `finish` says so. */
-class ScriptedInstaller implements Installer {
-  current: string;
-  hindrance: string | null = null;
-  stopped = false;
-  readonly started: string[] = [];
-  installation: Installation = { state: "gone" };
-
-  constructor(current = old) {
-    this.current = current;
-  }
-
-  currentRelease = () => this.current;
-  findHindrance = async () => this.hindrance;
-  isStopped = async () => this.stopped;
-  clear = () => void (this.installation = { state: "gone" });
-  look = async () => this.installation;
-  start = async (sha256: string, previous: string) => {
-    this.started.push(`${sha256.slice(0, 1)} after ${previous.slice(0, 1)}`);
-    this.installation = { state: "running" };
-  };
-
-  finish(code: number, current: string, words = ""): void {
-    this.current = current;
-    this.installation = { state: "ended", code, words };
-  }
-}
 
 const open = (installer: Installer, machine = "a") =>
   new DeployWatch({
@@ -87,7 +58,7 @@ async function goOn(watch: DeployWatch, times = 2): Promise<void> {
 }
 
 test("without a wish nothing happens; a wish is carried out once and reported", async () => {
-  const installer = new ScriptedInstaller();
+  const installer = new ScriptedInstaller(old);
   const watch = open(installer);
   await goOn(watch);
   expect(installer.started).toEqual([]);
@@ -103,7 +74,7 @@ test("without a wish nothing happens; a wish is carried out once and reported", 
 
 test("a new machine leaves alone what has ended, so that an old wish undoes nothing", async () => {
   await wish("one");
-  const first = new ScriptedInstaller();
+  const first = new ScriptedInstaller(old);
   const watch = open(first);
   await goOn(watch);
   first.finish(1, old, "lifeboat: it does not get ready, going back to 1");
@@ -119,8 +90,8 @@ test("a new machine leaves alone what has ended, so that an old wish undoes noth
 
 test("a new machine carries out what the one before it has not ended", async () => {
   await wish("one");
-  await goOn(open(new ScriptedInstaller()));
-  const second = new ScriptedInstaller();
+  await goOn(open(new ScriptedInstaller(old)));
+  const second = new ScriptedInstaller(old);
   const watch = open(second, "b");
   await goOn(watch);
   second.finish(0, next);
@@ -137,21 +108,21 @@ test.each([
   // A store's clock has seconds.
   await new Promise((resolve) => setTimeout(resolve, 1_100));
   await wish("one");
-  const first = new ScriptedInstaller();
+  const first = new ScriptedInstaller(old);
   const watch = open(first);
   await goOn(watch);
   first.finish(0, next);
   await goOn(watch);
   await new Promise((resolve) => setTimeout(resolve, 1_100));
   if (!isBefore) await desire();
-  const second = new ScriptedInstaller();
+  const second = new ScriptedInstaller(old);
   await goOn(open(second, "b"), 3);
   expect(second.started).toEqual(started);
 });
 
 test("what `up` brings by SSH is left to it, before it has ended and afterwards", async () => {
   await wish("one", next, "ssh");
-  const installer = new ScriptedInstaller();
+  const installer = new ScriptedInstaller(old);
   const watch = open(installer);
   await goOn(watch, 3);
   await wish("two");
@@ -161,7 +132,7 @@ test("what `up` brings by SSH is left to it, before it has ended and afterwards"
 
 test("a boot, or somebody who brings the machine up, is waited for, and that is told", async () => {
   await wish("one");
-  const installer = new ScriptedInstaller();
+  const installer = new ScriptedInstaller(old);
   installer.hindrance = "the machine boots";
   const watch = open(installer);
   await goOn(watch, 3);
@@ -179,7 +150,7 @@ test("a boot, or somebody who brings the machine up, is waited for, and that is 
 
 test("a wish that was replaced while the machine waited is not carried out", async () => {
   await wish("one");
-  const installer = new ScriptedInstaller();
+  const installer = new ScriptedInstaller(old);
   installer.hindrance = "the machine boots";
   const watch = open(installer);
   await goOn(watch);
@@ -191,7 +162,7 @@ test("a wish that was replaced while the machine waited is not carried out", asy
 
 test("a machine whose services somebody has stopped refuses, and starts nothing", async () => {
   await wish("one");
-  const installer = new ScriptedInstaller();
+  const installer = new ScriptedInstaller(old);
   installer.stopped = true;
   await goOn(open(installer));
   expect(await readReport("one")).toMatchObject({ outcome: "refused", cause: expect.stringContaining("stopped") });
@@ -199,7 +170,7 @@ test("a machine whose services somebody has stopped refuses, and starts nothing"
 });
 
 test("what is no hash is refused; what is no wish harms nobody", async () => {
-  const installer = new ScriptedInstaller();
+  const installer = new ScriptedInstaller(old);
   const watch = open(installer);
   await wish("one", "../../tmp/evil");
   await goOn(watch);
@@ -222,7 +193,7 @@ test("what is no hash is refused; what is no wish harms nobody", async () => {
 
 test("a watcher that is killed goes on with what it began", async () => {
   await wish("one");
-  const installer = new ScriptedInstaller();
+  const installer = new ScriptedInstaller(old);
   await goOn(open(installer));
   const watch = open(installer);
   await goOn(watch);
@@ -234,7 +205,7 @@ test("a watcher that is killed goes on with what it began", async () => {
 
 test("an installation that is cut off is begun again, with the release from before, and not for ever", async () => {
   await wish("one");
-  const installer = new ScriptedInstaller();
+  const installer = new ScriptedInstaller(old);
   for (let power = 0; power < 4; power++) {
     await goOn(open(installer), 1);
     // The new release was current when the power went.
@@ -251,7 +222,7 @@ test("an installation that is cut off is begun again, with the release from befo
 
 test("what was cut off is not begun again when somebody wishes for something else by then", async () => {
   await wish("one");
-  const installer = new ScriptedInstaller();
+  const installer = new ScriptedInstaller(old);
   await goOn(open(installer));
   installer.installation = { state: "gone" };
   await wish("two", "3".repeat(64));
@@ -262,7 +233,7 @@ test("what was cut off is not begun again when somebody wishes for something els
 
 test("an outcome that the store does not take is told as soon as it does", async () => {
   await wish("one");
-  const installer = new ScriptedInstaller();
+  const installer = new ScriptedInstaller(old);
   const watch = open(installer);
   await goOn(watch);
   installer.finish(0, next);
@@ -276,31 +247,4 @@ test("an outcome that the store does not take is told as soon as it does", async
   installer.clear();
   await goOn(open(installer), 1);
   expect(await readReport("one")).toMatchObject({ outcome: "serving" });
-});
-
-test.each([
-  [0, next, "", { outcome: "serving", cause: null }],
-  [
-    100,
-    old,
-    "x\nlifeboat: refused: the bucket has no release; next: npm run up",
-    { outcome: "refused", cause: "the bucket has no release", next: "npm run up" },
-  ],
-  [1, old, "lifeboat: the release cannot serve this database, and nothing was stopped", { outcome: "refused" }],
-  [1, old, "lifeboat: /x does not get ready, going back to /y", { outcome: "rolled-back" }],
-  [1, next, "lifeboat: /x does not get ready and has migrated, so there is no going back to /y", { outcome: "failed" }],
-  [
-    28,
-    old,
-    "curl: (28) Operation too slow",
-    { outcome: "refused", cause: expect.stringContaining("28"), words: expect.stringContaining("too slow") },
-  ],
-])("an installation that ends with %i on %s is told with its cause", async (code, current, words, told) => {
-  await wish("one");
-  const installer = new ScriptedInstaller();
-  const watch = open(installer);
-  await goOn(watch);
-  installer.finish(code, current, words);
-  await goOn(watch);
-  expect(await readReport("one")).toMatchObject(told);
 });

@@ -30,7 +30,7 @@ const neededFor: Readonly<Record<string, readonly string[]>> = {
 const spare = ["iam:ListUserTags", "iam:ListUserPolicies", "iam:ListAttachedUserPolicies"];
 
 function listCommands(): string[] {
-  const files = ["down", "engine", "remote", "ssh", "steps", "store", "up"].flatMap((folder) =>
+  const files = ["deploy", "down", "engine", "remote", "ssh", "steps", "store", "up"].flatMap((folder) =>
     readdirSync(join(scripts, folder)).map((name) => join(scripts, folder, name)),
   );
   const sources = files.map((file) => readFileSync(file, "utf8"));

@@ -173,6 +173,7 @@ test("the way back is written into the bucket once the machine answered, with ev
       "lifeboat:adminCidrs[0]": "203.0.113.7/32",
       "lifeboat:bucket": bucketName,
       "lifeboat:bucketId": "printed-by-replica-sentinel",
+      "lifeboat:deployKey": "false",
       "lifeboat:domain": "ip",
       "lifeboat:filesystem": "ext4",
       "lifeboat:image": "debian-13",
@@ -219,9 +220,9 @@ test("the outputs say where it runs, how to get in, what it costs, and how to ge
 });
 
 test("plain `pulumi up` prints no table and no text of several lines as an output", async () => {
-  const values = await Promise.all(
-    Object.values(program.outputs).map((value) => valueOf(pulumi.output<unknown>(value))),
-  );
+  // The engine leaves out what is undefined, such as a deploy key that nobody asked for.
+  const given = Object.values(program.outputs).filter((value) => value !== undefined);
+  const values = await Promise.all(given.map((value) => valueOf(pulumi.output<unknown>(value))));
   expect(values.length).toBeGreaterThan(8);
   expect(values.filter((value) => typeof value !== "string" || value.includes("\n"))).toEqual([]);
 });

@@ -8,7 +8,8 @@ import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { machineTest } from "../cloud-init/machine-root.ts";
 import { ReleaseBucket } from "../cloud-init/release-bucket.ts";
 import { VolumeFile } from "../cloud-init/volume-file.ts";
-import { makeMachineKey } from "./bucket-key.ts";
+import type { Key } from "../infra/limited-key.ts";
+import { makeMachineKey, revokeKey } from "./bucket-key.ts";
 import { BuiltRelease } from "./built-release.ts";
 import { SystemdMachine } from "./systemd-machine.ts";
 
@@ -19,6 +20,7 @@ let bucket: ReleaseBucket;
 let second: string;
 let cleanup: AsyncDisposableStack;
 let machine: SystemdMachine;
+let key: Key;
 
 beforeAll(async () => {
   cleanup = new AsyncDisposableStack();
@@ -27,7 +29,7 @@ beforeAll(async () => {
   await release.upload(bucket);
   second = await bucket.putRelease(release.change({ "app/second.txt": "" }));
   const volume = cleanup.use(new VolumeFile());
-  const key = await makeMachineKey(bucket, "machine");
+  key = await makeMachineKey(bucket, "machine");
   machine = cleanup.use(await SystemdMachine.switchOn(bucket, release.sha256, volume, { key }));
   await machine.waitUntilReady();
 }, timeout);
@@ -181,5 +183,35 @@ machineTest("an installation that is killed is begun again", { timeout }, async 
   });
   await machine.do("systemctl", "kill", "--signal=KILL", "lifeboat-deploy.service");
   expect(await waitForEnd("eleven")).toMatchObject({ outcome: "serving", sha256: second });
+  await machine.waitUntilReady();
+});
+
+machineTest("a deploy waits for whoever brings the machine up, and for a boot, and says so", { timeout }, async () => {
+  const holding = machine.do("flock", "/run/lifeboat-bring-up.lock", "sleep", "12");
+  await wish("twelve", release.sha256);
+  const look = async () =>
+    (await readReport("twelve"))?.cause?.includes("something else brings this machine up") || null;
+  await waitFor("the deploy to wait", look, { timeoutMs: 11_000, everyMs: 200 });
+  expect(await current()).toBe(second);
+  await holding;
+  expect(await waitForEnd("twelve")).toMatchObject({ outcome: "serving", cause: null });
+});
+
+machineTest("a rotated key restarts nothing here, and the next deploy is heard with it", { timeout }, async () => {
+  const next = await makeMachineKey(bucket, "next");
+  const change = `s,^LITESTREAM_ACCESS_KEY_ID=.*,LITESTREAM_ACCESS_KEY_ID='${next.accessKeyId}',;s,^LITESTREAM_SECRET_ACCESS_KEY=.*,LITESTREAM_SECRET_ACCESS_KEY='${next.secretAccessKey}',`;
+  await machine.do("sed", "-i", change, "/etc/lifeboat/environment");
+  await revokeKey(bucket, "machine", key);
+  await wish("thirteen", second);
+  expect(await waitForEnd("thirteen")).toMatchObject({ outcome: "serving", sha256: second });
+  expect(await machine.ask("GET", "/ready")).toMatchObject({ status: 200 });
+});
+
+machineTest("services that somebody has stopped are not started by a deploy", { timeout }, async () => {
+  await machine.do("systemctl", "stop", "lifeboat.target");
+  await wish("fourteen", release.sha256);
+  expect(await waitForEnd("fourteen")).toMatchObject({ outcome: "refused", cause: expect.stringContaining("stopped") });
+  expect([await machine.show("app.service", "ActiveState"), await current()]).toEqual(["inactive", second]);
+  await machine.do("systemctl", "start", "lifeboat.target");
   await machine.waitUntilReady();
 });

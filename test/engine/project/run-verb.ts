@@ -23,15 +23,15 @@ const verbLimitMs = 240_000;
 type Build = Readonly<{ buildsRelease?: boolean }>;
 
 /**
- * Runs `npm run up` or `npm run down` of a checkout as its user would who has no terminal: logged in at AWS, `pulumi`
+ * Runs `npm run up`, or another verb of a stack, of a checkout as its user would who has no terminal: logged in at AWS, `pulumi`
  * on PATH.
  */
 export async function runVerb(
   { project, checkout }: { project: Project; checkout: Checkout },
-  [verb, ...words]: readonly ["up" | "down", ...string[]],
+  [verb, ...words]: readonly ["up" | "down" | "deploy" | "rollback" | "releases", ...string[]],
   { environment = {}, interruptAt, buildsRelease = false }: VerbOptions & Build = {},
 ): Promise<VerbRun> {
-  const release = verb === "up" && !buildsRelease ? ["--no-build"] : [];
+  const release = (verb === "up" || verb === "deploy") && !buildsRelease ? ["--no-build"] : [];
   project.workplace.directory = join(checkout.directory, "infra");
   const child = spawn(process.execPath, [join("scripts", `${verb}.ts`), ...words, ...release], {
     cwd: checkout.directory,
