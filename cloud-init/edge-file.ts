@@ -22,6 +22,17 @@ export type EdgeSettings = {
   key: { accessKeyId: string; secretAccessKey: string };
 };
 
+/** Whether a machine has a name, and is not reached by its address. */
+export function namesHost({ domain }: Pick<EdgeSettings, "domain">): boolean {
+  return domain !== "ip" && domain !== "none";
+}
+
+/** The names under which the machine serves. Empty when it has none. */
+export function listNames({ domain, www }: Pick<EdgeSettings, "domain" | "www">): string[] {
+  if (!namesHost({ domain })) return [];
+  return www ? [domain, `www.${domain}`] : [domain];
+}
+
 /** Renders the file. The values are plain ones. */
 export function renderEdgeFile({ key, ...edge }: EdgeSettings): string {
   return renderEnvironmentLines({

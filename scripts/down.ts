@@ -7,6 +7,7 @@ import { downCommand, type DownOptions } from "./down/arguments.ts";
 import { confirmDeletion, deleteData, findData } from "./down/delete-data.ts";
 import { discardVolumes, findDiscarded } from "./down/discard-volumes.ts";
 import { findKept, findServer } from "./engine/find-refusals.ts";
+import { renderKeptAddresses } from "./engine/kept-addresses.ts";
 import { countResources, openStack } from "./engine/open-stack.ts";
 import { announceDeletion, findCard, type Plan, type PlanStep, readPlan } from "./engine/plan.ts";
 import { PlanProgress, Progress } from "./engine/progress.ts";
@@ -31,7 +32,8 @@ async function down(options: DownOptions, transcript: Transcript): Promise<void>
     ? announceDeletion(plan, findKept(plan), "after the bucket was named")
     : announceDeletion(plan, discarded, "after the final sync");
   transcript.line(isDown ? "nothing of it stands" : renderPlan(announced));
-  await refuseProtected(stack, plan);
+  tellKeptAddresses(announced, transcript);
+  await refuseProtected(stack, announced);
   using data = options.deleteData ? await findData(stack, plan, transcript) : null;
   if (isDown && data === null) return;
   if (options.dryRun) {
@@ -44,6 +46,11 @@ async function down(options: DownOptions, transcript: Transcript): Promise<void>
   if (data === null) return;
   await deleteData(data, transcript);
   transcript.line(`nothing of the stack is left but its settings: pulumi stack rm ${stack.name}`);
+}
+
+function tellKeptAddresses(plan: Plan, transcript: Transcript): void {
+  const kept = renderKeptAddresses(plan);
+  if (kept !== null) transcript.line(`\n${kept}\n`);
 }
 
 async function planDown(stack: Stack, transcript: Transcript): Promise<Plan> {

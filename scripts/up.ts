@@ -6,6 +6,7 @@ import { confirm } from "./cli/ask.ts";
 import { Refused, runVerb } from "./cli/run-verb.ts";
 import type { Transcript } from "./cli/transcript.ts";
 import { findDoomedServer, findRefusals } from "./engine/find-refusals.ts";
+import { renderKeptAddresses } from "./engine/kept-addresses.ts";
 import { openStack, settingsFileOf } from "./engine/open-stack.ts";
 import type { Plan } from "./engine/plan.ts";
 import { readProjectName, readSettings } from "./engine/read-settings.ts";
@@ -87,6 +88,8 @@ async function planUp(stack: Stack, configFile: string | undefined, transcript: 
   transcript.heading(`Each month, if every second brings a write\n${cost}`);
   const warning = await warnOfSmallVolume(stack, plan);
   if (warning !== null) transcript.line(`\n${warning}`);
+  const kept = renderKeptAddresses(plan);
+  if (kept !== null) transcript.line(`\n${kept}`);
   transcript.line("");
   return { plan, refresh };
 }

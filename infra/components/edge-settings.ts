@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { EdgeSettings } from "../../cloud-init/edge-file.ts";
-import { type DomainConfig, namesHost } from "../config/domain-config.ts";
+import { type EdgeSettings, namesHost } from "../../cloud-init/edge-file.ts";
+import type { DomainConfig } from "../config/domain-config.ts";
 import type { AccessKey } from "./replica-access.ts";
 
 /** The addresses of a machine. An empty IPv6 address: it has none. */

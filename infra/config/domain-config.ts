@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
 
-import { hostName } from "../../cloud-init/edge-file.ts";
+import { hostName, namesHost } from "../../cloud-init/edge-file.ts";
 import { isOrigin, isPlainUrl } from "../../cloud-init/user-data-input.ts";
 import type { ConfigReading } from "./config-reading.ts";
 
@@ -35,17 +35,6 @@ export function readDomain(read: ConfigReading): DomainConfig {
     keepAddress: read.flag("keepAddress", true),
     acmeDirectory: readDirectory(read),
   };
-}
-
-/** Whether a machine has a name, and is not reached by its address. */
-export function namesHost({ domain }: Pick<DomainConfig, "domain">): boolean {
-  return domain !== "ip" && domain !== "none";
-}
-
-/** The names under which the machine serves. Empty when it has none. */
-export function listNames({ domain, www }: Pick<DomainConfig, "domain" | "www">): string[] {
-  if (!namesHost({ domain })) return [];
-  return www ? [domain, `www.${domain}`] : [domain];
 }
 
 function readZone(read: ConfigReading, domain: string): string | undefined {

@@ -22,7 +22,8 @@ export type MonthlyCost = { lines: readonly CostLine[]; totalEur: number | null;
 // Hetzner's prices of 15 June 2026, net, per month. They hold for new orders; a replaced server is a new order.
 const serverEur: Record<string, number> = { cx33: 8.49, cax21: 10.49 };
 const volumeGbEur = 0.057;
-const addressEur = 0.5;
+/** An IPv4 address, also while it is only reserved. IPv6 networks are free. */
+export const addressEur = 0.5;
 
 // AWS S3 Standard, us-east-1. eu-central-1 is about 8 % more expensive.
 const perMillionUsd = { put: 5, list: 5, get: 0.4 };
@@ -80,7 +81,7 @@ function hetznerLines({ serverType, volumeSizeGb }: CostInput): CostLine[] {
   return [
     { item: "machine", detail: `${serverType}, ${known}`, amount: server ?? null, currency: "EUR" },
     { item: "volume", detail: `${volumeSizeGb} GB`, amount: cents(volumeSizeGb * volumeGbEur), currency: "EUR" },
-    { item: "address", detail: "one IPv4 address", amount: addressEur, currency: "EUR" },
+    { item: "address", detail: "one IPv4 address; IPv6 and the zone are free", amount: addressEur, currency: "EUR" },
   ];
 }
 

@@ -1,8 +1,8 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
 
+import { listNames } from "../../cloud-init/edge-file.ts";
 import type { InfraConfig } from "../config/config.ts";
-import { listNames } from "../config/domain-config.ts";
 import type { StackLabels } from "./data-place.ts";
 
 /** The records that a stack makes in a zone. */

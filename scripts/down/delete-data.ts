@@ -9,7 +9,7 @@ import type { Plan } from "../engine/plan.ts";
 import { PlanProgress } from "../engine/progress.ts";
 import { readOwner } from "../engine/read-settings.ts";
 import { runEngine } from "../engine/run-engine.ts";
-import type { HetznerProject, LeftVolume } from "../hetzner/hetzner-project.ts";
+import type { HetznerProject, LeftAddress, LeftVolume } from "../hetzner/hetzner-project.ts";
 import { findLabels, openHetzner } from "../hetzner/open-hetzner.ts";
 import { bucketExists, deleteBucket, emptyBucket, isEmpty } from "../store/empty-bucket.ts";
 import type { CloudStore } from "../store/open-client.ts";
@@ -46,11 +46,15 @@ export async function confirmDeletion(
   transcript: Transcript,
 ): Promise<void> {
   const { bucket } = data.store;
-  const volumes = await data.hetzner.listVolumes(data.labels);
+  const [volumes, addresses] = [
+    await data.hetzner.listVolumes(data.labels),
+    await data.hetzner.listAddresses(data.labels),
+  ];
   transcript.line(
     `FOR GOOD: every object and version in bucket ${bucket}${data.isBucketOurs ? ", and the bucket" : ""}`,
   );
   for (const volume of volumes) transcript.line(`FOR GOOD: ${describeVolume(volume)}`);
+  for (const address of addresses) transcript.line(`FOR GOOD: ${describeAddress(address)}`);
   if (given === undefined) {
     await confirmName("Type the bucket's name to delete all of it: ", {
       name: bucket,
@@ -61,9 +65,16 @@ export async function confirmDeletion(
   }
 }
 
-/** Deletes the volumes and the bucket's content, and the bucket if the stack made it. */
+/** Deletes the addresses, the volumes and the bucket's content, and the bucket if the stack made it. */
 export async function deleteData(data: LeftData, transcript: Transcript): Promise<void> {
   const { store, hetzner, labels } = data;
+  // First: one that somebody has protected ends this before anything of the data is gone.
+  for (const address of await hetzner.listAddresses(labels))
+    await transcript.step(
+      describeAddress(address),
+      () => hetzner.deleteAddress(address),
+      () => "given back",
+    );
   for (const volume of await hetzner.listVolumes(labels)) {
     const remove = async () => {
       await hetzner.unprotectVolume(volume);
@@ -125,6 +136,10 @@ async function askForDataPlace(stack: Stack, transcript: Transcript): Promise<Da
 
 function describeVolume({ name, id, size, location }: LeftVolume): string {
   return `volume ${name} (${id}, ${size} GB, ${location.name})`;
+}
+
+function describeAddress({ ip, id, location }: LeftAddress): string {
+  return `address ${ip} (${id}, ${location.name})`;
 }
 
 /**

@@ -2,43 +2,22 @@ import { type Static, type TSchema, Type } from "typebox";
 import { Value } from "typebox/value";
 
 import { waitFor } from "../cli/wait-for.ts";
+import {
+  AddressSchema,
+  FirewallSchema,
+  OfferPageSchema,
+  OfferSchema,
+  ProtectedSchema,
+  RefusalSchema,
+  RrsetsSchema,
+  ServerSchema,
+  VolumeSchema,
+} from "./answers.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 
-const ServerSchema = Type.Object({
-  id: Type.Integer(),
-  name: Type.String(),
-  status: Type.String(),
-  protection: Type.Object({ delete: Type.Boolean() }),
-  public_net: Type.Object({ ipv4: Type.Union([Type.Null(), Type.Object({ ip: Type.String() })]) }),
-});
-const VolumeSchema = Type.Object({
-  id: Type.Integer(),
-  name: Type.String(),
-  size: Type.Integer(),
-  location: Type.Object({ name: Type.String() }),
-  server: Type.Union([Type.Null(), Type.Integer()]),
-});
-const OfferSchema = Type.Object({
-  name: Type.String(),
-  cores: Type.Integer(),
-  architecture: Type.String(),
-  locations: Type.Array(Type.Object({ name: Type.String(), available: Type.Boolean() })),
-  prices: Type.Array(Type.Object({ location: Type.String(), price_monthly: Type.Object({ net: Type.String() }) })),
-});
-const OfferPageSchema = Type.Object({
-  server_types: Type.Array(OfferSchema),
-  meta: Type.Object({ pagination: Type.Object({ next_page: Type.Union([Type.Null(), Type.Integer()]) }) }),
-});
-const FirewallSchema = Type.Object({ id: Type.Integer(), name: Type.String() });
-/** One resource, under the name of its kind. */
-const ProtectedSchema = Type.Record(
-  Type.String(),
-  Type.Object({ protection: Type.Object({ delete: Type.Boolean() }) }),
-);
-const RefusalSchema = Type.Object({ error: Type.Object({ code: Type.String(), message: Type.String() }) });
-
 export type OldServer = Static<typeof ServerSchema>;
+export type LeftAddress = Static<typeof AddressSchema>;
 export type LeftVolume = Static<typeof VolumeSchema>;
 /**
  * A server type, the locations where it can be bought now, and its monthly price there without VAT, in the project's
@@ -117,6 +96,18 @@ export class HetznerProject {
     return answer.volumes;
   }
 
+  /** The reserved addresses that no server has. */
+  async listAddresses(labels: Labels): Promise<LeftAddress[]> {
+    const listed = Type.Object({ primary_ips: Type.Array(AddressSchema) });
+    const { primary_ips } = await this.#read(`primary_ips?${selector(labels)}`, listed);
+    return primary_ips.filter(({ assignee_id }) => assignee_id === null);
+  }
+
+  /** Gives an address back that no server has. Throws when it is protected. */
+  async deleteAddress({ id }: Pick<LeftAddress, "id">): Promise<void> {
+    await this.#delete(`primary_ips/${id}`);
+  }
+
   /**
    * Shuts a server down like its power button, and waits until it is off. Does nothing when it is off. Throws after
    * four minutes: it never cuts the power.
@@ -146,6 +137,16 @@ export class HetznerProject {
     const listed = Type.Object({ firewalls: Type.Array(FirewallSchema) });
     const { firewalls } = await this.#read(`firewalls?${selector(labels)}`, listed);
     for (const { id } of firewalls) await this.#delete(`firewalls/${id}`);
+  }
+
+  /**
+   * Deletes the records with these labels in a zone. Does nothing when there is no such zone: whoever needs it says so.
+   */
+  async deleteRecords(zone: string, labels: Labels): Promise<void> {
+    const listed = await this.#find(`zones/${zone}/rrsets?${selector(labels)}`);
+    if (listed === undefined) return;
+    const { rrsets } = Value.Parse(RrsetsSchema, listed);
+    for (const { name, type } of rrsets) await this.#delete(`zones/${zone}/rrsets/${name}/${type}`);
   }
 
   /** Deletes a volume that no server holds. Throws when it is protected. */

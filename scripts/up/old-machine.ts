@@ -12,7 +12,13 @@ import type { HetznerProject, Labels, OldServer } from "../hetzner/hetzner-proje
 import { openHetzner, readLabels } from "../hetzner/open-hetzner.ts";
 
 /** A machine that still runs for a bucket, and is in the way of the new one. */
-export type OldMachine = { hetzner: HetznerProject; labels: Labels; servers: readonly OldServer[] };
+export type OldMachine = {
+  hetzner: HetznerProject;
+  labels: Labels;
+  servers: readonly OldServer[];
+  /** The zone in which it has its records. */
+  zone: string | undefined;
+};
 
 /**
  * Finds the existing machine and reports it. Throws Refused when it may not be deleted, or no other could be bought in
@@ -31,12 +37,12 @@ export async function findOldMachine(stack: Stack, plan: Plan, transcript: Trans
       `server ${name} (${id}, ${address}) still stands: it is shut down and deleted; its volume and address are taken over`,
     );
   }
-  return { hetzner, labels, servers };
+  return { hetzner, labels, servers, zone: (await readSettings(stack)).get("dnsZone") || undefined };
 }
 
 /**
- * Removes it: shuts it down, so that it ends with a final sync, then deletes it. Its volume and its address stay for
- * the new one.
+ * Removes it: shuts it down, so that it ends with a final sync, then deletes it, and its records, which the new state
+ * could not take over. Its volume and its addresses stay for the new one.
  */
 export async function retireMachine(old: OldMachine, transcript: Transcript): Promise<void> {
   const { hetzner, labels, servers } = old;
@@ -54,6 +60,7 @@ export async function retireMachine(old: OldMachine, transcript: Transcript): Pr
     );
   }
   await hetzner.deleteFirewalls(labels);
+  if (old.zone !== undefined) await hetzner.deleteRecords(old.zone, labels);
 }
 
 // While the old machine exists, the program plans with its type, even when that is sold out.

@@ -1,6 +1,6 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
-import { listNames } from "../../infra/config/domain-config.ts";
+import { listNames } from "../../cloud-init/edge-file.ts";
 import type { Transcript } from "../cli/transcript.ts";
 import { waitFor } from "../cli/wait-for.ts";
 import { readSettings } from "../engine/read-settings.ts";
@@ -93,7 +93,7 @@ async function tellCertificate({ url, ipv4, acmeDirectory }: Place, transcript: 
     transcript.line(
       `DNS is right, and ${url} does not answer yet: ${cause}\n` +
         "The order of its certificate may still run, be refused, or have met a rate limit; the machine goes on trying by itself, and serves what it served before. " +
-        `Why: ssh root@${ipv4} journalctl --unit caddy --unit edge --lines 20\n`,
+        `Why: ssh root@${ipv4} journalctl --unit caddy --unit edge --lines 20 --no-pager\n`,
     );
   }
 }

@@ -48,7 +48,7 @@ export function explainCertificate(address: string): string {
     );
   return (
     `${lacks}. Its order may still run, be refused, or have met a rate limit of the authority. The machine goes on trying by itself and nothing has to be made anew. ` +
-    `Why: ssh root@${address} journalctl --unit caddy --unit edge --lines 20; to look again: npm run up`
+    `Why: ssh root@${address} journalctl --unit caddy --unit edge --lines 20 --no-pager; to look again: npm run up`
   );
 }
 

@@ -97,7 +97,7 @@ test("an adoption shuts the old machine down, and comes back with its volume and
   expect([server.volumes, server.public_net.ipv4?.ip]).toEqual([old.volumes, old.public_net.ipv4?.ip]);
   expect(await readObject(scenario, bucket, "lifeboat.json")).toEqual(sentinel);
   expect(stdout).toMatch(/token, and the only one it accepts: [0-9a-f]{64}$/m);
-  expect(stdout.trimEnd().split("\n").at(-1)).toBe(`http://${server.public_net.ipv4?.ip}`);
+  expect(stdout.trimEnd().split("\n").at(-1)).toBe(`https://${server.public_net.ipv4?.ip}`);
   const settings = readFileSync(settingsFile(), "utf8");
   expect(settings).toContain("127.0.0.0/30");
   expect(settings).not.toContain("203.0.113.7/32");

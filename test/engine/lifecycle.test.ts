@@ -50,7 +50,7 @@ test("the first up makes a machine that fetches its release with its own key", a
   expect(Object.keys(summary.resourceChanges ?? {})).toEqual(["create"]);
   const server = onlyServer(scenario);
   expect(server.volumes).toHaveLength(1);
-  expect(outputs["url"]?.value).toBe(`http://${server.public_net.ipv4?.ip}`);
+  expect(outputs["url"]?.value).toBe(`https://${server.public_net.ipv4?.ip}`);
   const accessKeyId = settingOf(server, "LITESTREAM_ACCESS_KEY_ID");
   expect(scenario.machines.running.get(server.id)).toMatchObject({ release: releaseOne, accessKeyId });
   expect(await readObject(scenario, bucket, "desired-release.json")).toEqual({ sha256: releaseOne, previous: null });

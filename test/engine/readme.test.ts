@@ -73,7 +73,7 @@ test("the block of the quick start ends with a machine that answers, and its out
   const block = readBlock("npm run up");
   const { code, stdout, stderr } = await type(block);
   expect(code, stderr).toBe(0);
-  expect(stdout.trimEnd()).toMatch(new RegExp(`http://${onlyServer(project).public_net.ipv4?.ip}$`));
+  expect(stdout.trimEnd()).toMatch(new RegExp(`https://${onlyServer(project).public_net.ipv4?.ip}$`));
   expect(readFileSync(join(checkout.directory, "Pulumi.production.yaml"), "utf8")).toContain("127.0.0.1/32");
   const outputs = await type(
     `${passphrase}\npulumi stack output; pulumi stack output url; pulumi config get apiTokens`,
@@ -81,7 +81,7 @@ test("the block of the quick start ends with a machine that answers, and its out
   expect(outputs.stdout).not.toContain("ITEM ");
   expect(outputs.stdout).toMatch(/^ +monthlyCost +9\.\d\d EUR and/m);
   expect(outputs.stdout.trimEnd().split("\n").slice(-2)).toEqual([
-    `http://${onlyServer(project).public_net.ipv4?.ip}`,
+    `https://${onlyServer(project).public_net.ipv4?.ip}`,
     expect.stringMatching(/^[0-9a-f]{64}$/),
   ]);
 });

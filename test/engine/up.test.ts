@@ -57,7 +57,7 @@ test("an up ends with the URL of a machine that answers /ready", async () => {
   const { code, stdout, stderr } = await up("--yes");
   console.log(stdout);
   expect(stderr).toBe("");
-  const url = `http://${onlyServer(scenario).public_net.ipv4?.ip}`;
+  const url = `https://${onlyServer(scenario).public_net.ipv4?.ip}`;
   expect(stdout.trimEnd().split("\n").slice(-2)).toEqual(["ready, the replica is living", url]);
   expect(stdout).toMatch(/^\[PASS\] machine \(hcloud Server\) +[0-9.]+ s +made$/m);
   expect(code).toBe(0);
@@ -68,7 +68,7 @@ test("a second up has nothing to do, whatever somebody has switched on at the pr
   const addedAtAws = await switchOn(scenario);
   const { code, stdout } = await up("--yes");
   expect(stdout).not.toMatch(/^(make|change|replace|delete) /m);
-  expect(stdout).toMatch(/^\[PASS\] http:\S+\/ready from here/m);
+  expect(stdout).toMatch(/^\[PASS\] https:\S+\/ready from here/m);
   expect(code).toBe(0);
   expect(takeHetznerCalls(scenario)).toEqual([]);
   const { backup_window, protection } = onlyServer(scenario);
@@ -81,7 +81,8 @@ test("what somebody has protected at Hetzner is neither moved nor taken down, an
   const moved = await up("--location", "hel1", "--yes");
   const down = await runVerb({ project: scenario, checkout: scenario.checkout }, ["down", "--yes"]);
   for (const { code, stderr } of [moved, down]) {
-    expect(stderr).toContain(`somebody has protected hcloud Server lifeboat-production (${id}) and hcloud PrimaryIp `);
+    // The address leaves the stack, and stays.
+    expect(stderr).toContain(`somebody has protected hcloud Server lifeboat-production (${id}) from deletion`);
     expect(code).toBe(1);
   }
   expect([takeHetznerCalls(scenario), scenario.machines.serviceCalls]).toEqual([[], []]);
@@ -139,7 +140,7 @@ test("a move goes to the other location, keeps the old volume, and writes the lo
   const { code, stdout } = await up("--location", "hel1", "--yes");
   expect(code).toBe(0);
   expect(onlyServer(scenario).location.name).toBe("hel1");
-  expect(stdout.trimEnd()).toMatch(new RegExp(`http://${onlyServer(scenario).public_net.ipv4?.ip}$`));
+  expect(stdout.trimEnd()).toMatch(new RegExp(`https://${onlyServer(scenario).public_net.ipv4?.ip}$`));
   expect([...scenario.hetzner.cloud.volumes.values()].map(({ location }) => location.name)).toEqual(["fsn1", "hel1"]);
   expect(readSettings()).toContain("lifeboat:location: hel1");
 });

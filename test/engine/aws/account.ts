@@ -24,6 +24,8 @@ export type Account = AsyncDisposable &
     /** What a shell needs to be logged in to it, as a user who has the rights of docs/iam-policy.json and no others. */
     environment: Record<string, string>;
     region: string;
+    /** What its server shows, and what a shell that is logged in trusts. */
+    certificate: Certificate;
     /** Bucket settings that SeaweedFS cannot keep (it answers 501), by "setting bucket". */
     settings: Map<string, string>;
   }>;
@@ -72,7 +74,9 @@ export async function openAccount(directory: string): Promise<Account> {
     AWS_ENDPOINT_URL: endpoint,
     NODE_EXTRA_CA_CERTS: certificate.path,
   };
-  return { s3, iam, openAs, plainS3, owner, environment, region, settings: new Map(), [Symbol.asyncDispose]: dispose };
+  const settings = new Map<string, string>();
+  const clients = { s3, iam, openAs, plainS3, owner, environment };
+  return { ...clients, region, certificate, settings, [Symbol.asyncDispose]: dispose };
 }
 
 /**

@@ -5,14 +5,13 @@ import { type Cloud, demand } from "./cloud.ts";
 import { firewallShelf } from "./firewalls.ts";
 import { primaryIpShelf } from "./primary-ips.ts";
 import { readBody, Refusal } from "./refusal.ts";
+import type { CloudAnswer, CloudRequest } from "./request.ts";
+import { passesSelector } from "./selector.ts";
 import { serverShelf } from "./servers.ts";
 import type { Shelf } from "./shelf.ts";
 import { sshKeyShelf } from "./ssh-keys.ts";
 import { volumeShelf } from "./volumes.ts";
 import { answerZone } from "./zones.ts";
-
-export type CloudRequest = Readonly<{ method: string; url: URL; body: unknown }>;
-export type CloudAnswer = Readonly<{ status: number; body: unknown }>;
 
 /** The parts of /v1/KIND/ID/actions/VERB. */
 type Path = Readonly<{ kind: string; id: string | undefined; verb: string | undefined }>;
@@ -97,14 +96,4 @@ function answerReading(one: string, things: readonly Thing[], { path, request }:
 function passesFilters({ id, name, architecture, fingerprint, status }: Thing, query: URLSearchParams): boolean {
   const filters = Object.entries({ id, name, architecture, fingerprint, status });
   return filters.every(([filter, value]) => !query.has(filter) || query.getAll(filter).includes(String(value)));
-}
-
-/** Of the label selectors only `name=value`, with commas between. */
-function passesSelector({ labels = {} }: Thing, query: URLSearchParams): boolean {
-  const selector = query.get("label_selector");
-  const wanted = selector === null || selector === "" ? [] : selector.split(",");
-  return wanted.every((one) => {
-    const [name = "", value] = one.split("=");
-    return labels[name] === value;
-  });
 }

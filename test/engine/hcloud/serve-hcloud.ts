@@ -3,9 +3,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { json } from "node:stream/consumers";
 
 import { listenOnLoopback } from "../../listen-on-loopback.ts";
-import { answerRequest, type CloudAnswer, type CloudRequest } from "./answer-request.ts";
+import { answerRequest } from "./answer-request.ts";
 import { Cloud, type Kind } from "./cloud.ts";
 import { Refusal } from "./refusal.ts";
+import type { CloudAnswer, CloudRequest } from "./request.ts";
 
 /** One request that changes something: `POST servers/app/actions/shutdown`, and how it was answered. */
 type CloudCall = Readonly<{ call: string; status: number }>;

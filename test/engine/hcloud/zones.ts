@@ -2,9 +2,10 @@ import { isIPv4, isIPv6 } from "node:net";
 
 import { Type } from "typebox";
 
-import type { CloudAnswer, CloudRequest } from "./answer-request.ts";
 import { type Action, type Cloud, type Rrset, type Zone } from "./cloud.ts";
 import { invalidInput, readBody, Refusal } from "./refusal.ts";
+import type { CloudAnswer, CloudRequest } from "./request.ts";
+import { passesSelector } from "./selector.ts";
 
 const Records = Type.Array(Type.Object({ value: Type.String(), comment: Type.Optional(Type.String()) }), {
   minItems: 1,
@@ -33,11 +34,11 @@ export function answerZone(cloud: Cloud, request: CloudRequest): CloudAnswer {
 
 type Asked = Readonly<{ zone: Zone; path: readonly string[]; request: CloudRequest }>;
 
-function answerRrset(cloud: Cloud, { zone, path, request: { method, body } }: Asked): CloudAnswer {
+function answerRrset(cloud: Cloud, { zone, path, request: { method, url, body } }: Asked): CloudAnswer {
   const [name, type, , verb] = path;
   if (name === undefined) {
     if (method === "POST") return { status: 201, body: createRrset(cloud, zone, body) };
-    const rrsets = [...zone.rrsets.values()];
+    const rrsets = [...zone.rrsets.values()].filter((rrset) => passesSelector(rrset, url.searchParams));
     const pagination = { page: 1, per_page: 50, previous_page: null, next_page: null, last_page: 1 };
     return { status: 200, body: { rrsets, meta: { pagination: { ...pagination, total_entries: rrsets.length } } } };
   }

@@ -5,7 +5,14 @@ import { GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import type { Account } from "../aws/account.ts";
 import type { Server } from "../hcloud/cloud.ts";
 
-export type Machine = Readonly<{ release: string; accessKeyId: string; tokens: string; heartbeatUrl: string }>;
+export type Machine = Readonly<{
+  release: string;
+  accessKeyId: string;
+  tokens: string;
+  heartbeatUrl: string;
+  /** The lines of /etc/lifeboat/edge. */
+  edge: Readonly<Record<string, string>>;
+}>;
 
 type BringUp = Readonly<{ server: Server; script: string; settings: string }>;
 
@@ -25,7 +32,8 @@ export async function bringUp({ server, script, settings }: BringUp, account: Ac
   const sha256 = createHash("sha256").update(archive).digest("hex");
   if (sha256 !== release) throw new Error(`release ${release} has SHA-256 ${sha256}`);
   const heartbeatUrl = given["LIFEBOAT_HEARTBEAT_URL"] ?? "";
-  return { release, accessKeyId, heartbeatUrl, tokens: /^# tokens\n([^]*)# complete$/m.exec(settings)?.[1] ?? "" };
+  const [, tokens = "", edge = ""] = /^# tokens\n([^]*)# edge\n([^]*)# complete$/m.exec(settings) ?? [];
+  return { release, accessKeyId, heartbeatUrl, tokens, edge: readSettings(edge) };
 }
 
 /** Puts the host keys of a server's birth into the bucket, as cloud-init's tell-host-keys does, with the key of its birth. */

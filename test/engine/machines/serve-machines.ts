@@ -1,4 +1,6 @@
-import { createServer, type IncomingMessage, type Server as HttpServer } from "node:http";
+import { readFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type RequestListener, type Server as HttpServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
 
@@ -7,6 +9,7 @@ import { Value } from "typebox/value";
 
 import { listenOnLoopback } from "../../listen-on-loopback.ts";
 import type { Account } from "../aws/account.ts";
+import type { Certificate } from "../aws/certificate.ts";
 import type { Cloud, Server } from "../hcloud/cloud.ts";
 import { bringUp, hostKeyOf, type Machine, reportRefusal, tellHostKeys } from "./bring-up.ts";
 
@@ -71,13 +74,8 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
     running.set(server.id, await bringUp({ server, script, settings: stdin }, account));
     stopped.delete(server.id);
   };
-  const isReady = ({ url = "", headers }: IncomingMessage): boolean => {
-    const { hostname, pathname } = new URL(url, `http://${headers.host}`);
-    const server = [...cloud.servers.values()].find(({ public_net }) => public_net.ipv4?.ip === hostname);
-    const serves = server?.status === "running" && running.has(server.id) && !stopped.has(server.id);
-    return pathname === "/ready" && serves;
-  };
-  const listener = await listenOnLoopback(makeServer({ answer, isReady }));
+  const web = lookIn({ cloud, running, stopped });
+  const listener = await listenOnLoopback(makeServer({ answer, ...web, certificate: account.certificate }));
   return {
     environment: sshEnvironment(listener.url),
     searchPath: join(import.meta.dirname, "bin"),
@@ -109,17 +107,45 @@ function stopServices(
   throw new Error(failure);
 }
 
+/** What the web sees of the machines. */
+function lookIn({
+  cloud,
+  running,
+  stopped,
+}: Pick<Machines, "running" | "stopped"> & { cloud: Cloud }): Pick<Behaviour, "isReady" | "listens"> {
+  const findHost = (host: string) =>
+    [...cloud.servers.values()].find(({ id, public_net }) => {
+      return public_net.ipv4?.ip === host || running.get(id)?.edge["LIFEBOAT_DOMAIN"] === host;
+    });
+  return {
+    isReady: ({ url = "", headers }) => {
+      const { hostname, pathname } = new URL(url, `http://${headers.host}`);
+      const server = findHost(hostname);
+      const serves = server?.status === "running" && running.has(server.id) && !stopped.has(server.id);
+      return pathname === "/ready" && serves;
+    },
+    // As Caddy does: plain HTTP only where there is no domain, for it leads to HTTPS elsewhere.
+    listens: (host, port) => {
+      const { id = 0 } = findHost(host) ?? {};
+      return port === (running.get(id)?.edge["LIFEBOAT_DOMAIN"] === "none" ? "80" : "443");
+    },
+  };
+}
+
 type Behaviour = Readonly<{
   answer(command: unknown): Promise<void>;
   isReady(request: IncomingMessage): boolean;
+  /** Whether something answers at a host's port. */
+  listens(host: string, port: string): boolean;
+  certificate: Certificate;
 }>;
 
 /**
  * One HTTP server for two clients: `ssh` posts its commands to it, and requests to the machines' URLs use it as a
  * proxy.
  */
-function makeServer({ answer, isReady }: Behaviour): HttpServer {
-  const server = createServer((request, response) => {
+function makeServer({ answer, isReady, listens, certificate }: Behaviour): HttpServer {
+  const serve: RequestListener = (request, response) => {
     if (request.method === "GET") {
       const ready = isReady(request);
       const health = { status: ready ? "ready" : "refusing-writes", state: "living", uploadProgress: null };
@@ -132,11 +158,19 @@ function makeServer({ answer, isReady }: Behaviour): HttpServer {
         () => response.writeHead(200).end(),
         (error: unknown) => response.writeHead(500).end(error instanceof Error ? error.message : String(error)),
       );
-  });
+  };
+  const server = createServer(serve);
+  const files = { cert: readFileSync(certificate.path), key: readFileSync(certificate.keyPath) };
+  const secure = createSecureServer(files, serve);
   // The tunnel leads back to this server; the Host header names the machine.
-  server.on("connect", (_request, socket) => {
+  server.on("connect", ({ url = "" }, socket) => {
+    const [host = "", port = ""] = url.split(":");
+    if (!listens(host, port)) {
+      socket.destroy();
+      return;
+    }
     socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
-    server.emit("connection", socket);
+    (port === "443" ? secure : server).emit("connection", socket);
   });
   return server;
 }

@@ -70,6 +70,7 @@ export function shellOf({ account, machines, workspace }: Project): Record<strin
     // The machines' addresses are out of a range for documentation: whoever plays the machines is the way to them.
     NODE_USE_ENV_PROXY: "1",
     HTTP_PROXY: machines.environment["LIFEBOAT_TEST_MACHINES"] ?? "",
+    HTTPS_PROXY: machines.environment["LIFEBOAT_TEST_MACHINES"] ?? "",
     NO_PROXY: "127.0.0.1,localhost",
   };
 }

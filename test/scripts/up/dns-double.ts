@@ -63,11 +63,14 @@ function renderAnswer(type: number, address: string): Buffer {
 
 function renderIPv6(address: string): Buffer {
   const [before = "", after = ""] = address.split("::");
-  const groups = (text: string) => text.split(":").filter((group) => group !== "");
-  const [left, right] = [groups(before), groups(after)];
+  const [left, right] = [splitGroups(before), splitGroups(after)];
   const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
   const value = Buffer.alloc(16);
   for (const [index, group] of [...left, ...zeros, ...right].entries())
     value.writeUInt16BE(Number.parseInt(group, 16), index * 2);
   return value;
+}
+
+function splitGroups(text: string): string[] {
+  return text.split(":").filter((group) => group !== "");
 }

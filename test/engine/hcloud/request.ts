@@ -1,0 +1,2 @@
+export type CloudRequest = Readonly<{ method: string; url: URL; body: unknown }>;
+export type CloudAnswer = Readonly<{ status: number; body: unknown }>;
