@@ -94,6 +94,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
 
 /** What no test executes, and why. */
 const unexecuted: Record<string, string> = {
+  "bench --restarts": "takes minutes; test/slow/restarts.test.ts runs its parts",
   "bench --long-reader": "takes minutes; test/replica/long-reader.test.ts runs its parts",
   ssh: "no test has an SSH server; what it runs on the machine is a command of its own here",
   "curl -4s": "asks a service of the internet; test/engine/readme.test.ts runs its line with an answer of its own",

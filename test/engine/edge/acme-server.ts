@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,7 +45,6 @@ export class AcmeServer implements AsyncDisposable {
     sharedLeftovers().addPath(home);
     const { path: certificate, keyPath: privateKey } = await makeCertificate(home);
     const [acme = 0, management = 0, dns = 0, dnsManagement = 0] = await findFreePorts(4);
-    const profile = (seconds: number) => ({ description: "for tests", validityPeriod: seconds });
     const pebble = {
       listenAddress: `127.0.0.1:${acme}`,
       managementListenAddress: `127.0.0.1:${management}`,
@@ -54,7 +55,7 @@ export class AcmeServer implements AsyncDisposable {
       // In seconds. The real one asks for longer pauses.
       retryAfter: { authz: 1, order: 1 },
       keyAlgorithm: "ecdsa",
-      profiles: { default: profile(7_776_000), shortlived: profile(shortLivedSeconds) },
+      profiles: { default: makeProfile(7_776_000), shortlived: makeProfile(shortLivedSeconds) },
     };
     writeFileSync(join(home, "pebble.json"), JSON.stringify({ pebble }));
     const off = ["-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-defaultIPv6", "", "-defaultIPv4", ""];
@@ -134,14 +135,15 @@ export class AcmeServer implements AsyncDisposable {
     return true;
   }
 
-  #fetchRoot(): Promise<string> {
-    const { promise, resolve, reject } = Promise.withResolvers<string>();
+  async #fetchRoot(): Promise<string> {
     const ca = readFileSync(join(this.#home, "certificate.pem"));
-    request({ host: "127.0.0.1", port: this.#ports.management, path: "/roots/0", ca }, (answer) =>
-      readText(answer).then(resolve, reject),
-    )
-      .once("error", reject)
-      .end();
-    return promise;
+    const asked = request({ host: "127.0.0.1", port: this.#ports.management, path: "/roots/0", ca }).end();
+    const [answer]: IncomingMessage[] = await once(asked, "response");
+    if (answer === undefined) throw new Error("Pebble has not answered");
+    return await readText(answer);
   }
+}
+
+function makeProfile(validityPeriod: number) {
+  return { description: "for tests", validityPeriod };
 }

@@ -1,6 +1,5 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -8,6 +7,7 @@ import { resolveBinary } from "../../../scripts/build/resolve-binary.ts";
 import { runCommand } from "../../../scripts/build/run-command.ts";
 import { waitFor, within } from "../../../scripts/cli/wait-for.ts";
 import type { PreparedBucket } from "../../../scripts/local/bucket-preparation.ts";
+import { findFreePorts } from "../../../scripts/local/free-ports.ts";
 import { sharedLeftovers } from "../../../scripts/local/leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "../../../scripts/local/process-group.ts";
 import type { AcmeServer, EdgePorts } from "./acme-server.ts";
@@ -143,8 +143,8 @@ export async function startStandIn(): Promise<AsyncDisposable & { port: number }
     const { host, "x-forwarded-for": forwardedFor, "x-forwarded-proto": scheme } = headers;
     response.end(JSON.stringify({ url, host, forwardedFor, scheme }));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const [port = 0] = await findFreePorts(1);
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   const close = () => {
     server.closeAllConnections();
     return new Promise<void>((resolve) => server.close(() => resolve()));
