@@ -60,7 +60,7 @@ async function fetchCopy(bucket: PutBackOptions["bucket"]): Promise<StoredFile[]
 }
 
 /** Reads a copy. Throws ShapeError when it is not one, or has a file that does not belong there. */
-export function readCopy(text: string): StoredFile[] {
+function readCopy(text: string): StoredFile[] {
   const { files } = parseJson(CopySchema, text, copyKey);
   const foreign = files.find(({ path }) => !isKept(path));
   if (foreign !== undefined) throw new ShapeError(copyKey, `holds a file that is none of Caddy's: ${foreign.path}`);

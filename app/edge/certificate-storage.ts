@@ -72,7 +72,7 @@ export function writeStorage(storage: string, files: readonly StoredFile[]): voi
 }
 
 /** How Caddy names the folder of an issuer: the directory's host and path (CertMagic's issuerKey, made a safe key). */
-export function nameIssuer(acmeDirectory: string): string {
+function nameIssuer(acmeDirectory: string): string {
   const { host, pathname } = new URL(acmeDirectory);
   const path = pathname.replaceAll("/", "-").replaceAll(/^-+|-+$/g, "");
   const name = path === "" ? host : `${host}-${path}`;

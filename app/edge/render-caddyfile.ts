@@ -111,7 +111,7 @@ function renderApp({ ports }: CaddyPlace): string {
 const retryAfterSeconds = 5;
 
 /** Caddy's answer while the app is away. The app cannot have written it, so it promises nothing about a write. */
-export const awayProblem = {
+const awayProblem = {
   type: "urn:lifeboat:problem:app-away",
   title: "App away",
   status: 503,

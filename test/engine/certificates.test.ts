@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { copyKey } from "../../app/edge/certificate-copy.ts";
 import { openBucket } from "../../app/replica/bucket.ts";
 import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { prepareBucket } from "../../scripts/local/bucket-preparation.ts";
@@ -37,7 +38,7 @@ async function openSite(shortLivedSeconds?: number): Promise<EdgeSite & AsyncDis
 async function waitForCopy({ bucket }: EdgeSite, ...names: string[]): Promise<void> {
   const look = async () => {
     const copy = await openBucket(bucket.config)
-      .get("tls/certificates.json")
+      .get(copyKey)
       .catch(() => ({ text: "" }));
     return names.every((one) => copy.text.includes(`/${one}.crt`)) ? true : null;
   };
@@ -138,7 +139,7 @@ test("a certificate that is about to end is renewed, and copied again", async ()
   await using machine = await EdgeMachine.start(site, { domain: "ip" });
   await machine.waitFor(address);
   await waitForCopy(site, here);
-  const readCopy = async () => (await openBucket(bucket.config).get("tls/certificates.json")).text;
+  const readCopy = async () => (await openBucket(bucket.config).get(copyKey)).text;
   const before = await readCopy();
   const renewed = async () => {
     // Caddy looks every ten minutes, and at each start.

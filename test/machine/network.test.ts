@@ -77,7 +77,7 @@ machineTest("no unit reaches the metadata service, nor any user but root", { tim
   }
 });
 
-machineTest("the app answers on IPv4 and IPv6, and where there is no IPv6 on IPv4", { timeout }, async () => {
+machineTest("the machine answers on IPv4 and IPv6, and where there is no IPv6 on IPv4", { timeout }, async () => {
   const listReached = async () => {
     const hosts = ["127.0.0.1", "[::1]"];
     const asked = hosts.map(async (host) =>
@@ -88,14 +88,14 @@ machineTest("the app answers on IPv4 and IPv6, and where there is no IPv6 on IPv
     return (await Promise.all(asked)).flat();
   };
   expect(await listReached()).toEqual(["127.0.0.1", "[::1]"]);
-  const folder = "/run/systemd/system/app.service.d";
+  const folder = "/run/systemd/system/caddy.service.d";
   await machine.do("mkdir", "-p", folder);
   writeFileSync(
     machine.root.path(`${folder}/no-ipv6.conf`),
     "[Service]\nRestrictAddressFamilies=\nRestrictAddressFamilies=AF_INET AF_UNIX AF_NETLINK\n",
   );
   await machine.do("systemctl", "daemon-reload");
-  await machine.do("systemctl", "restart", "app.service");
+  await machine.do("systemctl", "restart", "caddy.service");
   await machine.waitUntilReady();
   expect(await listReached()).toEqual(["127.0.0.1"]);
 });

@@ -1,0 +1,140 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+import { expect, test } from "vitest";
+
+import { CertificateCopy, copyKey, putCertificatesBack } from "../../app/edge/certificate-copy.ts";
+import { listHeld, readStorage, writeStorage } from "../../app/edge/certificate-storage.ts";
+import { BucketError } from "../../app/replica/bucket-error.ts";
+import { runCommand } from "../../scripts/build/run-command.ts";
+import { recordLog } from "../recorded-log.ts";
+
+const directory = "https://acme-v02.api.letsencrypt.org/directory";
+const issuer = "certificates/acme-v02.api.letsencrypt.org-directory";
+
+function makeStorage(): Disposable & { path: string } {
+  const path = mkdtempSync(join(tmpdir(), "lifeboat-certificates-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
+}
+
+/** A certificate and its key as Caddy stores them, for a day. */
+async function addCertificate(storage: string, name: string): Promise<void> {
+  const [crt, key] = ["crt", "key"].map((kind) => join(storage, issuer, name, `${name}.${kind}`));
+  mkdirSync(dirname(crt ?? ""), { recursive: true });
+  const words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"];
+  const subject = ["-subj", "/", "-addext", `subjectAltName=DNS:${name}`, "-keyout", key ?? "", "-out", crt ?? ""];
+  await runCommand("openssl", [...words, ...subject], { timeoutMs: 20_000 });
+}
+
+/** One object, and what was done to it. */
+class CopyBucket {
+  text: string | null = null;
+  puts = 0;
+  /** Thrown by the next calls, the first one first. */
+  readonly faults: Error[] = [];
+
+  async put(key: string, text: string): Promise<string> {
+    this.#fail();
+    expect(key).toBe(copyKey);
+    this.puts += 1;
+    this.text = text;
+    return "etag";
+  }
+
+  async get(): Promise<{ text: string; etag: string }> {
+    return { text: this.text ?? "", etag: "etag" };
+  }
+
+  async *list(): AsyncGenerator<string> {
+    this.#fail();
+    if (this.text !== null) yield copyKey;
+  }
+
+  #fail(): void {
+    const fault = this.faults.shift();
+    if (fault !== undefined) throw fault;
+  }
+}
+
+const putBack = async (bucket: CopyBucket, storage: string) => {
+  const { log, logged } = recordLog();
+  return { how: await putCertificatesBack({ bucket, storage, log }), logged };
+};
+
+test("a copy gives an empty storage the same certificates; one that has its own keeps them", async () => {
+  using first = makeStorage();
+  using second = makeStorage();
+  const bucket = new CopyBucket();
+  await addCertificate(first.path, "app.example.com");
+  mkdirSync(join(first.path, "locks"));
+  writeFileSync(join(first.path, "locks/issue.lock"), "");
+  await new CertificateCopy(bucket, recordLog().log).copy(readStorage(first.path));
+  expect((await putBack(bucket, second.path)).how).toBe("put back");
+  expect(readStorage(second.path)).toEqual(readStorage(first.path));
+  expect([...listHeld(readStorage(second.path), directory, Date.now())]).toEqual(["app.example.com"]);
+  expect((await putBack(bucket, second.path)).how).toBe("kept");
+});
+
+test("nothing is copied twice, nor a certificate whose key is not there yet or is another's", async () => {
+  using storage = makeStorage();
+  const bucket = new CopyBucket();
+  const copy = new CertificateCopy(bucket, recordLog().log);
+  await copy.copy(readStorage(storage.path));
+  expect(bucket.puts).toBe(0);
+  await addCertificate(storage.path, "one.example.com");
+  await addCertificate(storage.path, "two.example.com");
+  const files = readStorage(storage.path);
+  const [one = "", two = ""] = ["one", "two"].map((name) => `${issuer}/${name}.example.com/${name}.example.com.key`);
+  await copy.copy(files.filter(({ path }) => path !== one));
+  const swapped = files.map((file) =>
+    file.path === one ? { ...file, path: two } : file.path === two ? { ...file, path: one } : file,
+  );
+  await copy.copy(swapped);
+  expect(bucket.puts).toBe(0);
+  await copy.copy(files);
+  await copy.copy(files);
+  expect(bucket.puts).toBe(1);
+});
+
+test("a store that is away, or that does not know the key yet, is waited for; an empty bucket is none", async () => {
+  using storage = makeStorage();
+  const bucket = new CopyBucket();
+  bucket.faults.push(
+    new BucketError("unreachable", "LIST", { detail: "503" }),
+    new BucketError("key-refused", "LIST", { detail: "AccessDenied" }),
+  );
+  const { how, logged } = await putBack(bucket, storage.path);
+  expect({ how, faults: bucket.faults }).toEqual({ how: "none", faults: [] });
+  expect(JSON.stringify(logged)).toContain("waiting for the store");
+});
+
+test.each([
+  ["no JSON", "{"],
+  [
+    "a file outside of the storage",
+    JSON.stringify({ format: 1, at: "", files: [{ path: "acme/../../x.key", text: "" }] }),
+  ],
+  ["half a certificate", JSON.stringify({ format: 1, at: "", files: [{ path: `${issuer}/a/a.crt`, text: "cut" }] })],
+])(
+  "a copy that cannot be used (%s) is told, nothing of it is written, and new certificates are ordered",
+  async (_what, text) => {
+    using storage = makeStorage();
+    const bucket = new CopyBucket();
+    bucket.text = text;
+    const { how, logged } = await putBack(bucket, storage.path);
+    expect(how).toBe("none");
+    expect(JSON.stringify(logged)).toContain("cannot be put back");
+    expect(readStorage(storage.path)).toEqual([]);
+  },
+);
+
+test("a copy that was cut off while it was put back is put back whole the next time", async () => {
+  using storage = makeStorage();
+  using source = makeStorage();
+  await addCertificate(source.path, "app.example.com");
+  mkdirSync(join(storage.path, "putting-back", issuer), { recursive: true });
+  writeFileSync(join(storage.path, "putting-back", issuer, "half.crt"), "cut");
+  writeStorage(storage.path, readStorage(source.path));
+  expect(readStorage(storage.path)).toEqual(readStorage(source.path));
+});
