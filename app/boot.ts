@@ -1,11 +1,11 @@
 import type { Logger } from "pino";
 
 import { bootMachine } from "./boot/boot-machine.ts";
-import type { AppConfig } from "./config.ts";
+import { type AppConfig, readConfig } from "./config.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { runProcess } from "./run-process.ts";
 
-await runProcess(boot);
+await runProcess(readConfig, boot);
 
 /**
  * Restores on boot: a oneshot that runs before Litestream and the app. Its exit code tells the supervisor what to do.

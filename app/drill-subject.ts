@@ -1,4 +1,4 @@
-/** How a drill writes to a product, and how it finds in a database what it wrote. */
+/** How a drill writes to a product, and reads back from a database what it wrote. */
 export type DrillSubject = {
   /** Starts an author of writes. Several authors write at the same time. */
   startAuthor(options: DrillAuthorOptions): DrillAuthor;
@@ -7,17 +7,17 @@ export type DrillSubject = {
    * write. Read the tables themselves (`NOT INDEXED`), so that a damaged index hides nothing.
    */
   readRows(select: SelectRows): Iterable<DrillRow>;
-  /** How the product delivers what was written to others. Left out by a product that delivers nothing. */
+  /** How the product delivers its rows to others. Omitted by a product that delivers nothing. */
   deliveries?: DrillDeliveries;
 };
 
-/** How the drill receives deliveries, to compare them with the rows that survived. */
+/** How the drill subscribes to deliveries and reads them, to compare them with the rows that survived. */
 export type DrillDeliveries = {
-  /** The kinds of rows that are told, each exactly once by its id. */
+  /** The kinds of rows that are delivered, each row under one id. */
   readonly kinds: readonly string[];
-  /** The POST after which everything that is written is told to this url. */
+  /** Makes the POST that subscribes this url to everything written from then on. */
   subscribe(url: string): Readonly<{ path: string; body: unknown }>;
-  /** What a request to that url tells, and the id by which a receiver knows what it was told before. */
+  /** Reads the row from a request to that url, and the id by which a receiver recognises a repetition. */
   readDelivery(request: Readonly<{ headers: NodeJS.Dict<string | string[]>; body: string }>): DrillRow;
 };
 
@@ -31,19 +31,19 @@ export type DrillAuthorOptions = Readonly<{
 }>;
 
 export type DrillAuthor = {
-  /** The next write: valid, and different from every other write of the drill. */
+  /** Makes the next write: valid, and different from every other write of the drill. */
   next(): DrillWrite;
   /** Called for every acknowledged write with the id from its answer, so that later writes can refer to it. */
   learn?(write: DrillWrite, id: string): void;
 };
 
-/** What was written: the kind of thing, the key by which it is found again, and everything that the client chose. */
+/** What a client wrote: the kind of row, the key by which the drill finds it again, and all that the client chose. */
 export type DrillContent = Readonly<{ kind: string; key: string; content: unknown }>;
 
 /** A write, sent as a POST. Its answer must be JSON with the field `id`. */
 export type DrillWrite = DrillContent & Readonly<{ path: string; body?: unknown }>;
 
-/** What a write put into the database, with the id that the product gave it. */
+/** A row in the database, with the id that the product gave it. */
 export type DrillRow = DrillContent & Readonly<{ id: string }>;
 
 /** Runs one select and yields its rows. */

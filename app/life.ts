@@ -25,13 +25,13 @@ import type { Replication } from "./replica/replication.ts";
 import { makeRestorePoint, uploadAll } from "./replica/restore-point.ts";
 
 const mebibyte = 1024 * 1024;
-/** How many writes may wait, and how much of the WAL: the alarm, and the limit from which writes are refused. */
+/** How many writes may wait, from which size of the WAL to warn, and from which to refuse writes. */
 export const writerLimits = { queueLimit: 2_000, walAlarmBytes: 128 * mebibyte, walLimitBytes: 512 * mebibyte };
 const bucketTimeoutMs = 5_000;
 /** How long a stop waits for pending answers. */
 export const closeTimeoutMs = 10_000;
 
-/** One life of the machine: the server listens, the parts come up behind it. */
+/** One life of the machine: a server that listens, and the parts that start behind it. */
 export type Life = {
   machine: Machine;
   mark: Mark;
@@ -43,8 +43,9 @@ export type Life = {
 type Birth = { product: Product; config: AppConfig; mark: Mark; log: Logger; endings: Endings };
 
 /**
- * Starts writer and replication at the same time, and listens meanwhile: while the store does not answer or a migration
- * runs, `/ready` says so. Resolves when it listens; throws when it cannot. Later failures go to `endings`.
+ * Starts writer and replication at the same time, and listens before they are up, so that `/ready` can report a store
+ * that does not answer, or a migration. Resolves once it listens, and throws when it cannot. Later failures go to
+ * `endings`.
  */
 export async function beginLife({ product, config, mark, log, endings }: Birth): Promise<Life> {
   const { machine, tokenDigests, tokensFile, heartbeatUrl, port } = config;
@@ -90,8 +91,9 @@ export async function beginLife({ product, config, mark, log, endings }: Birth):
 }
 
 /**
- * The key that seals session cookies, derived from the bucket's key: sessions outlive a machine, and nobody configures a
- * secret. Whoever has the bucket's key has all the data anyway. Digests of tokens are no secrets, so they do not serve.
+ * Derives the secret that seals session cookies from the bucket's key. So sessions outlive a machine, and nobody has to
+ * configure a secret. Whoever has the bucket's key has all the data anyway. Token digests would not do: they are no
+ * secrets.
  */
 function deriveSessionSecret({ bucket, bucketId }: Machine): string {
   return Buffer.from(hkdfSync("sha256", bucket.secretAccessKey, bucketId, "lifeboat sessions", 32)).toString(
@@ -118,7 +120,7 @@ async function openOwnReplication({ machine, mark, log, endings, parts, backgrou
     mark,
     log,
     onFenced: (fencedBy) => {
-      // Here and not at the end of the life, which comes only after what is already queued.
+      // At once: the life ends later, and until then a handler could still send.
       background.abort();
       endings.noteFence(fencedBy);
     },
@@ -155,7 +157,10 @@ async function openDatabaseParts(
   parts.writerPart = writer;
 }
 
-/** Secures the state before the migrations: as a restore point when one is not additive, else by an upload. Says where it is. */
+/**
+ * Secures the state before the migrations: by a restore point, or by an upload when all of them are additive. Returns a
+ * description of where it is.
+ */
 async function securePoint(
   { bucket }: Machine,
   replication: Replication,

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 
-import type { AppConfig } from "./config.ts";
+import { type AppConfig, readConfig } from "./config.ts";
 import { findCommitSequence } from "./database/commit-sequence.ts";
 import { MigrationRefused } from "./database/migration.ts";
 import { readDatabase } from "./database/open-database.ts";
@@ -9,23 +9,23 @@ import { type Ending, Endings } from "./endings.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { beginLife, closeTimeoutMs, type Life } from "./life.ts";
 import { findProductFault } from "./product.ts";
+import { beginRun } from "./replica/begin-run.ts";
 import { killLitestream } from "./replica/litestream.ts";
 import { lockDirectory } from "./replica/lock.ts";
 import { readMark, writeMark } from "./replica/mark.ts";
 import { Superseded } from "./replica/open-replication.ts";
-import { takeUpDisk } from "./replica/take-up-disk.ts";
 import { runProcess } from "./run-process.ts";
 import { product } from "./service/product.ts";
 import { endWithin, StopBudget } from "./stop-budget.ts";
 
-/** Well inside TimeoutStopSec=60s of app.service, after which everything that is not in the bucket stays behind. */
+/** Well inside TimeoutStopSec=60s of app.service, after which systemd kills the app before its final sync. */
 const stopTimeoutMs = 45_000;
 const drainTimeoutMs = 10_000;
 const finalSyncTimeoutMs = 20_000;
 const writerCloseTimeoutMs = 3_000;
 const lastAnswersMs = 500;
 
-await runProcess(serve);
+await runProcess(readConfig, serve);
 
 /** The server process: writer thread, replication and HTTP, until a signal, a fence or a failure ends it. */
 async function serve(config: AppConfig, log: Logger): Promise<number> {
@@ -35,14 +35,14 @@ async function serve(config: AppConfig, log: Logger): Promise<number> {
     return exitCodes.refused;
   }
   using _directory = lockDirectory(config.machine.files.lock);
-  const mark = takeUpDisk(config.machine);
+  const mark = beginRun(config.machine);
   const endings = new Endings(["SIGTERM", "SIGINT"]);
   const life = await beginLife({ product, config, mark, log, endings });
   const ending = await endings.first;
   try {
     return await Promise.race([end(life, ending), failOnFence(endings)]);
   } catch (error) {
-    // A stop that fails because another machine has taken over is a fence all the same.
+    // Also when the stop failed because another machine has taken over.
     if (endings.fencedBy !== null) return await leaveFenced(life, endings.fencedBy);
     const refused = findRefusal(error);
     if (refused === undefined) throw error;
@@ -57,7 +57,7 @@ function findRefusal(error: unknown): MigrationRefused | undefined {
   return error instanceof Error ? findRefusal(error.cause) : undefined;
 }
 
-/** A fence also ends a stop that is under way. */
+/** Lets a fence end a clean stop half-way. */
 async function failOnFence(endings: Endings): Promise<never> {
   throw new Superseded(await endings.fence);
 }
@@ -71,8 +71,9 @@ async function end(life: Life, ending: Ending): Promise<number> {
 }
 
 /**
- * Requests and the background first, then the queue, then a checked sync; only then may the mark say that nothing is missing from the
- * bucket. Nothing before the sync can take its time away.
+ * Ends requests and background, drains the queue, syncs and checks. Only then does the mark get a clean stop, which
+ * says that nothing is missing from the bucket. The budget keeps the sync's time free, however slow the steps before it
+ * are.
  */
 async function stopCleanly(life: Life, signal: string): Promise<number> {
   const { server, background, parts, machine, log } = life;
@@ -89,16 +90,16 @@ async function stopCleanly(life: Life, signal: string): Promise<number> {
     throw new Error(`${signal} came before the server was up: ${parts.findStartCause() ?? ""}`);
   const reservedMs = finalSyncTimeoutMs + writerCloseTimeoutMs;
   const [drained] = await Promise.allSettled([writer.drain(budget.share(drainTimeoutMs, reservedMs))]);
-  // Also when the queue is stuck: what was committed goes to the bucket, though the mark must not say so.
+  // Sync also when the queue is stuck, so that what was committed is in the bucket. Then the mark gets no clean stop.
   const syncMs = budget.share(finalSyncTimeoutMs, writerCloseTimeoutMs);
   const txid = await replication.stop(Math.round(syncMs));
   if (drained.status === "rejected") throw drained.reason;
   await endWithin("closing the writer", budget.share(writerCloseTimeoutMs), writer.close());
-  // `commit` groups were not fsynced, and the mark must not outlive them. Only the WAL: a raw open of the database would drop
-  // its locks.
+  // `commit` groups were not fsynced, and the mark must not outlive them. Never open the database file itself for this:
+  // closing it would drop its locks.
   fsyncPath(`${machine.files.database}-wal`);
   const position = readDatabase(machine.files.database, findCommitSequence);
-  // Read again: this life may have made a new base, with an epoch of its own, since it read the mark.
+  // Read the mark again: a new base made in this life has replaced it.
   const mark = readMark(machine.files.mark);
   if (mark === null) throw new Error(`${machine.files.mark} is gone: the next boot compares the disk with the bucket`);
   writeMark(machine.files.mark, { ...mark, bootId: machine.bootId, cleanStop: { txid, position } });
@@ -106,7 +107,7 @@ async function stopCleanly(life: Life, signal: string): Promise<number> {
   return 0;
 }
 
-/** Another machine serves: this one writes and uploads nothing more, and no supervisor restarts it. */
+/** Stops all writes and uploads at once. The exit code keeps the supervisor from starting the app again. */
 async function leaveFenced(life: Life, fencedBy: string): Promise<number> {
   const { parts, background, machine, log } = life;
   background.abort();
@@ -118,7 +119,7 @@ async function leaveFenced(life: Life, fencedBy: string): Promise<number> {
   return exitCodes.fenced;
 }
 
-/** Pending requests still get an answer: refused, unknown or not replicated. */
+/** Gives pending requests half a second for their answer: refused, unknown or not replicated. */
 async function answerLast({ server }: Life): Promise<void> {
   await Promise.race([server.close(), new Promise((resolve) => setTimeout(resolve, lastAnswersMs))]);
 }

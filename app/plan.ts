@@ -9,8 +9,8 @@ import { machineFiles } from "./replica/machine.ts";
 import { readMark } from "./replica/mark.ts";
 import { product } from "./service/product.ts";
 
-// Run by an activation with the new release: `plan.mjs DATA_DIRECTORY [stopped]`. Reports whether its product can be
-// served and what its migrations would do to the database, and writes nothing. Exit codes: 0 the previous release can
+// `plan.mjs DATA_DIRECTORY [stopped]`, run with the new release before it is activated. Reports whether its product can
+// be served and what its migrations would do to the database. Writes nothing. Exit codes: 0 the previous release can
 // still serve afterwards, 3 there is no way back but a restore, 100 this release cannot serve the database, 1 anything
 // else.
 const noWayBack = 3;

@@ -8,7 +8,7 @@ import { indexHandlers, type OutboxHandler } from "./database/outbox.ts";
 import type { DrillSubject } from "./drill-subject.ts";
 import { addProductRoutes, neverAsked, type ProductRoutes } from "./http/product-routes.ts";
 
-/** All that the kit knows of a product; `app/service/product.ts` exports the one that is served. */
+/** All that the kit knows of a product. `app/service/product.ts` exports the one that is served. */
 export type Product = ProductRoutes & {
   commands: readonly Command[];
   migrations: readonly Migration[];
@@ -20,9 +20,9 @@ export type Product = ProductRoutes & {
 };
 
 /**
- * Says before anything is written why a product cannot be served, and never can as it is: a part that is missing, two
- * commands (handlers, jobs) of one name or a name that begins with "_", migrations with a gap, a job with a wrong
- * schedule, a route that cannot be added. Null when nothing speaks against it.
+ * Finds out, before anything is written, why a product cannot be served: a part is missing, two commands (handlers,
+ * jobs) have one name, a name begins with "_", migrations have a gap, a job has a wrong schedule, a route cannot be
+ * added. Null when it can be served.
  */
 export function findProductFault(product: Product): string | null {
   try {

@@ -4,18 +4,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { destination } from "pino";
 import type { Logger } from "pino";
 
-import { ConfigFault, readConfig, type AppConfig } from "./config.ts";
+import { ConfigFault } from "./environment.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { openLog } from "./log.ts";
 
 /**
- * Runs one process of the machine: reads the configuration, opens the log, and ends with the exit code that `main`
+ * Runs one process of the machine: reads its configuration, opens the log, and ends with the exit code that `main`
  * returns. An error is logged here, once, and ends with 1: a restart may cure it.
  */
-export async function runProcess(main: (config: AppConfig, log: Logger) => Promise<number>): Promise<never> {
-  let config: AppConfig;
+export async function runProcess<Config extends { logLevel: string }>(
+  readSettings: (environment: NodeJS.ProcessEnv) => Config,
+  main: (config: Config, log: Logger) => Promise<number>,
+): Promise<never> {
+  let config: Config;
   try {
-    config = readConfig(process.env);
+    config = readSettings(process.env);
   } catch (error) {
     if (!(error instanceof ConfigFault)) throw error;
     process.stderr.write(`${error.message}; when that is right: npm run up; by hand: docs/runbooks/by-hand.md\n`);

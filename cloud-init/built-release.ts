@@ -22,7 +22,7 @@ const NoteSchema = Type.Object({
 });
 export type ReleaseNote = Static<typeof NoteSchema>;
 
-/** The note of a build exists and cannot be read: it was cut off, or overwritten by something else. */
+/** The note of a build exists, but cannot be read: a write was cut off, or something else overwrote it. */
 export class UnreadableNote extends Error {}
 
 const root = resolve(import.meta.dirname, "..");

@@ -1,3 +1,4 @@
+import { type EdgeSettings, listEdgeFaults } from "./edge-file.ts";
 import { plainValue, tokensEntry } from "./machine-files.ts";
 
 /** What a new machine must know. Times are in milliseconds and hours. */
@@ -18,6 +19,8 @@ export type UserDataInput = {
   };
   /** The machine's own key for the bucket. */
   key: { accessKeyId: string; secretAccessKey: string };
+  /** What lies between the internet and the app. */
+  edge: EdgeSettings;
   /** The API tokens, each as `<name>:<SHA-256 in hex>` or the digest alone. */
   apiTokensSha256: string[];
   /** Called while replication is proven. */
@@ -35,7 +38,7 @@ export function nameOfStack(project: string, stack: string): string {
 
 const sha256 = /^[0-9a-f]{64}$/;
 
-/** Everything that is wrong with the input, in words that never contain a secret. */
+/** Lists everything that is wrong with the input. The words never contain a secret. */
 export function listFaults(input: UserDataInput): string[] {
   const { bucket, key } = input;
   const checks: [boolean, string][] = [
@@ -74,14 +77,14 @@ export function listFaults(input: UserDataInput): string[] {
     ],
     [isWhole(input.retentionHours, 1), `retentionHours must be a whole number >= 1 (got ${input.retentionHours})`],
   ];
-  return checks.filter(([holds]) => !holds).map(([, fault]) => fault);
+  return [...checks.filter(([holds]) => !holds).map(([, fault]) => fault), ...listEdgeFaults(input.edge)];
 }
 
 function isWhole(value: number, least: number): boolean {
   return Number.isInteger(value) && value >= least;
 }
 
-/** The rule that isPlainUrl checks. */
+/** The rule of isPlainUrl in words. */
 export const plainUrlRule = "must be http(s)://… without a user name, a password, blanks, quotes or backslashes";
 
 /** Whether a URL can be called by the app and written into the environment file. */

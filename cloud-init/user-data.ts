@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 
+import { edgeFile, renderEdgeFile } from "./edge-file.ts";
 import { renderEnvironmentLines, renderTokensFile, tokensFile } from "./machine-files.ts";
 import { readBootstrap } from "./read-bootstrap.ts";
 import { listFaults, type UserDataInput } from "./user-data-input.ts";
@@ -32,6 +33,7 @@ function describeMachine(input: UserDataInput) {
     write_files: [
       ...readBootstrap().map(({ path, mode, text }) => ({ path, permissions: mode, content: text })),
       { path: "/etc/lifeboat/environment", permissions: "0600", content: renderEnvironment(input) },
+      { path: edgeFile, permissions: "0600", content: renderEdgeFile(input.edge) },
       // The bootstrap gives it to the app's group, which does not exist yet.
       { path: tokensFile, permissions: "0600", content: renderTokensFile(input.apiTokensSha256) },
     ],

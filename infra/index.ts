@@ -6,6 +6,8 @@ import { Address } from "./components/address.ts";
 import { AppRelease } from "./components/app-release.ts";
 import { DataVolume } from "./components/data-volume.ts";
 import { DeployAccess } from "./components/deploy-access.ts";
+import { DnsRecords } from "./components/dns-records.ts";
+import { edgeSettings, urlOf } from "./components/edge-settings.ts";
 import { machineUserData } from "./components/machine-user-data.ts";
 import { Machine } from "./components/machine.ts";
 import { readRelease } from "./components/read-release.ts";
@@ -20,6 +22,7 @@ import { labelsOf } from "./survey/data-place.ts";
 import { locateStore } from "./survey/locate-store.ts";
 import { chooseServerType } from "./survey/server-type.ts";
 import { surveyProject } from "./survey/survey-project.ts";
+import { surveyRecords } from "./survey/survey-records.ts";
 
 const config = readConfig();
 const { name: hostname, location } = config;
@@ -29,7 +32,9 @@ const survey = await surveyProject(location, labels);
 const serverType = chooseServerType({ config, survey });
 
 const replica = new ReplicaBucket("replica", { store, owner: config.owner, bucketId: config.bucketId });
-const address = new Address("machine", { hostname, location, labels, adopted: survey.address });
+const records = await surveyRecords(config, labels);
+const { keepAddress: keep } = config;
+const address = new Address("machine", { hostname, location, labels, keep, adopted: survey.addresses });
 const access = new ReplicaAccess("access", {
   bucket: replica,
   location,
@@ -38,9 +43,10 @@ const access = new ReplicaAccess("access", {
 });
 const key = access.machineKey;
 const deploys = new DeployAccess("deploys", { bucket: replica, enabled: config.deployKey });
+const edge = edgeSettings(config, address, access.edgeKey);
 const release = new AppRelease("release", { bucket: replica, release: readRelease(platformOf(serverType)) });
 
-const userData = machineUserData({ config, bucket: replica, key, release });
+const userData = machineUserData({ config, bucket: replica, key, edge, release });
 const machine = new Machine("machine", {
   ...config,
   serverType,
@@ -62,13 +68,24 @@ const volume = new DataVolume("data", {
 });
 const { heartbeatUrl, replicationIntervalMs, retentionHours } = config;
 const apiTokensSha256 = config.apiTokens.apply(digestTokens);
-const settings = { apiTokensSha256, heartbeatUrl, replicationIntervalMs, retentionHours };
+const settings = {
+  apiTokensSha256,
+  heartbeatUrl,
+  replicationIntervalMs,
+  retentionHours,
+  // A running machine may still have the IPv6 address of its birth.
+  edge: edgeSettings(config, machine, access.edgeKey),
+};
 const active = new ActiveRelease("active", { machine, volume, release, bucket: replica, key, settings });
+// oxlint-disable-next-line no-new -- a resource is made by its constructor, and nothing is read from this one
+new DnsRecords("dns", { wanted: records, labels, machine });
 // oxlint-disable-next-line no-new -- a resource is made by its constructor, and nothing is read from this one
 new RecoveryCard("recovery", { config, bucket: replica, after: active });
 
-export const url = pulumi.interpolate`http://${machine.ip}`;
+export const url = urlOf(config, machine.ip);
 export const ip = machine.ip;
+// Empty for a machine without one.
+export const ipv6 = machine.ipv6;
 export const sshCommand = pulumi.interpolate`ssh root@${machine.ip}`;
 export const bucket = replica.bucket;
 export const bucketId = replica.bucketId;

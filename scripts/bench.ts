@@ -4,6 +4,7 @@ import { benchCommand, type BenchOptions } from "./bench/arguments.ts";
 import { type Comparison, compareVariants, renderComparison } from "./bench/interleave.ts";
 import { longReaderCases, measureLongReader } from "./bench/measure-long-reader.ts";
 import { listReadVariants } from "./bench/measure-reads.ts";
+import { measureRestarts, openRestartSite, renderRestarts } from "./bench/measure-restarts.ts";
 import { listRunnerVariants } from "./bench/measure-runner.ts";
 import { listWriteVariants } from "./bench/measure-writes.ts";
 import { renderLongReader } from "./bench/render-long-reader.ts";
@@ -13,8 +14,9 @@ import { startSeaweedStore } from "./local/seaweed-store.ts";
 
 await runVerb(benchCommand, process.argv.slice(2), bench);
 
-async function bench({ rounds, roundMs, directory, json, longReader }: BenchOptions): Promise<void> {
+async function bench({ rounds, roundMs, directory, json, longReader, restarts }: BenchOptions): Promise<void> {
   if (longReader) return await compareLongReaders(directory);
+  if (restarts) return await compareRestarts(directory);
   using scratch = makeScratchDirectory(directory);
   const comparisons: Comparison[] = [];
   const compare = async (title: string, variants: Parameters<typeof compareVariants>[1]) => {
@@ -40,5 +42,23 @@ async function compareLongReaders(parent: string): Promise<void> {
   for (const one of longReaderCases) {
     const run = await measureLongReader(one, { parent, store: store.access });
     console.log(renderLongReader(run));
+  }
+}
+
+// As many deploys and kills, and as many requests, as ADR 38 speaks of.
+const restartPlan = {
+  restarts: [
+    ...Array.from({ length: 10 }, () => "deploy" as const),
+    ...Array.from({ length: 10 }, () => "kill" as const),
+  ],
+  perSecond: 200,
+  pauseMs: 2_000,
+};
+
+async function compareRestarts(parent: string): Promise<void> {
+  await using place = await openRestartSite(parent);
+  for (const way of ["behind Caddy", "without it"] as const) {
+    const figures = await measureRestarts(place, { ...restartPlan, isBehindEdge: way === "behind Caddy" });
+    console.log(renderRestarts(`10 deploys and 10 kills, 200 requests a second, ${way}`, figures));
   }
 }

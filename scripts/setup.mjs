@@ -1,4 +1,5 @@
-// Runs before anything is installed, on whatever Node the system has (12.20 or newer): plain JavaScript, no newer syntax.
+// Runs before anything is installed, on whatever Node the system has (12.20 or newer): plain JavaScript, no newer
+// syntax.
 import { spawn } from "node:child_process";
 import crypto from "node:crypto";
 import fs from "node:fs";
@@ -14,15 +15,15 @@ import { ensurePackages, packagesKey } from "./setup/packages.mjs";
 const script = fileURLToPath(import.meta.url);
 const root = path.dirname(path.dirname(script));
 const ourNode = path.join(root, "node_modules", ".bin", "node");
-/** Lies inside node_modules, so it goes when they go. */
+/** Inside node_modules, so that it is deleted with them. */
 const stampPath = path.join(root, "node_modules", ".lifeboat-setup.json");
 // package.json "engines": type stripping is stable from here on, and better-sqlite3 13 crashes on Node 20.
 const oldestNode = [24, 12];
 const usageExitCode = 64; // EX_USAGE of sysexits.h
-const alreadyTold = new Error("the child process has told its reason on stderr");
+const alreadyReported = new Error("the child process has printed its reason on stderr");
 
 main().catch((/** @type {unknown} */ error) => {
-  if (error !== alreadyTold)
+  if (error !== alreadyReported)
     process.stderr.write(`[setup] ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 });
@@ -45,7 +46,7 @@ async function main() {
   await ensureBinaries();
 }
 
-/** Reads a few small files and nothing else: this is what every later `npm test` and `npm run drill` pays. */
+/** Reads only a few small files, because every `npm test` and `npm run drill` waits for it. */
 function isReady() {
   const stamp = readStamp();
   return (
@@ -83,8 +84,8 @@ function binariesKey() {
 }
 
 /**
- * What the last set-up left behind. `files` are the binaries, recognised by size, times and inode:
- * hashing them again would cost half a second on every start (see binary-cache.ts for what that gives up).
+ * The note of the last set-up. `files` are the binaries, compared by size, times and inode: hashing them would take half a
+ * second of every start (binary-cache.ts says what that misses).
  * @typedef {{ packages: string, binaries: string, files: { path: string, identity: string }[] }} Stamp
  * @returns {Stamp}
  */
@@ -112,14 +113,14 @@ function isNewEnough(version) {
 }
 
 /**
- * stdout of a command whose stderr is shown; throws when it fails (exit code 1: it has told why).
+ * stdout of a command whose stderr is shown; throws when it fails (exit code 1: it has printed why).
  * @param {string} command
  * @param {string[]} args
  * @returns {Promise<string>}
  */
 function readOutput(command, args) {
   return new Promise((resolve, reject) => {
-    // Node's fetch looks at HTTPS_PROXY, as pip and npm do, only when told to.
+    // Node's fetch uses HTTPS_PROXY only with this setting. pip and npm always do.
     const env = { ...process.env, NODE_USE_ENV_PROXY: "1" };
     const child = spawn(command, args, { cwd: root, env, stdio: ["ignore", "pipe", "inherit"] });
     process.once("exit", () => child.kill("SIGTERM"));
@@ -128,7 +129,7 @@ function readOutput(command, args) {
     child.once("error", (error) => reject(new Error(`${command} could not be started: ${error.message}`)));
     child.once("close", (code, signal) => {
       if (code === 0) resolve(output);
-      else if (code === 1) reject(alreadyTold);
+      else if (code === 1) reject(alreadyReported);
       else reject(new Error(`"${[command, ...args].join(" ")}" ended with ${signal || `exit code ${code}`}`));
     });
   });

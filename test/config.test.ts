@@ -3,7 +3,8 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { ConfigFault, readConfig } from "../app/config.ts";
+import { readConfig } from "../app/config.ts";
+import { ConfigFault } from "../app/environment.ts";
 import { makeTemporaryDirectory } from "./database/temporary-directory.ts";
 
 const digest = "ab".repeat(32);

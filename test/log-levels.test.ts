@@ -11,7 +11,7 @@ type Call = { level: string; fields: string[]; message: string | null; where: st
 const levels = new Set(["trace", "debug", "info", "warn", "error", "fatal"]);
 const appDirectory = join(dirname(import.meta.dirname), "app");
 
-/** Words of a fault. A message with one of them is for whoever watches the log by its levels. */
+/** Words of a fault. A message with one of them must not be `info`. */
 const faultWords =
   /\b(?:fail\w*|fault\w*|not|cannot|no|never|nothing|broken|damaged|lost|refused?|fenced|superseded|stuck|interrupted|too|waiting|unreachable)\b/i;
 

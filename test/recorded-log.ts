@@ -2,7 +2,7 @@ import type { Log } from "../app/log.ts";
 
 export type Logged = { level: keyof Log; event: string; details: object };
 
-/** A log that keeps what it is told. */
+/** A log that keeps its lines. */
 export function recordLog(): { log: Log; logged: Logged[] } {
   const logged: Logged[] = [];
   const keep = (level: keyof Log) => (details: object, event: string) => void logged.push({ level, event, details });

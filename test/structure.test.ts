@@ -55,6 +55,20 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
     ],
   },
   {
+    from: "app/edge",
+    to: [
+      "app/log.ts",
+      "app/durable-file.ts",
+      "app/environment.ts",
+      "app/replica/bucket.ts",
+      "app/replica/bucket-error.ts",
+      "app/replica/parse-json.ts",
+      "app/replica/rare-causes.ts",
+      "app/replica/s3-client.ts",
+      "app/replica/wait-for-store.ts",
+    ],
+  },
+  {
     from: "app/files",
     to: ["app/replica/bucket-error.ts", "app/replica/s3-client.ts"],
   },
@@ -134,6 +148,9 @@ test("the kit imports only product.ts of the product", () => {
     "scripts/drill/author.ts",
     "scripts/drill/delivery-scene.ts",
     "scripts/drill/facts.ts",
+    "test/product/own-product.test.ts",
+    "test/product/product-database.ts",
+    "test/product/product-server.ts",
     "test/slow/dev.test.ts",
     "test/slow/release.test.ts",
   ]);

@@ -1,4 +1,4 @@
-import { type OutboxHandler, readOutboxState } from "../database/outbox.ts";
+import { type OutboxHandler, readOutboxState, readWaitingCause } from "../database/outbox.ts";
 import type { Reader } from "../database/reader.ts";
 import type { Writer } from "../database/writer.ts";
 import type { Log } from "../log.ts";
@@ -36,7 +36,7 @@ export type EffectsState = {
     /** How many effects have not been performed. */
     waiting: number;
     oldestSentAt: string | null;
-    /** Why the newest try failed, or why there is none. */
+    /** Why the newest try failed, or why there is none; after one that did not, why the others that were tried wait. */
     cause: string | null;
   }[];
   deadLetters: number;
@@ -104,7 +104,8 @@ export class Background {
   }
 
   describeEffects(): EffectsState {
-    const { pending, deadLetters } = this.#options.reader.read(readOutboxState());
+    const { reader } = this.#options;
+    const { pending, deadLetters } = reader.read(readOutboxState());
     const waiting = new Map(pending.map((row) => [row.handler, row]));
     const lanes = new Map(this.#lanes.map((lane) => [lane.name, lane]));
     const handlers = [...new Set([...lanes.keys(), ...waiting.keys()])].map((name) => {
@@ -113,7 +114,7 @@ export class Background {
         name,
         waiting: waiting.get(name)?.count ?? 0,
         oldestSentAt: waiting.get(name)?.oldestSentAt ?? null,
-        cause: lane === undefined ? noHandler : lane.cause,
+        cause: lane === undefined ? noHandler : (lane.cause ?? reader.read(readWaitingCause(name))),
       };
     });
     return { held: this.#ownership.held, handlers, deadLetters };

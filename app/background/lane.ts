@@ -77,7 +77,8 @@ export class Lane {
         await this.#performDue();
       } catch (error) {
         this.#cause = describeError(error);
-        if (!closing.aborted) log.error({ err: error, handler: this.name }, "side effects cannot be read or written");
+        if (!closing.aborted && this.#causes.isNews(this.#cause))
+          log.error({ err: error, handler: this.name }, "side effects cannot be read or written");
         await pause(heldPauseMs, closing);
       }
     }

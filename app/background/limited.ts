@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { inspect } from "node:util";
 
 /** Waits, but no longer than until the signal. */
 export async function pause(limitMs: number, signal: AbortSignal): Promise<void> {
@@ -70,12 +71,45 @@ export class Waker {
 // Node fires a longer timer at once.
 const longestTimerMs = 2 ** 31 - 1;
 
-/** What went wrong, with the causes of it: "fetch failed" alone tells nothing. */
+/**
+ * What went wrong, with the causes of it: "fetch failed" alone tells nothing. A cause that is told already is not
+ * repeated. Takes whatever a product throws, and never throws itself: an effect whose failure cannot be told would be
+ * tried for ever.
+ */
 export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error).slice(0, textLimit);
-  const words = error.message === "" ? error.name : error.message;
-  const text = error.cause === undefined ? words : `${words}: ${describeError(error.cause)}`;
-  return text.slice(0, textLimit);
+  try {
+    return tellChain(error).slice(0, textLimit);
+  } catch {
+    return "something was thrown that cannot be described";
+  }
 }
 
 const textLimit = 500;
+/** A chain of causes may be a circle. */
+const mostCauses = 10;
+
+function tellChain(error: unknown): string {
+  let text = tellAlone(error);
+  let cause = findCause(error);
+  for (let depth = 0; cause !== undefined && depth < mostCauses; depth++) {
+    const words = tellAlone(cause);
+    if (!text.includes(words)) text = `${text}: ${words}`;
+    cause = findCause(cause);
+  }
+  return text;
+}
+
+function tellAlone(error: unknown): string {
+  if (typeof error === "string") return error;
+  if (!(error instanceof Error)) return inspect(error, { breakLength: Infinity });
+  const message: unknown = error.message;
+  if (typeof message !== "string") return inspect(message, { breakLength: Infinity });
+  return message === "" ? error.name : message;
+}
+
+function findCause(error: unknown): unknown {
+  if (!(error instanceof Error)) return undefined;
+  // A connection that was tried at several addresses fails with one for each.
+  const [first]: unknown[] = error instanceof AggregateError ? error.errors : [];
+  return error.cause ?? first;
+}

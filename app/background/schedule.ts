@@ -4,10 +4,12 @@ import type { Job } from "./job.ts";
 
 /** The times of a cron pattern, in UTC and in milliseconds since 1970. */
 export class Schedule {
+  readonly pattern: string;
   readonly #cron: Cron;
 
   /** Throws Error when the job's pattern is wrong, or has no time to come. */
   constructor({ name, schedule }: Pick<Job, "name" | "schedule">) {
+    this.pattern = schedule;
     const wrong = `the job "${name}" has a wrong schedule "${schedule}"`;
     try {
       this.#cron = new Cron(schedule, { utcOffset: 0, mode: "5-or-6-parts" });

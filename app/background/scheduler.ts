@@ -2,6 +2,8 @@ import { type JobRun, noteJobRun, readJobRuns } from "../database/job-runs.ts";
 import type { Reader } from "../database/reader.ts";
 import type { Writer } from "../database/writer.ts";
 import type { Log } from "../log.ts";
+import type { Moment } from "../replica/elapsed.ts";
+import { RareCauses } from "../replica/rare-causes.ts";
 import type { Job, JobContext } from "./job.ts";
 import { describeError, pause, runLimited } from "./limited.ts";
 import type { Ownership } from "./ownership.ts";
@@ -35,11 +37,12 @@ export type JobState = {
   lastOutcome: "running" | "done" | "failed" | null;
   lastNotedAt: string | null;
   cause: string | null;
-  /** How many times of its schedule passed without a run, since the job is known. */
+  /** How many times of its schedule passed without a run right before the newest one. */
   missed: number;
 };
 
 type Entry = { job: Job; schedule: Schedule };
+type RunPlan = Extract<JobPlan, { do: "run" }>;
 type Due = Entry & { plan: Exclude<JobPlan, { do: "wait" }> };
 
 // How late a job may be after the clock was set, for a timer knows nothing of that.
@@ -52,6 +55,7 @@ export class Scheduler {
   readonly #entries: readonly Entry[];
   /** The times for which it was told that the clock is behind. */
   readonly #toldBehind = new Map<string, number>();
+  readonly #causes = new RareCauses();
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -64,7 +68,7 @@ export class Scheduler {
     const runs = this.#readRuns();
     return this.#entries.map(({ job: { name, schedule: pattern }, schedule }) => {
       const run = runs.get(name);
-      const next = schedule.nextAfter(Math.max(nowMs, run?.due_at ?? nowMs));
+      const next = schedule.nextAfter(Math.max(nowMs, run?.due_at ?? 0, run?.since ?? 0));
       const hasRun = run !== undefined && run.outcome !== "known";
       return {
         name,
@@ -87,7 +91,8 @@ export class Scheduler {
       try {
         await pause(await this.#runDue(), closing);
       } catch (error) {
-        if (!closing.aborted) log.error({ err: error }, "jobs cannot be read or noted");
+        if (!closing.aborted && this.#causes.isNews(describeError(error)))
+          log.error({ err: error }, "jobs cannot be read or noted");
         await pause(heldPauseMs, closing);
       }
     }
@@ -111,35 +116,57 @@ export class Scheduler {
     if (first === undefined) return Math.max(1, waitMs);
     const proof = await ownership.prove();
     if (proof === null || !ownership.isFresh(proof)) return heldPauseMs;
-    await this.#carryOut(first);
+    await this.#carryOut(first, proof);
     return 0;
   }
 
-  async #carryOut({ job, plan }: Due): Promise<void> {
+  async #carryOut({ job, plan }: Due, proof: Moment): Promise<void> {
     const { log, nowMs } = this.#options;
-    const { name } = job;
+    const { name, schedule } = job;
+    const now = nowMs();
+    const counting = { name, schedule, since: now, noted_at: now };
     if (plan.do === "know") {
       const { cause } = plan;
-      await this.#note({ name, due_at: nowMs(), outcome: "known", cause, missed: 0 });
+      await this.#note({ ...counting, due_at: now, outcome: "known", cause, missed: 0 });
       if (cause !== null) log.warn({ job: name, cause }, "the times of a job count from now, not from its newest run");
-      return;
-    }
-    const { dueMs } = plan;
-    const fields = { job: name, dueAt: new Date(dueMs).toISOString() };
-    if (plan.do === "give-up") {
+    } else if (plan.do === "reschedule") {
+      await this.#note({ ...plan.known, schedule, since: now });
+      log.info({ job: name, schedule, before: plan.known.schedule }, "a job has a new schedule, which counts from now");
+    } else if (plan.do === "give-up") {
       const cause = "the process ended twice before this run did";
-      await this.#note({ name, due_at: dueMs, outcome: "failed", cause, missed: 0 });
-      log.error({ ...fields, cause }, "a job failed");
-      return;
-    }
-    const { missed, isAgain } = plan;
-    if (missed > 0) log.warn({ ...fields, missed }, "runs of a job were missed; the latest is made up for");
-    await this.#note({ name, due_at: dueMs, outcome: isAgain ? "again" : "running", cause: null, missed });
-    await this.#runJob(job, dueMs);
+      await this.#note({ ...plan.known, noted_at: now, outcome: "failed", cause });
+      log.error({ job: name, dueAt: new Date(plan.known.due_at).toISOString(), cause }, "a job failed");
+    } else await this.#begin(job, plan, proof);
   }
 
-  async #runJob(job: Job, dueMs: number): Promise<void> {
-    const { aborting, log, jobLimitMs } = this.#options;
+  async #begin(job: Job, { dueMs, missed, again }: RunPlan, proof: Moment): Promise<void> {
+    const { log, nowMs } = this.#options;
+    const { name, schedule } = job;
+    const fields = { job: name, dueAt: new Date(dueMs).toISOString() };
+    if (missed > 0 && again === null)
+      log.warn({ ...fields, missed }, "runs of a job were missed; the latest is made up for");
+    const times = { due_at: dueMs, noted_at: nowMs(), missed };
+    const run: JobRun =
+      again === null
+        ? { name, schedule, since: dueMs, cause: null, outcome: "running", ...times }
+        : { ...again, outcome: "again", ...times };
+    await this.#note(run);
+    if (await this.#isStillOurs(proof)) await this.#runJob(job, run);
+  }
+
+  /** The note may have taken long. False only when we are about to end: the next start takes the run for cut off. */
+  async #isStillOurs(proof: Moment): Promise<boolean> {
+    const { ownership, closing } = this.#options;
+    for (let latest: Moment | null = proof; !closing.aborted; latest = await ownership.prove()) {
+      if (latest !== null && ownership.isFresh(latest)) return true;
+      if (latest === null) await pause(heldPauseMs, closing);
+    }
+    return false;
+  }
+
+  async #runJob(job: Job, run: JobRun): Promise<void> {
+    const { aborting, log, jobLimitMs, nowMs } = this.#options;
+    const { due_at: dueMs } = run;
     const fields = { job: job.name, dueAt: new Date(dueMs).toISOString() };
     const startedAt = performance.now();
     let cause: string | null = null;
@@ -153,7 +180,7 @@ export class Scheduler {
       log.error({ ...fields, err: error }, "a job failed");
     }
     const outcome = cause === null ? "done" : "failed";
-    await this.#note({ name: job.name, due_at: dueMs, outcome, cause, missed: 0 });
+    await this.#note({ ...run, outcome, cause, noted_at: nowMs() });
   }
 
   #makeContext(dueMs: number, signal: AbortSignal): JobContext {
@@ -202,7 +229,8 @@ export class Scheduler {
 }
 
 function dueMsOf({ plan }: Due): number {
-  return plan.do === "know" ? 0 : plan.dueMs;
+  if (plan.do === "give-up") return plan.known.due_at;
+  return plan.do === "run" ? plan.dueMs : 0;
 }
 
 function describeOutcome(run: JobRun | undefined): JobState["lastOutcome"] {

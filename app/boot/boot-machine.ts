@@ -6,7 +6,7 @@ import { isOutOfSpace } from "../database/sqlite-failure.ts";
 import type { Log } from "../log.ts";
 import { isKeyFault } from "../replica/bucket-error.ts";
 import { type Bucket, openBucket } from "../replica/bucket.ts";
-import { ClaimLost, ClaimUnsettled, takeUpEpoch } from "../replica/claim.ts";
+import { ClaimLost, ClaimUnsettled, resumeEpoch } from "../replica/claim.ts";
 import { adviseOnStore } from "../replica/diagnose-store.ts";
 import { renderLitestreamConfig } from "../replica/litestream-config.ts";
 import { assertLitestream } from "../replica/litestream.ts";
@@ -22,16 +22,16 @@ import { firstBackoffMs, surveyAndDecide } from "./survey-and-decide.ts";
 import type { Survey } from "./survey.ts";
 
 export type BootOptions = {
-  /** Gets every event that deserves a log line. */
   log: Log;
-  /** Replaces limits of bootLimits. */
+  /** Overrides single limits of bootLimits. */
   limits?: Partial<BootLimits>;
 };
 
 /**
- * Boots a machine: survey, decide, carry out. It ends with a database that this machine may serve and a litestream.yml
- * for its epoch, or with a refusal. It never guesses that there is no data. Returns a report for every normal outcome.
- * Throws for what a restart may cure (DirectoryInUse, BucketError, RestoreFailed).
+ * Boots a machine: surveys store and disk, decides by the boot table, carries the plan out. Afterwards this machine may
+ * serve its database, and litestream.yml names its epoch; or boot has refused. It never guesses that there is no data.
+ * Returns a report for every normal outcome. Throws for what a restart may cure (DirectoryInUse, BucketError,
+ * RestoreFailed).
  */
 export async function bootMachine(machine: Machine, options: BootOptions): Promise<BootReport> {
   const limits = { ...bootLimits, ...options.limits };
@@ -73,8 +73,8 @@ const emptyReport = {
 type Settling = { bucket: Bucket; machine: Machine; step: Step; limits: BootLimits; log: Log };
 
 /**
- * Surveys, decides and carries out. Surveys again when the claim had no winner, because head may have changed, and when
- * the store denied the claim while the key's policy may still be spreading: a denied request wrote nothing.
+ * Surveys again in two cases: the claim had no winner, so head may have changed; or the store denied the claim, and AWS
+ * may not know the rights of a new key everywhere yet. A denied request wrote nothing.
  */
 async function settleBoot({ step, ...asking }: Settling): Promise<Partial<BootReport>> {
   const { bucket, machine, limits, log } = asking;
@@ -96,9 +96,9 @@ async function settleBoot({ step, ...asking }: Settling): Promise<Partial<BootRe
 }
 
 /**
- * Writes the next run to the mark before head names it, and keeps the last run beside it, so that the next boot can
- * resume after a crash at any point. The clean stop is erased first: a copy of this disk that still had it would resume
- * too. Throws ClaimUnsettled, BucketError.
+ * Begins a new run of the epoch. The mark gets the new run before head does and keeps the old one until then, so that
+ * after a crash at any point the next boot can resume. The first write of the mark also erases the clean stop: a copy
+ * of this disk with a clean stop would resume too. Throws ClaimUnsettled, BucketError.
  */
 async function resume(bucket: Bucket, machine: Machine, { facts, seen }: Survey): Promise<Partial<BootReport>> {
   if (facts.mark === null || seen === null) throw new Error("a resume without mark or head was planned");
@@ -106,7 +106,7 @@ async function resume(bucket: Bucket, machine: Machine, { facts, seen }: Survey)
   const mark = { ...facts.mark, machine: machine.machineId };
   const run = randomUUID();
   writeMark(machine.files.mark, { ...mark, runs: [...(mark.runs ?? [mark.nonce]), run], cleanStop: null });
-  await takeUpEpoch(bucket, seen, { run, machine: machine.machineId });
+  await resumeEpoch(bucket, seen, { run, machine: machine.machineId });
   writeMark(machine.files.mark, { ...mark, runs: [run], bootId: machine.bootId, cleanStop: null });
   rmSync(machine.files.replicated, { force: true });
   writeFileSync(machine.files.litestreamConfig, renderLitestreamConfig(machine, head.epoch), { mode: 0o600 });
@@ -117,7 +117,7 @@ function toOutcome(machine: Machine, error: unknown): Partial<BootReport> {
   if (error instanceof BootRefused) return { outcome: "refused", ...error.refusal };
   if (error instanceof ClaimLost)
     return { outcome: "lost", cause: error.message, next: "nothing: the other machine serves" };
-  // A full disk is not a failure of the store, and a restart would end the same way.
+  // A restart would fill the disk again, so this is a refusal.
   if (error instanceof Error && isOutOfSpace(error))
     return toOutcome(machine, new BootRefused({ row: null, ...tellFullDisk(machine, error.message) }));
   const advice = adviseOnStore(error);
@@ -137,7 +137,7 @@ function stepper(steps: BootStep[], options: BootOptions): Step {
   };
 }
 
-/** The copy in the bucket is for people. When it cannot be written, the outcome stands and the log says so. */
+/** Only people read the copy in the bucket, so boot does not fail when the store refuses it. */
 async function publish(bucket: Bucket, machine: Machine, report: BootReport, options: BootOptions): Promise<void> {
   writeBootReport(machine, report);
   try {

@@ -178,8 +178,8 @@ function isOf({ database, mark }: BootFacts, parent: Parent): boolean {
 }
 
 /**
- * Boot will not go on, and another start would end the same way. Holds the row of the table if there is one, the cause,
- * and the next steps including the command that boots again.
+ * Boot refuses, because another start would end the same way. Holds the row of the table if there is one, the cause,
+ * and the next steps with the command that boots again.
  */
 export class BootRefused extends Error {
   override readonly name = "BootRefused";

@@ -30,7 +30,7 @@ export function setAside(files: MachineFiles, mark: Mark | null): string | null 
   return folder;
 }
 
-/** How many databases lie in quarantine and how large they are together. Reported when the disk is full. */
+/** Describes for a report about a full disk how many databases lie in quarantine, and how large they are. */
 export function measureQuarantine(files: MachineFiles): { count: number; bytes: number } {
   const count = countQuarantined(files);
   if (count === 0) return { count, bytes: 0 };

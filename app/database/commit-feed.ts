@@ -1,11 +1,11 @@
 import type { Log } from "../log.ts";
 
-/** A command that has just been committed on this machine, with the result that its request is answered with. */
+/** A command that this machine has just committed, with the result that its client gets. */
 export type Commit = { readonly command: string; readonly result: unknown };
 
 export type CommitListener = (commit: Commit) => void;
 
-/** Tells of every commit, in the order of the commits, to whoever listens. A replayed answer is no commit. */
+/** Passes every commit to its listeners, in order. The stored result of an earlier request is not a commit. */
 export class CommitFeed {
   readonly #log: Log | undefined;
   readonly #listeners = new Set<CommitListener>();
@@ -18,7 +18,7 @@ export class CommitFeed {
     this.#listeners.add(listener);
   };
 
-  /** A listener that throws takes nothing from the others, and nothing from the write, which is done. */
+  /** A listener that throws affects neither the other listeners nor the write. */
   readonly tell = (commit: Commit): void => {
     for (const listener of this.#listeners) {
       try {

@@ -31,7 +31,7 @@ export function raiseCommitSequence(db: Database.Database): number {
   return row.sequence;
 }
 
-/** Makes the table with sequence 0 where it is missing. Runs inside the transaction of the first migration. */
+/** Makes the table with sequence 0 if it is missing. Runs inside the transaction of the first migration. */
 export function createCommitSequence(db: Database.Database): void {
   db.exec(`create table if not exists _lifeboat (
     id integer primary key check (id = 1), sequence integer not null, token text not null

@@ -4,7 +4,7 @@ import { createCommitSequence, raiseCommitSequence } from "./commit-sequence.ts"
 import { explainFailure } from "./explain-failure.ts";
 import { SchemaGuard, watchStatements } from "./guard-schema.ts";
 import { createIdempotencyTable, lacksIdempotencyColumns } from "./idempotency.ts";
-import { createJobRuns } from "./job-runs.ts";
+import { createJobRuns, lacksJobColumns } from "./job-runs.ts";
 import { type AppliedMigration, createHistory, readApplied, recordMigration } from "./migration-history.ts";
 import {
   assertNumbered,
@@ -58,7 +58,8 @@ export function applyMigrations(
   { onStep, restorePoint = null }: ApplyOptions = {},
 ): void {
   const tables = readTableNames(db);
-  const isUpToDate = ownTables.every((name) => tables.has(name)) && !lacksIdempotencyColumns(db);
+  const isUpToDate =
+    ownTables.every((name) => tables.has(name)) && !lacksIdempotencyColumns(db) && !lacksJobColumns(db);
   if (migrations.length === 0 && isUpToDate) return;
   const rebuilds = migrations.filter(({ kind }) => kind === "rebuild");
   withForeignKeys(db, rebuilds.length === 0, () =>

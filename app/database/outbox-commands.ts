@@ -3,7 +3,7 @@ import { outboxTables } from "./outbox.ts";
 import { query } from "./transaction.ts";
 import { CommandRejected } from "./write-outcome.ts";
 
-/** Forgets an effect that was performed. */
+/** Deletes an effect that was performed. */
 export const forgetPerformed: Command<{ id: string }> = {
   name: "_outbox-performed",
   *run({ id }) {
@@ -28,7 +28,7 @@ export const countFailure: Command<{ id: string; cause: string; isLast: boolean 
   },
 };
 
-/** Makes a dead letter an effect that waits for its first try, with the id that it had. Rejects `not-found` (404). */
+/** Lets a dead letter be tried again from the first try on, under its old id. Rejects `not-found` (404). */
 export const sendAgain: Command<{ id: string }, { id: string }> = {
   name: "_outbox-again",
   *run({ id }) {

@@ -7,10 +7,10 @@ import { query, type Reading, type Transaction } from "./transaction.ts";
 
 /** What a handler gets for one try. */
 export type Delivery<Payload> = {
-  /** The same for every try and on every machine: a receiver that has seen it before must do nothing. */
+  /** The same for every try and on every machine. Give it to the receiver, who ignores an id that it has seen. */
   readonly id: string;
   readonly payload: Payload;
-  /** When the command ran that sent this, by its machine's clock. */
+  /** When the command ran, by its machine's clock. */
   readonly sentAt: Date;
   /** 1 for the first try. */
   readonly attempt: number;
@@ -25,7 +25,7 @@ export type OutboxHandler<Payload = never> = {
   readonly perform: (delivery: Delivery<Payload>) => Promise<void>;
 };
 
-/** Names a handler. The name is stored with what is sent to it, so a renamed handler no longer gets what waits. */
+/** Names a handler. The name is stored with each effect, so a renamed handler does not get the effects that wait. */
 export function defineHandler<Payload>(
   name: string,
   perform: OutboxHandler<Payload>["perform"],
@@ -44,10 +44,13 @@ export function indexHandlers(handlers: readonly OutboxHandler[]): ReadonlyMap<s
   return byName;
 }
 
-/** What the engine tells commands that send, and what it wants to be told. */
+/** What a command needs to send: the names of the handlers, and a callback for each effect. */
 export type OutboxDoor = { handlers: ReadonlySet<string>; onSend: () => void };
 
-/** Records a side effect in the transaction of its command, to be performed once that is in the bucket. Returns its id. */
+/**
+ * Records a side effect in the transaction of its command, to be performed once the commit is in the bucket. Returns
+ * its id.
+ */
 export function* sendEffect(handler: string, payload: unknown, nowMs: number): Transaction<string> {
   const text: string | undefined = JSON.stringify(payload);
   if (text === undefined) throw new Error(`what is sent to "${handler}" has no JSON form`);
@@ -61,31 +64,38 @@ export function* sendEffect(handler: string, payload: unknown, nowMs: number): T
 /** One side effect that has not been performed. */
 export type PendingEffect = { id: string; payload: string; created_at: number; attempts: number };
 
-/** The oldest effects of a handler that were never tried, in the order in which they were sent. */
+/** Reads the oldest effects of a handler that were never tried, oldest first. */
 export function* readUntried(handler: string, limit: number): Reading<PendingEffect[]> {
   return yield* query(pendingOf(handler).where("attempts", "=", 0).orderBy("id").limit(limit));
 }
 
-/** These effects of a handler, as far as they still wait, in the order in which they were sent. */
+/** Reads those of these effects that still wait, in the order of the ids. */
 export function* readWaiting(handler: string, ids: readonly string[]): Reading<PendingEffect[]> {
   const found: PendingEffect[] = [];
   for (const id of ids) found.push(...(yield* query(pendingOf(handler).where("id", "=", id))));
   return found;
 }
 
-/** The ids of the oldest effects of a handler that failed and are to be tried again. */
+/** Reads the ids of a handler's oldest effects that failed and will be tried again. */
 export function* readTried(handler: string, limit: number): Reading<string[]> {
   const rows = yield* query(pendingOf(handler).where("attempts", ">", 0).orderBy("id").limit(limit));
   return rows.map(({ id }) => id);
 }
 
+/** Why the effect of this handler failed last that was tried most, of those that wait; null when none has failed. */
+export function* readWaitingCause(handler: string): Reading<string | null> {
+  const failed = pendingOf(handler).clearSelect().select("last_error").where("attempts", ">", 0);
+  const [row] = yield* query(failed.orderBy("attempts", "desc").orderBy("id", "desc").limit(1));
+  return row?.last_error ?? null;
+}
+
 export type OutboxState = {
   pending: { handler: string; count: number; oldestSentAt: string }[];
-  /** How many were given up; each can be listed and sent again. */
+  /** How many effects were given up. */
   deadLetters: number;
 };
 
-/** Counts what waits, by handler, and what was given up. */
+/** Counts the effects that wait, by handler, and those that were given up. */
 export function* readOutboxState(): Reading<OutboxState> {
   const waiting = yield* query(
     outboxTables
@@ -121,7 +131,7 @@ export type DeadLetter = {
   lastError: string | null;
 };
 
-/** The oldest effects that were given up and come after the id `after`. */
+/** Lists the effects that were given up, from the id `after` on. */
 export function* listDeadLetters({ after = "", limit }: DeadLetterSlice): Reading<DeadLetter[]> {
   const dead = outboxTables.selectFrom("_outbox").selectAll().where("dead_at", "is not", null).where("id", ">", after);
   const rows = yield* query(dead.orderBy("id").limit(limit));
@@ -136,7 +146,7 @@ export function* listDeadLetters({ after = "", limit }: DeadLetterSlice): Readin
   }));
 }
 
-/** Makes the table where it is missing. An older release that comes back leaves it alone. */
+/** Makes the table if it is missing. An older release that comes back ignores it. */
 export function createOutbox(db: Database.Database): void {
   db.exec(`
     create table if not exists _outbox (

@@ -21,7 +21,7 @@ type WriterProduct = {
   outbox?: readonly OutboxHandler[];
 };
 
-/** Commands that the machine itself gives. A product's commands have other names: theirs do not begin with "_". */
+/** The kit's own commands. Their names begin with "_", which no name in a product may. */
 const kitCommands: readonly Command[] = [forgetPerformed, countFailure, sendAgain, noteJobRun];
 
 /**

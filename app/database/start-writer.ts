@@ -15,7 +15,7 @@ export type WriterOptions = MigrationOptions & {
   queueLimit: number;
   walAlarmBytes: number;
   walLimitBytes: number;
-  /** Told of every commit, at the moment when its request is answered. */
+  /** Called for every commit, when its request is answered. */
   onCommit?: CommitListener;
   /** When the thread counts as stuck: after 10 s and 60 s by default. */
   watchLimits?: WatchLimits;

@@ -1,7 +1,9 @@
-/** What an acknowledged write promises: see the README. `bucket` is reached outside this folder, after `disk`. */
+/**
+ * What an acknowledged write promises (README). The replication reaches `bucket`, after the writer has reached `disk`.
+ */
 export type Durability = "commit" | "disk" | "bucket";
 
-/** The durabilities that a commit alone can reach. */
+/** The durabilities that the writer can reach. */
 export type LocalDurability = Exclude<Durability, "bucket">;
 
 export type RefusalReason =
@@ -14,7 +16,7 @@ export type RefusalReason =
   | "busy"
   | "rolled-back";
 
-/** Nothing of this write was committed, and it may be tried again. */
+/** Nothing of this write was committed: the writer did not run it, or undid it. The client may try again. */
 export class WriteRefused extends Error {
   readonly reason: RefusalReason;
   readonly retryAfterSeconds: number;
@@ -27,7 +29,7 @@ export class WriteRefused extends Error {
   }
 }
 
-/** The writer ended before it could answer: the write was committed once and unaltered, or not at all. */
+/** The writer ended before it could answer: the write was committed exactly once, or not at all. */
 export class WriteOutcomeUnknown extends Error {
   constructor(cause: Error) {
     super("the writer ended before the write's outcome was known; repeat it with the same Idempotency-Key", { cause });
@@ -35,7 +37,7 @@ export class WriteOutcomeUnknown extends Error {
   }
 }
 
-/** A command's own refusal, for example "not-found" with status 404. Nothing of that command was committed. */
+/** A command refuses its input, for example with "not-found" and status 404. Nothing of the command is committed. */
 export class CommandRejected extends Error {
   readonly code: string;
   readonly status: number;
@@ -51,8 +53,8 @@ export class CommandRejected extends Error {
 }
 
 /**
- * A command failed unexpectedly. Nothing of it was committed, but the other commands of its group were. The cause has
- * the stack of the writer thread, for the log.
+ * A command threw. Nothing of it was committed; the other commands of its group were. The cause carries the writer
+ * thread's stack into the log.
  */
 export class CommandFailed extends Error {
   constructor(command: string, cause: string, stack?: string) {
@@ -64,7 +66,10 @@ export class CommandFailed extends Error {
   }
 }
 
-/** A committed write: the command's result, the commit sequence that contains it, and whether it was a replay. */
+/**
+ * A committed write: the command's result, the commit that holds it, and whether it is the stored result of an earlier
+ * request.
+ */
 export type Committed<Result> = { result: Result; sequence: number; replayed: boolean };
 
 type Done = { outcome: "done"; resultJson: string; replayed: boolean };
@@ -74,15 +79,15 @@ type Undone =
   | { outcome: "refused"; reason: RefusalReason; detail: string };
 
 /**
- * How one command of a group ended, in the writer thread. Data and no errors: an error does not travel between threads
- * with its class. What is done counts once its group is committed.
+ * How one command of a group ended, in the writer thread. Plain data, because an error loses its class between threads.
+ * `done` counts only once the group is committed.
  */
 export type WriteOutcome = Done | Undone;
 
-/** The outcome of a request, for the main thread; `sequence` is the commit that holds what was done. */
+/** The outcome of a request, as sent to the main thread. `sequence` is the commit that holds the write. */
 export type WriteAnswer = { id: number } & ((Done & { sequence: number }) | Undone);
 
-/** Makes the caller's result, or its error, from the writer thread's answer. */
+/** Turns the writer thread's answer into the caller's result or error. */
 export function readAnswer(answer: WriteAnswer): Committed<unknown> | Error {
   switch (answer.outcome) {
     case "done":
@@ -98,7 +103,7 @@ export function readAnswer(answer: WriteAnswer): Committed<unknown> | Error {
   }
 }
 
-/** Makes the refusal for a reason, with the seconds after which a retry makes sense. */
+/** Makes the refusal for a reason, with the time after which a retry makes sense. */
 export function refuseWrite(reason: RefusalReason, detail = details[reason]): WriteRefused {
   return new WriteRefused(reason, detail, retryAfterSeconds[reason]);
 }
@@ -115,7 +120,7 @@ const retryAfterSeconds: Record<RefusalReason, number> = {
 };
 
 const details: Record<RefusalReason, string> = {
-  "queue-full": "too many writes wait",
+  "queue-full": "too many writes are waiting",
   "wal-too-big": "the WAL is full and waits to be reset; /ready and the log name who keeps it from that",
   "writer-stuck": "a write has waited too long; the log names the command that runs",
   stopping: "the server is stopping",

@@ -25,7 +25,7 @@ export type MessageFromThread =
   | { kind: "migrated" }
   /** Another start would end the same way. */
   | { kind: "refused"; cause: string }
-  /** `hasSent`: something of it may be in the outbox now. */
+  /** `hasSent`: a command of the group may have put an effect into the outbox. */
   | { kind: "answers"; answers: WriteAnswer[]; hasSent: boolean };
 
 /**

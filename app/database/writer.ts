@@ -38,7 +38,7 @@ export type Writer = {
    * Calls the listener once when the thread died or is stuck, also if that happened before. The process must end then.
    */
   onFailure(listener: (error: Error) => void): void;
-  /** Calls after each commit that may have put something into the outbox. */
+  /** Calls the listener after each commit that may have put an effect into the outbox. */
   onSent(listener: () => void): void;
 };
 

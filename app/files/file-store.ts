@@ -10,35 +10,35 @@ import { FileFault } from "./file-fault.ts";
 /** Where files lie in the bucket: beside the epochs, so that neither Litestream nor a restore sees them. */
 const filesPrefix = "files/";
 
-/** A file that is in the bucket. Only its key leads to it: keep that in a row. */
+/** A file in the bucket. Keep its key in a row: nothing else finds the file again. */
 export type StoredFile = { key: string; bytes: number; contentType: string; sha256: string };
 
 type FileLimits = {
-  /** How long a file may take on its way into the bucket: as fast as its sender, and as the store. */
+  /** How long an upload may take. It is as slow as its sender or the store, whichever is slower. */
   putMs: number;
-  /** How long the store may take to begin with a file. */
+  /** How long the store may take to begin sending a file. */
   answerMs: number;
 };
 
 const usualLimits: FileLimits = { putMs: 60_000, answerMs: 5_000 };
 
 /**
- * Files in the bucket, each written once, under a name of its own. They go past the database: a row that names one is
- * written after it, so that no row names a file that is not there. A file whose row was never written harms nobody.
+ * Files in the bucket, each written once under a random name. Write a file first and then the row that names it, so
+ * that no row names a missing file. A file without a row does no harm.
  */
 export class FileStore {
   readonly #config: BucketConfig;
   readonly #limits: FileLimits;
 
-  /** No request is made. */
+  /** Makes no request. */
   constructor(config: BucketConfig, limits: Partial<FileLimits> = {}) {
     this.#config = config;
     this.#limits = { ...usualLimits, ...limits };
   }
 
   /**
-   * Sends as many bytes as announced into the bucket, without holding them. Throws FileFault when the store does not take
-   * them, or when they end early; then there is no file.
+   * Streams the announced number of bytes into the bucket. Throws FileFault when the store refuses or the bytes end
+   * early; then there is no file.
    */
   async put(content: Readable, { bytes, contentType }: { bytes: number; contentType: string }): Promise<StoredFile> {
     const key = `${filesPrefix}${randomUUID()}`;
@@ -69,20 +69,22 @@ export class FileStore {
     }
   }
 
-  /** Opens a file to be read. Throws FileFault when the store does not give it. */
+  /** Opens a file for reading. Throws FileFault when the store does not deliver it. */
   async open(key: string): Promise<{ content: Readable; bytes: number }> {
-    // The rest of the bucket is nobody's file.
+    // A product must not read the replica through its files.
     if (!key.startsWith(filesPrefix)) throw new Error(`${key} is no key of a file: it must begin with ${filesPrefix}`);
     const doing = `GET ${key}`;
+    const client = this.#open(this.#limits.answerMs, 3);
     try {
-      const client = this.#open(this.#limits.answerMs, 3);
       const { Body, ContentLength } = await client.send(
         new GetObjectCommand({ Bucket: this.#config.bucket, Key: key }),
       );
       if (!(Body instanceof Readable) || ContentLength === undefined) throw BucketError.notAStore(doing, "no body");
       return { content: Body.once("close", () => client.destroy()), bytes: ContentLength };
     } catch (error) {
-      throw new FileFault(doing, { cause: toBucketError(error, doing) });
+      client.destroy();
+      const cause = toBucketError(error, doing);
+      throw new FileFault(doing, { cause, isGone: cause instanceof BucketError && cause.kind === "missing" });
     }
   }
 

@@ -10,7 +10,11 @@ export function answerParserError(error: Error & { code?: string }, socket: Sock
   // While a pipelined request waits for its answer, the client would take ours for that one: "400" for a write that is
   // being committed. So send nothing and break the connection.
   if (error.code === "ECONNRESET" || !socket.writable || connections.isAnswering(socket)) socket.destroy();
-  else socket.end(renderRawAnswer(parserProblems[error.code ?? ""] ?? unreadable));
+  else {
+    socket.end(renderRawAnswer(parserProblems[error.code ?? ""] ?? unreadable));
+    // The parser is still at work: what comes now would be carried out, though its client was told that it would not.
+    if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") socket.destroySoon();
+  }
 }
 
 const parserProblems: Record<string, Problem> = {

@@ -10,7 +10,7 @@ import { Problem } from "./problem.ts";
 import type { ServerConfig } from "./server-config.ts";
 import { readDurability, readIdempotency } from "./write-headers.ts";
 
-/** The part of the replication that answers and health need; while the machine starts, nothing is known of it. */
+/** The part of the replication that answers and /ready need. Its values are null while the machine starts. */
 export type Replica = Pick<
   Replication,
   "epoch" | "replicatedAgeMs" | "uploadProgress" | "replicaFault" | "bucketRefusal" | "replicate"

@@ -7,7 +7,7 @@ import { backgroundPaths } from "./kit-paths.ts";
 import type { RouteContext, Server } from "./product-routes.ts";
 import { IdParams, pageOf, pageQuery, readPage } from "./reads.ts";
 
-/** What the server shows of what the machine does without being asked. */
+/** What the server shows of side effects and jobs. */
 export type BackgroundView = Pick<Background, "describeEffects" | "describeJobs">;
 
 const strict = { additionalProperties: false };

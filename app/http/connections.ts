@@ -69,7 +69,7 @@ export class Connections {
     this.#idle.delete(socket);
     const answers = this.#answers.get(socket);
     if (this.#isStopping) {
-      // Nothing is sent after an answer with `Connection: close`, and this request must be told that it was refused.
+      // Node sends nothing after an answer with `Connection: close`, but this request still needs its refusal.
       const before = [...(answers ?? [])].at(-1);
       if (before !== undefined && !before.headersSent) before.removeHeader("connection");
       announceClose(response);

@@ -8,11 +8,11 @@ import type { Commit } from "../database/commit-feed.ts";
 import { Problem } from "./problem.ts";
 import type { RouteContext, Server } from "./product-routes.ts";
 
-/** What browsers hear of a commit. `data` becomes JSON. */
+/** What a stream sends for a commit. `data` becomes JSON. */
 export type StreamEvent = { event: string; data: unknown };
 
 type EventStreamOptions = Pick<RouteContext, "onCommit"> & {
-  /** What is told of a commit; null: nothing. */
+  /** Makes the event of a commit. Null: no event. */
   toEvent: (commit: Commit) => StreamEvent | null;
   limits?: Partial<StreamLimits>;
 };
@@ -20,16 +20,16 @@ type EventStreamOptions = Pick<RouteContext, "onCommit"> & {
 type StreamLimits = {
   heartbeatMs: number;
   mostStreams: number;
-  /** How much may wait for a client that does not read; then its stream breaks off. */
+  /** How much may wait for a client that does not read, before its stream is broken off. */
   mostWaitingBytes: number;
-  /** How much of the past is kept for clients that come back. */
+  /** How much is kept of past events, for clients that reconnect. */
   mostKeptBytes: number;
 };
 
 const usualLimits: StreamLimits = {
   heartbeatMs: 15_000,
   mostStreams: 200,
-  // More than a group of commits brings at once: a client is slow when it has not taken the groups before.
+  // More than the events of one group of commits, which all come at once: a fast client must not be dropped for them.
   mostWaitingBytes: 1024 * 1024,
   mostKeptBytes: 256 * 1024,
 };
@@ -39,18 +39,18 @@ const described = {
   response: { 200: { description: "Events", content: { "text/event-stream": { schema: events } } } },
 };
 
-/** Adds a GET route that tells of commits as server-sent events until the client goes, or the server stops. */
+/** Adds a GET route that sends commits as server-sent events until the client leaves or the server stops. */
 export function addEventStream(server: Server, path: string, { onCommit, toEvent, limits }: EventStreamOptions): void {
   const streams = new EventStreams({ ...usualLimits, ...limits });
   onCommit((commit) => {
     const event = toEvent(commit);
-    if (event !== null) streams.tell(event);
+    if (event !== null) streams.publish(event);
   });
   server.addHook("preClose", (done) => {
     streams.end();
     done();
   });
-  // HEAD would be answered with a stream that nobody reads.
+  // No HEAD: it would open a stream that nobody reads.
   server.get(path, { exposeHeadRoute: false, schema: described }, (request, reply) => {
     const stream = streams.open(request);
     void reply.headers({ "content-type": "text/event-stream", "x-accel-buffering": "no" }).send(stream);
@@ -61,12 +61,13 @@ type Listener = { stream: Readable; request: FastifyRequest };
 
 class EventStreams {
   readonly #limits: StreamLimits;
-  /** Ids begin with it: after a restart nobody knows what a client has missed. */
+  /** The prefix of all event ids. After a restart it is another one, because past events are lost. */
   readonly #life = randomUUID().slice(0, 8);
   readonly #listeners = new Set<Listener>();
   readonly #kept: { number: number; bytes: Buffer }[] = [];
   #keptBytes = 0;
   #count = 0;
+  #isOver = false;
   #heartbeat: NodeJS.Timeout | undefined;
 
   constructor(limits: StreamLimits) {
@@ -75,21 +76,22 @@ class EventStreams {
 
   open(request: FastifyRequest): Readable {
     if (this.#listeners.size >= this.#limits.mostStreams) {
-      const detail = "As many clients as this server takes hear of events already. Ask again later.";
+      const detail = "This server has as many event streams as it allows. Try again later.";
       throw new Problem(503, "too-many-streams", detail, { headers: { "retry-after": "30" } });
     }
     const stream = new Readable({ read: () => undefined });
     const listener = { stream, request };
     this.#listeners.add(listener);
     stream.once("close", () => this.#forget(listener));
-    this.#heartbeat ??= setInterval(() => this.#beat(), this.#limits.heartbeatMs).unref();
-    stream.push(`retry: 2000\n\n${this.#recall(request.headers["last-event-id"])}`);
+    this.#heartbeat ??= setInterval(() => this.#sendHeartbeat(), this.#limits.heartbeatMs).unref();
+    stream.push(`retry: 2000\n\n${this.#renderMissed(request.headers["last-event-id"])}`);
+    if (this.#isOver) stream.push(null);
     return stream;
   }
 
-  tell({ event, data }: StreamEvent): void {
+  publish({ event, data }: StreamEvent): void {
     const number = ++this.#count;
-    // One for all streams, however many wait for it.
+    // One buffer for all streams.
     const bytes = Buffer.from(`id: ${this.#life}-${number}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
     this.#kept.push({ number, bytes });
     this.#keptBytes += bytes.length;
@@ -97,12 +99,17 @@ class EventStreams {
     for (const listener of this.#listeners) this.#send(listener, bytes);
   }
 
+  /** Ends all streams, and each that is opened from now on: its request was let in before. */
   end(): void {
+    this.#isOver = true;
     for (const { stream } of this.#listeners) stream.push(null);
   }
 
-  /** What a client that comes back has missed, or that nobody knows it: it has to read everything again. */
-  #recall(lastId: string | string[] | undefined): string {
+  /**
+   * Renders the events that a reconnecting client has missed, or `reset` when they are not known: then it must read all
+   * again.
+   */
+  #renderMissed(lastId: string | string[] | undefined): string {
     if (typeof lastId !== "string" || lastId === "") return "";
     const [life, seen] = lastId.split("-", 2);
     const first = this.#kept[0]?.number ?? this.#count + 1;
@@ -111,8 +118,8 @@ class EventStreams {
     return this.#kept.flatMap(({ number, bytes }) => (number > Number(seen) ? [bytes.toString()] : [])).join("");
   }
 
-  /** A comment, so that no proxy takes the connection for dead; and the end for whoever is not let in any more. */
-  #beat(): void {
+  /** Sends a comment, so that no proxy closes the connection, and ends the streams whose session or token has ended. */
+  #sendHeartbeat(): void {
     for (const listener of this.#listeners) {
       if (listener.request.isStillLetIn()) this.#send(listener, ": still here\n\n");
       else listener.stream.push(null);
@@ -121,7 +128,7 @@ class EventStreams {
 
   #send({ stream, request }: Listener, content: Buffer | string): void {
     if (stream.readableLength <= this.#limits.mostWaitingBytes) stream.push(content);
-    // It comes back with Last-Event-ID, and gets what is kept.
+    // The client reconnects with Last-Event-ID, and gets what is kept.
     else request.raw.destroy();
   }
 

@@ -2,7 +2,7 @@ import type { FastifyRequest } from "fastify";
 
 import { openKitPaths } from "./kit-paths.ts";
 import { LiveTokens } from "./live-tokens.ts";
-import { Problem } from "./problem.ts";
+import { notBegun, Problem } from "./problem.ts";
 import { listPagePaths, type ProductRoutes, type Server } from "./product-routes.ts";
 import { assertSameOrigin, changesSomething } from "./same-origin.ts";
 import type { ServerConfig } from "./server-config.ts";
@@ -11,11 +11,11 @@ import { authenticateWith, type Authenticate, parseTokens, type Token } from "./
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** The owner of the request's token. Null where no token is required. */
+    /** The owner of the request's token. Null on a path that needs none. */
     principal: string | null;
-    /** By what the request was let in; null where nothing is asked for. */
+    /** The token or session that authenticated the request. Null on a path that needs none. */
     access: Access | null;
-    /** Whether the request would be let in again: for an answer that goes on for long. */
+    /** Whether the token or session is still valid: for long answers, such as streams. */
     isStillLetIn(): boolean;
   }
   interface FastifyContextConfig {
@@ -55,7 +55,7 @@ export function guardRequests(server: Server, config: TokenConfig, product: Prod
     const { url, config: route } = request.routeOptions;
     if (openPaths.has(url) || route.isOpen === true) return done();
     const { authorization } = request.headers;
-    // Whoever sends a token is judged by the token alone.
+    // A token counts alone, even beside a valid cookie.
     const cookie = authorization === undefined ? findSessionCookie(request) : undefined;
     if (sessions === null || cookie === undefined) {
       letIn(request, { ...tokens.authenticate(authorization), untilMs: null });
@@ -97,5 +97,5 @@ function openTokens(server: Server, { tokenDigests, tokensFile, tokensReport }: 
 
 function stoppingProblem(): Problem {
   const detail = "The server is stopping and takes no more requests on this connection.";
-  return new Problem(503, "stopping", detail, { headers: { "retry-after": "1" } });
+  return new Problem(503, "stopping", detail, notBegun("stopping", 1));
 }

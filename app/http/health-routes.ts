@@ -5,7 +5,7 @@ import type { Replica } from "./answer-write.ts";
 import { Problem } from "./problem.ts";
 import type { Server } from "./product-routes.ts";
 
-/** The part of the writer that health needs. */
+/** The part of the writer that /ready shows. */
 export type WriterHealth = Pick<Writer, "state" | "queueLength" | "walBytes" | "oldestWriteMs" | "cause">;
 
 type Health = { writer: WriterHealth; replication: Replica; findStartCause: () => string | null };
@@ -13,8 +13,8 @@ type Health = { writer: WriterHealth; replication: Replica; findStartCause: () =
 const ReadyQuery = Type.Object({ replicated: Type.Optional(Type.String()) });
 
 /**
- * Adds GET /up (the process lives) and GET /ready (200 unless writes are refused or the replica is broken; with
- * `?replicated=60s` also 503 while the last checked sync is older, or there was none).
+ * Adds GET /up, which answers 200 while the process runs, and GET /ready, which answers 503 while writes are refused or
+ * the replica is broken. With `?replicated=60s` it answers 503 also when the last checked sync is older than that.
  */
 export function addHealthRoutes(server: Server, health: Health): void {
   const { writer, replication } = health;
@@ -41,7 +41,7 @@ export function addHealthRoutes(server: Server, health: Health): void {
 
 type Status = "ready" | "starting" | "refusing-writes" | "replica-broken" | "not-replicated";
 
-/** What `/ready` says, and why. With `withinMs` the last checked sync may not be older. */
+/** Judges whether the machine is ready, and says why not. `withinMs` limits the age of the last checked sync. */
 export function judgeHealth(health: Health, withinMs: number | null): { status: Status; cause: string | null } {
   const startCause = health.findStartCause();
   if (startCause !== null) return { status: "starting", cause: startCause };
@@ -56,7 +56,7 @@ function judgeStarted({ writer, replication }: Health, withinMs: number | null):
 }
 
 const unitMs = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
-/** An idle replica is proven every 10 to 12 s, so a shorter limit would fail without a fault. */
+/** An idle machine syncs every 10 to 12 s, so a shorter limit would fail without a fault. */
 const leastMs = 15_000;
 
 /** Reads a duration such as 60s, 5m or 1h. Throws Problem 400 for anything else, and for less than 15s. */

@@ -4,7 +4,7 @@ export const openKitPaths: readonly string[] = ["/up", "/ready"];
 /** The product's routes as an OpenAPI document. */
 export const documentPath = "/openapi.json";
 
-/** What the machine does without being asked: side effects, those that were given up, and jobs. */
+/** Side effects, those that were given up, and jobs. */
 export const backgroundPaths = {
   effects: "/effects",
   deadLetters: "/effects/dead-letters",

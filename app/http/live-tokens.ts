@@ -22,12 +22,12 @@ export class LiveTokens {
   readonly #reread = (): void => {
     this.#text = undefined;
     this.#complaint = undefined;
-    this.#told = undefined;
+    this.#reported = undefined;
     this.#look();
   };
   #text: string | undefined;
   #complaint: string | undefined;
-  #told: string | undefined;
+  #reported: string | undefined;
   #tokens: readonly Token[];
   #authenticate: Authenticate;
 
@@ -47,7 +47,7 @@ export class LiveTokens {
 
   readonly authenticate: Authenticate = (header) => this.#authenticate(header);
 
-  /** Those that are let in now. */
+  /** The tokens that are valid now. */
   get tokens(): readonly Token[] {
     return this.#tokens;
   }
@@ -99,11 +99,11 @@ export class LiveTokens {
   #tell(outcome: string): void {
     if (this.#report === undefined) return;
     const sha256 = this.#text === undefined ? "unread" : createHash("sha256").update(this.#text).digest("hex");
-    const told = `${sha256} ${outcome}\n`;
-    if (told === this.#told) return;
-    this.#told = told;
+    const text = `${sha256} ${outcome}\n`;
+    if (text === this.#reported) return;
+    this.#reported = text;
     try {
-      writeFileSync(`${this.#report}.next`, told);
+      writeFileSync(`${this.#report}.next`, text);
       renameSync(`${this.#report}.next`, this.#report);
     } catch (err) {
       this.#log.error({ err }, "what became of the API tokens cannot be reported");

@@ -20,8 +20,8 @@ declare module "fastify" {
 }
 
 /**
- * Adds GET /openapi.json, which describes from their schemas the product's routes and those about effects and jobs. The document is made on the first
- * request, and its library is loaded then, so that no start or recovery waits for it.
+ * Adds GET /openapi.json, made from the schemas of the product's routes and of those about effects and jobs. The first
+ * request makes the document and loads the library for it, so that no start waits for that.
  */
 export function addDocument(server: Server, product: ProductRoutes): void {
   let document: Promise<string> | null = null;
@@ -143,12 +143,12 @@ const HeaderSchema = Type.Object({ properties: Type.Record(Type.String(), Type.U
 
 /** A write reports what it has reached. 202 means that the bucket did not take it in time. */
 function describeWrite(answers: Schemas, successes: readonly [string, object][]): Schemas {
-  const told = Object.entries(answers).map(([status, answer]) =>
+  const described = Object.entries(answers).map(([status, answer]) =>
     status.startsWith("2") ? [status, { ...answer, headers: reached }] : [status, answer],
   );
   const [[, first] = ["", {}]] = successes;
   const late = { ...first, description: "Committed, not in the bucket yet", headers: notReplicated };
-  return { 202: late, ...Object.fromEntries(told) };
+  return { 202: late, ...Object.fromEntries(described) };
 }
 
 function describeProblems(isOpen: boolean): Schemas {
@@ -172,7 +172,7 @@ const NullBody = Type.Object({
   }),
 });
 
-/** The library marks every body as required. A body that may be null may also be missing. */
+/** Marks a body that may be null as optional. The library marks every body as required. */
 function letEmptyBodiesBe(key: string, value: unknown): unknown {
   if (key !== "requestBody" || !Value.Check(NullBody, value)) return value;
   const { anyOf } = value.content["application/json"].schema;

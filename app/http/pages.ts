@@ -8,7 +8,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 
 import type { Pages, Server } from "./product-routes.ts";
 
-/** Adds the routes of the pages. The library is loaded only where a product has some. */
+/** Adds the routes of the pages. Loads its library only here, so that a product without pages does not pay for it. */
 export function addPages(server: Server, { path, folder }: Pages): void {
   const root = fileURLToPath(folder);
   const etags = hashFiles(root);
@@ -22,7 +22,8 @@ export function addPages(server: Server, { path, folder }: Pages): void {
       decorateReply: false,
       dotfiles: "ignore",
       acceptRanges: false,
-      // By time and size: in a release all files are of one time, so that two releases would have one tag.
+      // The library's ETags are made of time and size. All files of a release have one time, so two releases would
+      // clash.
       etag: false,
       lastModified: false,
       cacheControl: false,
@@ -42,7 +43,7 @@ export function addPages(server: Server, { path, folder }: Pages): void {
 const securityHeaders = {
   "content-security-policy":
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-  // A form must be able to say where it comes from; no other site is told.
+  // Forms of ours must send their origin, and no other site may learn the path.
   "referrer-policy": "same-origin",
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",
@@ -59,8 +60,8 @@ function hashFiles(root: string): ReadonlyMap<string, string> {
 }
 
 /**
- * Whether another content would have another URL: a version in the query, or a hash in the name as bundlers write it. A
- * page itself never is: its URL stays.
+ * Whether the URL changes with the content: it has a version in the query, or a hash in its name as bundlers write it.
+ * The URL of a page never changes.
  */
 function isVersioned(url: string): boolean {
   const [path = "", query = ""] = url.split("?", 2);
@@ -68,8 +69,8 @@ function isVersioned(url: string): boolean {
   return (new URLSearchParams(query).get("v") ?? "") !== "" || hashedName.test(path);
 }
 
-// Hexadecimal with a letter and a digit, so that no date counts, or the capitals of esbuild. What looks otherwise is
-// asked for again, which costs time alone.
+// Eight hexadecimal digits with a letter and a digit, so that no date matches, or eight capitals as esbuild writes
+// them. A hash that does not match is only asked for more often.
 const hashedName = /[.-](?:(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}|(?=[A-Z]*[2-7])(?=[2-7]*[A-Z])[A-Z2-7]{8})\.\w+$/;
 
 type Sent = (error: null, payload: unknown) => void;

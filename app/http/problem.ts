@@ -29,6 +29,14 @@ export class Problem extends Error {
   }
 }
 
+/**
+ * For a request that is refused because the server comes up or ends just now: the header tells the proxy in front that
+ * nothing was begun, so that it asks again by itself, whatever the method.
+ */
+export function notBegun(why: "starting" | "stopping", retryAfterSeconds: number): ProblemExtras {
+  return { headers: { "retry-after": String(retryAfterSeconds), "lifeboat-not-begun": why } };
+}
+
 /** Renders the body of an error answer (RFC 9457). `instance` is the request id, by which the log is searched. */
 export function renderProblem({ status, code, detail, errors }: Problem, instance: string): string {
   const title = code.charAt(0).toUpperCase() + code.slice(1).replaceAll("-", " ");
@@ -37,7 +45,7 @@ export function renderProblem({ status, code, detail, errors }: Problem, instanc
 
 /** Answers a request with a problem. */
 function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): void {
-  // Not awaited: Fastify sends it, and on a broken connection there is nobody to tell.
+  // Not awaited: Fastify sends it, and on a broken connection nobody would get it.
   void reply
     .code(problem.status)
     .headers(problem.headers)

@@ -32,11 +32,11 @@ export type ProductRoutes = {
   sessions?: boolean;
 };
 
-/** Static files of a product. They answer without a token: what needs one they ask the routes for. */
+/** Static files of a product. They need no token, so they contain no data: they fetch it from the routes. */
 export type Pages = {
-  /** The path that they are served under, for example "/app/". */
+  /** Their path, for example "/app/". */
   path: string;
-  /** Where they lie: a folder beside product.ts, for example `new URL("pages/", import.meta.url)`. A release carries it. */
+  /** Their folder beside product.ts, for example `new URL("pages/", import.meta.url)`. A release contains it. */
   folder: URL;
 };
 
@@ -49,9 +49,9 @@ export function listPagePaths(pages: Pages | undefined): string[] {
 export type RouteContext = {
   /** Reads rows, on a connection that cannot write. */
   reader: Pick<Reader, "read">;
-  /** Runs a command and answers the request with its result, once the durability that was asked for is reached. */
+  /** Runs a command, and answers with its result once the write has the durability that the request asks for. */
   answerWrite: AnswerWrite;
-  /** Tells the listener of every command from now on, once it is committed on this machine. */
+  /** Calls the listener for every command that this machine commits from now on. */
   onCommit: (listener: CommitListener) => void;
   /** Keeps files in the bucket, beside the database. */
   files: Pick<FileStore, "put" | "open">;

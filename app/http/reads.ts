@@ -18,7 +18,7 @@ export function pageOf<Item extends TSchema>(item: Item) {
   return Type.Object({ items: Type.Array(item), nextCursor }, { additionalProperties: false });
 }
 
-/** A slice of a list in order of creation: at most `limit` rows that come after the id `after`. */
+/** Part of a list in order of creation: at most `limit` rows after the id `after`. */
 export type Slice = { after: string | undefined; limit: number };
 
 /** One page in order of creation. `nextCursor` is null on the last one. */
@@ -71,6 +71,7 @@ export function decodeCursor(list: string, cursor: string | undefined): string |
   throw new Problem(400, "invalid-cursor", "The cursor is not one that this list gave out; start again without it.");
 }
 
+/** The path parameters of a route with `:id`. */
 export const IdParams = Type.Object({ id: Type.String() });
 
 /** Returns the thing if it exists. Throws Problem `not-found` (404) otherwise. */

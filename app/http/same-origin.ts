@@ -3,25 +3,27 @@ import type { FastifyRequest } from "fastify";
 import { Problem } from "./problem.ts";
 
 type Options = {
-  /** Let in a request that does not say where it comes from: no browser of today sends one that changes something. */
+  /** Also accept a request that does not say where it comes from. No current browser sends such a write. */
   mayBeSilent: boolean;
 };
 
 /**
- * Refuses a request that a page of another origin sends: a browser adds the cookie by itself, whoever asks. Throws Problem
+ * Refuses a request that a page of another origin sends, because browsers add the cookie to that too. Throws Problem
  * `cross-site` (403).
  */
 export function assertSameOrigin({ headers }: FastifyRequest, { mayBeSilent }: Options): void {
-  // Only browsers write this header, no page can; over plain HTTP they leave it out, and send Origin alone.
+  // Browsers set this header, and no page can. Over plain HTTP they send only Origin.
   const site = headers["sec-fetch-site"];
   if (site !== undefined) {
     if (site !== "same-origin") throw crossSite();
   } else if (headers.origin !== undefined) {
-    if (URL.parse(headers.origin)?.host !== headers.host) throw crossSite();
+    // An origin that is none has no host, and neither has a request of HTTP/1.0.
+    const from = URL.parse(headers.origin)?.host ?? null;
+    if (from === null || from !== headers.host) throw crossSite();
   } else if (!mayBeSilent) throw crossSite();
 }
 
-/** What only reads may come from anywhere: the browser shows the answer to no page of another origin. */
+/** A read may come from anywhere: no browser shows its answer to a page of another origin. */
 export function changesSomething({ method }: FastifyRequest): boolean {
   return !["GET", "HEAD", "OPTIONS"].includes(method);
 }

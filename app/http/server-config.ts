@@ -16,9 +16,9 @@ export type ServerConfig = {
   tokenDigests: readonly string[];
   /** The file of tokens. It is read again when it changes. */
   tokensFile?: string;
-  /** Where the server reports which version of the token file it uses, or why it cannot. */
+  /** The file in which the server reports which tokens it uses, or why it cannot use the new ones. */
   tokensReport?: string;
-  /** Seals the cookies of sessions. Without it, sessions end with the process. A secret. */
+  /** The secret that seals the cookies of sessions. Without it sessions end with the process. */
   sessionSecret?: string;
   /** The durability of a write whose request does not ask for one. */
   defaultDurability: Durability;
@@ -26,6 +26,6 @@ export type ServerConfig = {
   bucketTimeoutMs: number;
   /** How long a stop waits for pending answers before it breaks their connections, 10 s by default. */
   closeTimeoutMs?: number;
-  /** Tells the outside that everything is well. */
+  /** Calls a URL for as long as everything is well. */
   heartbeat?: HeartbeatConfig;
 };

@@ -30,14 +30,14 @@ export type ServerOptions = {
   files: RouteContext["files"];
   product: ProductRoutes;
   config: ServerConfig;
-  /** Why the machine does not serve completely yet; null when it does. */
+  /** Why the machine does not serve completely yet. Null when it does. */
   findStartCause?: () => string | null;
   log?: FastifyBaseLogger;
 };
 
 /**
- * Builds the HTTP server; it listens when the caller says so. `close()` takes no more, answers what is under way, and
- * breaks off after `closeTimeoutMs` what is not answered by then.
+ * Builds the HTTP server. The caller makes it listen. `close()` accepts no more requests, answers pending ones, and
+ * breaks off those that have no answer after `closeTimeoutMs`.
  */
 export function buildServer(options: ServerOptions): Server {
   const { writer, reader, replication, background, commits, files, product, config, log } = options;
@@ -66,20 +66,20 @@ export function buildServer(options: ServerOptions): Server {
   return server;
 }
 
-/** One of them costs up to 1 MB while its body comes in, if it has a token, and some 50 KB otherwise. */
+/** A connection costs up to 1 MB of memory during an upload with a valid token, otherwise about 50 KB. */
 const mostConnections = 1_000;
 const closeTimeoutMs = 10_000;
-/** The proof of `/ready?replicated=60s`. */
+/** As `/ready?replicated=60s`. */
 const replicatedWithinMs = 60_000;
 const headersTimeoutMs = 15_000;
 const limits = {
-  // For the routes that ask for no other.
+  // For routes without a limit of their own.
   bodyLimit: 16 * 1024,
   requestTimeout: 30_000,
   connectionTimeout: 60_000,
-  // Longer than a proxy keeps an idle connection (Caddy: two minutes), so that it is never the server who hangs up.
+  // Longer than a proxy keeps an idle connection (Caddy: two minutes), so that the server never closes it first.
   keepAliveTimeout: 130_000,
-  // Node looks every 30 s whether the time limits have passed, unless told otherwise.
+  // Node's default is to check the time limits every 30 s.
   http: { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: 5_000 },
 };
 
@@ -90,14 +90,16 @@ function createServer(log: FastifyBaseLogger | undefined, closeMs: number): Serv
     ...(log && { loggerInstance: log }),
     genReqId: chooseRequestId,
     return503OnClosing: false,
+    // Caddy on this machine says who asks, and by which scheme; anybody else may say what they like.
+    trustProxy: "loopback",
     logController: new LogController({ disableRequestLogging: true }),
-    // With factories of its own Fastify does not load Ajv and fast-json-stringify: 60 ms of the recovery time.
+    // These keep Fastify from loading Ajv and fast-json-stringify, which takes 60 ms of every recovery.
     schemaController: { compilersFactory: { buildValidator: refuseFactory, buildSerializer: refuseFactory } },
     frameworkErrors: answerFailure,
     clientErrorHandler: (error, socket) => answerParserError(error, socket, connections),
   }).withTypeProvider<TypeBoxTypeProvider>();
   server.setValidatorCompiler(compileValidator);
-  // A response schema is for the types and the document. A check here could only turn a write that is done into a 500.
+  // Response schemas only give types and the OpenAPI document. A check here would turn a committed write into a 500.
   server.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   connections.follow(server.server);
   server.addHook("preClose", (done) => {
@@ -111,19 +113,19 @@ function refuseFactory(): never {
   throw new Error("Fastify asked for a compiler that is not loaded");
 }
 
-/** Takes over a caller's X-Request-Id when it is short and harmless in a log, and makes one otherwise. */
+/** Uses the caller's X-Request-Id when it is short and harmless in a log, and makes one otherwise. */
 function chooseRequestId({ headers }: Pick<IncomingMessage, "headers">): string {
   const given = headers["x-request-id"];
   return typeof given === "string" && /^[\w.:-]{1,100}$/.test(given) ? given : randomUUID();
 }
 
-/** Logs one line for an answered request: the path without its query string, and no header, but whose token it was. */
+/** Logs one line for each answered request: who asked, the owner of its token, the path without the query string, no headers. */
 function logRequest(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
   const [path] = request.url.split("?", 1);
   const durationMs = Math.round(reply.elapsedTime * 10) / 10;
   const principal = request.principal ?? undefined;
   request.log.info(
-    { method: request.method, path, principal, status: reply.statusCode, durationMs },
+    { method: request.method, path, client: request.ip, principal, status: reply.statusCode, durationMs },
     "request answered",
   );
   done();

@@ -11,25 +11,28 @@ import type { Server } from "./product-routes.ts";
 import { assertSameOrigin } from "./same-origin.ts";
 import { type Authenticate, unauthorized } from "./tokens.ts";
 
-/** By what a request was let in: the token, by its digest, and until when that counts; null: as long as the token does. */
+/**
+ * The token behind a request, by its digest, and when the session ends. Null without a session: valid as long as the
+ * token.
+ */
 export type Access = { principal: string; digest: string; untilMs: number | null };
 
 const lifetimeMs = 12 * 60 * 60 * 1000;
-/** Browsers take the first one over HTTPS alone, and from this host alone. */
+/** Browsers accept the __Host- name over HTTPS only, and only from this host. */
 export const cookieNames = { secure: "__Host-lifeboat-session", plain: "lifeboat-session" } as const;
 
 const Sealed = Type.Object({ digest: Type.String(), untilMs: Type.Number() });
 
 type SessionOptions = {
-  /** The key of the cookies' seal. Absent: one of this process, so that sessions end with it. */
+  /** Seals the cookies. Undefined: a random secret, so that sessions end with the process. */
   secret: string | undefined;
-  /** Whose a token is that is let in now. */
+  /** Finds the owner of a token. Undefined when the token is no longer valid. */
   findPrincipal: (digest: string) => string | undefined;
 };
 
 /**
- * Sessions of browsers, which the server keeps nothing of: a sealed cookie names the token that somebody signed in with.
- * So a session ends with its token.
+ * Sessions of browsers. The server stores nothing: a sealed cookie holds the digest of the token that somebody signed
+ * in with. So a session ends with its token.
  */
 export class Sessions {
   readonly #seal: { password: string; ttl: number };
@@ -40,7 +43,7 @@ export class Sessions {
     this.#findPrincipal = findPrincipal;
   }
 
-  /** Begins a session, with the cookie of this answer. */
+  /** Begins a session: adds its cookie to the answer. */
   async begin(request: FastifyRequest, reply: FastifyReply, token: { digest: string }): Promise<{ untilMs: number }> {
     const untilMs = Date.now() + lifetimeMs;
     const sealed = await sealData({ digest: token.digest, untilMs }, this.#seal);
@@ -48,7 +51,7 @@ export class Sessions {
     return { untilMs };
   }
 
-  /** Says by which session a request is let in. Throws Problem `unauthorized` (401) when it is over or never was. */
+  /** Finds the token of a session. Throws Problem `unauthorized` (401) when the session has ended or is forged. */
   async authenticate(cookie: string): Promise<Access> {
     const content = await unsealData<unknown>(cookie, this.#seal);
     if (!Value.Check(Sealed, content) || content.untilMs <= Date.now()) throw sessionOver();
@@ -58,20 +61,24 @@ export class Sessions {
   }
 }
 
-/** The cookie of a session, as a request brings it. */
-export function findSessionCookie({ headers }: FastifyRequest): string | undefined {
-  if (headers.cookie === undefined) return undefined;
-  const cookies = parseCookie(headers.cookie);
-  return cookies[cookieNames.secure] ?? cookies[cookieNames.plain];
+/**
+ * Finds the cookie of a session in a request. Over HTTPS the plain one does not count: a sister domain can set it,
+ * and so sign somebody in with a token of its own.
+ */
+export function findSessionCookie(request: FastifyRequest): string | undefined {
+  const { cookie } = request.headers;
+  if (cookie === undefined) return undefined;
+  const cookies = parseCookie(cookie);
+  return cookies[cookieNames.secure] ?? (request.protocol === "https" ? undefined : cookies[cookieNames.plain]);
 }
 
 const SignIn = Type.Object({ token: Type.String({ maxLength: 1_000 }) }, { additionalProperties: false });
 
-/** Adds POST /session (sign in with a token), GET /session (who is it) and DELETE /session (sign out). */
+/** Adds POST /session (sign in with a token), GET /session (who is signed in) and DELETE /session (sign out). */
 export function addSessionRoutes(server: Server, sessions: Sessions, authenticate: Authenticate): void {
   const open = { config: { isOpen: true } };
   server.post(sessionPath, { ...open, bodyLimit: 4_096, schema: { body: SignIn } }, async (request, reply) => {
-    // Nobody is to be signed in from a stranger's page. A program that is no browser says nothing of where it comes from.
+    // A foreign page must not sign somebody in. A program that is no browser sends no origin, and may sign in.
     assertSameOrigin(request, { mayBeSilent: true });
     const token = authenticate(`Bearer ${request.body.token}`);
     const { untilMs } = await sessions.begin(request, reply, token);
@@ -96,11 +103,9 @@ function setCookie(reply: FastifyReply, { isSecure, value, maxAge }: Cookie): vo
   void reply.header("set-cookie", stringifySetCookie({ name, value, maxAge, ...limits }));
 }
 
-/** TLS ends before this server: the proxy says so, or the browser by the page that asks. */
-function cameByHttps({ headers }: FastifyRequest): boolean {
-  const forwarded = headers["x-forwarded-proto"];
-  const [scheme] = typeof forwarded === "string" ? forwarded.split(",") : [];
-  return scheme?.trim() === "https" || headers.origin?.startsWith("https://") === true;
+/** TLS ends before this server, so the proxy's header says so, or the origin of the page that asks. */
+function cameByHttps({ protocol, headers }: FastifyRequest): boolean {
+  return protocol === "https" || headers.origin?.startsWith("https://") === true;
 }
 
 function sessionOver() {

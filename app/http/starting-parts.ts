@@ -3,7 +3,7 @@ import type { Reader } from "../database/reader.ts";
 import type { Writer } from "../database/writer.ts";
 import type { WriteExecutor, Replica } from "./answer-write.ts";
 import type { WriterHealth } from "./health-routes.ts";
-import { Problem } from "./problem.ts";
+import { notBegun, Problem } from "./problem.ts";
 import type { RouteContext } from "./product-routes.ts";
 
 /**
@@ -94,7 +94,7 @@ export class StartingParts<R extends Replica> {
 
   #refuse(): Problem {
     const detail = `Nothing was done: this machine is starting (${this.findStartCause() ?? "almost there"}). Repeat the request.`;
-    return new Problem(503, "starting", detail, { headers: { "retry-after": "2" } });
+    return new Problem(503, "starting", detail, notBegun("starting", 2));
   }
 }
 

@@ -69,7 +69,7 @@ export function authenticateWith(tokens: readonly Token[]): Authenticate {
   };
 }
 
-/** The answer to a request that shows nothing by which it could be let in. */
+/** The answer to a request without a valid token or session. */
 export function unauthorized(detail: string): Problem {
   return new Problem(401, "unauthorized", detail, { headers: { "www-authenticate": 'Bearer realm="lifeboat"' } });
 }

@@ -10,17 +10,17 @@ import { readDurability, readIdempotency } from "./write-headers.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** The route takes a file as its body, of whatever type. */
+    /** The route takes a file of any type as its body. */
     takesFile?: boolean;
   }
 }
 
-/** The type under which the parser is asked for the body of an upload, whatever its own is. */
+/** The type that selects the parser for an upload. It replaces the file's own type, which may be any. */
 const uploadType = "application/vnd.lifeboat.upload";
 const usualType = "application/octet-stream";
 const givenTypes = new WeakMap<FastifyRequest, string>();
 
-/** Lets routes take a file as it arrives. */
+/** Lets routes take a file as a stream. */
 export function addUploads(server: Server): void {
   server.addContentTypeParser(uploadType, (request, body, done) => {
     if (request.routeOptions.config.takesFile === true) done(null, body);
@@ -29,15 +29,15 @@ export function addUploads(server: Server): void {
 }
 
 /**
- * The options of a route that takes a file of up to `limitBytes` as its body. A larger one is refused before any of it
- * is read, and so is one that does not say how large it is.
+ * Makes the options of a route that takes a file of up to `limitBytes` as its body. Refuses a larger one, or one
+ * without a length, before reading it.
  */
 export function takeFile({ limitBytes }: { limitBytes: number }) {
   return {
     config: { takesFile: true },
     onRequest: (request, reply, done) => {
       const { "content-length": length, "content-type": type = usualType } = request.headers;
-      // What is on its way is not waited for.
+      // So that nobody has to read the rest of the body.
       if (length === undefined || Number(length) > limitBytes) void reply.header("connection", "close");
       if (length === undefined)
         throw new Problem(411, "length-required", "Send the file with its length, in the header Content-Length.");
@@ -45,7 +45,7 @@ export function takeFile({ limitBytes }: { limitBytes: number }) {
         throw new Problem(413, "body-too-large", `A file may have ${limitBytes} bytes here at most.`);
       if (!mediaType.test(type))
         throw new Problem(415, "unsupported-media-type", "Content-Type is no media type that can be kept.");
-      // What would be refused after the file is refused before it.
+      // Check the other headers before the file is stored, and not after it.
       readDurability(request.headers, "disk");
       readIdempotency(request);
       givenTypes.set(request, type);
@@ -58,8 +58,8 @@ export function takeFile({ limitBytes }: { limitBytes: number }) {
 const mediaType = /^[\w.+-]{1,60}\/[\w.+-]{1,60}(?: ?;[ -~]{0,100})?$/;
 
 /**
- * Sends the file of a request into the bucket. Only then write the row that names it. Throws Problem `file-not-stored`
- * (503), after which there is no file.
+ * Puts the file of a request into the bucket. Write the row that names it afterwards. Throws Problem `file-not-stored`
+ * (503); then there is no file.
  */
 export async function keepUpload(request: FastifyRequest, files: Pick<FileStore, "put">): Promise<StoredFile> {
   const content = request.body instanceof Readable ? request.body : Readable.from([]);
@@ -67,11 +67,13 @@ export async function keepUpload(request: FastifyRequest, files: Pick<FileStore,
   const contentType = givenTypes.get(request) ?? usualType;
   try {
     const { sha256, ...file } = await files.put(content, { bytes, contentType });
-    // The body by which a repeated request is known.
+    // Idempotency compares bodies. For a file, this stands for the body.
     request.body = { bytes, contentType, sha256 };
     return { ...file, sha256 };
   } catch (error) {
     if (!(error instanceof FileFault)) throw error;
+    // A client that reads only once it has sent everything would wait for us, and we for it.
+    content.resume();
     request.log.warn({ err: error }, "an upload did not get into the bucket");
     const detail = "Nothing was kept: the bucket does not take the file now. Repeat the request.";
     throw new Problem(503, "file-not-stored", detail, { headers: { "retry-after": "5" }, cause: error });
@@ -79,8 +81,8 @@ export async function keepUpload(request: FastifyRequest, files: Pick<FileStore,
 }
 
 /**
- * Answers with a file from the bucket, as a download: what somebody uploaded must not run as a page of this server.
- * Throws Problem `file-not-readable` (503).
+ * Answers with a file from the bucket, as a download: an uploaded file must not run as a page of this server. Throws
+ * Problem `file-not-readable` (503), and `file-missing` (404) when it is no longer there.
  */
 export async function sendFile(
   reply: FastifyReply,
@@ -96,6 +98,7 @@ export async function sendFile(
   } catch (error) {
     if (!(error instanceof FileFault)) throw error;
     reply.request.log.error({ err: error }, "a file that a row names cannot be read");
+    if (error.isGone) throw new Problem(404, "file-missing", "The bucket no longer has this file.", { cause: error });
     const detail = "The bucket does not give the file now. Repeat the request.";
     throw new Problem(503, "file-not-readable", detail, { headers: { "retry-after": "5" }, cause: error });
   }

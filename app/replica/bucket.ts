@@ -2,24 +2,21 @@ import { GetObjectCommand, PutObjectCommand, type PutObjectCommandInput, type S3
 
 import { BucketError, toBucketError } from "./bucket-error.ts";
 import { swapInKnownForm, type PutCondition } from "./conditional-writes.ts";
-import { Lister, type BucketLimits, type OnSlowListing } from "./lister.ts";
+import { Lister, pageLimitMs, type BucketLimits, type OnSlowListing } from "./lister.ts";
 import { openS3Client, readThrough, type BucketConfig } from "./s3-client.ts";
 
-/** Marks the bucket as ours. Every bucket of ours has it, so it is what one asks for to see whether the store answers. */
+/** The object that marks a bucket as ours. It always exists, so a GET of it shows whether the store answers. */
 export const sentinelKey = "lifeboat.json";
 
-/**
- * The few calls to the store that we make ourselves. Litestream makes its own. Every call ends within its time limit,
- * and throws BucketError.
- */
+/** The calls that we make to the store, beside Litestream's. Every call ends within its time limit, or throws BucketError. */
 export type Bucket = {
   readonly name: string;
   get(key: string): Promise<{ text: string; etag: string }>;
-  /** The first bytes of an object, fewer when it is shorter. */
+  /** Returns the first bytes of an object: all of them when it is shorter. */
   getStart(key: string, bytes: number): Promise<Uint8Array>;
   /**
    * Returns the new ETag. Sent once and never retried: a repeated conditional PUT would refuse its own first success.
-   * `ifMatch` takes the ETag as it was read. The form that the store accepts is found by trying.
+   * `ifMatch` takes the ETag as it was read. Tries both forms, with and without quotes, until it knows which one the store accepts.
    */
   put(key: string, text: string, condition?: PutCondition): Promise<string>;
   /**
@@ -27,11 +24,11 @@ export type Bucket = {
    * data.
    */
   readThrough(key: string, stallMs: number): Promise<void>;
-  /** Every key under a prefix, page by page. */
+  /** Lists every key under a prefix, page by page. */
   list(prefix: string): AsyncGenerator<string>;
-  /** The keys and the folders (ending in "/") at the top of the bucket. */
+  /** Lists the keys and the folders (ending in "/") at the top of the bucket. */
   listTop(): Promise<string[]>;
-  /** How far this machine's clock is ahead of the store's, from the latest answer. Null before the first. */
+  /** How far this machine's clock is ahead of the store's, by the store's latest answer. Null before the first answer. */
   clockAheadMs(): number | null;
   /** The longest time that a page of a listing has taken so far. Litestream's own listings take as long. */
   longestListMs(): number;
@@ -45,11 +42,10 @@ const bucketLimits: BucketLimits = {
   // try.
   callMs: 15_000,
   answerMs: 5_000,
-  // A store has to skip every delete marker before the first live key (docs/decisions/0022).
-  listMs: 600_000,
+  listMs: pageLimitMs,
 };
 
-/** Opens the bucket. No request is made. */
+/** Opens the bucket. Makes no request. */
 export function openBucket(config: BucketConfig, { onSlowListing, ...shortened }: BucketOptions = {}): Bucket {
   const limits = { ...bucketLimits, ...shortened };
   let aheadMs: number | null = null;
@@ -145,7 +141,7 @@ type Limited = <Result>(
   options?: CallOptions,
 ) => Promise<Result>;
 
-/** Any answer of the store counts, including one that there is no such object. */
+/** Whether the store answers. A 404 is an answer too. */
 async function isAnswering(call: Promise<unknown>): Promise<boolean> {
   try {
     await call;

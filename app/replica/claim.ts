@@ -20,7 +20,7 @@ export class ClaimLost extends Error {
   override readonly name = "ClaimLost";
 }
 
-/** Nobody won: the claim did not reach the store, or head changed without a new owner. Another survey settles it. */
+/** Nobody won: the claim did not reach the store, or head changed without a new owner. Survey again. */
 export class ClaimUnsettled extends Error {
   override readonly name = "ClaimUnsettled";
 }
@@ -48,7 +48,7 @@ export async function claimHead(
   return confirmClaim(bucket, machine, { seen, nonce: head.nonce });
 }
 
-/** A note in the folder of an epoch about its origin, for people. */
+/** A note for people, in the folder of an epoch: where the epoch comes from. */
 type EpochNote = {
   epoch: string;
   parent: Parent | null;
@@ -76,7 +76,7 @@ export function takeOverEpoch(machine: Machine, { epoch, nonce }: Head): void {
  * Records in head that this run resumes its epoch, so that an earlier copy of this disk can never resume it. Throws
  * ClaimUnsettled when head has changed or the PUT did not reach the store (survey again), BucketError.
  */
-export async function takeUpEpoch(
+export async function resumeEpoch(
   bucket: Bucket,
   seen: StoredHead,
   { run, machine }: { run: string; machine: string },

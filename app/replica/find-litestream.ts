@@ -5,13 +5,13 @@ import { listFileLocks, readKernelTable } from "../database/file-locks.ts";
 type Places = { socketPath: string; lockPath?: string };
 
 /**
- * Finds the processes that the kernel confirms as the Litestream of these paths, never this process. `told` is the pid
- * that Litestream reports, null when it does not answer. It is not trusted alone. Litestream's sandbox hides its open
- * files in /proc from us, but not its flock(1) lock.
+ * Finds the processes that the kernel confirms as the Litestream of these paths, never this process. `reportedPid` is
+ * the pid that Litestream reports, null when it does not answer. It is not trusted alone. Litestream's sandbox hides
+ * its open files in /proc from us, but not its flock(1) lock.
  */
-export function findLitestream(told: number | null, { socketPath, lockPath }: Places): number[] {
+export function findLitestream(reportedPid: number | null, { socketPath, lockPath }: Places): number[] {
   const listening = findListeners(socketPath);
-  const locking = lockPath === undefined ? [] : findLockHolders(lockPath, told);
+  const locking = lockPath === undefined ? [] : findLockHolders(lockPath, reportedPid);
   return [...new Set([...listening, ...locking])].filter((pid) => pid > 1 && pid !== process.pid);
 }
 
@@ -46,9 +46,9 @@ function readLinkOrNothing(path: string): string {
   }
 }
 
-function findLockHolders(lockPath: string, told: number | null): number[] {
+function findLockHolders(lockPath: string, reportedPid: number | null): number[] {
   const locks = listFileLocks(lockPath) ?? [];
   const held = locks.filter(({ type, mode }) => type === "flock" && mode === "write");
   // Where the device is not reliable, the process must also have reported itself.
-  return held.filter(({ isDevice, pid }) => isDevice || pid === told).map(({ pid }) => pid);
+  return held.filter(({ isDevice, pid }) => isDevice || pid === reportedPid).map(({ pid }) => pid);
 }

@@ -13,7 +13,7 @@ export type BucketLimits = {
   listMs: number;
 };
 
-/** Is told of a listing that takes its time: what is listed, and for how long its page has been waited for. */
+/** Called while a page of a listing is slow: with what is listed, and how long the page has taken so far. */
 export type OnSlowListing = (listing: { doing: string; waitedMs: number }) => void;
 
 type ListerOptions = {
@@ -28,18 +28,26 @@ type ListerOptions = {
 
 /** Tries of one page, for faults that are reported at once. */
 const attempts = 3;
-/**
- * Time limits of the first tries, as fractions of `listMs`. The last try gets all of it. So a lost request costs 30 s,
- * not everything.
- */
-const firstParts = [1 / 20, 1 / 5] as const;
+/** The longest time for one page. A versioned store skips every delete marker before the first live key (ADR 22). */
+export const pageLimitMs = 600_000;
+
+const partsOfLimit = [1 / 20, 1 / 5, 1] as const;
 
 /**
- * Lists a bucket page by page, with its own time limits. A versioned store skips every delete marker before the first
- * live key, which takes minutes when there are millions. So a page may take long as long as the store answers other
- * small requests. One request that was lost, for example with its connection, looks like a slow one: so it is sent
- * again with a longer limit.
+ * The time limits for the tries of one page, each longer than the last. A request that was lost, for example with its
+ * connection, looks like a slow one: with these limits it costs 30 s and not ten minutes. A store that was slow for one
+ * page is slow for the next.
  */
+export function limitTries(listMs: number, longestMs = 0): readonly number[] {
+  return partsOfLimit.map((part) => Math.ceil(Math.min(listMs, Math.max(part * listMs, 2 * longestMs))));
+}
+
+/** Throws for a web page answered with 200, which parses as an empty listing. A real listing counts its keys. */
+export function assertListing({ KeyCount }: Pick<ListObjectsV2CommandOutput, "KeyCount">, doing: string): void {
+  if (KeyCount === undefined) throw BucketError.notAStore(doing, "the answer does not count its keys");
+}
+
+/** Lists a bucket page by page. A page may take minutes as long as the store answers small requests meanwhile. */
 export class Lister {
   readonly #client: S3Client;
   readonly #bucket: string;
@@ -77,8 +85,7 @@ export class Lister {
     do {
       const next = token === undefined ? {} : { ContinuationToken: token };
       const page = await this.#ask(doing, new ListObjectsV2Command({ Bucket: this.#bucket, ...input, ...next }));
-      // An HTML page answered with 200 parses as an empty listing. A real one always has a key count.
-      if (page.KeyCount === undefined) throw BucketError.notAStore(doing, "the answer does not count its keys");
+      assertListing(page, doing);
       yield page;
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
       if (page.IsTruncated === true && token === undefined)
@@ -105,17 +112,17 @@ export class Lister {
 
   async #tryLonger(command: ListObjectsV2Command, givenUp: AbortSignal): Promise<ListObjectsV2CommandOutput> {
     const { listMs } = this.#options.limits;
-    for (const part of firstParts) {
-      // A store that was slow for one page is slow for the next.
-      const limitMs = Math.ceil(Math.min(listMs, Math.max(part * listMs, 2 * this.longestMs)));
+    let lastFault: unknown;
+    for (const limitMs of limitTries(listMs, this.longestMs)) {
       const tooLong = AbortSignal.timeout(limitMs);
       try {
         return await this.#send(command, AbortSignal.any([givenUp, tooLong]));
       } catch (error) {
         if (givenUp.aborted || !tooLong.aborted) throw error;
+        lastFault = error;
       }
     }
-    return this.#send(command, AbortSignal.any([givenUp, AbortSignal.timeout(listMs)]));
+    throw lastFault;
   }
 
   async #send(command: ListObjectsV2Command, abortSignal: AbortSignal): Promise<ListObjectsV2CommandOutput> {

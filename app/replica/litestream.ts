@@ -79,8 +79,8 @@ export async function syncReplica(socketPath: string, databasePath: string, limi
  * lock that Litestream runs under. The lock also finds one that is frozen. Returns the pids.
  */
 export async function killLitestream(socketPath: string, lockPath?: string): Promise<number[]> {
-  const told = await askPid(socketPath);
-  const pids = findLitestream(told, { socketPath, ...(lockPath !== undefined && { lockPath }) });
+  const reportedPid = await askPid(socketPath);
+  const pids = findLitestream(reportedPid, { socketPath, ...(lockPath !== undefined && { lockPath }) });
   return pids.filter((pid) => killProcess(pid));
 }
 

@@ -1,4 +1,5 @@
 import { sizeOf } from "../durable-file.ts";
+import { newestRunOf, noteReplicated, startBoot } from "./begin-run.ts";
 import { BucketError } from "./bucket-error.ts";
 import { type Bucket, openBucket } from "./bucket.ts";
 import { fetchChain } from "./chain.ts";
@@ -16,7 +17,6 @@ import { ShapeError } from "./parse-json.ts";
 import type { Inspection } from "./replica-watch.ts";
 import type { ReplicationOptions } from "./replication-options.ts";
 import { Replication } from "./replication.ts";
-import { newestRunOf, noteReplicated, startBoot } from "./take-up-disk.ts";
 import { waitForStore } from "./wait-for-store.ts";
 
 /**

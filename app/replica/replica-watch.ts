@@ -100,7 +100,7 @@ export class ReplicaWatch {
 
   #note(inspection: string, verdict: Verdict): void {
     const { log } = this.#options;
-    const told = this.#unknown.get(inspection);
+    const reported = this.#unknown.get(inspection);
     this.#unknown.delete(inspection);
     if (verdict.state === "sound") {
       log.info({ inspection }, "the replica was judged and is sound");
@@ -109,7 +109,7 @@ export class ReplicaWatch {
     const { state, cause } = verdict;
     if (state === "unknown") {
       this.#unknown.set(inspection, cause);
-      if (told !== cause) log.warn({ inspection, cause }, "the replica could not be judged");
+      if (reported !== cause) log.warn({ inspection, cause }, "the replica could not be judged");
       return;
     }
     this.#fault = { cause, curable: state === "broken" };

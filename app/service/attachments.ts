@@ -58,7 +58,7 @@ export function addAttachmentRoutes(server: Server, { reader, answerWrite, files
   const upload = { ...takeFile({ limitBytes }), schema: { params: IdParams, response: { 201: Attachment } } };
   server.post(path, upload, async (request, reply) => {
     const { id: invoiceId } = request.params;
-    // Before the file is on its way for nothing.
+    // Before the client sends the file for nothing.
     found(reader.read(readInvoice(invoiceId)), `invoice ${invoiceId}`);
     const file = await keepUpload(request, files);
     return answerWrite(request, reply, { command: attachFile, input: { invoiceId, ...file }, status: 201 });

@@ -24,6 +24,7 @@ export const createInvoice = defineCommand(
   },
 );
 
+/** The id comes from the body, so an unknown one is 422 and not 404. */
 function* demandCustomer(id: string): Transaction<void> {
   const [customer] = yield* query(tables.selectFrom("customers").select("id").where("id", "=", id));
   if (customer === undefined) throw new CommandRejected("unknown-customer", 422, `There is no customer ${id}.`);

@@ -28,7 +28,7 @@ export const countInvoices = defineCommand("count-invoices", function* ({ day }:
   yield* query(insertion.onConflict((conflict) => conflict.column("id").doNothing()));
 });
 
-/** Every night, shortly after the day has ended. */
+/** Runs shortly after midnight (UTC), for the day that has ended. */
 export const nightlyCount: Job = {
   name: "nightly-count",
   schedule: "5 0 * * *",

@@ -2,7 +2,7 @@ import type { DrillAuthor, DrillAuthorOptions, DrillWrite } from "../drill-subje
 import { customerContent, invoiceContent, paymentContent } from "./drill-content.ts";
 import type { InvoiceLine } from "./invoice-input.ts";
 
-// What tends to get damaged on the way: quotes, SQL, other alphabets, composed and decomposed letters, emoji, spaces.
+// Text that is easily damaged: quotes, SQL, other alphabets, composed and decomposed letters, emoji, spaces.
 const fragments = [
   "Hosting, yearly",
   `It's "quoted"`,
@@ -22,7 +22,7 @@ const longLineLength = 500;
 const longLineCount = 500;
 const payableLimit = 50;
 
-/** Makes up writes that are valid, and different from every other: customers, invoices of theirs, payments of those. */
+/** Makes up writes that are valid and all different: customers, their invoices, and payments of those. */
 export class BillingAuthor implements DrillAuthor {
   readonly #options: DrillAuthorOptions;
   #count = 0;

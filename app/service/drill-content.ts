@@ -2,19 +2,19 @@ import type { DrillContent } from "../drill-subject.ts";
 import type { CustomerInput } from "./customer-input.ts";
 import type { InvoiceInput } from "./invoice-input.ts";
 
-/** A customer is known by the address, which is unique. */
+/** The drill finds a customer by its unique address. */
 export function customerContent({ email, name }: CustomerInput): DrillContent {
   return { kind: "customer", key: email, content: [email, name] };
 }
 
-/** An invoice is known by its reference, which is unique; its lines and their order belong to it. */
+/** The drill finds an invoice by its unique reference. Its lines and their order are part of the content. */
 export function invoiceContent(invoice: InvoiceInput & { totalCents: number }): DrillContent {
   const { customerId, reference, currency, totalCents } = invoice;
   const lines = invoice.lines.map(({ description, quantity, unitCents }) => [description, quantity, unitCents]);
   return { kind: "invoice", key: reference, content: [customerId, reference, currency, totalCents, lines] };
 }
 
-/** A payment changes an invoice that was there before, so it counts by itself, under the invoice's reference. */
+/** A payment changes an existing invoice, so it is a fact of its own, with the invoice's reference as key. */
 export function paymentContent(reference: string): DrillContent {
   return { kind: "payment", key: reference, content: ["paid", reference] };
 }

@@ -6,7 +6,7 @@ import { paymentContent } from "./drill-content.ts";
 
 const Notice = Type.Object({ type: Type.Literal("invoice.paid"), data: Type.Object({ reference: Type.String() }) });
 
-/** Webhooks are told of payments. */
+/** The drill subscribes to payments as a webhook does. */
 export const deliveries: DrillDeliveries = {
   kinds: ["payment"],
   subscribe: (url) => ({ path: "/webhooks", body: { url } }),

@@ -3,7 +3,7 @@ import { customerContent, invoiceContent, paymentContent } from "./drill-content
 import type { InvoiceLine } from "./invoice-input.ts";
 import type { CustomersTable, InvoicesTable } from "./tables.ts";
 
-/** Reads all customers, invoices and payments. Throws when there are lines of no invoice. */
+/** Reads all customers, invoices and payments. Throws when a line belongs to no invoice. */
 export function* readDrillRows(select: SelectRows): Generator<DrillRow> {
   for (const row of select<CustomersTable>("SELECT * FROM customers NOT INDEXED"))
     yield { ...customerContent(row), id: row.id };

@@ -6,7 +6,7 @@ import { createInvoice } from "./create-invoice.ts";
 import { Invoice } from "./invoice.ts";
 import { payInvoice } from "./pay-invoice.ts";
 
-/** Tells which invoice has changed, and how; whoever wants more reads it. */
+/** Makes the event of a changed invoice: its id and status. A page that shows more reads the invoice. */
 export function toInvoiceEvent({ command, result }: Commit): StreamEvent | null {
   if (command !== createInvoice.name && command !== payInvoice.name) return null;
   const { id, status } = Value.Parse(Invoice, result);

@@ -13,10 +13,10 @@ const ListQuery = Type.Object(
   { additionalProperties: false },
 );
 
-// A payment says nothing beyond its URL: no body (Fastify validates null then), or an empty object.
+// A payment needs only its URL, so the body is missing (Fastify then validates null) or an empty object.
 const PaymentInput = Type.Union([Type.Null(), Type.Object({}, { additionalProperties: false })]);
 
-// Five hundred lines with long descriptions; and nothing but a pair of braces.
+// An invoice has up to 500 lines with long descriptions. A payment has at most a pair of braces.
 const invoiceBytes = 1024 * 1024;
 const paymentBytes = 1024;
 
@@ -39,7 +39,7 @@ export function addInvoiceRoutes(server: Server, { reader, answerWrite }: RouteC
   const one = { schema: { params: IdParams, response: { 200: Invoice } } };
   server.get("/invoices/:id", one, async ({ params: { id } }) => found(reader.read(readInvoice(id)), `invoice ${id}`));
 
-  // Money that came in must not go with the disk.
+  // A payment must survive the loss of the disk.
   const payment = {
     bodyLimit: paymentBytes,
     schema: { params: IdParams, body: PaymentInput, response: { 200: Invoice } },

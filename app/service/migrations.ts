@@ -7,7 +7,7 @@ import { tables } from "./tables.ts";
 
 /**
  * The product's schema, step by step. A step that has run anywhere is never edited: add another one. Declare it
- * `additive` where you can, so that the release before still serves after it (ADR 18).
+ * `additive` where you can, so that the previous release can still serve (ADR 18).
  */
 export const migrations: readonly Migration[] = [
   { number: 1, name: "customers", kind: "additive", up: createCustomers },

@@ -7,7 +7,10 @@ import { readInvoice } from "./queries.ts";
 import { tables } from "./tables.ts";
 import { noticePayment } from "./webhooks.ts";
 
-/** Marks an open invoice as paid, and tells the webhooks. Throws CommandRejected `not-found` (404), `already-paid` (409). */
+/**
+ * Marks an open invoice as paid, and notifies the webhooks. Throws CommandRejected `not-found` (404), `already-paid`
+ * (409).
+ */
 export const payInvoice = defineCommand(
   "pay-invoice",
   function* ({ invoiceId }: { invoiceId: string }, { now, send }): Transaction<Invoice> {

@@ -14,7 +14,7 @@ import { migrations } from "./migrations.ts";
 import { payInvoice } from "./pay-invoice.ts";
 import { addWebhook, addWebhookRoutes, postWebhook } from "./webhooks.ts";
 
-/** Everything that the kit knows of this product: a small billing service. */
+/** The product of this repository: a small billing service. */
 export const product: Product = {
   commands: [createCustomer, createInvoice, payInvoice, addWebhook, countInvoices, attachFile],
   migrations,

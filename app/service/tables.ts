@@ -21,15 +21,15 @@ export type InvoiceLinesTable = {
   unit_cents: number;
 };
 
-/** Who is told of payments. */
+/** The receivers of payment notices. */
 type WebhooksTable = { id: string; url: string };
 
-/** How many invoices were open and paid at the end of a day, which is the id. */
+/** The number of open and of paid invoices at the end of a day. The id is the day. */
 type DailyCountsTable = { id: string; open: number; paid: number };
 export type AttachmentsTable = {
   id: string;
   invoice_id: string;
-  /** Its key in the bucket. */
+  /** The file's key in the bucket. */
   file: string;
   content_type: string;
   bytes: number;

@@ -17,7 +17,9 @@ const Webhook = Type.Object({ id: Type.String(), url: Type.String() }, { additio
 type Webhook = Static<typeof Webhook>;
 const ListQuery = Type.Object(pageQuery, { additionalProperties: false });
 
-/** Who is told of payments from now on. Throws CommandRejected `invalid-url` (422), `conflict` (409). */
+/**
+ * Stores a webhook, which gets every payment from now on. Throws CommandRejected `invalid-url` (422), `conflict` (409).
+ */
 export const addWebhook = defineCommand(
   "add-webhook",
   function* ({ url }: Static<typeof WebhookInput>, { nextId }): Transaction<Webhook> {
@@ -32,7 +34,7 @@ export const addWebhook = defineCommand(
 
 type Notice = { url: string; type: "invoice.paid"; data: Pick<Invoice, "id" | "reference" | "paidAt"> };
 
-/** Posts a notice to a webhook. The receiver knows by `webhook-id` what it has seen before (Standard Webhooks). */
+/** Posts a notice to a webhook. By `webhook-id` the receiver recognises a repetition (Standard Webhooks). */
 export const postWebhook = defineHandler<Notice>(
   "post-webhook",
   async ({ id, sentAt, payload: { url, ...notice }, signal }) => {
@@ -47,13 +49,13 @@ export const postWebhook = defineHandler<Notice>(
       body: JSON.stringify({ ...notice, timestamp: sentAt.toISOString() }),
       signal,
     });
-    // Unread, it would keep the connection.
+    // An unread body would keep the connection open.
     await answer.body?.cancel();
     if (!answer.ok) throw new Error(`the receiver answered ${answer.status}`);
   },
 );
 
-/** Tells every webhook of a payment, once that is in the bucket. */
+/** Sends a notice of a payment to every webhook, once the payment is in the bucket. */
 export function* noticePayment({ id, reference, paidAt }: Invoice, send: CommandContext["send"]): Transaction<void> {
   const webhooks = yield* query(tables.selectFrom("webhooks").select("url").orderBy("id"));
   for (const { url } of webhooks)

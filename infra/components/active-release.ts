@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import type { EdgeSettings } from "../../cloud-init/edge-file.ts";
 import { storeEnvironment, storeLogin } from "../survey/locate-store.ts";
 import type { AppRelease } from "./app-release.ts";
 import type { DataVolume } from "./data-volume.ts";
@@ -20,6 +21,7 @@ export type ActiveReleaseArgs = {
     heartbeatUrl: pulumi.Output<string> | undefined;
     replicationIntervalMs: number;
     retentionHours: number;
+    edge: pulumi.Output<EdgeSettings>;
   };
 };
 

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import type { EdgeSettings } from "../../cloud-init/edge-file.ts";
 import type { UserDataInput } from "../../cloud-init/user-data-input.ts";
 import { renderUserData } from "../../cloud-init/user-data.ts";
 import { digestTokens } from "../config/api-tokens.ts";
@@ -12,13 +13,14 @@ export type MachineIdentity = {
   config: InfraConfig;
   bucket: ReplicaBucket;
   key: AccessKey;
+  edge: pulumi.Output<EdgeSettings>;
   release: AppRelease;
 };
 
 /**
  * Everything that a bare image needs to become this machine. Secret as a whole, because it contains the bucket's key.
  */
-export function machineUserData({ config, bucket, key, release }: MachineIdentity): pulumi.Output<string> {
+export function machineUserData({ config, bucket, key, edge, release }: MachineIdentity): pulumi.Output<string> {
   const { store } = bucket;
   const birth = pulumi.all([
     bucket.bucketId,
@@ -27,26 +29,30 @@ export function machineUserData({ config, bucket, key, release }: MachineIdentit
     config.apiTokens.apply(digestTokens),
     config.heartbeatUrl,
     release.sha256,
+    edge,
   ]);
-  const rendered = birth.apply(([bucketId, accessKeyId, secretAccessKey, apiTokensSha256, heartbeatUrl, sha256]) => {
-    const input: UserDataInput = {
-      hostname: config.name,
-      release: { sha256 },
-      filesystem: config.filesystem,
-      bucket: {
-        bucket: store.bucket,
-        region: store.region,
-        ...(store.endpoint === undefined ? {} : { endpoint: store.endpoint }),
-        pathStyle: store.pathStyle,
-        bucketId,
-      },
-      key: { accessKeyId, secretAccessKey },
-      apiTokensSha256,
-      ...(heartbeatUrl === undefined ? {} : { heartbeatUrl }),
-      replicationIntervalMs: config.replicationIntervalMs,
-      retentionHours: config.retentionHours,
-    };
-    return renderUserData(input);
-  });
+  const rendered = birth.apply(
+    ([bucketId, accessKeyId, secretAccessKey, apiTokensSha256, heartbeatUrl, sha256, door]) => {
+      const input: UserDataInput = {
+        hostname: config.name,
+        release: { sha256 },
+        filesystem: config.filesystem,
+        bucket: {
+          bucket: store.bucket,
+          region: store.region,
+          ...(store.endpoint === undefined ? {} : { endpoint: store.endpoint }),
+          pathStyle: store.pathStyle,
+          bucketId,
+        },
+        key: { accessKeyId, secretAccessKey },
+        edge: door,
+        apiTokensSha256,
+        ...(heartbeatUrl === undefined ? {} : { heartbeatUrl }),
+        replicationIntervalMs: config.replicationIntervalMs,
+        retentionHours: config.retentionHours,
+      };
+      return renderUserData(input);
+    },
+  );
   return pulumi.secret(rendered);
 }

@@ -11,6 +11,8 @@ export type MachineArgs = {
   serverType: string;
   image: string;
   adminCidrs: readonly string[];
+  /** ip, none, or a host name. */
+  domain: string;
   sshKeys: readonly ServerKey[];
   userData: pulumi.Input<string>;
   /** Any change of it replaces the server. */
@@ -32,13 +34,15 @@ const switchedOnByOthers = ["backups", "deleteProtection", "rebuildProtection", 
 export class Machine extends pulumi.ComponentResource {
   readonly serverId: pulumi.Output<number>;
   readonly ip: pulumi.Output<string>;
+  /** The one that it has, which for a machine of an older program is not the reserved one. Empty for none. */
+  readonly ipv6: pulumi.Output<string>;
 
   constructor(name: string, args: MachineArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("lifeboat:index:Machine", name, {}, options);
     const { hostname, location, labels, address } = args;
     const firewall = new hcloud.Firewall(
       name,
-      { labels, rules: firewallRules(args.adminCidrs) },
+      { labels, rules: firewallRules(args) },
       // Named by the provider, so that a firewall left behind by a lost state does not collide. Older stacks keep the
       // name that they gave.
       { parent: this, ignoreChanges: ["name"] },
@@ -55,7 +59,14 @@ export class Machine extends pulumi.ComponentResource {
         userData: pulumi.secret(args.userData),
         sshKeys: args.sshKeys.map((key) => this.#nameOrId(name, key, args)),
         firewallIds: [firewall.id.apply(Number)],
-        publicNets: [{ ipv4Enabled: true, ipv4: address.addressId.apply(Number), ipv6Enabled: true }],
+        publicNets: [
+          {
+            ipv4Enabled: true,
+            ipv4: address.addressId.apply(Number),
+            ipv6Enabled: true,
+            ipv6: address.ipv6Id.apply(Number),
+          },
+        ],
         // Lets the app and Litestream end with a checked sync before the disk is removed.
         shutdownBeforeDeletion: true,
       },
@@ -63,7 +74,8 @@ export class Machine extends pulumi.ComponentResource {
         parent: this,
         // Name and address are taken until the old server is deleted.
         deleteBeforeReplace: true,
-        ignoreChanges: ["userData", "image", "sshKeys", ...switchedOnByOthers],
+        // publicNets: for another address the provider would cut the power of a running machine. A new one gets it.
+        ignoreChanges: ["userData", "image", "sshKeys", "publicNets", ...switchedOnByOthers],
         // On an in-place change the provider would cut the power, and leave the machine off if the new type is sold
         // out.
         replaceOnChanges: ["serverType"],
@@ -72,7 +84,8 @@ export class Machine extends pulumi.ComponentResource {
     );
     this.serverId = server.id.apply(Number);
     this.ip = address.ip;
-    this.registerOutputs({ serverId: this.serverId, ip: this.ip });
+    this.ipv6 = server.ipv6Address.apply((ip: string | undefined) => ip ?? "");
+    this.registerOutputs({ serverId: this.serverId, ip: this.ip, ipv6: this.ipv6 });
   }
 
   #nameOrId(name: string, key: ServerKey, { hostname, labels }: MachineArgs): pulumi.Input<string> {
@@ -85,11 +98,18 @@ export class Machine extends pulumi.ComponentResource {
   }
 }
 
-// Until there is TLS, plain HTTP is open to the administrators only, and 443 is closed.
-function firewallRules(adminCidrs: readonly string[]) {
-  return [openPort("22", adminCidrs), openPort("80", adminCidrs)];
+const everywhere = ["0.0.0.0/0", "::/0"];
+
+// Without TLS the tokens would be read on their way, so plain HTTP is for the administrators only.
+function firewallRules({ adminCidrs, domain }: Pick<MachineArgs, "adminCidrs" | "domain">) {
+  const web =
+    domain === "none"
+      ? [openPort("tcp", "80", adminCidrs)]
+      : [openPort("tcp", "80", everywhere), openPort("tcp", "443", everywhere), openPort("udp", "443", everywhere)];
+  // Hetzner refuses a rule without networks.
+  return adminCidrs.length === 0 ? web : [openPort("tcp", "22", adminCidrs), ...web];
 }
 
-function openPort(port: string, sourceIps: readonly string[]) {
-  return { direction: "in", protocol: "tcp", port, sourceIps: [...sourceIps] };
+function openPort(protocol: string, port: string, sourceIps: readonly string[]) {
+  return { direction: "in", protocol, port, sourceIps: [...sourceIps] };
 }

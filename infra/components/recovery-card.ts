@@ -10,7 +10,7 @@ import type { ReplicaBucket } from "./replica-bucket.ts";
 export type RecoveryCardArgs = {
   config: InfraConfig;
   bucket: ReplicaBucket;
-  /** The card is written once the machine has answered: it must not promise what never ran. */
+  /** The machine has answered. Before that, the card would promise a machine that never ran. */
   after: ActiveRelease;
 };
 

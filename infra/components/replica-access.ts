@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { InfraConfig } from "../config/config.ts";
-import { machinePolicy } from "../policies/access-policy.ts";
+import { edgePolicy, machinePolicy, type PolicyDocument } from "../policies/access-policy.ts";
 import type { ReplicaBucket } from "./replica-bucket.ts";
 
 export type AccessKey = { accessKeyId: pulumi.Output<string>; secretAccessKey: pulumi.Output<string> };
@@ -33,28 +33,36 @@ export function keySources(
 }
 
 /**
- * Who may access the bucket: the machine, with the least rights it needs, and from its own address. A given store's key
- * is used as it is.
+ * Who may access the bucket: the machine and its edge, each with the least rights it needs, and from the machine's own
+ * address. A given store's key is used as it is, for both.
  */
 export class ReplicaAccess extends pulumi.ComponentResource {
   readonly machineKey: AccessKey;
+  /** For the certificates. */
+  readonly edgeKey: AccessKey;
 
   constructor(name: string, args: ReplicaAccessArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("lifeboat:index:ReplicaAccess", name, {}, options);
     const { keys } = args.bucket.store;
     if (keys === undefined) {
-      this.machineKey = this.#makeIdentity(`${name}-machine-${args.location}`, args);
+      this.machineKey = this.#makeIdentity(`${name}-machine-${args.location}`, args, machinePolicy);
+      this.edgeKey = this.#makeIdentity(`${name}-edge-${args.location}`, args, edgePolicy);
     } else {
       this.machineKey = { accessKeyId: pulumi.output(keys.accessKeyId), secretAccessKey: keys.secretAccessKey };
+      this.edgeKey = this.machineKey;
       void pulumi.log.info(
         "the store's own key goes to the machine: its rights are whatever the store gave it (no IAM here)",
         this,
       );
     }
-    this.registerOutputs({ machineKey: this.machineKey });
+    this.registerOutputs({ machineKey: this.machineKey, edgeKey: this.edgeKey });
   }
 
-  #makeIdentity(name: string, { bucket, sources, keyGeneration }: ReplicaAccessArgs): AccessKey {
+  #makeIdentity(
+    name: string,
+    { bucket, sources, keyGeneration }: ReplicaAccessArgs,
+    policyOf: (bucket: string, sources?: readonly string[]) => PolicyDocument,
+  ): AccessKey {
     // forceDestroy: a key made by hand must not block the removal of the rights. A refresh finds the boundary and tags
     // that an account gives to its users, and the next `up` would remove them.
     const user = new aws.iam.User(
@@ -64,7 +72,7 @@ export class ReplicaAccess extends pulumi.ComponentResource {
     );
     const document = pulumi
       .output(sources)
-      .apply((networks) => JSON.stringify(machinePolicy(bucket.store.bucket, networks)));
+      .apply((networks) => JSON.stringify(policyOf(bucket.store.bucket, networks)));
     const policy = new aws.iam.UserPolicy(name, { user: user.name, policy: document }, { parent: this });
     const key = new aws.iam.AccessKey(
       `${name}-${keyGeneration}`,

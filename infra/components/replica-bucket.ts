@@ -8,15 +8,15 @@ import { printedLine, runScript } from "./node-command.ts";
 
 export type ReplicaBucketArgs = {
   store: Store;
-  /** project/stack. The sentinel of a new bucket names it, and other stacks are refused later. */
+  /** project/stack. It is written into the sentinel of a new bucket, so that every other stack refuses the bucket. */
   owner: string;
-  /** The id that an existing sentinel must carry. */
+  /** The id that the sentinel must have. Undefined: any id, if this stack made the bucket. */
   bucketId: string | undefined;
 };
 
 /**
- * The bucket, the only thing that must survive: private, versioned, kept by `pulumi destroy`, and adopted when it
- * exists.
+ * The bucket, the only thing that must survive. It is private and versioned. `pulumi destroy` keeps it, and `pulumi up`
+ * adopts one that exists.
  */
 export class ReplicaBucket extends pulumi.ComponentResource {
   readonly store: Store;
@@ -30,22 +30,22 @@ export class ReplicaBucket extends pulumi.ComponentResource {
   ) {
     super("lifeboat:index:ReplicaBucket", name, {}, options);
     this.store = store;
-    // Settings that protect the data stay when the stack is destroyed: removing the versioning, for example, would be a
-    // loss too.
+    // A destroy keeps the settings too: without versioning, for example, nothing that was overwritten comes back.
     const kept = { parent: this, retainOnDelete: true, ...optionsFor(store) };
     const made = store.managed ? [makeBucket(name, store, kept)] : [];
     const sentinel = runScript(
       `${name}-sentinel`,
       {
         script: "scripts/steps/make-sentinel.ts",
-        // Another bucket than the one that this stack knows is refused.
+        // So that the script refuses a bucket with another id than last time.
         remembers: true,
         environment: { ...storeEnvironment(store), LIFEBOAT_OWNER: owner, LIFEBOAT_BUCKET_ID: bucketId ?? "" },
         ...storeLogin(store),
       },
       { parent: this, dependsOn: made },
     );
-    // Settings are changed only in a bucket that is known to be ours, and its id is published only after they are set.
+    // The sentinel proves that the bucket is ours, so it comes before the settings. A machine needs the id, so it comes
+    // after them.
     const settings = made.flatMap((bucket) => makeSettings(name, { store, bucket }, { kept, after: sentinel }));
     this.bucket = pulumi.output(store.bucket);
     this.bucketId = pulumi.all([printedLine(sentinel), settings.map(({ id }) => id)]).apply(([id]) => id);
@@ -54,11 +54,10 @@ export class ReplicaBucket extends pulumi.ComponentResource {
 }
 
 /**
- * Properties that the bucket's resource must ignore. A refresh writes whatever it finds into that resource, and the
- * next `up` would remove what the program does not set there: settings that are separate resources, and what other
- * people set on an adopted bucket.
+ * A refresh writes all that it finds into the bucket's resource. Without this list the next `up` would remove the
+ * settings that are separate resources here, and those that other people made on an adopted bucket.
  */
-const notOfTheBucket = [
+const ignoredProperties = [
   "versioning",
   "lifecycleRules",
   "serverSideEncryptionConfiguration",
@@ -81,16 +80,13 @@ function makeBucket(name: string, store: Store, kept: pulumi.CustomResourceOptio
   return new aws.s3.Bucket(
     name,
     { bucket: store.bucket },
-    { ...kept, ignoreChanges: notOfTheBucket, ...(store.exists ? { import: store.bucket } : {}) },
+    { ...kept, ignoreChanges: ignoredProperties, ...(store.exists ? { import: store.bucket } : {}) },
   );
 }
 
 type Place = { kept: pulumi.CustomResourceOptions; after: pulumi.Resource };
 
-/**
- * The bucket's settings, one after the other: AWS and others refuse two simultaneous changes of one bucket (409
- * OperationAborted).
- */
+/** One setting after the other: AWS and others refuse two changes of a bucket at once (409 OperationAborted). */
 function makeSettings(
   name: string,
   { store, bucket: made }: { store: Store; bucket: aws.s3.Bucket },
@@ -148,8 +144,8 @@ function expireOld({ id, prefix, days }: HistoryRule) {
   };
 }
 
-// The provider's resources read both settings back until they match Amazon's wording, which other stores do not use,
-// and report a refusal in the store's own words.
+// Not by the provider's resources: they wait until a setting reads back in Amazon's wording, which other stores do not
+// use, and they do not say what to do when a store refuses.
 function keepHistoryByScript(name: string, store: Store): SettingMaker[] {
   const run =
     (what: string, environment: Record<string, string>): SettingMaker =>

@@ -7,7 +7,7 @@ export type ServerKey = { nameOrId: string } | UploadedKey;
 
 type UploadedKey = {
   publicKey: string;
-  /** The same for the same key, whatever its comment. */
+  /** Depends on the key only, and not on its comment. */
   short: string;
   /** Uploaded by an earlier stack of this name. */
   adopted: number | undefined;

@@ -37,6 +37,10 @@ export class ConfigReading {
     return found ?? choices[0];
   }
 
+  text(name: string, fallback: string): string {
+    return this.#take(name, this.#get(name) ?? fallback);
+  }
+
   pattern(name: string, pattern: RegExp, fallback: string): string {
     const value = this.#take(name, this.#get(name) ?? fallback);
     if (!pattern.test(value)) this.fault(`${name} must look like ${fallback} (got ${value})`);

@@ -6,11 +6,12 @@ import { isPlainUrl, nameOfStack, plainUrlRule } from "../../cloud-init/user-dat
 import { machinePolicy, userPolicyLimit } from "../policies/access-policy.ts";
 import { findTokensFault } from "./api-tokens.ts";
 import { ConfigReading } from "./config-reading.ts";
+import { type DomainConfig, readDomain } from "./domain-config.ts";
 import { type StoreConfig, readStore } from "./store-config.ts";
 
 type Filesystem = "ext4" | "btrfs";
 
-export type InfraConfig = {
+export type InfraConfig = DomainConfig & {
   /** Names everything at Hetzner. Unique in its project, because stacks are. */
   name: string;
   /** project/stack, the owner that the bucket's sentinel names. */
@@ -22,6 +23,7 @@ export type InfraConfig = {
   volumeSizeGb: number;
   filesystem: Filesystem;
   protectData: boolean;
+  /** Empty: nobody logs in by SSH. */
   adminCidrs: readonly string[];
   sshKeys: readonly string[];
   rebuild: number;
@@ -55,6 +57,7 @@ const filesystems = ["ext4", "btrfs"] as const;
 export function readConfig(): InfraConfig {
   const read = new ConfigReading(new pulumi.Config());
   const serverType = read.pattern("serverType", /^[a-z]+[0-9]+$/, "cx33");
+  const domain = readDomain(read);
   const config = {
     owner: `${pulumi.getProject()}/${pulumi.getStack()}`,
     location: read.choice("location", locations),
@@ -64,7 +67,8 @@ export function readConfig(): InfraConfig {
     volumeSizeGb: read.integer("volumeSizeGb", { fallback: 10, least: 10, most: 10_240 }),
     filesystem: read.choice("filesystem", filesystems),
     protectData: read.flag("protectData", true),
-    adminCidrs: readAdminCidrs(read),
+    ...domain,
+    adminCidrs: readAdminCidrs(read, domain),
     sshKeys: readSshKeys(read),
     rebuild: read.integer("rebuild", { fallback: 0, least: 0, most: 1_000_000 }),
     ...readDataPlace(read),
@@ -128,10 +132,12 @@ function readFallbacks(read: ConfigReading, serverType: string): string[] {
   return fallbacks;
 }
 
-function readAdminCidrs(read: ConfigReading): string[] {
+function readAdminCidrs(read: ConfigReading, { domain }: DomainConfig): string[] {
   const cidrs = read.list("adminCidrs");
-  if (cidrs.length === 0) {
-    read.fault('adminCidrs is missing: pulumi config set --path "adminCidrs[0]" "$(curl -4s ifconfig.me)/32"');
+  if (cidrs.length === 0 && domain === "none") {
+    read.fault(
+      'adminCidrs is missing: with domain none nobody else reaches the machine; pulumi config set --path "adminCidrs[0]" "$(curl -4s ifconfig.me)/32"',
+    );
   }
   for (const cidr of cidrs.filter((text) => !isCidr(text)))
     read.fault(`adminCidrs: ${cidr} is no network such as 203.0.113.7/32`);
@@ -144,7 +150,7 @@ function readAdminCidrs(read: ConfigReading): string[] {
   return cidrs;
 }
 
-// Each one appears four times in the policy of the machine's key.
+// Each one appears three times in the policy of the machine's key.
 function demandShortPolicy(read: ConfigReading, bucket: string, adminCidrs: readonly string[]): void {
   const longest = machinePolicy(bucket, ["255.255.255.255/32", ...adminCidrs]);
   if (JSON.stringify(longest).length <= userPolicyLimit) return;

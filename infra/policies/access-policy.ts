@@ -10,31 +10,60 @@ type PolicyStatement = {
   Condition?: Record<string, Record<string, string | readonly string[]>>;
 };
 
+/** Where the edge keeps its certificates, and their private keys, in the bucket. */
+const certificatesPrefix = "tls/";
+
 /** AWS's size limit for a policy embedded in a user, without white space. */
 export const userPolicyLimit = 2048;
 
 /**
  * What the machine may do, and no more: a stolen machine cannot plant a release, remove head or erase history, and with
  * `sources` a stolen key does not work elsewhere. LIST covers the whole bucket, because absence is proven by listing:
- * otherwise AWS answers 403 to a GET of a missing object.
+ * otherwise AWS answers 403 to a GET of a missing object. What it may read is a list, and tls/ is not on it: whoever
+ * takes over the app does not get the private keys of its names. A Deny would say it twice, and AWS's limit is short.
  */
 export function machinePolicy(bucket: string, sources?: readonly string[]): PolicyDocument {
   const arn = bucketArn(bucket);
-  const Condition = sources === undefined ? {} : { Condition: { IpAddress: { "aws:SourceIp": [...sources] } } };
-  const allow = (Sid: string, Action: readonly string[], Resource: readonly string[]): PolicyStatement => {
-    return { Sid, Effect: "Allow", Action, Resource, ...Condition };
+  const Condition = sources === undefined ? {} : { Condition: { IpAddress: comesFrom(sources) } };
+  const allow = (Sid: string, Action: readonly string[], keys: readonly string[]): PolicyStatement => {
+    return { Sid, Effect: "Allow", Action, Resource: keys.map((key) => `${arn}${key}`), ...Condition };
   };
+  const readable = ["/epochs/*", "/files/*", "/head.json", "/lifeboat.json"];
+  // re*: releases, reports, and the recovery card.
+  const ofOthers = ["/re*", "/desired-release.json", "/wanted-release.json"];
   return document([
-    allow("ReadEverything", ["s3:GetObject"], [`${arn}/*`]),
-    allow("ListEverything", ["s3:ListBucket"], [arn]),
-    allow(
-      "WriteOwnObjects",
-      ["s3:PutObject"],
-      // files/: what the product's users upload. Written once, and deleted by nobody on the machine.
-      [`${arn}/epochs/*`, `${arn}/head.json`, `${arn}/reports/*`, `${arn}/files/*`],
-    ),
+    // Each action concerns one kind of resource, so one statement can name both: the networks stand in every statement.
+    allow("Read", ["s3:ListBucket", "s3:GetObject"], ["", ...readable, ...ofOthers]),
+    // files/: what the product's users upload. Written once, and deleted by nobody on the machine.
+    allow("Write", ["s3:PutObject"], ["/epochs/*", "/head.json", "/reports/*", "/files/*"]),
     // Litestream's retention. With versioning on, a delete only hides: nobody on the machine may delete versions.
-    allow("RetireReplicaFiles", ["s3:DeleteObject", "s3:AbortMultipartUpload"], [`${arn}/epochs/*`]),
+    allow("Retire", ["s3:DeleteObject", "s3:AbortMultipartUpload"], ["/epochs/*"]),
+  ]);
+}
+
+/**
+ * What the machine's edge may do: keep its certificates, and no more. LIST is for the proof that there are none yet,
+ * and sees nothing else.
+ */
+export function edgePolicy(bucket: string, sources?: readonly string[]): PolicyDocument {
+  const arn = bucketArn(bucket);
+  const where = sources === undefined ? {} : { IpAddress: comesFrom(sources) };
+  const listed = { StringLike: { "s3:prefix": `${certificatesPrefix}*` } };
+  return document([
+    {
+      Sid: "KeepCertificates",
+      Effect: "Allow",
+      Action: ["s3:GetObject", "s3:PutObject"],
+      Resource: [`${arn}/${certificatesPrefix}*`],
+      ...(sources === undefined ? {} : { Condition: where }),
+    },
+    {
+      Sid: "ListCertificates",
+      Effect: "Allow",
+      Action: ["s3:ListBucket"],
+      Resource: [arn],
+      Condition: { ...where, ...listed },
+    },
   ]);
 }
 
@@ -71,6 +100,10 @@ export function tlsOnlyPolicy(bucket: string): PolicyDocument {
     Condition: { Bool: { "aws:SecureTransport": "false" } },
   };
   return document([statement]);
+}
+
+function comesFrom(sources: readonly string[]) {
+  return { "aws:SourceIp": [...sources] };
 }
 
 // The same at AWS and at the stores that copy its IAM.

@@ -1,6 +1,7 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
 
+import type { KeptAddresses } from "../components/address.ts";
 import type { StackLabels } from "./data-place.ts";
 
 /** What exists at Hetzner before this `pulumi up`, even if the state that knew it is lost. */
@@ -9,10 +10,9 @@ export type Survey = {
   offers: readonly ServerTypeOffer[];
   sshKeys: readonly StandingSshKey[];
   /**
-   * The IPv4 address that this stack left behind in the location. One that is assigned to a server is never taken from
-   * it.
+   * The addresses that this stack left behind in the location. One that is assigned to a server is never taken from it.
    */
-  address: number | undefined;
+  addresses: KeptAddresses;
   /** The volume that this stack has, or left behind, in the location. */
   volume: { id: number; sizeGb: number } | undefined;
 };
@@ -43,7 +43,10 @@ export async function surveyProject(location: string, labels: StackLabels): Prom
   for (const server of servers) assertSameBucket(server, labels);
   // When an address is deleted, the provider cuts the power of the server that holds it.
   const unassigned = primaryIps.filter(({ assigneeId }) => assigneeId === 0);
-  const address = findOurs("addresses", unassigned, { location, labels });
+  const ofType = (wanted: string) => {
+    const found = unassigned.filter(({ type }) => type === wanted);
+    return findOurs(`${wanted} addresses`, found, { location, labels })?.id;
+  };
   const volume = findOurs("volumes", volumes, { location, labels });
   return {
     servers: servers.map(({ serverType, location: where, labels: its }) => ({
@@ -61,7 +64,7 @@ export async function surveyProject(location: string, labels: StackLabels): Prom
       publicKey,
       isOurs: its["lifeboat"] === labels.lifeboat,
     })),
-    address: address?.id,
+    addresses: { ipv4: ofType("ipv4"), ipv6: ofType("ipv6") },
     volume: volume === undefined ? undefined : { id: volume.id, sizeGb: volume.size ?? 0 },
   };
 }

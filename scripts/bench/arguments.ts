@@ -10,6 +10,7 @@ export type BenchOptions = Readonly<{
   directory: string;
   json: boolean;
   longReader: boolean;
+  restarts: boolean;
 }>;
 
 const flags = {
@@ -18,11 +19,12 @@ const flags = {
   directory: text("PATH", `where the databases lie, on a real disk; ${tmpdir()} without it`),
   json: flag("all figures as one object on stdout; the tables go to stderr in any case"),
   "long-reader": flag("what a reader that stays open does to writes instead; eight minutes and 2.5 GB of space"),
+  restarts: flag("requests that fail or wait while the app restarts, behind Caddy and without it instead; two minutes"),
 } as const;
 
 export const benchCommand: CommandLine<BenchOptions> = {
   name: "bench",
-  about: "Measures writes by durability, point reads and the cost of our own layers, on this computer.",
+  about: "Measures writes by durability, point reads, the cost of our own layers and restarts, on this computer.",
   flags,
   examples: ["--rounds 3 --round-time 500ms"],
   exitCodes: verbExitCodes,
@@ -36,9 +38,11 @@ function readArguments(words: readonly string[]): BenchOptions {
   const roundMs = readValue("round-time", values["round-time"], parseDurationMs) ?? 1000;
   if (rounds < 1) throw new UsageError("--rounds: there must be one at least");
   if (roundMs < 1) throw new UsageError("--round-time: it must be 1ms at least");
-  const { directory = tmpdir(), json, "long-reader": longReader } = values;
+  const { directory = tmpdir(), json, "long-reader": longReader, restarts } = values;
+  if (longReader && restarts) throw new UsageError("--restarts: one of it and --long-reader at a time");
+  const instead = longReader ? "--long-reader" : "--restarts";
   for (const other of ["rounds", "round-time", "json"] as const)
-    if (longReader && words.some((word) => word.split("=")[0] === `--${other}`))
-      throw new UsageError(`--${other}: --long-reader does not know it`);
-  return Object.freeze({ rounds, roundMs, directory, json, longReader });
+    if ((longReader || restarts) && words.some((word) => word.split("=")[0] === `--${other}`))
+      throw new UsageError(`--${other}: ${instead} does not know it`);
+  return Object.freeze({ rounds, roundMs, directory, json, longReader, restarts });
 }

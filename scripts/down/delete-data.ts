@@ -22,7 +22,7 @@ export type LeftData = Disposable &
 
 /**
  * Finds the data of a stack, by the plan of its destruction or, when that no longer tells, by its settings. Throws
- * Refused when the bucket belongs to somebody else. Null when there is no bucket any more, which is deleted last.
+ * Refused when the bucket belongs to somebody else. Null when the bucket, which is deleted last, is gone already.
  */
 export async function findData(stack: Stack, down: Plan, transcript: Transcript): Promise<LeftData | null> {
   const place = readDataPlace(down) ?? (await askForDataPlace(stack, transcript));
@@ -103,27 +103,24 @@ function readDataPlace(plan: Plan): DataPlace | undefined {
  * needs.
  */
 async function askForDataPlace(stack: Stack, transcript: Transcript): Promise<DataPlace> {
-  const told: { place?: DataPlace; fault?: unknown } = {};
+  const found: { place?: DataPlace; fault?: unknown } = {};
   const program = async () => {
     try {
-      told.place = await locateData();
+      found.place = await locateData();
     } catch (error) {
-      told.fault = error;
+      found.fault = error;
       throw error;
     }
   };
-  using progress = new PlanProgress(
-    transcript,
-    "nothing that stands tells: the settings are asked where the data lies",
-  );
+  using progress = new PlanProgress(transcript, "the stack is down: its settings say where the data lies");
   try {
     await runEngine((engine) => stack.preview({ ...engine, program }), progress.listen);
   } catch (error) {
     // The engine would add a stack to it.
-    throw told.fault ?? error;
+    throw found.fault ?? error;
   }
-  if (told.place === undefined) throw new Error("the engine did not ask where the data lies");
-  return told.place;
+  if (found.place === undefined) throw new Error("the engine did not ask where the data lies");
+  return found.place;
 }
 
 function describeVolume({ name, id, size, location }: LeftVolume): string {
@@ -131,8 +128,8 @@ function describeVolume({ name, id, size, location }: LeftVolume): string {
 }
 
 /**
- * Throws Refused unless the bucket's sentinel names the owner (project/stack). An empty bucket without one passes: the sentinel goes last, so
- * that is what a deletion leaves that was cut off.
+ * Throws Refused unless the bucket's sentinel names the owner (project/stack). An empty bucket without one passes: a
+ * deletion that was cut off leaves it, because the sentinel is deleted last.
  */
 async function demandOwner(store: CloudStore, owner: string): Promise<void> {
   const sentinel = await fetchOwnedSentinel(store);

@@ -2,7 +2,7 @@ import type { DrillAuthor, DrillAuthorOptions, DrillWrite } from "../../app/dril
 import { product } from "../../app/service/product.ts";
 import { type Fact, toFact } from "./facts.ts";
 
-/** One write, ready to be sent; `key` lets it be repeated safely. */
+/** One write to send. With a `key` it can be repeated safely. */
 export type Write = Readonly<{ fact: Fact; made: DrillWrite; key: string | null }>;
 
 /** `keyed`: send an Idempotency-Key with every write. */
@@ -26,7 +26,7 @@ export class Author {
     return { fact: toFact(made), made, key };
   }
 
-  /** To be told of every write that was acknowledged, so that later ones can build on it. */
+  /** Call it for every acknowledged write, so that later writes can refer to it. */
   learn({ made }: Write, id: string): void {
     this.#author.learn?.(made, id);
   }

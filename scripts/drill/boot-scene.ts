@@ -22,7 +22,7 @@ const BootReport = Type.Object({
 // A restore takes as long as the data is big, so only a machine that says nothing for very long has failed.
 const readyLimitMs = 600_000;
 
-/** Switches a machine on that knows nothing but the bucket, and waits until it is ready. */
+/** Starts a machine that knows only the bucket, and waits until it is ready. */
 export async function bootMachine(stage: Stage, name: string): Promise<ServingMachine> {
   await using made = new AsyncDisposableStack();
   const switchOn = async () => {

@@ -38,8 +38,8 @@ export async function writeToBucket(stage: Stage, { machine }: ServingMachine, s
 }
 
 /**
- * Does what clients do whose writes were cut off: repeats each with its Idempotency-Key, at `bucket`, on the machine
- * that serves now. Afterwards each must be there exactly once.
+ * Repeats every write that was cut off, as its client would: with its Idempotency-Key, at `bucket`, on the new machine.
+ * Afterwards each must exist exactly once.
  */
 export async function repeatCutOff(
   stage: Stage,

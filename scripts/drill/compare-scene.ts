@@ -5,7 +5,7 @@ import { readFacts } from "./facts.ts";
 import type { PerDurability } from "./ledger.ts";
 import type { Stage } from "./stage.ts";
 
-/** What a disaster cost. */
+/** The losses of a disaster. */
 export type Loss = Readonly<{
   /** What had been acknowledged when it happened. */
   acknowledged: Readonly<PerDurability>;
@@ -14,7 +14,7 @@ export type Loss = Readonly<{
   comparison: Comparison;
 }>;
 
-/** Compares every row of the machine's database with the ledger; afterwards what is lost must stay lost. */
+/** Compares every row of the machine's database with the ledger. A write that is lost here must stay lost. */
 export async function compareWithLedger(stage: Stage, { machine }: ServingMachine, disaster: Disaster): Promise<Loss> {
   const { ledger, transcript } = stage;
   const comparison = await transcript.step(

@@ -3,24 +3,24 @@ import type { Entry, Ledger, PerDurability } from "./ledger.ts";
 
 export type Comparison = Readonly<{
   rows: number;
-  /** Acknowledged, and not there. */
+  /** Acknowledged, but missing. */
   lost: Readonly<PerDurability>;
   /** When the oldest of the lost `commit` writes was acknowledged, on the clock of performance.now(). */
   oldestLostCommitAtMs: number | null;
-  /** There, but with other content or another id than acknowledged. */
+  /** Found with other content or another id than acknowledged. */
   differing: number;
   duplicated: number;
-  /** There, although nobody wrote it, it was refused, or it was lost before and has come back. */
+  /** Found although nobody wrote it, it was refused, or it had been lost before. */
   unexpected: number;
   /** The first few faults in words. */
   examples: readonly string[];
-  /** The entries that are there. */
+  /** The entries that were found. */
   found: ReadonlySet<Entry>;
 }>;
 
 const exampleLimit = 10;
 
-/** Compares what a database holds with what its writers were told, fact by fact. */
+/** Compares a database with the answers that its writers got, fact by fact. */
 export function compareContent(ledger: Ledger, facts: Iterable<FoundFact>): Comparison {
   const examples: string[] = [];
   const counts = { rows: 0, differing: 0, duplicated: 0, unexpected: 0 };

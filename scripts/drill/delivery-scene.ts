@@ -7,17 +7,17 @@ import { HttpClient } from "./http-client.ts";
 import { Receiver } from "./receiver.ts";
 import type { Stage } from "./stage.ts";
 
-/** The receiver that the machines deliver to; it counts what is written from `sinceMs` on. */
+/** A receiver of deliveries. It counts what is written from `sinceMs` on. */
 export type Audience = Readonly<{ receiver: Receiver; sinceMs: number }> & AsyncDisposable;
 
-/** What the outside was told while machines died. */
+/** What receivers got while machines died. */
 export type Deliveries = Readonly<{
-  /** Facts that were told, and those of them that were told more than once. */
+  /** The facts that were delivered, and how many of them more than once. */
   told: number;
   repeated: number;
   /** Of rows that no database holds any more: must be 0. */
   ofLost: number;
-  /** Rows that are there, and nobody was told: must be 0. */
+  /** Rows that exist but were never delivered: must be 0. */
   missing: number;
   /** Facts with several ids, or ids of several facts: must be 0. */
   ambiguous: number;

@@ -5,7 +5,7 @@ import type { PerDurability } from "./ledger.ts";
 import type { Load } from "./load.ts";
 import type { Stage } from "./stage.ts";
 
-/** When it struck, on the clock of performance.now(), and what had been acknowledged by this machine until then. */
+/** When it struck, on the clock of performance.now(), and what this machine had acknowledged by then. */
 export type Disaster = Readonly<{ atMs: number; acknowledged: Readonly<PerDurability> }>;
 
 /** kill -9 of every process of the machine while its clients write. Its disk is deleted. */

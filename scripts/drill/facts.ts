@@ -8,7 +8,7 @@ import { product } from "../../app/service/product.ts";
 
 export type Durability = "commit" | "disk" | "bucket";
 
-/** One thing that was written or found: its unique name, and the SHA-256 of everything in it that the client chose. */
+/** One thing that was written or found: its unique name, and a SHA-256 of all that the client chose. */
 export type Fact = Readonly<{ kind: string; key: string; sha256: string }>;
 
 /** A fact in a database, with the id that the server gave it. */

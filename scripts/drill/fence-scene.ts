@@ -5,23 +5,21 @@ import type { Load } from "./load.ts";
 import { renderEnding } from "./machine.ts";
 import type { Stage } from "./stage.ts";
 
-/** How a machine behaved that woke up after another one had claimed the bucket. */
+/** What a machine did when it woke up after another one had claimed the bucket. */
 export type Fence = Readonly<{
   /** From waking up to its end by its own decision. */
   ms: number;
   /** `bucket` writes that were sent to it after it was superseded, and acknowledged: must be 0. */
   acknowledgedAfterClaim: number;
-  /** The same at `commit` and `disk`: they are lost, and only its own watch over head bounds them. */
+  /** The same at `commit` and `disk`. They are lost. How many they are depends on how often the machine reads head. */
   localAfterClaim: number;
-  /** `bucket` writes uploaded and checked before it froze whose answers left when it woke up: they must be there. */
+  /** `bucket` writes that it had checked before it froze, but answered after waking up: they must exist. */
   lateAnswers: number;
 }>;
 
 const fenceLimitMs = 15_000;
 
-/**
- * Wakes a frozen machine up while its clients still wait, and watches it leave. Throws when it stays or ends otherwise.
- */
+/** Wakes up a frozen machine while its clients still wait. Throws unless it fences itself. */
 export async function wakeUp(stage: Stage, { machine }: ServingMachine, load: Load): Promise<Fence> {
   stage.spotlight.machine = machine;
   return stage.transcript.step(

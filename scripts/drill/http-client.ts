@@ -9,7 +9,7 @@ export type Question = Readonly<{
   body?: unknown;
 }>;
 
-/** No answer came. `sent` is false when there was nobody to connect to, so nothing can have been written. */
+/** No answer came. `sent` is false when no connection was made, so nothing can have been written. */
 export class CutOff extends Error {
   readonly sent: boolean;
 
@@ -22,13 +22,16 @@ export class CutOff extends Error {
 // Longer than a frozen machine stays frozen in the drill: its answers must be seen when it wakes up.
 const answerLimitMs = 120_000;
 
-/** One client of the machine's HTTP server: one connection, kept alive, one question at a time. */
+type ClientOptions = { port: number; token: string; /** How many at once, one by default. */ connections?: number };
+
+/** A client of the machine's HTTP server whose connections are kept alive; each asks one question at a time. */
 export class HttpClient implements Disposable {
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #agent: Agent;
   readonly #port: number;
   readonly #token: string;
 
-  constructor({ port, token }: { port: number; token: string }) {
+  constructor({ port, token, connections = 1 }: ClientOptions) {
+    this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
     this.#port = port;
     this.#token = token;
   }

@@ -2,12 +2,12 @@ import type { Durability, Fact } from "./facts.ts";
 
 /**
  * `open`: sent, no answer yet. `acknowledged`: at the durability of `reached`. `refused`: nothing was written.
- * `unknown`: cut off, so it may be there or not. `kept`: came
- * back after a disaster and must be there for good. `lost`: did not come back after a disaster and must never.
+ * `unknown`: cut off, so it may exist or not. `kept`: found after a disaster, so it must exist from then on. `lost`:
+ * not found after a disaster, so it must never come back.
  */
 export type EntryState = "open" | "acknowledged" | "refused" | "unknown" | "kept" | "lost";
 
-/** What the drill knows about one write. Small on purpose: a drill may hold 200,000 of them. */
+/** What the drill knows about one write. It is small, because a drill may hold 200,000 of them. */
 export class Entry {
   readonly kind: string;
   readonly key: string;
@@ -18,7 +18,7 @@ export class Entry {
   readonly sentAtMs = performance.now();
   /** When `reached` was reached. */
   acknowledgedAtMs: number | null = null;
-  /** The id that the server named when it acknowledged. */
+  /** The id in the server's answer. */
   id: string | null = null;
 
   constructor(fact: Fact) {
@@ -32,17 +32,17 @@ export type PerDurability = Record<Durability, number>;
 
 const ranks = { commit: 0, disk: 1, bucket: 2 } as const;
 
-/** Every write that was sent, and what its sender was told: the other side of the comparison with the database. */
+/** Every write that was sent, with its answer. The drill compares databases with it. */
 export class Ledger {
   readonly #entries = new Map<string, Entry>();
   #acknowledgedCount = 0;
 
-  /** How many writes have been acknowledged so far, at whatever durability. */
+  /** The number of acknowledged writes so far, at any durability. */
   get acknowledgedCount(): number {
     return this.#acknowledgedCount;
   }
 
-  /** To be called before the write is sent. Throws when a name is used for the second time. */
+  /** Call it before the write is sent. Throws when a name is used twice. */
   open(fact: Fact): Entry {
     const name = nameOf(fact);
     if (this.#entries.has(name)) throw new Error(`the drill wrote ${name} twice`);
@@ -59,7 +59,7 @@ export class Ledger {
     return this.#entries.values();
   }
 
-  /** A promise only ever grows: repeating a write at a lower durability takes nothing back. */
+  /** Keeps the strongest promise: a repetition at a lower durability takes nothing back. */
   acknowledge(entry: Entry, { reached, id }: { reached: Durability; id: string }): void {
     if (entry.id !== null && entry.id !== id) {
       throw new Error(`${nameOf(entry)} was acknowledged as ${entry.id} and, when repeated, as ${id}`);
@@ -72,7 +72,7 @@ export class Ledger {
     entry.acknowledgedAtMs = performance.now();
   }
 
-  /** Nothing was written by this request; what an earlier try of the same write was told still stands. */
+  /** This request wrote nothing. The answer to an earlier try of the same write still counts. */
   refuse(entry: Entry): void {
     if (entry.state === "open") entry.state = "refused";
   }
@@ -82,10 +82,7 @@ export class Ledger {
     if (entry.state === "open" || entry.state === "refused") entry.state = "unknown";
   }
 
-  /**
-   * After a disaster, when what came back from the bucket has been compared: what is there came from the bucket and
-   * must be there for good; what is not there must never come back.
-   */
+  /** Call it after a disaster and its comparison: marks what was found as kept, and everything else as lost. */
   settle(found: ReadonlySet<Entry>): void {
     for (const entry of this.#entries.values()) {
       if (found.has(entry)) {
@@ -97,9 +94,9 @@ export class Ledger {
   }
 
   /**
-   * Judges what a machine acknowledged since the moment when it woke up superseded. What was also sent since then must
-   * not be found anywhere any more. What was sent before may have been written, and at `bucket` even checked, before
-   * the machine froze: a late answer at `bucket` must be true, one at another durability may be.
+   * Counts what a superseded machine acknowledged after it woke up. A write that was sent after that must not exist
+   * anywhere. One that was sent before may have been written before the machine froze: at `bucket` it must exist, at
+   * another durability it may.
    */
   judgeSince(wokenAtMs: number): { broken: PerDurability; lateAnswers: PerDurability } {
     const broken = { commit: 0, disk: 0, bucket: 0 };
@@ -115,7 +112,7 @@ export class Ledger {
     return { broken, lateAnswers };
   }
 
-  /** How many writes are acknowledged at each durability since the last disaster, refused and cut off. */
+  /** Counts the writes since the last disaster: acknowledged at each durability, refused, without an outcome. */
   count(): { acknowledged: PerDurability; refused: number; unknown: number } {
     const acknowledged = { commit: 0, disk: 0, bucket: 0 };
     let refused = 0;

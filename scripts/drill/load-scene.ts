@@ -11,7 +11,7 @@ const mixedMs = 1500;
 const calmMs = 3000;
 const healthCheckMs = 500;
 
-/** Writes --rows or --size of data first, until all of it is in the bucket; nothing when neither was asked for. */
+/** Writes --rows or --size of data and waits until all of it is in the bucket. Does nothing without these flags. */
 export async function fillDatabase(stage: Stage, serving: ServingMachine): Promise<void> {
   const { machine } = serving;
   const { rows, sizeBytes } = stage.options;
@@ -29,7 +29,7 @@ export async function fillDatabase(stage: Stage, serving: ServingMachine): Promi
   if (rows > 0 || sizeBytes > 0) await writeToBucket(stage, serving, "the filled database is in the bucket");
 }
 
-/** Several clients write at every durability for a while, and go on. */
+/** Starts clients that write at every durability, and returns after a while. They go on writing. */
 export async function writeMixedLoad(stage: Stage, { machine }: ServingMachine): Promise<Load> {
   const durationMs = machine.name === "a" ? Math.max(mixedMs, stage.options.loadMs) : mixedMs;
   const load = openLoad(stage, machine, "load");

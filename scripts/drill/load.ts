@@ -7,7 +7,7 @@ import type { Entry, Ledger } from "./ledger.ts";
 import { seedRandom } from "./random.ts";
 import { type Outcome, sendWrite } from "./send-write.ts";
 
-/** Where writes are sent to. */
+/** Where to send writes. */
 export type Target = Readonly<{ name: string; port: number; token: string }>;
 
 /** `name` is unique in the drill: every client's writes begin with it. */
@@ -15,22 +15,20 @@ export type LoadOptions = Readonly<{ name: string; target: Target; ledger: Ledge
 
 export type ClientPlan = Readonly<{ durability: Durability; keyed?: boolean; isLarge?: boolean; pauseMs: number }>;
 
-/** A write whose sender was cut off and has a key to repeat it with. */
+/** A write that was cut off, with a key to repeat it. */
 export type Unfinished = Readonly<{ write: Write; entry: Entry; durability: Durability }>;
 
 const refusedPauseMs = 100;
 const attemptLimit = 5;
 
-/** The mixed load: nine clients, five of them with Idempotency-Keys. The pauses keep two cores from drowning. */
+/** The mixed load: nine clients, five of them with Idempotency-Keys. The pauses leave two cores time for the rest. */
 export const mixedClients: readonly ClientPlan[] = [
   ...[false, true, false, true].map((keyed) => ({ durability: "bucket" as const, keyed, pauseMs: 0 })),
   ...[false, true, true].map((keyed) => ({ durability: "commit" as const, keyed, pauseMs: 5 })),
   ...[false, true].map((keyed) => ({ durability: "disk" as const, keyed, pauseMs: 5 })),
 ];
 
-/**
- * Several clients that write to one machine, each one write after the other, until they are told to stop or cut off.
- */
+/** Several clients that write to one machine, each one write at a time, until they are stopped or cut off. */
 export class Load {
   readonly unfinished: Unfinished[] = [];
   readonly #options: LoadOptions;

@@ -31,7 +31,7 @@ export type Site = Readonly<{
 const readyPollMs = 5;
 const wordsPerLog = 12;
 
-/** A machine of the process room: own disk, own identity, own port; boot, Litestream and the app as real processes. */
+/** A machine of the drill, with its own disk, identity and port. Boot, Litestream and the app are real processes. */
 export class Machine implements AsyncDisposable {
   readonly name: string;
   readonly target: Target;
@@ -45,7 +45,7 @@ export class Machine implements AsyncDisposable {
     this.supervisor = supervisor;
   }
 
-  /** Switches a new machine on. Does not wait for it. */
+  /** Starts a new machine. Does not wait for it. */
   static async switchOn(name: string, site: Site): Promise<Machine> {
     const files = makeDirectories(site.directory, name);
     const [port = 0] = await findFreePorts(1);

@@ -5,10 +5,10 @@ import { text } from "node:stream/consumers";
 import type { DrillDeliveries } from "../../app/drill-subject.ts";
 import { toFact } from "./facts.ts";
 
-/** What the outside was told of one fact: under which ids, and how often. */
+/** The deliveries of one fact: under which ids, and how many. */
 export type Told = { kind: string; key: string; sha256: string; ids: Set<string>; count: number };
 
-/** Collects what the machines deliver, and answers 503 to every tenth delivery at first, so that it is repeated. */
+/** Collects deliveries. It answers 503 to the first try of every tenth, so that it is repeated. */
 export class Receiver implements AsyncDisposable {
   readonly told = new Map<string, Told>();
   /** Deliveries that could not be read, in words. */
@@ -43,7 +43,7 @@ export class Receiver implements AsyncDisposable {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** The status of the answer. Some are 503, as of a receiver whose answer got lost. */
+  /** Chooses the status of the answer. A 503 stands for a receiver whose answer was lost. */
   #take(headers: Parameters<DrillDeliveries["readDelivery"]>[0]["headers"], body: string): number {
     try {
       const { id, ...content } = this.#deliveries.readDelivery({ headers, body });

@@ -16,7 +16,7 @@ export type Findings = Readonly<{
   mixedRtoMs: number;
   mixedLoss: Loss;
   fence: Fence;
-  /** What somebody outside was told; null for a product that tells nobody. */
+  /** The deliveries. Null for a product that delivers nothing. */
   deliveries: Deliveries | null;
 }>;
 

@@ -18,11 +18,11 @@ export type Sending = Readonly<{
   client: HttpClient;
   ledger: Ledger;
   durability: Durability;
-  /** After a disaster: what the write builds on may be lost, so 404 and 422 are fair. */
+  /** After a disaster the row that this write refers to may be lost, so 404 and 422 are correct answers. */
   baseMayBeLost?: boolean;
 }>;
 
-/** Sends one write and enters into the ledger what the answer promises. Throws when the answer breaks the protocol. */
+/** Sends one write and records its answer in the ledger. Throws when the answer breaks the protocol. */
 export async function sendWrite(write: Write, entry: Entry, sending: Sending): Promise<Outcome> {
   const { client, ledger, durability } = sending;
   const headers = { durability, ...(write.key !== null && { "idempotency-key": write.key }) };
@@ -44,7 +44,7 @@ export async function sendWrite(write: Write, entry: Entry, sending: Sending): P
 
 type Promised = Readonly<{ kind: "reached" | "fell-short"; id: string; reached: Durability }>;
 
-/** What an answer promises. Throws on one that the API never gives to a write that is valid. */
+/** Reads the promise of an answer. Throws for an answer that no valid write may get. */
 export function readOutcome(answer: Answer, asked: Durability): Promised | { kind: "refused" | "unknown" } {
   const { status } = answer;
   if (status === 503) return { kind: "refused" };

@@ -24,7 +24,7 @@ export type Stage = Readonly<{
   random: Random;
   ledger: Ledger;
   site: Site;
-  /** The machine that the current step is about: when it fails, its log explains why. */
+  /** The machine of the current step. When the step fails, its log is printed. */
   spotlight: { machine: Machine | null };
 }>;
 
@@ -38,9 +38,7 @@ export function readVersions({ store }: DrillOptions): Record<string, string> {
   return { node: process.version.slice(1), sqlite, litestream: litestream.version, ...storeVersion };
 }
 
-/**
- * Sets the stage: a directory of its own, a store, a bucket with its sentinel. Disposing takes all of it away again.
- */
+/** Prepares a drill: a directory, a store, a bucket with its sentinel. Disposing removes all of it. */
 export async function openStage({ options, transcript, leftovers }: StageOptions): Promise<Stage & AsyncDisposable> {
   await using made = new AsyncDisposableStack();
   const directory = makeDirectory(options, leftovers);

@@ -45,12 +45,12 @@ export async function runEngine(operation: Operation, listen: Listener = () => {
 
 /** The errors among the events, each once. Before there are any events, what the CLI wrote to stderr. */
 export function explain(events: readonly EngineEvent[], output: string): string {
-  const told = events
+  const messages = events
     .flatMap(({ diagnosticEvent }) => diagnosticEvent ?? [])
     .filter(({ severity }) => severity === "error")
     .map(({ message }) => message.replaceAll(/<\{%.*?%\}>/g, "").trim());
   // Printed at the end of every failure, without information.
-  const useful = [...new Set(told)].filter((message) => !/^(update|preview|destroy) failed$/.test(message));
+  const useful = [...new Set(messages)].filter((message) => !/^(update|preview|destroy) failed$/.test(message));
   if (useful.length > 0) return useful.join("\n");
   const stderr = /stderr: ([\s\S]*?)\n err\?:/.exec(output)?.[1]?.trim() || output;
   return stderr.replace(/^Command failed with exit code \d+: .*\n/, "");

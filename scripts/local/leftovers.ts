@@ -39,7 +39,7 @@ export class Leftovers {
     process.on("exit", () => this.clear());
     const guardian = spawn("/bin/sh", ["-c", guard], { detached: true, stdio: ["pipe", "ignore", "ignore"], env: {} });
     guardian.once("error", () => undefined);
-    // If somebody kills it, it is missing only at a kill -9.
+    // Without the guardian only a kill -9 of this process leaves processes behind.
     guardian.stdin.on("error", () => undefined);
     guardian.unref();
     if ("unref" in guardian.stdin && typeof guardian.stdin.unref === "function") guardian.stdin.unref();

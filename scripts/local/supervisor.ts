@@ -34,7 +34,8 @@ export class Supervisor implements AsyncDisposable {
   readonly #running = new Map<string, ProcessGroup>();
   readonly #startedAt = new Map<string, number>();
   readonly #delays = new Map<string, number>();
-  readonly #timers = new Set<NodeJS.Timeout>();
+  /** The units that wait for their next start. */
+  readonly #timers = new Map<string, NodeJS.Timeout>();
   /** Processes that we are stopping ourselves. */
   readonly #ending = new Set<ProcessGroup>();
   readonly #end: (ending: Ending) => void;
@@ -103,10 +104,15 @@ export class Supervisor implements AsyncDisposable {
   async restart(name: string | null, timeoutMs = 60_000): Promise<void> {
     const { oneshot, services } = this.#options.units;
     const units = [oneshot, ...services].filter((unit) => name === null || unit.name === name);
-    this.#clearTimers();
+    for (const unit of units) this.#clearTimer(unit.name);
     for (const unit of units) await this.#endUnit(unit, timeoutMs);
     if (this.#over) return;
     for (const unit of name === null ? [oneshot] : units) this.#launch(unit);
+  }
+
+  /** kill -9 of one unit, which is started again as after any other failure. */
+  killUnit(name: string): void {
+    this.#running.get(name)?.signal("SIGKILL");
   }
 
   async #endUnit({ name }: Unit, timeoutMs: number): Promise<void> {
@@ -155,10 +161,10 @@ export class Supervisor implements AsyncDisposable {
       for (const group of this.#running.values()) group.signal("SIGTERM");
     } else {
       const timer = setTimeout(() => {
-        this.#timers.delete(timer);
+        this.#timers.delete(unit.name);
         this.#launch(unit);
       }, this.#nextDelayMs(unit.name));
-      this.#timers.add(timer);
+      this.#timers.set(unit.name, timer);
     }
   }
 
@@ -178,12 +184,12 @@ export class Supervisor implements AsyncDisposable {
 
   #finish(ending: Ending): void {
     this.#over = true;
-    this.#clearTimers();
+    for (const name of this.#timers.keys()) this.#clearTimer(name);
     this.#end(ending);
   }
 
-  #clearTimers(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
+  #clearTimer(name: string): void {
+    clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
   }
 }

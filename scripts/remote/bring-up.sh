@@ -1,20 +1,23 @@
 #!/bin/sh
-# bring-up SHA256 [GB]: runs on the machine, as root, sent by `pulumi up`. Brings it to a release, to the size of its
-# volume and to the settings on stdin: lines as in /etc/lifeboat/environment, after "# tokens" those of
-# /etc/lifeboat/tokens, and at the end "# complete". Reverts what does not get ready. A second run changes nothing. A
-# change of tokens alone restarts nothing.
+# bring-up SHA256 [GB]: `pulumi up` sends this script to the machine and runs it as root. It installs the release, grows
+# the filesystem to the size of the volume, and writes the settings from stdin: the lines of /etc/lifeboat/environment,
+# "# tokens", the lines of /etc/lifeboat/tokens, "# edge", the lines of /etc/lifeboat/edge, "# complete". If the machine
+# does not get ready, it goes back to the release and the settings from before. A second run changes nothing. New tokens
+# or a new edge alone do not restart the app.
 set -eu
 umask 077
 environment=/etc/lifeboat/environment
 tokens=/etc/lifeboat/tokens
-# A fixed number (cloud-init/bootstrap/etc/sysusers.d): at the birth, the group may still have to be made.
+edge=/etc/lifeboat/edge
+# The number and not the name: on a new machine the bootstrap may not have made the group yet
+# (sysusers.d/lifeboat.conf).
 app_group=980
 
 main() {
   exec 8>/run/lifeboat-bring-up.lock
   flock 8
-  # A separate process prints the messages: a process that writes to a broken connection is killed, and the way back
-  # must not be.
+  # If the connection breaks, whoever writes to it is killed. So messages go to a file, which another process prints:
+  # this script must live to go back.
   exec 3>&2 2>/run/lifeboat-bring-up.log
   tail --pid=$$ --sleep-interval=0.1 --lines=+1 --follow /run/lifeboat-bring-up.log >&3 8>&- &
   given=$(cat)
@@ -24,14 +27,14 @@ main() {
   export LIFEBOAT_VOLUME_GB="${2-0}"
   write_settings
   if /usr/local/lib/lifeboat/install-release "$1" && /opt/lifeboat/current/bin/serve; then
-    rm -f "$environment.before" "$tokens.before"
+    for file in "$environment" "$tokens" "$edge"; do rm -f "$file.before" "$file.made"; done
     exit 0
   fi
   if take_back; then /opt/lifeboat/current/bin/serve; fi
   exit 1
 }
 
-# Other complaints of cloud-init do not concern us.
+# cloud-init also fails over things that are none of ours. What counts is whether it has installed the bootstrap.
 wait_for_birth() {
   if cloud-init status --wait >/dev/null || systemctl is-enabled --quiet lifeboat-bootstrap.service; then return 0; fi
   cloud-init status --long >&2
@@ -39,8 +42,9 @@ wait_for_birth() {
 }
 
 write_settings() {
-  # First, because the settings name this file, perhaps for the first time.
-  printf '%s\n' "$given" | sed '1,/^# tokens$/d; /^# complete$/d' | change "$tokens" 640 $app_group
+  # Before the settings, which may name this file for the first time.
+  printf '%s\n' "$given" | sed '1,/^# tokens$/d; /^# edge$/,$d' | change "$tokens" 640 $app_group
+  printf '%s\n' "$given" | sed '1,/^# edge$/d; /^# complete$/d' | change "$edge" 600 0
   lines=$(printf '%s\n' "$given" | sed '/^# tokens$/,$d')
   kept=$(names_given | grep -v -f - "$environment")
   printf '%s\n%s\n' "$kept" "$lines" | sort | change "$environment" 600 0
@@ -52,25 +56,28 @@ names_given() {
   echo '^LIFEBOAT_API_TOKENS_SHA256='
 }
 
-# change FILE MODE GROUP: replaces the file by stdin atomically. The earlier file is kept until a run has succeeded: it
-# is the last one that was known to work.
+# change FILE MODE GROUP: replaces the file by stdin atomically. The first .before stays until a run succeeds: it is the
+# last file that is known to work. FILE.made says that there was none.
 change() {
   cat >"$1.next"
   if [ -e "$1" ] && [ "$(sort "$1.next")" = "$(sort "$1")" ]; then rm "$1.next" && return 0; fi
   chgrp "$3" "$1.next"
   chmod "$2" "$1.next"
   sync "$1.next"
-  if [ -e "$1" ] && [ ! -e "$1.before" ]; then ln "$1" "$1.before"; fi
+  if [ ! -e "$1.before" ] && [ ! -e "$1.made" ]; then
+    if [ -e "$1" ]; then ln "$1" "$1.before"; else : >"$1.made"; fi
+  fi
   mv "$1.next" "$1"
 }
 
-# Ends with 1 if nothing was changed. The settings are reverted first: the earlier ones may not name the tokens file.
+# Puts the files from before back. Ends with 1 if there are none. Settings first: the old ones may not name the file of
+# tokens.
 take_back() {
   taken=1
-  for file in "$environment" "$tokens"; do
-    if [ ! -e "$file.before" ]; then continue; fi
+  for file in "$environment" "$tokens" "$edge"; do
+    if [ ! -e "$file.before" ] && [ ! -e "$file.made" ]; then continue; fi
     if [ $taken = 1 ]; then echo "lifeboat: going back to the settings from before" >&2; fi
-    mv "$file.before" "$file"
+    if [ -e "$file.before" ]; then mv "$file.before" "$file"; else rm -f "$file" && rm "$file.made"; fi
     taken=0
   done
   return $taken

@@ -1,6 +1,7 @@
 import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 
+import { renderEdgeFile } from "../../cloud-init/edge-file.ts";
 import {
   plainValue,
   renderEnvironmentLines,
@@ -17,12 +18,20 @@ const MachineSettingsSchema = Type.Object({
   heartbeatUrl: Type.Optional(plain),
   replicationIntervalMs: Type.Integer({ minimum: 100 }),
   retentionHours: Type.Integer({ minimum: 1 }),
+  edge: Type.Object({
+    domain: plain,
+    www: Type.Boolean(),
+    ipv4: plain,
+    ipv6: Type.Optional(plain),
+    acmeDirectory: Type.Optional(plain),
+    key: Type.Object({ accessKeyId: plain, secretAccessKey: plain }),
+  }),
 });
 
-/** The settings of a machine that can change without a new one. */
+/** The settings that a running machine can change. */
 export type MachineSettings = Static<typeof MachineSettingsSchema>;
 
-/** Reads the settings from JSON. Throws without quoting them, because they contain the key. */
+/** Reads the settings from JSON. The error quotes none of them, because they contain the bucket's key. */
 export function readMachineSettings(json: string): MachineSettings {
   const parsed = parseQuietly(json);
   if (Value.Check(MachineSettingsSchema, parsed)) return parsed;
@@ -31,7 +40,7 @@ export function readMachineSettings(json: string): MachineSettings {
   );
 }
 
-// JSON.parse quotes invalid input in its error.
+// The error of JSON.parse quotes its input, which contains the key.
 function parseQuietly(json: string): unknown {
   try {
     return JSON.parse(json);
@@ -40,7 +49,10 @@ function parseQuietly(json: string): unknown {
   }
 }
 
-/** Renders the settings for scripts/remote/bring-up.sh: lines of /etc/lifeboat/environment, then those of the tokens' file. */
+/**
+ * Renders the settings as scripts/remote/bring-up.sh reads them: the environment file, "# tokens", the file of tokens,
+ * "# edge", the file of the edge.
+ */
 export function renderSettings(settings: MachineSettings): string {
   const lines = renderEnvironmentLines({
     LIFEBOAT_API_TOKENS_FILE: tokensFile,
@@ -50,5 +62,6 @@ export function renderSettings(settings: MachineSettings): string {
     LITESTREAM_ACCESS_KEY_ID: settings.accessKeyId,
     LITESTREAM_SECRET_ACCESS_KEY: settings.secretAccessKey,
   });
-  return `${lines}# tokens\n${renderTokensFile(settings.apiTokensSha256)}`;
+  const tokens = renderTokensFile(settings.apiTokensSha256);
+  return `${lines}# tokens\n${tokens}# edge\n${renderEdgeFile(settings.edge)}`;
 }

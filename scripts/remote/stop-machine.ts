@@ -32,14 +32,12 @@ export async function stopMachine(
   return target.ip;
 }
 
-/** The message when the services were stopped for a deletion, but the server still exists. */
+/** Says that the services are stopped although the server still exists, and how to go on or to serve again. */
 export function renderStopped(ip: string, goOn: string): string {
   return `the services of the machine at ${ip} were stopped. To go on: ${goOn}; to serve again, if it still stands: ssh root@${ip} systemctl start lifeboat.target`;
 }
 
-/**
- * The SSH target of a server, with the host keys that it put into the bucket: nobody else may report a successful sync.
- */
+/** Finds the server's address and its host keys in the bucket. Without them somebody else could report a final sync. */
 async function findTarget(stack: Stack, plan: Plan, { id, state }: PlanStep): Promise<SshTarget> {
   const server = id ?? "";
   using store = await openStoreOf(stack, plan);

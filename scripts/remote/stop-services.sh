@@ -1,25 +1,25 @@
 #!/bin/sh
-# Runs on the machine, as root, sent by `npm run down`. Stops Lifeboat and ends with 0 only if everything is in the
-# bucket. Otherwise it starts Lifeboat again. A second run gives the same result.
+# `npm run down` sends this script to the machine and runs it as root. It stops Lifeboat and ends with 0 only if
+# everything is in the bucket. Otherwise it starts Lifeboat again. A second run gives the same result.
 set -eu
 
 main() {
   # A deploy that is under way would start again what is stopped here. One that comes later finds it stopped.
   exec 8>/run/lifeboat-bring-up.lock
   flock 8
-  # Nothing was written since the machine was made, but what a kept volume holds may not be in the bucket.
+  # This machine has written nothing, but a kept volume may hold what is not in the bucket.
   if [ "$(systemctl show --value --property LoadState app.service)" = not-found ]; then
     echo "lifeboat: this machine never got its release, so nobody has looked at its volume" >&2
     exit 1
   fi
   # By name too: stopping the target does not stop a boot that is still in progress.
   systemctl stop lifeboat.target boot.service app.service litestream.service || complain "its services cannot be stopped"
-  # systemd forgets how a service ended as soon as it is down. The app's mark stays: it has a clean stop only after a
-  # checked final sync (app/main.ts), and loses it when the app starts again.
+  # systemd forgets how a service ended, so read the mark: it has a clean stop only after a checked final sync
+  # (app/main.ts), and loses it when the app starts again.
   if ! grep -q '"cleanStop": *{' /data/mark.json; then complain "the app has left no clean stop behind: its last sync failed, or it never ran"; fi
 }
 
-# The caller will not go on, so serve what was served before.
+# The caller gives up after this, so the machine must serve again.
 complain() {
   echo "lifeboat: $1" >&2
   journalctl --unit boot --unit app --lines 8 --no-pager --output cat >&2

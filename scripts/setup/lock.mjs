@@ -2,9 +2,8 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 
 /**
- * Waits until this process alone has the lock of an existing file, and returns what lets go of it. The kernel holds it for the file that we have open,
- * so it ends with us, however we end. Where there is no `flock` nobody is waited for: whoever calls this works in a folder of its own, leaves those of
- * others alone, and accepts what another has put into place first.
+ * Waits for the lock on an existing file, and returns a function that releases it. The kernel releases it too when this
+ * process ends, in whatever way. Without `flock` it returns at once, so callers must also be safe without the lock.
  * @param {string} file
  * @param {() => void} onWait
  * @returns {Promise<() => void>}
@@ -25,7 +24,7 @@ export async function lock(file, onWait) {
       child.once("error", () => finish(null));
       child.once("close", finish);
     });
-  // 1: somebody else has it.
+  // flock -n ends with 1 when another process has the lock.
   if ((await flock(["-n"])) === 1) {
     onWait();
     await flock([]);

@@ -3,7 +3,7 @@ import fs from "node:fs";
 
 const prefix = "npm_config_";
 
-/** What npm puts into every script's environment, with our .npmrc; npm need not be asked for it. */
+/** The settings that npm puts into the environment of every script here. */
 const ordinary = new Set([
   "allow_scripts",
   "cache",
@@ -25,7 +25,7 @@ const ordinary = new Set([
   "save_prefix",
 ]);
 
-/** npm's own that `npm run` does not read, with those behind its short flags (-y, -n, -f, ...): they were meant for the script. */
+/** Flags of npm that `npm run` ignores, its short ones (-y, -n, -f, …) included: they were meant for the script. */
 const misdirected = new Set([
   "yes",
   "dry_run",
@@ -46,20 +46,20 @@ const misdirected = new Set([
 ]);
 
 /**
- * A flag that npm took for a setting of its own: "dry-run", where the two hyphens were left out. npm writes a negative one, and no value, as "".
- * `isNpms`: one that npm knows, and that `npm run` may read.
+ * A flag that npm took as its own setting, because `--` was missing. A negative flag, or one without a value, has the
+ * value "". `isNpms`: npm knows the flag, and `npm run` may read it.
  * @typedef {{ key: string, value: string, isNpms: boolean }} NpmFlag
  */
 
 /**
- * The flags that npm kept instead of handing them to the script that it runs. All of its settings are in the script's environment; what the
- * environment of npm itself said, or an .npmrc, is left out, known to npm or not: that was not typed. Where npm's process cannot be looked at (not
- * Linux), a setting of the environment counts as typed.
+ * Finds the flags that npm kept instead of passing them to its script. npm puts all its settings into the script's
+ * environment. Those that come from npm's own environment or from an .npmrc were not typed, and are left out. Where npm's
+ * environment cannot be read (only Linux has /proc), every setting in the environment counts as typed.
  * @param {Readonly<Record<string, string | undefined>>} environment
  * @returns {NpmFlag[]}
  */
 export function findNpmFlags(environment) {
-  // Others hand flags down, and npx has been given its own.
+  // Other package managers pass flags on, and npx has read its own.
   if (!(environment["npm_config_user_agent"] || "npm/").startsWith("npm/") || environment["npm_command"] === "exec")
     return [];
   const before = environment["npm_lifecycle_event"] ? readNpmEnvironment() : undefined;
@@ -78,8 +78,8 @@ export function findNpmFlags(environment) {
 }
 
 /**
- * Complains about flags that npm kept, where another's program runs: it would run without them. Our own programs (`exec node`) look for themselves:
- * they know their flags and words.
+ * Describes the flags that npm kept from a program that is not ours: it would run without them. Our own programs
+ * (`exec node`) check for themselves, because they know their flags.
  * @param {Readonly<Record<string, string | undefined>>} environment
  * @returns {string | undefined}
  */
@@ -106,14 +106,15 @@ export function renderTyped({ key, value }) {
 }
 
 /**
- * What npm is set to when nobody types a flag: its defaults, every .npmrc, and the environment that it was started in. Empty when it does not say.
+ * Asks npm for its settings without flags: from its defaults, every .npmrc and its environment. Empty when it does not
+ * answer.
  * @param {Readonly<Record<string, string | undefined>>} environment
  * @param {Map<string, string>} before
  */
 function askNpm(environment, before) {
   const others = Object.entries(environment).filter(([variable]) => !variable.startsWith(prefix));
   const kept = [...before].map(([name, value]) => [`${prefix}${name}`, value]);
-  // They say which .npmrc there are.
+  // These two name the .npmrc files.
   const files = ["userconfig", "globalconfig"]
     .map((name) => [`${prefix}${name}`, environment[`${prefix}${name}`]])
     .filter(([, value]) => value !== undefined);

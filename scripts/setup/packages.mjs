@@ -14,7 +14,7 @@ const swapAttempts = 10;
 let foundLibc;
 
 /**
- * What an installation depends on: the lockfile and the platform.
+ * Names everything that an installation depends on: the lockfile and the platform.
  * @param {string} root
  */
 export function packagesKey(root) {
@@ -38,8 +38,8 @@ export async function ensurePackages(root, isStamped) {
 }
 
 /**
- * Whether an `npm ci` by hand left what package-lock.json asks for. npm's record outlives what was removed beside it; what it leaves out must be for
- * another platform, or optional and wanted by nothing but that.
+ * Whether an earlier `npm ci` installed what package-lock.json names. npm's own record may list a package that was removed
+ * since. A package may be missing only if it is for another platform, or optional and needed by nothing else.
  * @param {string} root
  */
 function matchesLockfile(root) {
@@ -78,8 +78,8 @@ function findLibc() {
 }
 
 /**
- * npm works in a folder of its own, so that an interrupted set-up leaves the old node_modules alone, and so that what was killed and still writes does
- * not write into ours. Its name has our process id: where there is no lock, the npm of another set-up may be at work beside ours.
+ * Runs npm in a folder of its own. So an interrupted set-up leaves the old node_modules alone, and an npm that was killed
+ * and still writes does not write into it. The folder's name has our process id, for set-ups without a lock.
  * @param {string} root
  */
 async function installPackages(root) {
@@ -101,13 +101,13 @@ async function installPackages(root) {
 }
 
 /**
- * Whether this is the name of a stage whose set-up has ended.
+ * Whether this is the folder of a set-up that has ended.
  * @param {string} name
  */
 function isLeftOver(name) {
   if (!name.startsWith(stagePrefix)) return false;
   const owner = Number((/^(\d+)-/.exec(name.slice(stagePrefix.length)) || [])[1]);
-  // We have made none yet, so one with our own id is older than we are.
+  // We have made no folder yet, so one with our id is from an earlier process.
   if (!owner || owner === process.pid) return true;
   let isDead = false;
   // EPERM: it lives, and is somebody else's.
@@ -116,7 +116,7 @@ function isLeftOver(name) {
 }
 
 /**
- * Another set-up may be at the same two steps; whoever finds the right packages in place leaves them there.
+ * Renames the new packages into place. If another set-up was first and its packages are right, it leaves them there.
  * @param {string} root
  * @param {string} stage
  */
@@ -133,7 +133,8 @@ function putIntoPlace(root, stage) {
 }
 
 /**
- * The lockfile of the stage has no `engines`: npm on an old Node would leave out optional packages, such as the bundler's binary, without a word.
+ * Writes the lockfile without `engines`: npm on an old Node would silently skip optional packages with an engine, such as
+ * the bundler's binary.
  * @param {string} root
  * @param {string} stage
  */
@@ -176,10 +177,10 @@ async function runNpmCi(folder) {
  */
 function runNpm(args, folder) {
   return new Promise((resolve) => {
-    // npm runs on the Node that it came with: Debian's finds its own modules on no other.
+    // npm must run on the Node that it came with: Debian's npm finds its modules on no other.
     const entries = (process.env["PATH"] || "").split(path.delimiter);
     const PATH = entries.filter((entry) => !entry.includes(`node_modules${path.sep}.bin`)).join(path.delimiter);
-    // A group of its own, which we end as a whole: npm outlives Ctrl-C by seconds.
+    // npm gets its own process group, which we kill as a whole, because npm outlives Ctrl-C by seconds.
     const child = spawn("npm", args, {
       cwd: folder,
       env: { ...process.env, PATH },
@@ -214,7 +215,7 @@ function endGroup(pid) {
 }
 
 /**
- * Whether an act goes well. One that fails with one of these codes does not; with any other it throws.
+ * Whether an act succeeds. Returns false when it fails with one of these codes, and throws any other error.
  * @param {() => void} act
  * @param {string[]} codes
  */

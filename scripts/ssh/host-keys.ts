@@ -16,6 +16,6 @@ export function parseHostKeys(text: string): string[] {
 
 /** The host keys that a server has published. Undefined when there are none. */
 export async function fetchHostKeys(store: CloudStore, server: string): Promise<string[] | undefined> {
-  const told = await fetchText(store, hostKeysObject(server));
-  return told === undefined ? undefined : parseHostKeys(told.text);
+  const object = await fetchText(store, hostKeysObject(server));
+  return object === undefined ? undefined : parseHostKeys(object.text);
 }

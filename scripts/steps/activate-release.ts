@@ -9,8 +9,8 @@ import { runOverSsh, type SshTarget, waitForSsh } from "../ssh/ssh.ts";
 import { MachineBucket } from "../store/machine-bucket.ts";
 import { openCloudStore, requireVariable } from "../store/open-client.ts";
 
-// Run by `pulumi up` (infra/components/active-release.ts): brings the machine to the release and to its settings, and waits for /ready.
-// Prints the release's hash. Everything else goes to stderr, which `pulumi up` shows.
+// Run by `pulumi up` (infra/components/active-release.ts): installs release and settings on the machine, and waits for
+// /ready. Prints the release's hash. Everything else goes to stderr, which `pulumi up` shows.
 const environment = process.env;
 const release = requireVariable(environment, "LIFEBOAT_RELEASE");
 const machine = {
@@ -34,29 +34,28 @@ console.log(release);
 
 async function bringUp(): Promise<void> {
   const script = readFileSync(join(import.meta.dirname, "../remote/bring-up.sh"), "utf8");
-  // The last line proves that all of them arrived.
+  // By the last line bring-up.sh sees that nothing was cut off.
   const stdin = `${renderSettings(settings)}# complete`;
   const command = { script: `set -- ${release} ${volumeGb}\n${script}`, stdin };
-  await runOverSsh(await recognise(machine), command).catch((cause: unknown) => {
-    // The connection may have broken after the machine took a new key: going back now would revoke the key that it
-    // uses.
-    throw new Error(`${String(cause)}\nrun up again with the same configuration, before anything is taken back`, {
+  await runOverSsh(await findHostKeys(machine), command).catch((cause: unknown) => {
+    // The connection may have broken after the machine took a new key. Going back now would revoke that key.
+    throw new Error(`${String(cause)}\nrun up again with the same configuration, before you take anything back`, {
       cause,
     });
   });
 }
 
 /**
- * Throws, with the machine's messages, unless the machine has put its host keys into the bucket. Until then it gets no
- * secret.
+ * Waits for the host keys that the machine puts into the bucket: without them no secret is sent. Throws with the
+ * machine's own messages.
  */
-async function recognise(target: SshTarget): Promise<SshTarget> {
+async function findHostKeys(target: SshTarget): Promise<SshTarget> {
   try {
     return { ...target, hostKeys: await bucket.waitForHostKeys(target.server) };
   } catch (cause) {
     const script =
       "cloud-init status --long >&2; journalctl --unit=lifeboat-bootstrap --lines=20 --no-pager >&2; exit 1";
-    const words = await runOverSsh(target, { script, stdin: "" }).then(() => "nothing", String);
-    throw new Error(`${String(cause)}; whoever answers there says: ${words}`, { cause });
+    const answer = await runOverSsh(target, { script, stdin: "" }).then(() => "nothing", String);
+    throw new Error(`${String(cause)}; whoever answers there says: ${answer}`, { cause });
   }
 }

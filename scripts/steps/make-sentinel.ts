@@ -19,7 +19,7 @@ async function makeAndProbe(place: CloudStore): Promise<string> {
     // The output of this script's last run, by the command provider's addPreviousOutputInEnv.
     rememberedId: environment["PULUMI_COMMAND_STDOUT"]?.trim() || undefined,
   });
-  // Not earlier: nothing is written into a bucket that is not ours.
+  // After the sentinel: the probe writes, and only a bucket of ours may be written to.
   for (const warning of await probeStore(place, environment)) console.error(warning);
   return bucketId;
 }

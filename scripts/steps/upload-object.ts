@@ -7,7 +7,8 @@ import { toBucketError } from "../../app/replica/bucket-error.ts";
 import { openUploadStore, requireVariable } from "../store/open-client.ts";
 import { assertBucketId } from "../store/sentinel.ts";
 
-// Run by `pulumi up` (infra/components/bucket-object.ts) at a given store, where nothing deletes what it has put. Prints the key.
+// Run by `pulumi up` (infra/components/bucket-object.ts) at a given store. Nothing deletes the object later. Prints the
+// key.
 const environment = process.env;
 const Key = requireVariable(environment, "LIFEBOAT_KEY");
 const ContentType = requireVariable(environment, "LIFEBOAT_CONTENT_TYPE");

@@ -4,15 +4,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { type Static, Type } from "typebox";
 
-import { BucketError, mayPass, toBucketError } from "../../app/replica/bucket-error.ts";
+import { mayPass, toBucketError } from "../../app/replica/bucket-error.ts";
 import { sentinelKey } from "../../app/replica/bucket.ts";
+import { assertListing, limitTries, pageLimitMs } from "../../app/replica/lister.ts";
 import type { CloudStore } from "./open-client.ts";
 import { fetchJson, putJson } from "./store-object.ts";
 
 const OwnedSentinelSchema = Type.Object({
   format: Type.Literal(1),
   bucketId: Type.String({ minLength: 8 }),
-  /** project/stack that made the bucket. Absent in buckets that were made otherwise. */
+  /** project/stack that made the bucket. Absent in a bucket that no stack made. */
   owner: Type.Optional(Type.String()),
 });
 
@@ -26,9 +27,9 @@ export async function fetchOwnedSentinel(store: CloudStore): Promise<OwnedSentin
 export type SentinelClaim = {
   /** project/stack that runs this. */
   owner: string;
-  /** The id that a person named in the configuration. */
+  /** The id in the configuration. */
   expectedId: string | undefined;
-  /** The id that this stack found the last time. */
+  /** The id that this stack found last time. */
   rememberedId: string | undefined;
 };
 
@@ -38,10 +39,10 @@ export type SentinelClaim = {
  * and when a sentinel is missing that should exist.
  */
 export async function makeOrAdoptSentinel(store: CloudStore, claim: SentinelClaim): Promise<string> {
-  const standing = await fetchOwnedSentinel(store);
-  if (standing !== undefined) {
-    assertOurs(standing, store.bucket, claim);
-    return standing.bucketId;
+  const existing = await fetchOwnedSentinel(store);
+  if (existing !== undefined) {
+    assertOurs(existing, store.bucket, claim);
+    return existing.bucketId;
   }
   await assertUnused(store, claim);
   const made: OwnedSentinel = { format: 1, bucketId: randomUUID(), owner: claim.owner };
@@ -49,11 +50,11 @@ export async function makeOrAdoptSentinel(store: CloudStore, claim: SentinelClai
   return makeOrAdoptSentinel(store, claim);
 }
 
-/** The positive control before anything is written: throws unless the bucket has this id. */
+/** Throws unless the bucket has this id. Call it before anything is written. */
 export async function assertBucketId(store: CloudStore, bucketId: string): Promise<void> {
-  const standing = await fetchOwnedSentinel(store);
-  if (standing?.bucketId === bucketId) return;
-  const found = standing === undefined ? "no sentinel" : `id ${standing.bucketId}`;
+  const sentinel = await fetchOwnedSentinel(store);
+  if (sentinel?.bucketId === bucketId) return;
+  const found = sentinel === undefined ? "no sentinel" : `id ${sentinel.bucketId}`;
   throw new Error(
     `bucket ${store.bucket} has ${found} where ${bucketId} was expected: it is another bucket than the one this stack knows`,
   );
@@ -96,7 +97,7 @@ async function assertUnused(store: CloudStore, { expectedId, rememberedId }: Sen
   }
   const keys = await listFirstKeys(store);
   const [first] = keys;
-  // Somebody else has just made it, and may be probing the store at the same time. Ours will not overwrite it.
+  // Another run has just made the sentinel, and may be probing the store. The PUT that follows cannot overwrite it.
   if (first === undefined || keys.includes(sentinelKey)) return;
   throw new Error(
     `bucket ${bucket} has no ${sentinelKey}, yet it holds ${first}: it is somebody else's, or a machine's that lost its sentinel. ` +
@@ -104,22 +105,16 @@ async function assertUnused(store: CloudStore, { expectedId, rememberedId }: Sen
   );
 }
 
-/**
- * Limits as for a boot's listings: in a bucket that was used before, all its delete markers are skipped (ADR 22), and a
- * lost request looks like a slow one.
- */
-const listLimitsMs = [30_000, 120_000, 600_000];
-
+/** As patient as a boot's listings: a bucket that was used before may be full of delete markers too. */
 async function listFirstKeys({ client, bucket }: CloudStore): Promise<string[]> {
   const call = `ListObjectsV2 (LIST, bucket ${bucket})`;
   let lastFault: unknown;
-  for (const requestTimeout of listLimitsMs) {
+  for (const requestTimeout of limitTries(pageLimitMs)) {
     try {
       const asked = new ListObjectsV2Command({ Bucket: bucket, MaxKeys: 2 });
-      const { Contents = [], KeyCount } = await client.send(asked, { requestTimeout });
-      // Any HTML page parses as an empty listing. A real one has a key count.
-      if (KeyCount === undefined) throw BucketError.notAStore(call, "the answer does not count its keys");
-      return Contents.flatMap(({ Key }) => Key ?? []);
+      const page = await client.send(asked, { requestTimeout });
+      assertListing(page, call);
+      return (page.Contents ?? []).flatMap(({ Key }) => Key ?? []);
     } catch (error) {
       lastFault = toBucketError(error, call);
       if (!mayPass(lastFault)) throw lastFault;

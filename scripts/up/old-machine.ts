@@ -78,8 +78,8 @@ async function readWantedTypes(stack: Stack): Promise<string[]> {
 }
 
 /**
- * The plan as it is. A replacement that was cut off between deletion and creation is announced as a replacement again, and no refresh changes that:
- * if Hetzner no longer has the server, one is made, which takes nothing away and needs nobody's approval.
+ * Turns a replacement whose server is already gone into a creation, which needs no approval. After an update that was
+ * cut off between deletion and creation, the engine announces the replacement again, even with a refresh.
  */
 export async function recogniseGoneServer(stack: Stack, plan: Plan): Promise<Plan> {
   const doomed = findDoomedServer(plan);

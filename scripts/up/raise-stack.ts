@@ -8,11 +8,8 @@ import { renderStopped } from "../remote/stop-machine.ts";
 import { openStoreOf } from "../store/open-store.ts";
 import { findRefusedBoot, renderRefusedBoot } from "./boot-reports.ts";
 import type { RefreshedPlan } from "./preview-refreshed.ts";
-import { waitUntilReady } from "./wait-until-ready.ts";
+import { type Reached, reachMachine } from "./reach-machine.ts";
 
-const readyLimitMs = 120_000;
-
-type Raised = { url: string; state: string };
 type Approved = RefreshedPlan & {
   /** The address of the machine whose services were stopped for this. Undefined when none were. */
   stoppedIp: string | undefined;
@@ -23,18 +20,12 @@ export async function raiseStack(
   stack: Stack,
   { plan, refresh, stoppedIp }: Approved,
   transcript: Transcript,
-): Promise<Raised> {
+): Promise<Reached> {
   const startedAt = new Date();
   try {
     using progress = new Progress(transcript);
     const done = readPlan(await runEngine((options) => stack.up({ ...options, refresh }), progress.listen));
-    const url = String((await stack.outputs())["url"]?.value);
-    const state = await transcript.step(
-      `${url}/ready from here`,
-      () => waitUntilReady(url, { timeoutMs: readyLimitMs, hasAnsweredItself: activates(done) }),
-      (answered) => answered,
-    );
-    return { url, state };
+    return await reachMachine(stack, activates(done), transcript);
   } catch (error) {
     await tellBoot({ stack, plan, startedAt }, transcript);
     if (stoppedIp !== undefined) transcript.line(renderStopped(stoppedIp, "npm run up -- --approve-replacement"));

@@ -9,7 +9,7 @@ import { House } from "./house.ts";
 
 type Told = Pick<Delivery<string>, "id" | "payload" | "attempt">;
 
-/** A handler that keeps what it got, and then does what the test says. */
+/** A handler that records its deliveries, and then does what the test says. */
 function listen(name: string, then: (delivery: Delivery<string>) => Promise<void> | void = () => undefined) {
   const told: Told[] = [];
   const handler = defineHandler<string>(name, async (delivery) => {

@@ -30,6 +30,8 @@ export class House implements AsyncDisposable {
   proofs = 0;
   refusal: Error | null = null;
   isWriterRefusing = false;
+  /** Between the commit of a command and its answer. */
+  afterCommit: () => Promise<void> | void = () => undefined;
   prove: () => Promise<void> = () => Promise.resolve();
 
   send(name: string, payload: string): void {
@@ -48,7 +50,7 @@ export class House implements AsyncDisposable {
     const background = new Background({
       product: { outbox, jobs },
       reader: { read: (reading) => runTransaction(this.#fixture.db, reading) },
-      writer: { execute: async (command, input) => this.#execute(command, input) },
+      writer: { execute: (command, input) => this.#execute(command, input) },
       replication: {
         get state() {
           return readState();
@@ -82,9 +84,11 @@ export class House implements AsyncDisposable {
     this.#fixture[Symbol.dispose]();
   }
 
-  #execute(command: string, input: unknown): Awaited<ReturnType<Writer["execute"]>> {
+  async #execute(command: string, input: unknown): ReturnType<Writer["execute"]> {
     if (this.isWriterRefusing) throw new Error("the writer refuses");
-    return this.#commit(command, input);
+    const outcome = this.#commit(command, input);
+    await this.afterCommit();
+    return outcome;
   }
 
   #commit(command: string, input: unknown): Awaited<ReturnType<Writer["execute"]>> {

@@ -22,13 +22,15 @@ const ranAt = (text: string, outcome: JobRun["outcome"] = "done"): JobRun => ({
   cause: null,
   noted_at: 0,
   missed: 0,
+  schedule: "0 3 * * *",
+  since: null,
 });
 
 test.each<[string, JobRun | undefined, string, object]>([
   ["never known", undefined, "26T12:00", { do: "know", cause: null }],
   ["before its time", ranAt("25T03:00"), "26T02:59:59.999", { do: "wait", untilMs: at("26T03:00"), isBehind: false }],
-  ["at its time", ranAt("25T03:00"), "26T03:00", { do: "run", dueMs: at("26T03:00"), missed: 0, isAgain: false }],
-  ["three days down", ranAt("22T03:00"), "26T04:00", { do: "run", dueMs: at("26T03:00"), missed: 3, isAgain: false }],
+  ["at its time", ranAt("25T03:00"), "26T03:00", { do: "run", dueMs: at("26T03:00"), missed: 0, again: null }],
+  ["three days down", ranAt("22T03:00"), "26T04:00", { do: "run", dueMs: at("26T03:00"), missed: 3, again: null }],
   ["a clock set back a little", ranAt("26T03:00"), "26T02:55", { do: "wait", untilMs: at("27T03:00"), isBehind: true }],
   [
     "a clock set back by weeks",
@@ -40,14 +42,19 @@ test.each<[string, JobRun | undefined, string, object]>([
     "a run that was cut off",
     ranAt("26T03:00", "running"),
     "26T03:01",
-    { do: "run", dueMs: at("26T03:00"), missed: 0, isAgain: true },
+    { do: "run", dueMs: at("26T03:00"), missed: 0, again: ranAt("26T03:00", "running") },
   ],
-  ["a run that was cut off twice", ranAt("26T03:00", "again"), "26T03:01", { do: "give-up", dueMs: at("26T03:00") }],
+  [
+    "a run that was cut off twice",
+    ranAt("26T03:00", "again"),
+    "26T03:01",
+    { do: "give-up", known: ranAt("26T03:00", "again") },
+  ],
   [
     "a cut off run, and the next time",
     ranAt("25T03:00", "running"),
     "26T03:00",
-    { do: "run", dueMs: at("26T03:00"), missed: 1, isAgain: false },
+    { do: "run", dueMs: at("26T03:00"), missed: 1, again: null },
   ],
 ])("what is done about a job: %s", (_, known, now, plan) => {
   expect(planJob(nightly, known, at(now))).toEqual(plan);

@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]());
 
 /** A bucket whose last machine replicated "one", "two", "three" in files of their own, and died. */
-async function makeDead() {
+async function makeDeadWithThreeFiles() {
   const site = await world.makeSite();
   const a = world.newMachine(site);
   const { epoch } = await a.boot();
@@ -38,7 +38,7 @@ function expectNothingServed({ files }: TestMachine): void {
 }
 
 test.concurrent("a file missing in the middle of a living epoch refuses, and names the gap", async () => {
-  const { site, files } = await makeDead();
+  const { site, files } = await makeDeadWithThreeFiles();
   await site.remove(/\/000[1-9]\//).catch(() => []);
   await site.remove(new RegExp(files.at(-2) ?? "nothing"));
   const b = world.newMachine(site);
@@ -53,7 +53,7 @@ test.concurrent("a file missing in the middle of a living epoch refuses, and nam
 });
 
 test.concurrent("a file cut in half refuses with Litestream's own words, and once it is whole again the next boot goes on", async () => {
-  const { site, files, epoch } = await makeDead();
+  const { site, files, epoch } = await makeDeadWithThreeFiles();
   const [base = ""] = files;
   const bytes = await site.readBytes(base);
   await site.remove(/\/000[1-9]\//).catch(() => []);
@@ -74,14 +74,14 @@ test.concurrent("a file cut in half refuses with Litestream's own words, and onc
 });
 
 test.concurrent("a kept volume supplies the newest file when that was deleted from the bucket", async () => {
-  const { site, a, files } = await makeDead();
+  const { site, a, files } = await makeDeadWithThreeFiles();
   await site.remove(new RegExp(files.at(-1) ?? "nothing"));
   expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "volume" });
   expect(a.texts()).toEqual(["one", "two", "three"]);
 });
 
 test.concurrent("without a volume boot cannot tell that the newest file was deleted: only a comparison of content can", async () => {
-  const { site, a, files } = await makeDead();
+  const { site, a, files } = await makeDeadWithThreeFiles();
   await site.remove(/\/000[1-9]\//).catch(() => []);
   await site.remove(new RegExp(files.at(-1) ?? "nothing"));
   a.loseDisk();
@@ -90,7 +90,7 @@ test.concurrent("without a volume boot cannot tell that the newest file was dele
 });
 
 test.concurrent("the bucket of another stack refuses, and so does one that was never made for Lifeboat", async () => {
-  const { site } = await makeDead();
+  const { site } = await makeDeadWithThreeFiles();
   const stranger = world.newMachine(site);
   stranger.machine = { ...stranger.machine, bucketId: "another-stack" };
   expect(await stranger.boot()).toMatchObject({
@@ -133,7 +133,7 @@ test.concurrent("a key that the store does not know yet is tried again before it
 test.concurrent.each(["{}", "<html></html>", "", '{"epoch":"0001","state":"gone"}'])(
   "a head that holds %j refuses and stays",
   async (text) => {
-    const { site } = await makeDead();
+    const { site } = await makeDeadWithThreeFiles();
     await site.writeBytes("head.json", text);
     const b = world.newMachine(site);
     expect(await b.boot()).toMatchObject({

@@ -42,7 +42,9 @@ function dieIf(itIsTime: boolean): void {
   if (itIsTime) process.kill(process.pid, "SIGKILL");
 }
 
-/** This process's clock is wrong, until SIGUSR2 sets it right. Litestream is a process of its own, and keeps the right one. */
+/**
+ * Makes the clock of this process wrong, until SIGUSR2 corrects it. Litestream is another process with the right clock.
+ */
 function shiftClock(aheadMs: number): void {
   const RightDate = Date;
   let shiftMs = aheadMs;
@@ -54,7 +56,7 @@ function shiftClock(aheadMs: number): void {
   });
 }
 
-/** Puts itself before everything by which boot changes a disk. */
+/** Wraps every function by which boot changes a disk. */
 function watchChanges(): void {
   const { copyFileSync, fsyncSync, mkdirSync, renameSync, rmSync, writeFileSync } = fs;
   Object.assign(fs, {

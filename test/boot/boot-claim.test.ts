@@ -16,13 +16,6 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-async function makeDead() {
-  const site = await world.makeSite();
-  const a = world.newMachine(site);
-  const { epoch } = await a.liveAndCrash({ replicated: ["one"], onDisk: ["two"] });
-  return { site, a, epoch };
-}
-
 /** Lets a fate befall the first claim, and nothing else. */
 function onFirstClaim(fate: () => Fate | Promise<Fate>): StoreProxy["decide"] {
   let claims = 0;
@@ -58,7 +51,7 @@ test.concurrent.each<[string, Fate]>([
   ["never arrives", "drop"],
   ["is answered with SlowDown", slowDown],
 ])("a claim that %s is not taken for another machine's win: boot claims again", async (_, fate) => {
-  const { site, epoch } = await makeDead();
+  const { site, epoch } = await world.makeDead();
   const b = world.newMachine(site);
   await using proxy = await StoreProxy.start(
     world.store.access.endpoint,
@@ -91,7 +84,7 @@ function expectUnsettled({ events }: TestMachine): void {
 }
 
 test.concurrent("when head's own machine makes its epoch living during a claim, the claim is repeated and not lost", async () => {
-  const { site } = await makeDead();
+  const { site } = await world.makeDead();
   const [b, c] = [world.newMachine(site), world.newMachine(site)];
   const opened = await c.boot();
   const makeLiving = async (): Promise<Fate> => {
@@ -109,7 +102,7 @@ test.concurrent("when head's own machine makes its epoch living during a claim, 
 });
 
 test.concurrent("a refusal of an opening head does not stand when that head has become living", async () => {
-  const { site } = await makeDead();
+  const { site } = await world.makeDead();
   const [b, c] = [world.newMachine(site), world.newMachine(site)];
   const { parent, epoch } = await c.boot();
   await site.remove(new RegExp(`^epochs/${parent}/0`));
@@ -129,7 +122,7 @@ test.concurrent("a refusal of an opening head does not stand when that head has 
 });
 
 test.concurrent("a claim that another machine won in between is lost, and nothing was touched", async () => {
-  const { site } = await makeDead();
+  const { site } = await world.makeDead();
   const [b, c] = [world.newMachine(site), world.newMachine(site)];
   const first = async (): Promise<Fate> => {
     await c.boot();
@@ -147,7 +140,7 @@ test.concurrent("a claim that another machine won in between is lost, and nothin
 });
 
 test.concurrent("of two machines that race for the claim exactly one wins", async () => {
-  const { site } = await makeDead();
+  const { site } = await world.makeDead();
   const racers = [world.newMachine(site), world.newMachine(site)];
   const bothAreThere = Promise.withResolvers<Fate>();
   let claims = 0;
@@ -173,7 +166,7 @@ test.concurrent("a machine whose epoch was taken over between its boot and its s
 });
 
 test.concurrent("a refusal stands only while head is unchanged", async () => {
-  const { site, epoch } = await makeDead();
+  const { site, epoch } = await world.makeDead();
   const head = await site.head();
   await site.remove(/^head\.json$/);
   const b = world.newMachine(site);
@@ -206,7 +199,7 @@ test("a directory that another process boots is left alone", async () => {
 });
 
 test.concurrent("boot does not go on while a Litestream of an earlier life runs", async () => {
-  const { site, a } = await makeDead();
+  const { site, a } = await world.makeDead();
   await a.boot();
   const life = await a.live();
   await expect(a.boot({ limits: { litestreamWaitSeconds: 0.2 } })).rejects.toThrow(
@@ -218,7 +211,7 @@ test.concurrent("boot does not go on while a Litestream of an earlier life runs"
 });
 
 test.concurrent("a short failure of the store after the restore does not discard the restored database", async () => {
-  const { site } = await makeDead();
+  const { site } = await world.makeDead();
   let faults = 0;
   await using proxy = await StoreProxy.start(world.store.access.endpoint, ({ method, path }) =>
     method === "PUT" && /epoch\.json|conditional-writes/.test(path) && ++faults <= 2 ? slowDown : "pass",
@@ -236,7 +229,7 @@ test.concurrent("a short failure of the store after the restore does not discard
 });
 
 test.concurrent("no Litestream can start on a directory while it is booted", async () => {
-  const { site } = await makeDead();
+  const { site } = await world.makeDead();
   const b = world.newMachine(site);
   const seen: boolean[] = [];
   const report = await b.boot({

@@ -26,7 +26,7 @@ function bootAhead(order: Order) {
   return { outcome: text(child.stdout), log: () => said, setRight: () => child.kill("SIGUSR2"), child };
 }
 
-/** As stores do: a request that is signed for another time is refused. */
+/** Refuses a request that is signed for another time, as stores do. */
 async function startCheckingStore() {
   const body = "<Error><Code>RequestTimeTooSkewed</Code><Message>too large</Message></Error>";
   return StoreProxy.start(world.store.access.endpoint, ({ headers }) => {

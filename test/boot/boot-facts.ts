@@ -40,7 +40,7 @@ export function makeMark(change: Partial<Mark> = {}): Mark {
   };
 }
 
-/** A machine whose process has just crashed: everything is there. */
+/** A machine whose process has just crashed, with everything still in place. */
 export function makeFacts(change: Partial<BootFacts> = {}): BootFacts {
   return {
     machine: me,
@@ -57,7 +57,7 @@ export function makeFacts(change: Partial<BootFacts> = {}): BootFacts {
   };
 }
 
-/** Every combination of what the table looks at, some 630,000 of them. */
+/** Every combination of the facts that the table reads: about 630,000. */
 export function* everyFacts(): Generator<BootFacts> {
   for (const head of everyHead())
     for (const mark of everyMark())

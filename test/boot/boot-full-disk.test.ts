@@ -155,7 +155,7 @@ diskTest("a disk that is full all the same ends the restore at once, without ano
   const site = await world.makeSite();
   const a = await loseAfterWrites(site);
   await using proxy = await StoreProxy.start(site.config.endpoint ?? "");
-  // The size stays unknown: the file that tells it is gone when boot looks at it.
+  // The size stays unknown, because the file with the size is deleted before boot reads it.
   let looks = 0;
   proxy.decide = ({ method, path }) => (method === "GET" && path.includes(".ltx") && ++looks <= 1 ? gone : "pass");
   a.reconnect({ endpoint: proxy.endpoint });

@@ -132,7 +132,7 @@ test.concurrent("of a server and its copy with ids of their own, the one that wa
   learnId(clone, "4712");
   expect(await a.boot()).toMatchObject({ outcome: "resumed" });
   clone.losePower();
-  // Its disk says what the disk of the other said before it learned its id.
+  // Its disk has the name that the other machine had before it learned its id.
   expect(await clone.boot()).toMatchObject({ outcome: "refused", row: 4, cause: expect.stringContaining("4711") });
 
   const later = copyServer(site, a);
@@ -183,7 +183,7 @@ test.concurrent.each<[what: string, make: (path: string) => void]>([
   expect(existsSync(join(a.files.quarantine, folder, "app.db"))).toBe(true);
 });
 
-/** A server that was made from an image of another one, as it is now: it has its name too. */
+/** A server that is made from an image of another one, and so has its name. */
 function copyServer(site: Site, original: TestMachine): TestMachine {
   const copy = world.newMachine(site);
   const { machineId, formerMachineId } = original.machine;
@@ -193,7 +193,7 @@ function copyServer(site: Site, original: TestMachine): TestMachine {
   return copy;
 }
 
-/** Starts anew with a release that asks the provider; what the disk says is the former name. */
+/** Starts with a release that asks the provider for the name. The name on the disk becomes the former one. */
 function learnId(machine: TestMachine, machineId: string): void {
   const { formerMachineId = machine.machine.machineId } = machine.machine;
   machine.losePower();

@@ -16,18 +16,6 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-/**
- * A bucket whose last machine replicated "one" and is gone, and a new machine that reaches the store through a proxy.
- */
-async function makeNext(decide: StoreProxy["decide"]) {
-  const site = await world.makeSite();
-  await world.newMachine(site).liveAndCrash({ replicated: ["one"] });
-  const proxy = await StoreProxy.start(world.store.access.endpoint, decide);
-  const b = world.newMachine(site);
-  b.reconnect({ endpoint: proxy.endpoint });
-  return { site, b, proxy };
-}
-
 const xml = (code: string) =>
   `<?xml version="1.0"?><Error><Code>${code}</Code><Message>says the proxy</Message></Error>`;
 const html = { status: 200, body: "<!doctype html><html><body>Welcome to the hotel's network</body></html>" };
@@ -38,7 +26,7 @@ test.concurrent.each<[string, Fate]>([
   ["asks to slow down", { status: 503, body: xml("SlowDown") }],
   ["finds our clock skewed", { status: 403, body: xml("RequestTimeTooSkewed") }],
 ])("while the store %s boot waits, and starts nothing; when it is back it boots", async (_, fate) => {
-  const { b, proxy: opened } = await makeNext(() => fate);
+  const { b, proxy: opened } = await world.makeNext(() => fate);
   await using proxy = opened;
   const booting = b.boot({ limits: { maxBackoffMs: 300 } });
   const waits = async () =>
@@ -51,7 +39,7 @@ test.concurrent.each<[string, Fate]>([
 });
 
 test.concurrent("a store that accepts and never answers is waited for, not taken for an empty one", async () => {
-  const { b, proxy: opened } = await makeNext(() => "hang");
+  const { b, proxy: opened } = await world.makeNext(() => "hang");
   await using proxy = opened;
   const booting = b.boot();
   await waitFor("a request that hangs", async () => (proxy.hanging > 0 ? true : null), { timeoutMs: 10_000 });
@@ -66,7 +54,7 @@ function onLtxRead(fate: Fate): StoreProxy["decide"] {
 }
 
 test.concurrent("a store that stops answering in the middle of the restore is given up after the limit, and asked again", async () => {
-  const { b, proxy: opened } = await makeNext(onLtxRead("hang"));
+  const { b, proxy: opened } = await world.makeNext(onLtxRead("hang"));
   await using proxy = opened;
   const booting = b.boot({ limits: { restoreStallMs: 2_500 } });
   const failed = async () => (b.events.some(({ event }) => event === "restore failed") ? true : null);
@@ -99,7 +87,7 @@ test.concurrent.each<[string, Fate]>([
   "while the replica's files %s though the store does, boot waits, and goes on by itself",
   { timeout: 120_000 },
   async (_, fate) => {
-    const { b, proxy: opened } = await makeNext(onLtxRead(fate));
+    const { b, proxy: opened } = await world.makeNext(onLtxRead(fate));
     await using proxy = opened;
     const booting = b.boot({ limits: quick });
     await expectWaiting(b, 3);
@@ -113,7 +101,7 @@ test.concurrent(
   "a file that the store refuses to deliver is reported with Litestream's message",
   { timeout: 120_000 },
   async () => {
-    const { b, proxy: opened } = await makeNext(onLtxRead({ status: 403, body: xml("AccessDenied") }));
+    const { b, proxy: opened } = await world.makeNext(onLtxRead({ status: 403, body: xml("AccessDenied") }));
     await using _proxy = opened;
     expect(await b.boot({ limits: quick })).toMatchObject({
       outcome: "refused",
@@ -133,7 +121,7 @@ test.concurrent(
   { timeout: 120_000 },
   async () => {
     let isRestoring = false;
-    const { b, proxy: opened } = await makeNext(() => (isRestoring ? slow() : "pass"));
+    const { b, proxy: opened } = await world.makeNext(() => (isRestoring ? slow() : "pass"));
     await using _proxy = opened;
     const report = await b.boot({
       limits: { restoreStallMs: 2_000 },
@@ -149,7 +137,7 @@ test.concurrent.each([
   ["with a web page", html],
   ["with nothing", { status: 200, body: "" }],
 ])("a store that answers everything 200 %s is no store: boot refuses", async (_, fate) => {
-  const { site, b, proxy: opened } = await makeNext(() => fate);
+  const { site, b, proxy: opened } = await world.makeNext(() => fate);
   await using _proxy = opened;
   const { epoch } = await site.head();
   expect(await b.boot()).toMatchObject({ outcome: "refused", row: 2, cause: expect.stringContaining("not-a-store") });
@@ -164,7 +152,9 @@ test.concurrent.each([
   ["the list of the replica", "prefix=epochs", html],
   ["an empty list of the replica", "prefix=epochs", { status: 200, body: "" }],
 ])("a store that answers only the request for %s like that is refused too", async (_, part, fate) => {
-  const { b, proxy: opened } = await makeNext(({ path }) => (decodeURIComponent(path).includes(part) ? fate : "pass"));
+  const { b, proxy: opened } = await world.makeNext(({ path }) =>
+    decodeURIComponent(path).includes(part) ? fate : "pass",
+  );
   await using _proxy = opened;
   expect(await b.boot()).toMatchObject({ outcome: "refused" });
   expect([existsSync(b.files.database), existsSync(b.files.mark)]).toEqual([false, false]);
@@ -172,7 +162,7 @@ test.concurrent.each([
 
 test.concurrent("a web page in place of the replica, shown to Litestream only, does not start an empty database", async () => {
   let litestreamReads = false;
-  const { b, proxy: opened } = await makeNext(({ path }) =>
+  const { b, proxy: opened } = await world.makeNext(({ path }) =>
     litestreamReads && path.includes("prefix=epochs") ? html : "pass",
   );
   await using _proxy = opened;
@@ -193,7 +183,7 @@ test.concurrent(
   { timeout: 120_000 },
   async () => {
     const listed: string[] = [];
-    const { b, proxy: opened } = await makeNext(async ({ method, path }): Promise<Fate> => {
+    const { b, proxy: opened } = await world.makeNext(async ({ method, path }): Promise<Fate> => {
       if (method !== "GET" || !listsLevelZero(path)) return "pass";
       listed.push(path);
       await sleep(6_000);

@@ -13,15 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-/** A bucket in which one machine has lived, replicated "one", and died with "two" on its disk only. */
-async function makeDead() {
-  const site = await world.makeSite();
-  const a = world.newMachine(site);
-  const { epoch } = await a.liveAndCrash({ replicated: ["one"], onDisk: ["two"] });
-  return { site, a, epoch };
-}
-
-/** The boot before has done its work: the machine serves, and its epoch becomes the living one. */
+/** Asserts that the machine serves after its boot, and that its epoch becomes living. */
 async function expectServing(machine: TestMachine, texts: readonly string[]): Promise<void> {
   if (texts.length > 0) expect(machine.texts()).toEqual(texts);
   await using life = await machine.live();
@@ -32,7 +24,7 @@ async function expectServing(machine: TestMachine, texts: readonly string[]): Pr
 }
 
 test.concurrent("row 3: a process crash resumes the same epoch, with writes that never left the disk", async () => {
-  const { a, epoch } = await makeDead();
+  const { a, epoch } = await world.makeDead();
   expect(await a.boot()).toMatchObject({ outcome: "resumed", row: 3, epoch, content: "volume" });
   await expectServing(a, ["one", "two"]);
 });
@@ -50,7 +42,7 @@ test.concurrent("row 3: a reboot after a clean stop resumes, and the mark no lon
 });
 
 test.concurrent("row 4: a machine that was replaced and comes back does not take over, and its disk is left alone", async () => {
-  const { site, a } = await makeDead();
+  const { site, a } = await world.makeDead();
   const b = world.newMachine(site);
   const taken = await b.boot();
   a.losePower();
@@ -76,7 +68,7 @@ test.concurrent("row 5: an empty bucket starts the first epoch", async () => {
 });
 
 test.concurrent("row 5: an empty bucket and a marked database refuse, for that may be the last copy", async () => {
-  const { a } = await makeDead();
+  const { a } = await world.makeDead();
   const emptied = await world.makeSite();
   a.reconnect(emptied.config);
   a.machine = { ...a.machine, bucketId: emptied.bucketId };
@@ -86,7 +78,7 @@ test.concurrent("row 5: an empty bucket and a marked database refuse, for that m
 });
 
 test.concurrent("row 6: epochs without a head refuse", async () => {
-  const { site } = await makeDead();
+  const { site } = await world.makeDead();
   await site.remove(/^head\.json$/);
   const b = world.newMachine(site);
   expect(await b.boot()).toMatchObject({ outcome: "refused", row: 6, next: expect.stringContaining("head.json") });
@@ -95,7 +87,7 @@ test.concurrent("row 6: epochs without a head refuse", async () => {
 });
 
 test.concurrent("row 7: a living epoch without its base refuses, and the report says what is missing, on the machine and in the bucket", async () => {
-  const { site, epoch } = await makeDead();
+  const { site, epoch } = await world.makeDead();
   await site.remove(/\.ltx$/);
   const b = world.newMachine(site);
   const report = await b.boot();
@@ -132,7 +124,7 @@ test.concurrent("row 8: a first epoch without a base continues with its own volu
 });
 
 test.concurrent("row 9: an epoch without a base, whose parent is gone too, refuses", async () => {
-  const { site, epoch } = await makeDead();
+  const { site, epoch } = await world.makeDead();
   const b = world.newMachine(site);
   await b.liveAndCrash({ onDisk: ["three"] });
   await site.remove(/\.ltx$/);
@@ -144,7 +136,7 @@ test.concurrent("row 9: an epoch without a base, whose parent is gone too, refus
 });
 
 test.concurrent("row 10: an epoch without a base hands its parent on to the next machine", async () => {
-  const { site, epoch } = await makeDead();
+  const { site, epoch } = await world.makeDead();
   await world.newMachine(site).liveAndCrash({ onDisk: ["three"] });
   const c = world.newMachine(site);
   expect(await c.boot()).toMatchObject({ outcome: "claimed", row: 10, content: "restored", parent: epoch });
@@ -152,7 +144,7 @@ test.concurrent("row 10: an epoch without a base hands its parent on to the next
 });
 
 test.concurrent("row 10: after a power loss the volume of that epoch is kept, though neither it nor its parent can be restored", async () => {
-  const { site } = await makeDead();
+  const { site } = await world.makeDead();
   const b = world.newMachine(site);
   await b.liveAndCrash({ onDisk: ["three"] });
   await site.remove(/\.ltx$/);
@@ -162,7 +154,7 @@ test.concurrent("row 10: after a power loss the volume of that epoch is kept, th
 });
 
 test.concurrent("row 10: a machine that died between its claim and its mark compares its volume with the parent", async () => {
-  const { a } = await makeDead();
+  const { a } = await world.makeDead();
   a.losePower();
   await expect(a.boot({ afterStep: (step) => dieAfter(step, "claim") })).rejects.toThrow("died after claim");
   a.losePower();
@@ -171,7 +163,7 @@ test.concurrent("row 10: a machine that died between its claim and its mark comp
 });
 
 test.concurrent("row 11: a new machine restores what was acknowledged at bucket, into a prefix of its own", async () => {
-  const { site, epoch } = await makeDead();
+  const { site, epoch } = await world.makeDead();
   const b = world.newMachine(site);
   const report = await b.boot();
   expect(report).toMatchObject({ outcome: "claimed", row: 11, content: "restored", parent: epoch });
@@ -181,7 +173,7 @@ test.concurrent("row 11: a new machine restores what was acknowledged at bucket,
 });
 
 test.concurrent("row 11: after a power loss the volume wins when it is newer, and loses nothing", async () => {
-  const { a, epoch } = await makeDead();
+  const { a, epoch } = await world.makeDead();
   a.losePower();
   expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "volume", parent: epoch });
   await expectServing(a, ["one", "two"]);
@@ -204,7 +196,7 @@ test.concurrent("row 11: the replica wins when the power took commits that the b
 });
 
 test.concurrent("row 11: a kept volume in another machine goes on where the first one was cut off", async () => {
-  const { a, epoch } = await makeDead();
+  const { a, epoch } = await world.makeDead();
   a.becomeAnother();
   expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "volume", parent: epoch });
   await expectServing(a, ["one", "two"]);

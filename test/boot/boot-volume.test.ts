@@ -13,13 +13,11 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-/** A machine that replicated "one", died with "two" on its disk only, and lost its power. */
-async function makeDead() {
-  const site = await world.makeSite();
-  const a = world.newMachine(site);
-  const { epoch } = await a.liveAndCrash({ replicated: ["one"], onDisk: ["two"] });
-  a.losePower();
-  return { site, a, epoch };
+/** The dead machine after a power loss, so that boot compares its disk with the replica. */
+async function makePowerless() {
+  const dead = await world.makeDead();
+  dead.a.losePower();
+  return dead;
 }
 
 const damages: [claim: string, damage: (path: string) => void][] = [
@@ -40,7 +38,7 @@ const damages: [claim: string, damage: (path: string) => void][] = [
 test.concurrent.each(damages)(
   "a database of which only %s is left is set aside, and the replica is served",
   async (_, damage) => {
-    const { a } = await makeDead();
+    const { a } = await makePowerless();
     rmSync(`${a.files.database}-wal`);
     damage(a.files.database);
     const before = readFileSync(a.files.database);
@@ -71,7 +69,7 @@ test.concurrent("a damaged database that nothing else holds refuses, and stays w
 });
 
 test.concurrent("a WAL without its database is set aside and does not spoil the restored one", async () => {
-  const { a } = await makeDead();
+  const { a } = await makePowerless();
   rmSync(a.files.database);
   expect(statSync(`${a.files.database}-wal`).size).toBeGreaterThan(0);
   expect(await a.boot()).toMatchObject({ outcome: "claimed", row: 11, content: "restored" });
@@ -81,7 +79,7 @@ test.concurrent("a WAL without its database is set aside and does not spoil the 
 });
 
 test.concurrent("a WAL that somebody left on a new machine is set aside too", async () => {
-  const { site, a } = await makeDead();
+  const { site, a } = await makePowerless();
   const b = world.newMachine(site);
   copyFileSync(`${a.files.database}-wal`, `${b.files.database}-wal`);
   expect(await b.boot()).toMatchObject({ outcome: "claimed", content: "restored" });
@@ -108,7 +106,7 @@ test.concurrent("two histories with the same number of commits refuse, and both 
 });
 
 test.concurrent("a database without a mark is set aside, and quarantine keeps it beside a marked one", async () => {
-  const { site, a } = await makeDead();
+  const { site, a } = await makePowerless();
   const b = world.newMachine(site);
   openDatabase(b.files.database, "writer").close();
   expect(await b.boot()).toMatchObject({
@@ -134,7 +132,7 @@ test.concurrent("a database without a mark is set aside, and quarantine keeps it
 });
 
 test.concurrent("a damaged mark refuses with a hint, and following the hint boots", async () => {
-  const { a } = await makeDead();
+  const { a } = await makePowerless();
   writeFileSync(a.files.mark, "{");
   expect(await a.boot()).toMatchObject({
     outcome: "refused",
@@ -182,7 +180,7 @@ test.concurrent("a cloned disk opens a prefix of its own, and the original's buc
 });
 
 test.concurrent("a process crash while the epoch is opening keeps what only the disk has", async () => {
-  const { site } = await makeDead();
+  const { site } = await makePowerless();
   const b = world.newMachine(site);
   const { epoch } = await b.liveAndCrash({ onDisk: ["three"] });
   expect((await site.head()).state).toBe("opening");
@@ -191,7 +189,7 @@ test.concurrent("a process crash while the epoch is opening keeps what only the 
 });
 
 test.concurrent("a database that something else took out of WAL mode is set aside, and the replica is served", async () => {
-  const { a } = await makeDead();
+  const { a } = await makePowerless();
   const foreign = openDatabase(a.files.database, "lock");
   foreign.pragma("journal_mode = DELETE");
   foreign.close();

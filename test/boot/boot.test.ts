@@ -62,7 +62,7 @@ function environmentOf({ machine }: TestMachine): Record<string, string> {
 test("boot ends with 0 when the machine may serve, and logs no secret", async () => {
   const site = await world.makeSite();
   const a = world.newMachine(site);
-  // What users have uploaded is no lineage.
+  // Uploaded files are not part of the history.
   await openBucket(site.config).put("files/an-upload", "x");
   const { code, output } = await runBoot(environmentOf(a));
   expect([code, output]).toEqual([0, expect.stringContaining("boot done")]);

@@ -20,8 +20,8 @@ afterAll(() => world[Symbol.asyncDispose]());
 const ends = ["staged files", "epoch", "mark"];
 const comparing = ["lock", "survey", "claim", "check volume", "restore", "check", "install", ...ends];
 /**
- * The steps of each plan, and where the deaths begin: what comes before leaves the same behind as in another plan.
- * test/slow leaves nothing out.
+ * The steps of each plan, and the first step after which a machine is killed. Earlier deaths are the same as in another
+ * plan; test/slow has them all.
  */
 const plans: Record<string, { steps: string[]; from: string }> = {
   fresh: { steps: ["lock", "survey", "probe", "claim", "install", ...ends], from: "lock" },
@@ -70,7 +70,7 @@ test("a boot killed in the middle of its restore leaves a Litestream behind that
   killed.kill("SIGKILL");
   await once(killed, "exit");
   b.reconnect({ endpoint: world.store.access.endpoint });
-  // The one that was left behind may go on reading now, side by side with the next boot's own.
+  // Now the Litestream that was left behind reads beside the one of the next boot.
   proxy.heal();
   expect(await b.boot()).toMatchObject({ outcome: "claimed", row: 10, content: "restored" });
   const life = await b.live();

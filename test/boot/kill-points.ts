@@ -86,9 +86,9 @@ export async function bundleChild(directory: string): Promise<string> {
 
 const childLimitMs = 60_000;
 
-/** Boots in a process of its own; null when that process was killed. */
+/** Boots in another process. Returns null when that process was killed. */
 export async function bootInChild(child: string, order: Order): Promise<Outcome | null> {
-  // Starts a third faster; the first child that lives to its end fills it.
+  // The compile cache starts a child a third faster. The first child that ends normally fills it.
   const env = { ...process.env, NODE_COMPILE_CACHE: join(dirname(child), "compiled") };
   try {
     const { stdout } = await promisify(execFile)(process.execPath, [child, JSON.stringify(order)], {
@@ -103,7 +103,7 @@ export async function bootInChild(child: string, order: Order): Promise<Outcome 
   }
 }
 
-/** The scene once more, in a bucket and on a disk of its own. */
+/** Copies the scene into another bucket and onto another disk. */
 export async function copyScene(world: World, scene: Scene): Promise<Scene> {
   const site = await scene.site.copy();
   const machine = world.newMachine(site);

@@ -37,7 +37,7 @@ test("a LIST that is lost while the store answers is sent again, long before the
   expect(await Array.fromAsync(store.bucket.list("epochs/"))).toEqual(["one"]);
   expect(performance.now() - startedAt).toBeLessThan(6_000);
   expect(store.lists).toHaveLength(3);
-  // What was lost says nothing about the store.
+  // A lost request says nothing about the speed of the store.
   expect(store.bucket.longestListMs()).toBeLessThan(400);
 });
 

@@ -22,8 +22,8 @@ cp -a "$data" "$data-after"
 `;
 
 /**
- * Boots in a child whose data directory lies on a file system of its own, made of memory, with so much room beyond what
- * the directory holds. Afterwards the directory holds what that small disk held.
+ * Boots in a child whose data directory is a file system in memory, with this much room beside the directory's content.
+ * Afterwards the directory holds what that small disk held.
  */
 export async function bootOnSmallDisk(child: string, order: Order, roomBytes: number): Promise<Outcome> {
   const data = order.machine.files.dataDirectory;

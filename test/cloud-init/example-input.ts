@@ -12,6 +12,13 @@ export const exampleInput: UserDataInput = {
     bucketId: "0b0c5e1d-2a6f-4c1e-9f5b-6a7d8e9f0a1b",
   },
   key: { accessKeyId: "AKIAEXAMPLE", secretAccessKey: "not/a+secret=but$like%one" },
+  // Plain HTTP: a machine of a test asks no certificate authority.
+  edge: {
+    domain: "none",
+    www: false,
+    ipv4: "203.0.113.7",
+    key: { accessKeyId: "AKIAEDGE", secretAccessKey: "edge/s3cret+" },
+  },
   apiTokensSha256: ["70ce".repeat(16)],
   replicationIntervalMs: 1000,
   retentionHours: 168,

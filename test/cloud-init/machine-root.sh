@@ -1,5 +1,6 @@
 #!/bin/sh
-# machine-root.sh DIRECTORY SYSTEM INIT...: runs over the files of a system in fresh namespaces; turns them into a machine and becomes its process 1.
+# machine-root.sh DIRECTORY SYSTEM INIT...: runs over the files of a system in fresh namespaces; turns them into a
+# machine and becomes its process 1.
 set -eu
 
 base=$1
@@ -21,7 +22,7 @@ ln -s /proc/self/fd dev/fd
 ln -s pts/ptmx dev/ptmx
 mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
 mount -t mqueue mqueue dev/mqueue
-# Nothing of this computer's own start is repeated: only what is asked for starts.
+# Remove the units that this computer starts, so that only the requested ones start.
 rm -rf etc/systemd/system lib/systemd/system/*.wants lib/systemd/system-generators/* etc/fstab
 mkdir etc/systemd/system
 ip link set lo up

@@ -1,10 +1,12 @@
 import { waitFor } from "../../scripts/cli/wait-for.ts";
 import type { MachineRoot } from "./machine-root.ts";
 
-/** Where Hetzner's and Amazon's answer: by IPv4, by IPv6 link-local on one interface, and by an address of Amazon's own. */
+/**
+ * Where Hetzner's and Amazon's answer: by IPv4, by IPv6 link-local on one interface, and by an address of Amazon's own.
+ */
 export const metadataUrls = ["http://169.254.169.254/", "http://[fe80::a9fe:a9fe%25veth0]/", "http://[fd00:ec2::254]/"];
 
-// In Python, which is where the machine sees it: this Node may lie under /tmp, and a machine has a /tmp of its own.
+// In Python, because the machine may not see this Node: it may lie under /tmp, and the machine has another /tmp.
 const server = `
 import socket
 listener = socket.create_server(("::", 80), family=socket.AF_INET6, dualstack_ipv6=True)
@@ -17,7 +19,7 @@ while True:
         pass
     connection.close()`;
 
-/** Puts a metadata service behind the machine's network: a neighbour in a network of its own, reached through a cable. */
+/** Starts a metadata service in a second network namespace, which a virtual cable connects to the machine. */
 export async function startMetadataService(root: MachineRoot): Promise<void> {
   const script = `set -e
     ip link add veth0 type veth peer name veth1

@@ -20,6 +20,13 @@ const compatible: UserDataInput = {
   ...exampleInput,
   filesystem: "btrfs",
   bucket: { ...exampleInput.bucket, endpoint: "https://s3.eu-central-003.backblazeb2.com", pathStyle: true },
+  edge: {
+    ...exampleInput.edge,
+    domain: "app.example.com",
+    www: true,
+    ipv6: "2001:db8:9::1",
+    acmeDirectory: "https://acme.example/directory",
+  },
 };
 
 test.each([

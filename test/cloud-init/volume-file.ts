@@ -19,7 +19,10 @@ export class VolumeFile implements Disposable {
     this.device = execFileSync("losetup", ["--find", "--show", this.#file], { encoding: "utf8" }).trim();
   }
 
-  /** What the device holds now on another device, as when a volume is detached and attached again; this one is dead from now on. */
+  /**
+   * What the device holds now on another device, as when a volume is detached and attached again; this one is dead from
+   * now on.
+   */
   plugInAgain(): VolumeFile {
     const next = new VolumeFile();
     execFileSync("cp", ["--sparse=always", this.#file, next.#file]);
@@ -29,7 +32,7 @@ export class VolumeFile implements Disposable {
     return next;
   }
 
-  /** Makes the device larger under whoever has mounted it, as `volumes/actions/resize` does at Hetzner. */
+  /** Makes the mounted device larger, as `volumes/actions/resize` does at Hetzner. */
   grow(bytes: number): void {
     truncateSync(this.#file, bytes);
     execFileSync("losetup", ["--set-capacity", this.device]);

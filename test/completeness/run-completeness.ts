@@ -36,7 +36,7 @@ export type Completeness = Readonly<{
   missing: number;
   differing: number;
   syncs: number;
-  /** How often the WAL was begun anew, that is how often the race was run. */
+  /** How often the WAL was restarted. Each restart is one run of the race. */
   walRestarts: number;
   examples: readonly number[];
 }>;

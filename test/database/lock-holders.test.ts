@@ -32,7 +32,7 @@ const python = [
 ].join("\n");
 const node = join(import.meta.dirname, "../../scripts/bench/hold-snapshot.ts");
 
-/** Another process at work on the database. It holds what it was told to when this returns. */
+/** Starts another process on the database. When this returns, the process holds its lock. */
 async function startHolder(file: string, words: readonly string[]): Promise<{ pid: number; end(): Promise<void> }> {
   const child = spawn(file, words, { stdio: ["pipe", "pipe", "inherit"] });
   children.push(child);

@@ -56,7 +56,7 @@ type WriterFixture = AsyncDisposable & {
   bodies(): Record<string, string>;
 };
 
-/** A writer on a thread of its own, with limits that a test may lower. */
+/** A writer in its thread, with limits that a test may lower. */
 export async function startWriterFixture(options: Partial<WriterOptions> = {}): Promise<WriterFixture> {
   const directory = makeTemporaryDirectory();
   const path = join(directory.path, "app.db");
@@ -88,7 +88,7 @@ export function defaultWriterOptions(databasePath: string): WriterOptions {
   };
 }
 
-/** All notes, read on a connection of its own. */
+/** Reads all notes on a separate connection. */
 export function readNotes(path: string): Record<string, string> {
   const reader = openReader(path);
   try {

@@ -75,12 +75,13 @@ test("what was performed is forgotten; what failed waits, becomes a dead letter,
   expect(again).toMatchObject({ outcome: "rejected", code: "not-found" });
 });
 
-test("the newest run of a job is kept, and missed ones add up", () => {
+test("the newest run of a job is kept, as it was noted last", () => {
   using house = openHouse();
-  const run = { name: "nightly", due_at: 1, outcome: "known", cause: null, missed: 2 } as const;
-  house.commit({ command: noteJobRun.name, input: run });
-  house.commit({ command: noteJobRun.name, input: { ...run, due_at: 5, outcome: "failed", cause: "x", missed: 3 } });
-  expect(house.read(readJobRuns())).toMatchObject([{ due_at: 5, outcome: "failed", cause: "x", missed: 5 }]);
+  const times = { noted_at: 1, schedule: "0 3 * * *", since: 1 };
+  const run = { name: "nightly", due_at: 1, outcome: "known", cause: null, missed: 2, ...times } as const;
+  const next = { ...run, due_at: 5, outcome: "failed", cause: "x", missed: 3 } as const;
+  for (const input of [run, next]) house.commit({ command: noteJobRun.name, input });
+  expect(house.read(readJobRuns())).toEqual([next]);
 });
 
 test("a database of an older release gets the tables, and keeps what it has", () => {
@@ -91,6 +92,16 @@ test("a database of an older release gets the tables, and keeps what it has", ()
   expect(runTransaction(fixture.db, readOutboxState())).toEqual({ pending: [], deadLetters: 0 });
   expect(runTransaction(fixture.db, readJobRuns())).toEqual([]);
   expect(fixture.db.prepare("select body from notes").pluck().all()).toEqual(["kept"]);
+});
+
+test("a table of jobs of an older release gets what it lacks, and its rows stay", () => {
+  using fixture = makeGroupFixture();
+  for (const column of ["schedule", "since"]) fixture.db.exec(`alter table _jobs drop column ${column}`);
+  fixture.db.exec("insert into _jobs values ('nightly', 1, 'done', null, 2, 0)");
+  applyMigrations(fixture.db, []);
+  applyMigrations(fixture.db, []);
+  const old = { name: "nightly", due_at: 1, outcome: "done", cause: null, noted_at: 2, missed: 0 };
+  expect(runTransaction(fixture.db, readJobRuns())).toEqual([{ ...old, schedule: null, since: null }]);
 });
 
 function openHouse() {

@@ -38,7 +38,7 @@ export async function compareAfter(fault: {
   return (await compareWithLedger(stage, b, death)).comparison;
 }
 
-/** Changes one row of a machine's database behind its back. */
+/** Changes one row of a machine's database without the app. */
 export function change(sql: string): (machine: Machine) => void {
   return ({ databasePath }) => {
     const db = openDatabase(databasePath, "writer");

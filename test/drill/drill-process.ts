@@ -7,7 +7,7 @@ import { waitFor, within } from "../../scripts/cli/wait-for.ts";
 
 const drill = join(import.meta.dirname, "../../scripts/drill.ts");
 
-/** A drill as a person starts it, with a temporary directory of its own to look at afterwards. */
+/** A drill as a person starts it, with a temporary directory that the test can inspect afterwards. */
 export class DrillProcess implements Disposable {
   readonly directory = mkdtempSync(join(tmpdir(), "lifeboat drill test "));
   readonly exited: Promise<number | null>;

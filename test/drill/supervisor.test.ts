@@ -135,3 +135,14 @@ test("a oneshot that fails for ever is given up, and nothing follows", { timeout
   expect(countStarts("boot")).toBe(20);
   expect(countStarts("app")).toBe(0);
 });
+
+test("a restart of one unit does not forget another that waits for its own", async () => {
+  const late = "process.exit(1);";
+  await using supervisor = start(unit("boot", ""), [unit("app", stay), unit("litestream", late)]);
+  // Its next start is more than a second away.
+  await waitForStarts("litestream", 4);
+  await sleep(200);
+  await supervisor.restart("app");
+  await waitForStarts("app", 2);
+  await waitForStarts("litestream", 5);
+});

@@ -29,8 +29,9 @@ beforeAll(async () => {
   writeFileSync(join(home, ".ssh", "id_ed25519.pub"), `${key}\n`);
   // The bucket gives the machine's key to adminCidrs only, and the doubles see everybody come from here.
   moveTo("127.0.0.1");
-  // Starts what npm would start, and refuses what npm would keep for itself. It proves neither the set-up nor that a release is built ($NO_BUILD: it is
-  // one of the doubles'), both of which have tests of their own, and it says yes where a newcomer is asked.
+  // Starts what npm would start, and refuses what npm would keep for itself. It proves neither the set-up nor that a
+  // release is built ($NO_BUILD: it is one of the doubles'), both of which have tests of their own, and it says yes
+  // where a newcomer is asked.
   const npm = [
     "#!/bin/sh",
     '[ "$1" = run ] || exit 1',
@@ -52,7 +53,7 @@ function moveTo(address: string): void {
   writeFileSync(join(home, "bin", "curl"), `#!/bin/sh\necho ${address}\n`, { mode: 0o755 });
 }
 
-/** Types commands; what is asked for is Hetzner's token. */
+/** Types commands, and Hetzner's token when one asks for it. */
 async function type(commands: string, noBuild = "--no-build") {
   const { PULUMI_BACKEND_URL: _state, PULUMI_CONFIG_PASSPHRASE: _phrase, ...shell } = shellOf(project);
   const env = { ...process.env, ...shell, HOME: home, PATH: `${join(home, "bin")}:${shell["PATH"] ?? ""}` };

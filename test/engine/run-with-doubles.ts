@@ -28,7 +28,7 @@ async function runWithDoubles({ program, words }: { program: string; words: read
   }
 }
 
-/** They are of the npm that runs us: a verb would take them for flags of its own that npm has kept. */
+/** Removes the settings of the npm that runs us: a verb would take them for flags that npm kept from it. */
 function withoutSettingsOfNpm(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("npm_")));
 }

@@ -4,7 +4,7 @@ import { noFaults } from "./hcloud/faults.ts";
 import { failureOf, onlyServer, openScenario, type Scenario, takeHetznerCalls } from "./project/open-scenario.ts";
 import { runVerb } from "./project/run-verb.ts";
 
-// To replace a server is to delete it first, so whether its type can be had is asked before anything is touched.
+// A replacement deletes the server first, so the program must ask for the type before it changes anything.
 let scenario: Scenario;
 
 beforeEach(async () => {

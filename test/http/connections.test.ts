@@ -101,7 +101,7 @@ test("a stop answers the write under way, refuses the next one on its connection
   replicated.resolve();
   await Promise.all([ended, closed]);
   expect(received).toMatch(/^HTTP\/1\.1 201 Created\r\n/);
-  expect(received).toMatch(/HTTP\/1\.1 503 [^]*urn:lifeboat:problem:stopping/);
+  expect(received).toMatch(/HTTP\/1\.1 503 [^]*lifeboat-not-begun: stopping\r\n[^]*urn:lifeboat:problem:stopping/);
   expect(received).not.toContain("second");
   await expect(fetch(`http://127.0.0.1:${port}/up`)).rejects.toThrow("fetch failed");
 });

@@ -1,7 +1,7 @@
 import type { Replica } from "../../app/http/answer-write.ts";
 import type { BackgroundView } from "../../app/http/background-routes.ts";
 
-/** A replica with no bucket behind it: it answers what the test tells it to, and counts how often it was asked. */
+/** A replica without a bucket: it answers what the test wants, and counts the questions. */
 export class ControlledReplication implements Replica {
   state: "opening" | "living" | "fenced" = "living";
   readonly epoch = "0001-test";

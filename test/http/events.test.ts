@@ -16,7 +16,7 @@ afterEach(() => {
 
 const toEvent = ({ command, result }: { command: string; result: unknown }) => ({ event: command, data: result });
 
-/** The pages, with a stream that tells of every commit by its command. */
+/** The pages, with a stream of every commit, named by its command. */
 async function start(limits: Limits = {}) {
   const product = {
     ...pagesProduct,

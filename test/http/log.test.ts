@@ -26,7 +26,18 @@ test("a request is one line with its id, and neither token, key, digest, query n
     reqId: "req-7",
   });
   expect(log).toContain("committed, not replicated");
-  expect(log).toContain(`"path":"/pages","status":401`);
+  expect(log).toContain(`"path":"/pages","client":"127.0.0.1","status":401`);
+});
+
+test.each([
+  { what: "the proxy on this machine is believed", remoteAddress: "127.0.0.1", client: "203.0.113.9" },
+  { what: "anybody else is not", remoteAddress: "198.51.100.4", client: "198.51.100.4" },
+])("the log says who asked: $what", async ({ remoteAddress, client }) => {
+  await using server = await startTestServer();
+  const headers = { "x-forwarded-for": "203.0.113.9", authorization: `Bearer ${token}` };
+  await server.server.inject({ url: "/pages", remoteAddress, headers });
+  const line = server.log.find((text) => text.includes("request answered")) ?? "";
+  expect(JSON.parse(line)).toMatchObject({ path: "/pages", client });
 });
 
 test("monitoring requests do not fill the log", async () => {

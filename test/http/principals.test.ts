@@ -91,7 +91,7 @@ test("what became of a file of tokens is reported beside its SHA-256: taken, dam
   expect(await readFile(tokensReport, "utf8")).toBe(`${digestOf(sound)} taken\n`);
   await writeFile(tokensFile, "damaged");
   await reported(`^${digestOf("damaged")} .*entry 1 is neither`);
-  // The same complaint of another file: whoever brought it waits for its own SHA-256.
+  // The same fault in another file must be reported too: its sender waits for that file's SHA-256.
   await writeFile(`${tokensFile}.new`, "damaged-again");
   await rename(`${tokensFile}.new`, tokensFile);
   await reported(`^${digestOf("damaged-again")} .*entry 1 is neither`);

@@ -109,7 +109,7 @@ test.each<[string, Headers]>([
   expect((await read({ cookie: header })).body).not.toContain(title);
   const out = await server.server.inject({ method: "DELETE", url: "/session", headers });
   expect([out.statusCode, out.cookies]).toEqual([403, []]);
-  // A token is added by a program, never by a browser on behalf of a stranger.
+  // Only programs send a token. A browser never adds one by itself.
   expect((await write({ ...from, authorization: `Bearer ${token}` })).statusCode).toBe(201);
 });
 

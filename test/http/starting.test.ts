@@ -51,7 +51,10 @@ test("while the writer migrates, /up answers, /ready says why not, and everythin
   for (const answer of [read, write]) {
     expect({ status: answer.statusCode, retry: answer.headers["retry-after"] }).toEqual({ status: 503, retry: "2" });
     expect(answer.json()).toMatchObject({ type: "urn:lifeboat:problem:starting" });
+    expect(answer.headers["lifeboat-not-begun"]).toBe("starting");
   }
+  // A proxy must not hold what is answered at once.
+  expect(ready.headers).not.toHaveProperty("lifeboat-not-begun");
   expect((await server.inject("/pages")).statusCode).toBe(401);
   await server.close();
 });

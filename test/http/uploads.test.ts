@@ -6,36 +6,13 @@ import { CreateBucketCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/cl
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { FileStore } from "../../app/files/file-store.ts";
-import { found, IdParams } from "../../app/http/reads.ts";
-import { keepUpload, sendFile, takeFile } from "../../app/http/uploads.ts";
-import type { Product } from "../../app/product.ts";
 import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
-import { addPage, pagesProduct, readPageById } from "../product/pages.ts";
+import { filesPath as path, filesProduct, limitBytes } from "./files-product.ts";
 import { startTestServer, type TestServer, token } from "./test-server.ts";
 
 const Bucket = "boats";
-const limitBytes = 16 * 1024 * 1024;
-const path = "/files";
-
-/** The pages, of which one can be a file: its title is the key, its words are the type. */
-const product: Product = {
-  ...pagesProduct,
-  addRoutes: (server, context) => {
-    pagesProduct.addRoutes(server, context);
-    const { reader, answerWrite, files } = context;
-    server.post(path, takeFile({ limitBytes }), async (request, reply) => {
-      const { key: title, contentType: words } = await keepUpload(request, files);
-      return answerWrite(request, reply, { command: addPage, input: { title, words }, status: 201 });
-    });
-    server.get(`${path}/:id`, { schema: { params: IdParams } }, async ({ params: { id } }, reply) => {
-      const { title: key, words: contentType } = found(reader.read(readPageById(id)), `file ${id}`);
-      return sendFile(reply, files, { key, contentType });
-    });
-  },
-};
-
-const start = (files: FileStore) => startTestServer({}, { product, files });
+const start = (files: FileStore) => startTestServer({}, { product: filesProduct, files });
 let store: SeaweedStore;
 let client: S3Client;
 let server: TestServer;

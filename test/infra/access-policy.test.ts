@@ -18,7 +18,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { machinePolicy, tlsOnlyPolicy, userPolicyLimit } from "../../infra/policies/access-policy.ts";
+import { edgePolicy, machinePolicy, tlsOnlyPolicy, userPolicyLimit } from "../../infra/policies/access-policy.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { openCloudStore } from "../../scripts/store/open-client.ts";
 import { probeStore } from "../../scripts/store/probe-store.ts";
@@ -33,11 +33,21 @@ const trusted = [
   "recovery-card.txt",
   "recovery.json",
 ];
-const everyKey = [...trusted, "head.json", "epochs/1/0000/a.ltx"];
+const certificates = "tls/certificates.json";
+const readable = [
+  ...trusted,
+  "wanted-release.json",
+  "head.json",
+  "epochs/1/0000/a.ltx",
+  "reports/deploys/1.json",
+  "files/a",
+];
+const everyKey = [...readable, certificates];
 
 let store: SeaweedStore;
 let owner: S3Client;
 let machine: S3Client;
+let edge: S3Client;
 
 beforeAll(async () => {
   store = await startSeaweedStore({ iamApi: true });
@@ -45,6 +55,7 @@ beforeAll(async () => {
   await makeBucket(store.access, "strangers");
   owner = openS3(store.access, store.access);
   machine = openS3(store.access, await makeLimitedKey(store.access, "machine", machinePolicy(Bucket)));
+  edge = openS3(store.access, await makeLimitedKey(store.access, "edge", edgePolicy(Bucket)));
   for (const Key of everyKey) await owner.send(new PutObjectCommand({ Bucket, Key, Body: "x" }));
   await owner.send(new PutObjectCommand({ Bucket: "strangers", Key: "epochs/secret", Body: "x" }));
 });
@@ -64,12 +75,13 @@ async function isRefused(call: Promise<unknown>): Promise<boolean> {
 }
 
 const put = (client: S3Client, Key: string) => client.send(new PutObjectCommand({ Bucket, Key, Body: "x" }));
+const get = (client: S3Client, Key: string) => client.send(new GetObjectCommand({ Bucket, Key }));
 const remove = (client: S3Client, Key: string) => client.send(new DeleteObjectCommand({ Bucket, Key }));
 
-test("the machine lists and reads everything in its bucket", async () => {
+test("the machine lists everything in its bucket, and reads all but the certificates", async () => {
   const { Contents = [] } = await machine.send(new ListObjectsV2Command({ Bucket }));
   expect(new Set(Contents.map(({ Key }) => Key))).toEqual(new Set(everyKey));
-  for (const Key of everyKey) await machine.send(new GetObjectCommand({ Bucket, Key }));
+  for (const Key of readable) await machine.send(new GetObjectCommand({ Bucket, Key }));
   await machine.send(new ListObjectsV2Command({ Bucket, Prefix: "epochs/", Delimiter: "/" }));
 });
 
@@ -113,6 +125,24 @@ test.each([...trusted, "head.json", "reports/boot.json", "files/one"])(
     expect(await isRefused(remove(machine, Key))).toBe(true);
   },
 );
+
+test("the certificates are the edge's alone, and the edge reaches nothing else", async () => {
+  const list = (Prefix?: string) => edge.send(new ListObjectsV2Command({ Bucket, ...(Prefix && { Prefix }) }));
+  await get(edge, certificates);
+  await put(edge, certificates);
+  const { Contents = [] } = await list("tls/");
+  expect(Contents.map(({ Key }) => Key)).toEqual([certificates]);
+  const refused = [
+    get(machine, certificates),
+    put(machine, certificates),
+    remove(machine, certificates),
+    remove(edge, certificates),
+    list(),
+    list("epochs/"),
+    ...readable.flatMap((Key) => [get(edge, Key), put(edge, Key), remove(edge, Key)]),
+  ];
+  expect(await Promise.all(refused.map(isRefused))).toEqual(refused.map(() => true));
+});
 
 test("a stolen machine cannot erase history: what it deletes is only hidden", async () => {
   const Key = "epochs/1/0000/history.ltx";
@@ -169,7 +199,11 @@ test("a key that was stolen from the machine works from the machine's own addres
     expect(await allowed(elsewhere), elsewhere).toEqual([false, false, false, false]);
 });
 
-test("the longest policy that the configuration lets through is one that AWS takes", () => {
-  const tenNetworks = Array.from({ length: 10 }, () => "255.255.255.255/32");
-  expect(JSON.stringify(machinePolicy("b".repeat(63), tenNetworks)).length).toBeLessThanOrEqual(userPolicyLimit);
+test.each([
+  ["lifeboat-production-123456789012", 10],
+  ["b".repeat(63), 7],
+])("AWS takes the policies of bucket %s for %i networks", (bucket, count) => {
+  const networks = Array.from({ length: count }, () => "255.255.255.255/32");
+  for (const policy of [machinePolicy, edgePolicy])
+    expect(JSON.stringify(policy(bucket, networks)).length).toBeLessThanOrEqual(userPolicyLimit);
 });

@@ -20,9 +20,10 @@ beforeAll(async () => {
       { id: 14, name: "of another bucket", location: "fsn1", labels: { ...labels, bucket: "other" } },
     ],
     addresses: [
-      { id: 21, name: "kept", location: "fsn1", assigneeId: 0, labels },
-      { id: 22, name: "moved away from", location: "hel1", assigneeId: 0, labels },
-      { id: 23, name: "held by a server", location: "fsn1", assigneeId: 31, labels },
+      { id: 21, name: "kept", type: "ipv4", location: "fsn1", assigneeId: 0, labels },
+      { id: 22, name: "moved away from", type: "ipv4", location: "hel1", assigneeId: 0, labels },
+      { id: 23, name: "held by a server", type: "ipv4", location: "fsn1", assigneeId: 31, labels },
+      { id: 24, name: "kept too", type: "ipv6", location: "fsn1", assigneeId: 0, labels },
     ],
     servers: [{ id: 31, name: "standing", location: "fsn1", serverType: "cpx32", labels: { ...labels, rebuild: "0" } }],
     sshKeys: [{ id: 41, name: "kept", publicKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3n4ZUm", labels }],
@@ -41,8 +42,9 @@ test("the volume that this stack left in this location is adopted, and no other"
   });
 });
 
-test("the address and the key that this stack left are adopted", () => {
-  expect(program.the("hcloud:index/primaryIp:PrimaryIp").importId).toBe("21");
+test("the addresses and the key that this stack left are adopted", () => {
+  expect(program.the("hcloud:index/primaryIp:PrimaryIp", "machine-fsn1").importId).toBe("21");
+  expect(program.the("hcloud:index/primaryIp:PrimaryIp", "machine-fsn1-ipv6").importId).toBe("24");
   expect(program.the("hcloud:index/sshKey:SshKey").importId).toBe("41");
 });
 

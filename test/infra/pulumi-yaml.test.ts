@@ -42,11 +42,13 @@ test("the defaults that Pulumi.yaml gives are those that the program would take"
 });
 
 test("every setting that the program reads is described in Pulumi.yaml, and no other", () => {
-  const sources = ["config.ts", "store-config.ts"]
+  const sources = ["config.ts", "domain-config.ts", "store-config.ts"]
     .map((name) => readFileSync(join(root, "infra/config", name), "utf8"))
     .join("\n");
   const names = [
-    ...sources.matchAll(/read\.(?:optional|required|choice|pattern|integer|flag|list|optionalSecret)\(\s*"(\w+)"/g),
+    ...sources.matchAll(
+      /read\.(?:optional|required|choice|text|pattern|integer|flag|list|optionalSecret)\(\s*"(\w+)"/g,
+    ),
   ].map(([, name = ""]) => name);
   expect(names.length).toBeGreaterThan(15);
   expect(new Set(names)).toEqual(new Set(Object.keys(project.config)));

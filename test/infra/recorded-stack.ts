@@ -28,7 +28,13 @@ export type World = {
   bucketExists?: boolean;
   /** What Hetzner lists. */
   volumes?: Listed[];
-  addresses?: (Listed & { assigneeId: number })[];
+  addresses?: (Listed & { assigneeId: number; type: string })[];
+  /** The zone that is there, with its records. */
+  zone?: {
+    name: string;
+    mode: string;
+    rrsets: { name: string; type: string; labels: Record<string, string>; records: { value: string }[] }[];
+  };
   servers?: (Listed & { serverType: string })[];
   sshKeys?: (Omit<Listed, "location"> & { publicKey: string })[];
   /** Types that no location has. */
@@ -85,7 +91,9 @@ function idOf(type: string, name: string): string {
 }
 
 function computed(type: string, name: string): Record<string, unknown> {
-  if (type === "hcloud:index/primaryIp:PrimaryIp") return { ipAddress: "203.0.113.9" };
+  if (type === "hcloud:index/primaryIp:PrimaryIp")
+    return { ipAddress: name.endsWith("-ipv6") ? "2001:db8:9::" : "203.0.113.9" };
+  if (type === "hcloud:index/server:Server") return { ipv6Address: "2001:db8:9::1" };
   if (type === "aws:iam/user:User") return { name: `${name}-user` };
   if (type === "aws:iam/accessKey:AccessKey") return { secret: `secret-of-${name}` };
   if (type === "command:local:Command") return { stdout: `printed-by-${name}\n` };
@@ -102,6 +110,10 @@ function answer(token: string, world: World): Record<string, unknown> {
       return { volumes: world.volumes ?? [] };
     case "hcloud:index/getPrimaryIps:getPrimaryIps":
       return { primaryIps: world.addresses ?? [] };
+    case "hcloud:index/getZone:getZone":
+      return answerGetZone(world);
+    case "hcloud:index/getZoneRrsets:getZoneRrsets":
+      return { rrsets: world.zone?.rrsets ?? [] };
     case "hcloud:index/getServers:getServers":
       return { servers: world.servers ?? [] };
     case "hcloud:index/getSshKeys:getSshKeys":
@@ -116,6 +128,12 @@ function answer(token: string, world: World): Record<string, unknown> {
 function answerGetBucket({ bucketExists = false }: World): Record<string, unknown> {
   if (bucketExists) return {};
   const details = "reading S3 Bucket (x): couldn't find resource";
+  throw Object.assign(new Error(details), { details });
+}
+
+function answerGetZone({ zone }: World): Record<string, unknown> {
+  if (zone !== undefined) return zone;
+  const details = "Resource (zone) was not found: name=x";
   throw Object.assign(new Error(details), { details });
 }
 

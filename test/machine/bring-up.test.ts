@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import { exitCodes } from "../../app/exit-codes.ts";
 import { type MachineSettings, renderSettings } from "../../scripts/remote/machine-settings.ts";
 import { MachineBucket } from "../../scripts/store/machine-bucket.ts";
+import { exampleInput } from "../cloud-init/example-input.ts";
 import { type Ran, machineTest } from "../cloud-init/machine-root.ts";
 import { ReleaseBucket } from "../cloud-init/release-bucket.ts";
 import { stubCommand } from "../cloud-init/stub-command.ts";
@@ -28,6 +29,7 @@ const secondToken = createHash("sha256").update(second).digest("hex");
 let release: BuiltRelease;
 let bucket: ReleaseBucket;
 let firstKey: Key;
+const common = { replicationIntervalMs: 1000, retentionHours: 24, edge: exampleInput.edge };
 beforeAll(async () => {
   release = await BuiltRelease.make();
 }, timeout);
@@ -62,9 +64,8 @@ function bringUp(sha256: string, changed: Partial<MachineSettings> = {}, volumeG
 function settings(changed: Partial<MachineSettings>): MachineSettings {
   return {
     ...firstKey,
+    ...common,
     apiTokensSha256: [machine.tokenSha256],
-    replicationIntervalMs: 1000,
-    retentionHours: 24,
     ...changed,
   };
 }

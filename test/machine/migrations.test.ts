@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect } from "vitest";
 
 import { renderSettings } from "../../scripts/remote/machine-settings.ts";
+import { exampleInput } from "../cloud-init/example-input.ts";
 import { type Ran, machineTest } from "../cloud-init/machine-root.ts";
 import { ReleaseBucket } from "../cloud-init/release-bucket.ts";
 import { stubCommand } from "../cloud-init/stub-command.ts";
@@ -33,6 +34,7 @@ machineTest(
     await stubCommand(machine.root, "cloud-init", "");
     const settings = {
       ...key,
+      edge: exampleInput.edge,
       apiTokensSha256: [machine.tokenSha256],
       replicationIntervalMs: 1000,
       retentionHours: 24,

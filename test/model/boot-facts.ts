@@ -8,8 +8,8 @@ import type { Turn } from "./turn.ts";
 const thisBootId = "this boot";
 
 /**
- * What boot's shell would tell `decideBoot`: head as it was read before, the bucket's listings and the volume as they
- * are now.
+ * The facts that boot would give to `decideBoot`: head as it was read before, the bucket's listings and the volume as
+ * they are now.
  */
 export function gatherFacts(turn: Turn, seen: Head | null): BootFacts {
   const { state, machine } = turn;

@@ -32,7 +32,7 @@ export function bootSteps(turn: Turn): Step[] {
     case "claiming":
       return claim(turn, phase);
     case "resuming":
-      return [takeUp(turn, phase)];
+      return [resumeEpoch(turn, phase)];
     case "taking up":
       return [markTakenUp(turn, phase)];
     case "rereading":
@@ -90,7 +90,7 @@ function prepareResume(turn: Turn, seen: Head | null): Step[] {
   return [move(turn, `row 3: will resume epoch ${seen.epoch}`, { volume: { ...volume, mark }, phase })];
 }
 
-function takeUp(turn: Turn, { seen, run }: PhaseAt<"resuming">): Step {
+function resumeEpoch(turn: Turn, { seen, run }: PhaseAt<"resuming">): Step {
   const { state, index, machine } = turn;
   if (!isSameHead(seen, state.head))
     return move(turn, "head moved while its epoch was taken up, starts over", { phase: { at: "off" } });
@@ -108,7 +108,7 @@ function markTakenUp(turn: Turn, { epoch, run }: PhaseAt<"taking up">): Step {
   return move(turn, `resumes epoch ${epoch}`, startLitestream(turn, taken, { epoch, run }));
 }
 
-/** A mark that still tells of a clean stop would let a copy of this disk resume too. */
+/** A mark that keeps its clean stop would let a copy of this disk resume too. */
 function keepClean({ rules }: Turn, { cleanTxid }: Mark): number | null {
   return rules.stepError === "keep-clean" ? cleanTxid : null;
 }

@@ -129,7 +129,7 @@ function cloneMachine(turn: Turn): Step[] {
   });
 }
 
-/** A release that asks the provider starts on a machine that is down; until then the disk told its name. */
+/** A machine that is down starts with a release that asks the provider for its name. Before, the disk had the name. */
 function learnId(turn: Turn): Step[] {
   const { machine, index, rules } = turn;
   const { identity, former } = machine;

@@ -90,13 +90,13 @@ function judgeContent({ head, histories, replicated }: State, content: string): 
   return null;
 }
 
-/** Its own mark tells that it served; head, that another one did so after it. */
+/** Its mark shows that it served, and head shows that another one served after it. */
 function judgeClaim({ body, volume }: Machine, { seen }: PhaseAt<"claiming">): Violation | null {
   if (seen === null || seen.by === body || volume.mark?.by !== body) return null;
   return { invariant: "I6", text: `will take over from ${machineName(seen.by)}, which had replaced it` };
 }
 
-// Row 4 is right without damage when another server has taken over. Of two that nobody can tell apart, either may.
+// Row 4 is right without damage when another server has taken over. Of two machines with one identity, either may.
 function judgeRefusal(
   { damaged, head, machines }: State,
   { body }: Machine,

@@ -86,7 +86,7 @@ function ignoreBootId(facts: BootFacts): BootFacts {
   return facts.mark === null ? facts : { ...facts, mark: { ...facts.mark, bootId: facts.bootId } };
 }
 
-/** Who took the epoch up since does not matter. */
+/** A later resume of the epoch does not matter. */
 function ignoreRuns(facts: BootFacts): BootFacts {
   const { head, mark } = facts;
   if (head === null || mark === null) return facts;
@@ -95,7 +95,7 @@ function ignoreRuns(facts: BootFacts): BootFacts {
   return { ...facts, head: headOfAnyRun, mark: markOfAnyRun };
 }
 
-/** How far the disk has come is not compared with the bucket. */
+/** The disk's staged files are not compared with the bucket. */
 function ignoreStaged(facts: BootFacts): BootFacts {
   return { ...facts, stagedTxid: newestOf(facts.chain) };
 }
@@ -114,7 +114,7 @@ function resumeOthersEpoch(facts: BootFacts): BootFacts {
   return { ...facts, head: { ...head, machine: facts.machine }, mark: { ...mark, bootId: facts.bootId } };
 }
 
-/** What head says that it took the place of is not looked at. */
+/** The `replaces` of head is ignored. */
 function forgetReplaced(facts: BootFacts): BootFacts {
   return facts.head === null ? facts : { ...facts, head: { ...facts.head, replaces: [] } };
 }

@@ -6,11 +6,11 @@ import type { Content, Files } from "./replica.ts";
 export type Head = {
   epoch: number;
   state: "opening" | "living";
-  /** What the machine called itself that claimed it, or took it up last. */
+  /** The name of the machine that claimed it or resumed it last. */
   machine: number;
   /** Ghost: the server that did so. */
   by: number;
-  /** Who took the epoch up last. */
+  /** The run that resumed the epoch last. */
   run: string;
   parent: number | null;
   parentRun: string | null;
@@ -84,8 +84,8 @@ export type PhaseAt<At extends Phase["at"]> = Extract<Phase, { at: At }>;
 
 /**
  * `identity` is what it calls itself, `former` what it did before it knew its provider's id: a clone shares the latter.
- * `snapshot` is a copy of its volume that somebody keeps. Ghost: `body` is the server. Two that nobody can tell apart,
- * for they share their identity, are one.
+ * `snapshot` is a copy of its volume that somebody keeps. Ghost: `body` is the server. Two servers
+ * that share their identity are one.
  */
 export type Machine = {
   identity: number;

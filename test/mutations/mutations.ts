@@ -99,7 +99,7 @@ export const mutations: readonly Mutation[] = [
   {
     name: "takes a listing that does not count its keys for an empty one",
     file: "app/replica/lister.ts",
-    edits: [["if (page.KeyCount === undefined)", "if (page.KeyCount === null)"]],
+    edits: [["if (KeyCount === undefined)", "if (KeyCount === null)"]],
     test: "test/replica/bucket-faults.test.ts",
     claim: "200 with a web page",
   },

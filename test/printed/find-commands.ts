@@ -42,7 +42,7 @@ const command = new RegExp(
   "g",
 );
 
-/** Every command that a source, a document or a setting tells somebody to type. Comments count: they are read too. */
+/** Finds every command that a source, a document or a setting asks a person to type. Comments count too. */
 export function findPrintedCommands(): PrintedCommand[] {
   return listFiles().flatMap((path) => readCommands(path, readFileSync(join(root, path), "utf8")));
 }
@@ -50,7 +50,8 @@ export function findPrintedCommands(): PrintedCommand[] {
 /** The commands in one text; in a script of a shell, those that it prints. */
 export function readCommands(path: string, content: string): PrintedCommand[] {
   return readTexts(path, content).flatMap(({ at, text, isScript }) => {
-    // What a shell puts in is a command of its own, which whoever types the line runs too; a script has run it before it prints.
+    // A command in $(…) counts by itself: a person who types the line runs it too. A script has run it before it
+    // prints.
     const inner = isScript ? [] : [...text.matchAll(substitution)].map(([, words = ""]) => words);
     return [text, ...inner].flatMap((words) => readLine(at, replaceInserts(words)));
   });

@@ -44,7 +44,9 @@ const units = new Set(
     .map((path) => basename(path)),
 );
 
-/** What is wrong with a command that is printed; null when nothing is. `key` names what must be executed by some test. */
+/**
+ * What is wrong with a command that is printed; null when nothing is. `key` names what must be executed by some test.
+ */
 export function judge(command: PrintedCommand): { fault: string } | { key: string } | null {
   if (command.program === "npm") return judgeNpm(command.words);
   if (command.program === "pulumi") return judgePulumi(command.words);
@@ -67,7 +69,7 @@ function judgeOther({ program, words }: PrintedCommand): ReturnType<typeof judge
   const missing = files.find((word) => !existsSync(join(root, word)));
   if (missing !== undefined) return { fault: `there is no ${missing}` };
   if (program === "node") return { key: `node ${own[0]}` };
-  // What it runs is a command of its own.
+  // The command that it runs is judged by itself.
   if (program === "ssh" || program === "flock") return { key: program };
   const verbs = own.slice(
     0,
@@ -117,7 +119,7 @@ function judgeVerb(script: string, words: readonly string[]): ReturnType<typeof 
   try {
     verb.readArguments(given);
   } catch (error) {
-    // Its keys come from the environment of whoever types it.
+    // Its keys come from the environment of the person who types it.
     const wantsKeys = error instanceof UsageError && error.message.includes("in the environment");
     if (!wantsKeys) return { fault: String(error) };
   }

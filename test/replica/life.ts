@@ -5,6 +5,7 @@ import type Database from "better-sqlite3";
 
 import { createCommitSequence, findCommitSequence, raiseCommitSequence } from "../../app/database/commit-sequence.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
+import { beginRun } from "../../app/replica/begin-run.ts";
 import { litestreamEnvironment } from "../../app/replica/litestream-config.ts";
 import { watchLimits, type WatchLimits } from "../../app/replica/litestream-watch.ts";
 import type { Machine } from "../../app/replica/machine.ts";
@@ -12,7 +13,6 @@ import { readMark, writeMark } from "../../app/replica/mark.ts";
 import { openReplication } from "../../app/replica/open-replication.ts";
 import type { Inspection } from "../../app/replica/replica-watch.ts";
 import type { Replication } from "../../app/replica/replication.ts";
-import { takeUpDisk } from "../../app/replica/take-up-disk.ts";
 import { within } from "../../scripts/cli/wait-for.ts";
 import type { Leftovers } from "../../scripts/local/leftovers.ts";
 import { startProcessGroup, type ProcessGroup } from "../../scripts/local/process-group.ts";
@@ -47,7 +47,7 @@ export class Life implements AsyncDisposable {
     inspections: readonly Inspection[] = [],
     limits: WatchLimits = watchLimits,
   ): Promise<Life> {
-    const mark = takeUpDisk(machine);
+    const mark = beginRun(machine);
     const litestream = new SupervisedLitestream(() => startLitestream(machine, leftovers));
     const { log, logged } = recordLog();
     const database = openDatabase(machine.files.database, "writer");
@@ -80,7 +80,7 @@ export class Life implements AsyncDisposable {
     return this.#parts.replication;
   }
 
-  /** Commits each text in a transaction of its own. */
+  /** Commits each text in a separate transaction. */
   write(...texts: string[]): void {
     for (const text of texts) writeNote(this.#parts.database, text);
   }
@@ -90,7 +90,7 @@ export class Life implements AsyncDisposable {
     return this.#parts.replication.replicate(timeoutMs);
   }
 
-  /** Commits texts of its own, each acknowledged at `bucket` before the next, and returns them. */
+  /** Makes up texts, commits each and waits for its acknowledgement at `bucket` before the next. Returns them. */
   async writeReplicated(count: number, timeoutMs = waitMs): Promise<string[]> {
     const texts = Array.from(
       { length: count },

@@ -1,6 +1,6 @@
 import { request } from "node:http";
 
-/** The pid that a running Litestream tells on its socket. */
+/** The pid that a running Litestream reports on its socket. */
 export function litestreamPid(socketPath: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const outgoing = request({ socketPath, path: "/info" }, (answer) => {

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-/** Five acknowledged writes, each in a file of its own, and what is then deleted from the bucket. */
+/** Makes five acknowledged writes, each in a separate file, and then deletes some of the files from the bucket. */
 const deletions: [claim: string, remove: (site: Site, files: readonly string[]) => Promise<unknown>][] = [
   ["every object of its epochs", (site) => site.remove(/^epochs\//)],
   ["its base", (site, [first = ""]) => site.remove(new RegExp(`/000[1-9]/|${first}`))],

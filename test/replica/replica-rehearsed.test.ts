@@ -52,7 +52,7 @@ function find(life: Life, event: string): true | null {
   return life.logged.some((logged) => logged.event === event) ? true : null;
 }
 
-/** What a shell with SQLite's defaults does: it writes, and the last one checkpoints and begins the WAL anew. */
+/** Writes as a shell with SQLite's defaults does: the last write checkpoints and restarts the WAL. */
 async function checkpointElsewhere(life: Life): Promise<void> {
   const other = new Database(life.databasePath); // not ours: it checkpoints by itself
   for (let write = 0; write < 25; write += 1) {

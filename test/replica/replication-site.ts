@@ -30,7 +30,7 @@ type Opened = Readonly<{ replication: Replication; fencedBy: string[]; logged: r
 
 /**
  * One booted machine without its app: a real database, the store behind a proxy, Litestream as a process when asked
- * for. The bucket is one of its own, so several sites can share a store.
+ * for. Each site has its own bucket, so several can share a store.
  */
 export class ReplicaSite implements AsyncDisposable {
   readonly machine: Machine;
@@ -129,8 +129,8 @@ export class ReplicaSite implements AsyncDisposable {
   }
 
   /**
-   * Another machine, with a disk of its own, boots from the same bucket and so takes head over; it serves, or has yet
-   * to upload its base.
+   * Boots another machine with another disk from the same bucket, so that it takes head over. It serves, or must still
+   * upload its base.
    */
   async takeOver(state: "opening" | "living" = "living"): Promise<void> {
     const { bucket, bucketId, litestreamPath } = this.machine;

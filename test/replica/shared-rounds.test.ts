@@ -118,7 +118,7 @@ function makeRounds(round: () => Promise<void>, { intervalMs = 0, failures = [] 
   return new SharedRounds({ round, intervalMs, retryMs: () => 1, onFailure });
 }
 
-/** Rounds that begin when they are asked for and end when the test says so. */
+/** Rounds that begin on request and end when the test says so. */
 function controlRounds() {
   const started: PromiseWithResolvers<void>[] = [];
   const failures: string[] = [];

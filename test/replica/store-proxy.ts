@@ -55,7 +55,7 @@ export class StoreProxy implements AsyncDisposable {
     return this.#hung.size;
   }
 
-  /** The fault is over: everything passes, and whoever waited is cut off. */
+  /** Ends the fault: everything passes, and requests that waited are cut off. */
   heal(): void {
     this.decide = () => "pass";
     for (const response of this.#hung) response.destroy();

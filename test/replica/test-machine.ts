@@ -36,8 +36,10 @@ export class TestMachine {
     return this.machine.files;
   }
 
-  /** Whatever a test is about: a refusal that does not say how to go on has no place in it. */
-  /** Boots. `afterStep` is called when a step is done, before the next one begins. */
+  /**
+   * Boots. `afterStep` is called when a step is done, before the next one begins. Throws when a refusal does not name
+   * the command that boots again, whatever the test is about.
+   */
   async boot(options: { limits?: BootOptions["limits"]; afterStep?: AfterStep } = {}): Promise<BootReport> {
     const report = await bootMachine(this.machine, {
       limits: { restorePausesMs: [20, 20], ...options.limits },

@@ -8,6 +8,7 @@ import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { startSeaweedStore, type StoreAccess } from "../../scripts/local/seaweed-store.ts";
 import { Site } from "./site.ts";
+import { StoreProxy } from "./store-proxy.ts";
 import { TestMachine } from "./test-machine.ts";
 
 type Store = AsyncDisposable & Readonly<{ access: StoreAccess }>;
@@ -31,7 +32,7 @@ export class World implements AsyncDisposable {
     process.once("exit", this.#clearOnExit);
   }
 
-  /** With a store of its own, or with one that runs already. */
+  /** Starts a store, unless one that runs already is given. */
   static async open(running?: Store): Promise<World> {
     const leftovers = new Leftovers();
     // Short names: a socket's path has room for 107 bytes.
@@ -44,7 +45,7 @@ export class World implements AsyncDisposable {
     return new World({ directory, leftovers, litestream, store });
   }
 
-  /** A new bucket with its sentinel. The one for the next caller is made meanwhile, for the store takes its time. */
+  /** A new bucket with its sentinel. Also starts making the next one, because the store is slow at it. */
   makeSite(): Promise<Site> {
     const site = this.#nextSite;
     this.#nextSite = Site.make(this.store.access);
@@ -71,6 +72,24 @@ export class World implements AsyncDisposable {
       acceptAdvisoryFence: false,
     };
     return new TestMachine(machine, this.leftovers);
+  }
+
+  /** A new bucket, and a machine that replicated "one" into it and died with "two" on its disk only. */
+  async makeDead() {
+    const site = await this.makeSite();
+    const a = this.newMachine(site);
+    const { epoch } = await a.liveAndCrash({ replicated: ["one"], onDisk: ["two"] });
+    return { site, a, epoch };
+  }
+
+  /** A bucket whose last machine replicated "one" and died, and a new machine that reaches the store through a proxy. */
+  async makeNext(decide: StoreProxy["decide"]) {
+    const site = await this.makeSite();
+    await this.newMachine(site).liveAndCrash({ replicated: ["one"] });
+    const proxy = await StoreProxy.start(this.store.access.endpoint, decide);
+    const b = this.newMachine(site);
+    b.reconnect({ endpoint: proxy.endpoint });
+    return { site, b, proxy };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 
-import { startBillingServer } from "./billing-server.ts";
+import { startProductServer } from "../product/product-server.ts";
 import { createCustomer, invoiceBody } from "./example-invoice.ts";
 
 const line = { description: "Hosting", quantity: 1, unitCents: 1 };
 
 test("amounts that are no count of cents are refused with the field's name", async () => {
-  await using server = await startBillingServer();
+  await using server = await startProductServer();
   const customerId = await createCustomer(server);
   for (const unitCents of [-1, 0.5, 1.000001, 2 ** 53, 1e300, "100", null, true]) {
     const body = invoiceBody(customerId, { lines: [{ ...line, unitCents }] });
@@ -24,7 +24,7 @@ test("amounts that are no count of cents are refused with the field's name", asy
 });
 
 test("a total above 2^53 - 1 cents is refused, by product and by sum; exactly 2^53 - 1 is kept exactly", async () => {
-  await using server = await startBillingServer();
+  await using server = await startProductServer();
   const customerId = await createCustomer(server);
   const largest = Number.MAX_SAFE_INTEGER;
   const product = [{ ...line, quantity: 2, unitCents: 2 ** 52 }];

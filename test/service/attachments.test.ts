@@ -12,7 +12,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { FileStore } from "../../app/files/file-store.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { type TestServer, token } from "../http/test-server.ts";
-import { startBillingServer } from "./billing-server.ts";
+import { startProductServer } from "../product/product-server.ts";
 import { createInvoice } from "./example-invoice.ts";
 
 const bucket = "boats";
@@ -37,7 +37,7 @@ beforeAll(async () => {
   await client.send(new CreateBucketCommand({ Bucket: bucket }));
   client.destroy();
   files = new FileStore({ ...store.access, bucket });
-  server = await startBillingServer({ files });
+  server = await startProductServer({ files });
   id = await createInvoice(server);
   url = `/invoices/${id}/attachments`;
 });

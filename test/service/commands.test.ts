@@ -4,7 +4,7 @@ import { createCustomer } from "../../app/service/create-customer.ts";
 import { createInvoice } from "../../app/service/create-invoice.ts";
 import { payInvoice } from "../../app/service/pay-invoice.ts";
 import { listInvoices, readCustomer, readInvoice } from "../../app/service/queries.ts";
-import { openProductDatabase } from "./product-database.ts";
+import { openProductDatabase } from "../product/product-database.ts";
 
 const ada = { name: "Ada", email: "ada@example.com" };
 const line = { description: "Hosting", quantity: 2, unitCents: 250 };

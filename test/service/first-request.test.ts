@@ -8,10 +8,10 @@ import { expect, test } from "vitest";
 
 import { token } from "../http/test-server.ts";
 import { readBlock } from "../printed/readme.ts";
-import { startBillingServer } from "./billing-server.ts";
+import { startProductServer } from "../product/product-server.ts";
 
 test("the first request of the README makes a customer", async () => {
-  await using server = await startBillingServer();
+  await using server = await startProductServer();
   await server.server.listen({ port: 0, host: "127.0.0.1" });
   const address = server.server.server.address();
   const port = typeof address === "object" ? address?.port : undefined;

@@ -5,7 +5,7 @@ import { decodeCursor, encodeCursor } from "../../app/http/reads.ts";
 import { createCustomer } from "../../app/service/create-customer.ts";
 import { createInvoice } from "../../app/service/create-invoice.ts";
 import { listCustomers } from "../../app/service/queries.ts";
-import { openProductDatabase, type ProductDatabase } from "./product-database.ts";
+import { openProductDatabase, type ProductDatabase } from "../product/product-database.ts";
 
 const foreignIds = [
   "42",

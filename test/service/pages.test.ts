@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 
 import { token } from "../http/test-server.ts";
-import { startBillingServer } from "./billing-server.ts";
+import { startProductServer } from "../product/product-server.ts";
 import { createInvoice } from "./example-invoice.ts";
 
 test("the page of invoices brings all that it needs, and holds no code or style that its own policy forbids", async () => {
-  await using server = await startBillingServer();
+  await using server = await startProductServer();
   const page = await server.server.inject("/app/");
   expect(page.statusCode).toBe(200);
   const parts = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path = ""]) => path);
@@ -18,7 +18,7 @@ test("the page of invoices brings all that it needs, and holds no code or style 
 });
 
 test("who has signed in reads invoices, and hears of a new one without what is in it", async () => {
-  await using server = await startBillingServer();
+  await using server = await startProductServer();
   const signIn = await server.server.inject({ method: "POST", url: "/session", payload: { token } });
   const cookie = `lifeboat-session=${signIn.cookies[0]?.value ?? ""}`;
   expect((await server.server.inject({ url: "/invoices", headers: { cookie } })).statusCode).toBe(200);

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 
-import { startBillingServer } from "./billing-server.ts";
+import { startProductServer } from "../product/product-server.ts";
 import { createCustomer, createInvoice, invoiceBody } from "./example-invoice.ts";
 
 const valid = { name: "Ada", email: "ada@example.com" };
 const nobody = "01900000-0000-7000-8000-000000000000";
 
 test("a customer is created and read back", async () => {
-  await using server = await startBillingServer();
+  await using server = await startProductServer();
   const created = await server.call("POST", "/customers", { body: { name: "Ada", email: "ada@example.com" } });
   expect(created.status).toBe(201);
   expect(created.headers["durability"]).toBe("disk");
@@ -18,7 +18,7 @@ test("a customer is created and read back", async () => {
 });
 
 test("an invoice is created with its lines and their exact total, and read back", async () => {
-  await using server = await startBillingServer();
+  await using server = await startProductServer();
   const customerId = await createCustomer(server);
   const lines = [
     { description: "Hosting", quantity: 3, unitCents: 1999 },
@@ -32,7 +32,7 @@ test("an invoice is created with its lines and their exact total, and read back"
 });
 
 test("an invoice is paid once; paying it again is a conflict", async () => {
-  await using server = await startBillingServer();
+  await using server = await startProductServer();
   const path = `/invoices/${await createInvoice(server)}/payment`;
   const paid = await server.call("POST", path);
   expect(paid.status).toBe(200);
@@ -44,7 +44,7 @@ test("an invoice is paid once; paying it again is a conflict", async () => {
 });
 
 test("unknown ids in a path answer 404", async () => {
-  await using server = await startBillingServer();
+  await using server = await startProductServer();
   for (const path of [
     `/customers/${nobody}`,
     "/customers/nonsense",
@@ -59,7 +59,7 @@ test("unknown ids in a path answer 404", async () => {
 });
 
 test("an unknown customer in a body answers 422, and nothing is stored", async () => {
-  await using server = await startBillingServer();
+  await using server = await startProductServer();
   const { status, body } = await server.call("POST", "/invoices", { body: invoiceBody(nobody) });
   expect(status).toBe(422);
   expect(body["type"]).toBe("urn:lifeboat:problem:unknown-customer");
@@ -67,7 +67,7 @@ test("an unknown customer in a body answers 422, and nothing is stored", async (
 });
 
 test("a second invoice with the same reference, or customer with the same email, is a conflict", async () => {
-  await using server = await startBillingServer();
+  await using server = await startProductServer();
   const customerId = await createCustomer(server);
   expect((await server.call("POST", "/invoices", { body: invoiceBody(customerId) })).status).toBe(201);
   const invoice = await server.call("POST", "/invoices", { body: invoiceBody(customerId, { currency: "USD" }) });
@@ -78,7 +78,7 @@ test("a second invoice with the same reference, or customer with the same email,
 });
 
 test("SQL in a text field is stored and returned as data", async () => {
-  await using server = await startBillingServer();
+  await using server = await startProductServer();
   const attack = `Robert'); drop table "customers"; --`;
   const email = `'/**/or/**/1=1;--"@example.com`;
   const customer = await server.call("POST", "/customers", { body: { name: attack, email } });
@@ -96,7 +96,7 @@ test("SQL in a text field is stored and returned as data", async () => {
 });
 
 test("text is refused when empty, too long, of several lines, or not storable as it is", async () => {
-  await using server = await startBillingServer();
+  await using server = await startProductServer();
   for (const name of ["", "x".repeat(201), "a\nb", "a\u0000b", "\ud800"]) {
     const { status } = await server.call("POST", "/customers", { body: { ...valid, name } });
     expect(status, JSON.stringify(name)).toBe(400);
@@ -111,7 +111,7 @@ test("text is refused when empty, too long, of several lines, or not storable as
 });
 
 test("invoices are listed for one customer, without their lines", async () => {
-  await using server = await startBillingServer();
+  await using server = await startProductServer();
   const [ada, bob] = [await createCustomer(server), await createCustomer(server, "bob@example.com")];
   for (const [index, customerId] of [ada, bob, ada, bob, ada].entries()) {
     await server.call("POST", "/invoices", { body: invoiceBody(customerId, { reference: `R-${index}` }) });

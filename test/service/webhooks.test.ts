@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 
 import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { listenOnLoopback } from "../listen-on-loopback.ts";
-import { startBillingServer } from "./billing-server.ts";
+import { startProductServer } from "../product/product-server.ts";
 import { createInvoice } from "./example-invoice.ts";
 
 test("a payment is told to its webhook once it is in the bucket; what fails shows its cause, and can be seen", async () => {
@@ -19,7 +19,7 @@ test("a payment is told to its webhook once it is in the bucket; what fails show
       });
     }),
   );
-  await using server = await startBillingServer();
+  await using server = await startProductServer();
   expect((await server.call("POST", "/webhooks", { body: { url: "http://[" } })).status).toBe(422);
   expect((await server.call("POST", "/webhooks", { body: { url: receiver.url } })).status).toBe(201);
   expect((await server.call("POST", "/webhooks", { body: { url: receiver.url } })).status).toBe(409);

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 
+import { exitCodes } from "../../app/exit-codes.ts";
+import { waitFor, within } from "../../scripts/cli/wait-for.ts";
 import { change, compareAfter } from "../drill/compare-after.ts";
+import { WholeSite } from "./whole-machine.ts";
 
 const timeout = 300_000;
 
@@ -14,4 +17,35 @@ test.each([
 test("a row that nobody wrote is found", { timeout }, async () => {
   const sql = "INSERT INTO customers (id, name, email, created_at) VALUES ('x', 'Eve', 'eve@example.test', '2026')";
   expect((await compareAfter({ inDatabase: change(sql) })).unexpected).toBe(1);
+});
+
+const ada = { name: "Ada", email: "ada@example.com" };
+
+test("a fence ends open streams cleanly, so that browsers connect again", { timeout }, async () => {
+  await using site = await WholeSite.open();
+  const machine = await site.addMachine("one");
+  await machine.switchOnUntilReady();
+  const { port, token } = machine.target;
+  const headers = { authorization: `Bearer ${token}` };
+  const { id }: { id: string } = JSON.parse((await machine.ask("POST", "/customers", { body: ada })).text);
+  const lines = [{ description: "Hosting", quantity: 1, unitCents: 100 }];
+  const streams = await Promise.all(
+    Array.from({ length: 20 }, () => fetch(`http://127.0.0.1:${port}/events`, { headers })),
+  );
+  const said = streams.map(() => "");
+  const ends = streams.map(async ({ body }, index) => {
+    for await (const chunk of body ?? []) said[index] += Buffer.from(chunk).toString();
+    return "ended";
+  });
+  const body = { customerId: id, reference: "R-1", currency: "EUR", lines };
+  expect((await machine.ask("POST", "/invoices", { body })).status).toBe(201);
+  await waitFor("the event", async () => (said.every((text) => text.includes("event: invoice")) ? true : null), {
+    timeoutMs: 5_000,
+  });
+  await site.takeOver();
+  const ending = await within("the end", 30_000, machine.supervisor.ended);
+  expect(ending).toEqual({ unit: "app", code: exitCodes.fenced });
+  // With the last chunk, so that the browser does not take it for a broken answer: none of them rejects.
+  expect(await within("the end of the streams", 5_000, Promise.all(ends))).toEqual(streams.map(() => "ended"));
+  for (const text of said) expect(text.match(/^event: .*$/gm)).toEqual(["event: invoice"]);
 });

@@ -95,7 +95,9 @@ class Dev implements AsyncDisposable {
     return answer.headers.getSetCookie()[0]?.split(";")[0];
   }
 
-  /** A new page of the product, if it has any, is served once the app has started again. Gives the cookie of a session. */
+  /**
+   * A new page of the product, if it has any, is served once the app has started again. Gives the cookie of a session.
+   */
   async showPage(): Promise<string | undefined> {
     const { pages } = product;
     if (pages === undefined) return undefined;
@@ -164,7 +166,7 @@ test("dev serves from the sources, follows their changes, and keeps its data thr
   expect(await second.exited).toBe(1);
   expect(second.said).toContain("dev: npm run dev runs already in this folder; end it with Ctrl-C there");
 
-  // A mistake in the product is told, and mended by the next change.
+  // `dev` shows a mistake in the product, and the next change corrects it.
   const sources = readFileSync(door, "utf8");
   let heard = first.said.length;
   writeFileSync(door, `${sources}\nexport const = 1;\n`);

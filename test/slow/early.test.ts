@@ -73,7 +73,7 @@ test("a machine that was superseded while it waited for the store ends with 102 
   expect(machine.readLog("app")).toContain('"killedPids":[');
 });
 
-/** A machine that has served, whose app starts anew while the store cannot be reached. */
+/** A machine that has served, whose app starts again while the store cannot be reached. */
 async function startWithoutStore(site: WholeSite): Promise<WholeMachine> {
   return restartApp(site, () => site.proxy.goDown());
 }

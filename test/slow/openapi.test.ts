@@ -104,7 +104,7 @@ function leaveOutStreams(document: { paths: Record<string, Record<string, unknow
   return document;
 }
 
-/** It tells what it found on stdout. */
+/** Its findings are on stdout. */
 async function run(program: string, words: readonly string[]): Promise<string> {
   const env = { ...process.env, NO_COLOR: "1", COLUMNS: "120" };
   const child = spawn(program, words, { cwd: directory, env, stdio: ["ignore", "pipe", "inherit"], timeout: 240_000 });

@@ -90,12 +90,14 @@ test(
 
 test("a release for the other kind of machine holds its binaries, pinned like ours", { timeout }, async () => {
   const home = await unpack(await buildRelease(other, directory));
-  const programs = ["bin/node", "bin/litestream"];
+  const programs = ["bin/node", "bin/litestream", "bin/caddy"];
   for (const path of programs) expect(readFileSync(join(home, path)).readUInt16LE(18), path).toBe(elfMachine[other]);
-  expect(await hashFile(join(home, "bin/litestream"))).toBe(manifest.litestream.platforms[other]?.binarySha256);
+  for (const name of ["litestream", "caddy"] as const)
+    expect(await hashFile(join(home, "bin", name))).toBe(manifest[name].platforms[other]?.binarySha256);
   expect(JSON.parse(readFileSync(join(home, "VERSION.json"), "utf8"))).toMatchObject({
     platform: other,
     litestream: manifest.litestream.version,
+    caddy: manifest.caddy.version,
   });
 });
 

@@ -106,7 +106,7 @@ export class WholeMachine {
     return this.#supervisor;
   }
 
-  /** Starts the operating system, so to speak: with a boot id of its own. */
+  /** Gives the machine a new boot id, as a start of the operating system would. */
   switchOn(): void {
     this.#supervisor = Supervisor.start({
       units: {
@@ -144,7 +144,7 @@ export class WholeMachine {
     return exits.map(({ code }) => code);
   }
 
-  /** kill -9 of one process; the supervisor is not told. */
+  /** kill -9 of one process, without the supervisor's knowledge. */
   kill(unit: "app" | "litestream"): void {
     process.kill(this.readPid(unit), "SIGKILL");
   }
@@ -172,7 +172,7 @@ export class WholeMachine {
     return await client.ask({ method, path, headers, ...(body !== undefined && { body }) }, limitMs);
   }
 
-  // Each unit tells its process id; exec keeps it.
+  // Each unit writes its process id, which exec keeps.
   #describeUnit(name: "boot" | "app" | "litestream"): Unit {
     const { files } = this;
     const programs = {

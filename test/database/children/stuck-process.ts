@@ -1,12 +1,13 @@
 import { join } from "node:path";
 
+import { readConfig } from "../../../app/config.ts";
 import { startWriter } from "../../../app/database/start-writer.ts";
 import { runProcess } from "../../../app/run-process.ts";
 import { defaultWriterOptions } from "../notes-database.ts";
 import { makeTemporaryDirectory } from "../temporary-directory.ts";
 
 /** A process of the machine whose writer is stuck inside SQLite: it ends as the server does. */
-await runProcess(async () => {
+await runProcess(readConfig, async () => {
   using directory = makeTemporaryDirectory();
   const writer = await startWriter({
     ...defaultWriterOptions(join(directory.path, "app.db")),

@@ -31,7 +31,7 @@ export function bucketResource(account: Account): Resource {
     defaults: { forceDestroy: false },
     create: async (inputs) => {
       const Bucket = textAt(inputs, "bucket");
-      // The provider looks first, since us-east-1 answers 200 to whoever makes a bucket of his own twice.
+      // The provider looks first, because us-east-1 answers 200 when its owner makes a bucket twice.
       if (await orNull(s3.send(new HeadBucketCommand({ Bucket })))) throw new Error(`BucketAlreadyExists: ${Bucket}`);
       await s3.send(new CreateBucketCommand({ Bucket }));
       return { id: Bucket, state: stateOf(Bucket) };
@@ -41,7 +41,8 @@ export function bucketResource(account: Account): Resource {
       return found === null ? null : { ...stateOf(id), ...(await readOldInputs(account, id)) };
     },
     importedInputs: (id) => ({ bucket: id, forceDestroy: false }),
-    // The settings were inputs of the bucket before they were resources. A refresh still writes them there, and an update takes away what is not given.
+    // The settings were inputs of the bucket before they were resources. A refresh still writes them there, and an
+    // update takes away what is not given.
     refreshedInputs: (state) =>
       Object.fromEntries(oldInputs.flatMap((name) => (name in state ? [[name, state[name] ?? null]] : []))),
     update: async (id, inputs, state) => {

@@ -15,8 +15,8 @@ import type { Resource } from "../provider/resource.ts";
 import { type Account, accountId, orNull } from "./account.ts";
 
 /**
- * aws.iam.User (internal/service/iam/user.go). SeaweedFS knows neither boundaries nor tags of users, nor keys that are off: a test that plays a person at
- * AWS notes them in the account's settings.
+ * aws.iam.User (internal/service/iam/user.go). SeaweedFS knows neither boundaries nor tags of users, nor keys that are
+ * off: a test that plays a person at AWS notes them in the account's settings.
  */
 export function userResource({ iam, settings }: Account): Resource {
   const exists = (UserName: string) => orNull(iam.send(new GetUserCommand({ UserName })));
@@ -38,7 +38,8 @@ export function userResource({ iam, settings }: Account): Resource {
       return { id: UserName, state: stateOf(UserName) };
     },
     read: async (id, state) => ((await exists(id)) ? { ...stateOf(id), ...addedByOthers(id, state) } : null),
-    // Optional and not computed in the provider's schema: what a read finds and the program does not give is taken away.
+    // Optional and not computed in the provider's schema: what a read finds and the program does not give is taken
+    // away.
     refreshedInputs: ({ permissionsBoundary = null }) => (permissionsBoundary === null ? {} : { permissionsBoundary }),
     update: async (id, inputs) => {
       if (!("permissionsBoundary" in inputs)) settings.delete(`permissionsBoundary ${id}`);
@@ -94,7 +95,7 @@ export function userPolicyResource({ iam }: Account): Resource {
   };
 }
 
-/** aws.iam.AccessKey (internal/service/iam/access_key.go): the secret is told once, at its creation. */
+/** aws.iam.AccessKey (internal/service/iam/access_key.go): AWS shows the secret once, at the creation. */
 export function accessKeyResource({ iam, settings }: Account): Resource {
   return {
     replaceOn: ["user", "pgpKey"],

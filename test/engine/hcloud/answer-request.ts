@@ -9,6 +9,7 @@ import { serverShelf } from "./servers.ts";
 import type { Shelf } from "./shelf.ts";
 import { sshKeyShelf } from "./ssh-keys.ts";
 import { volumeShelf } from "./volumes.ts";
+import { answerZone } from "./zones.ts";
 
 export type CloudRequest = Readonly<{ method: string; url: URL; body: unknown }>;
 export type CloudAnswer = Readonly<{ status: number; body: unknown }>;
@@ -24,7 +25,7 @@ type Thing = Readonly<{
   labels?: Record<string, string>;
 }>;
 
-/** Routes a request: the catalogue, the actions, and the five kinds of things. Throws a Refusal. */
+/** Routes a request: the catalogue, the actions, the five kinds of things, and the zones. Throws a Refusal. */
 export function answerRequest(cloud: Cloud, request: CloudRequest): CloudAnswer {
   const [, , kind = "", id, part, verb] = request.url.pathname.split("/");
   // GET /servers/ID/actions/ACTION is the provider's older way to ask for an action.
@@ -47,6 +48,8 @@ export function answerRequest(cloud: Cloud, request: CloudRequest): CloudAnswer 
       return answerThing(cloud, primaryIpShelf, { path, request });
     case "firewalls":
       return answerThing(cloud, firewallShelf, { path, request });
+    case "zones":
+      return answerZone(cloud, request);
     case "ssh_keys":
       return answerThing(cloud, sshKeyShelf, { path, request });
     default:

@@ -43,6 +43,24 @@ export type Server = Common & {
   user_data: string;
   ssh_keys: number[];
 };
+export type Rrset = {
+  /** NAME/TYPE */
+  id: string;
+  name: string;
+  type: string;
+  ttl: number | null;
+  labels: Record<string, string>;
+  protection: { change: boolean };
+  records: { value: string; comment?: string }[];
+  zone: number;
+};
+export type Zone = {
+  id: number;
+  name: string;
+  mode: "primary" | "secondary";
+  /** By their ids. */
+  rrsets: Map<string, Rrset>;
+};
 export type Action = {
   id: number;
   command: string;
@@ -63,6 +81,7 @@ export class Cloud {
   readonly primary_ips = new Map<number, PrimaryIp>();
   readonly volumes = new Map<number, Volume>();
   readonly servers = new Map<number, Server>();
+  readonly zones = new Map<number, Zone>();
   readonly actions = new Map<number, Action>();
   faults: Faults = noFaults;
   #running: RunningAction[] = [];
@@ -74,6 +93,13 @@ export class Cloud {
       throw new Refusal(409, "uniqueness_error", `name is already used (${name})`);
     }
     return { id: (this.#lastId += 1), name, labels: labels ?? {}, created: new Date().toISOString() };
+  }
+
+  /** Adds a zone, as somebody does in the console. */
+  addZone(name: string, mode: Zone["mode"] = "primary"): Zone {
+    const zone: Zone = { id: (this.#lastId += 1), name, mode, rrsets: new Map() };
+    this.zones.set(zone.id, zone);
+    return zone;
   }
 
   /** Starts an action. Until it ends its resources are locked; its effect comes at its end. */

@@ -19,7 +19,7 @@ const RuntimeOptions = Type.Object({
   nodeargs: Type.Optional(Type.String()),
 });
 
-// The SDK's cmd/run ends with it when it has told the user what went wrong.
+// The exit code of the SDK's cmd/run after it has printed what went wrong.
 const alreadyReported = 32;
 
 /** The programs and policy packs that one engine runs. */

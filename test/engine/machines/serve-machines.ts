@@ -21,7 +21,9 @@ export type Machines = AsyncDisposable &
     refuse(words: string | null): void;
     /** The machines whose services were stopped cleanly, by the server's id. */
     stopped: Set<number>;
-    /** What became of their services by such stops, in its order: "stop 1003", and "start 1003" after one that failed. */
+    /**
+     * What became of their services by such stops, in its order: "stop 1003", and "start 1003" after one that failed.
+     */
     serviceCalls: string[];
     /** What the next machines say when their services are to be stopped; null when they stop cleanly. */
     failStop(words: string | null): void;
@@ -112,7 +114,10 @@ type Behaviour = Readonly<{
   isReady(request: IncomingMessage): boolean;
 }>;
 
-/** One server that is asked by two: `ssh` posts its commands to it, and to whoever looks at the machines' URLs it is a proxy. */
+/**
+ * One HTTP server for two clients: `ssh` posts its commands to it, and requests to the machines' URLs use it as a
+ * proxy.
+ */
 function makeServer({ answer, isReady }: Behaviour): HttpServer {
   const server = createServer((request, response) => {
     if (request.method === "GET") {
@@ -128,7 +133,7 @@ function makeServer({ answer, isReady }: Behaviour): HttpServer {
         (error: unknown) => response.writeHead(500).end(error instanceof Error ? error.message : String(error)),
       );
   });
-  // The tunnel leads back to this server; the Host of the request tells which machine is meant.
+  // The tunnel leads back to this server; the Host header names the machine.
   server.on("connect", (_request, socket) => {
     socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
     server.emit("connection", socket);

@@ -18,7 +18,7 @@ export type Project = AsyncDisposable &
     hetzner: ServedCloud;
     account: Account;
     machines: Machines;
-    /** What the stand-ins of aws and command were told to change, in its order. */
+    /** The changes that the stand-ins of aws and command made, in order. */
     calls: ProviderCall[];
     /** Where those stand-ins run: in the checkout that was made or used last. */
     workplace: Workplace;

@@ -16,10 +16,16 @@ type VerbOptions = Readonly<{
 
 const verbLimitMs = 240_000;
 
-/** An `up` of these takes the release that the checkout's `build` has made; only a test that says otherwise packs a real one. */
+/**
+ * An `up` of these takes the release that the checkout's `build` has made; only a test that says otherwise packs a real
+ * one.
+ */
 type Build = Readonly<{ buildsRelease?: boolean }>;
 
-/** Runs `npm run up`, or another verb of a stack, of a checkout as its user would who has no terminal: logged in at AWS, `pulumi` on PATH. */
+/**
+ * Runs `npm run up`, or another verb of a stack, of a checkout as its user would who has no terminal: logged in at AWS, `pulumi`
+ * on PATH.
+ */
 export async function runVerb(
   { project, checkout }: { project: Project; checkout: Checkout },
   [verb, ...words]: readonly ["up" | "down" | "deploy" | "rollback" | "releases", ...string[]],
@@ -32,7 +38,7 @@ export async function runVerb(
     env: { ...process.env, ...shellOf(project), ...environment },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: verbLimitMs,
-    // A group of its own, as a terminal makes it.
+    // A new process group, as in a terminal.
     detached: interruptAt !== undefined,
   });
   if (interruptAt !== undefined) interruptOnce(child, interruptAt);

@@ -33,8 +33,8 @@ export type ProviderCall = Readonly<{ verb: "create" | "update" | "delete"; type
 export type ProviderFunction = (inputs: Properties) => Promise<Properties>;
 
 /**
- * The folder in which a provider runs: the engine starts it in that of the program (tried with the real hcloud provider). A stand-in runs in the tests'
- * process and is attached to, so it is told.
+ * The folder in which a provider runs: the engine starts it in that of the program (tried with the real hcloud
+ * provider). A stand-in runs in the tests' process, so the test passes the folder to it.
  */
 export type Workplace = { directory: string };
 

@@ -20,7 +20,7 @@ export type ServedProvider = AsyncDisposable & Readonly<{ port: number }>;
 
 /**
  * Serves a stand-in on a free loopback port, where the engine finds it through PULUMI_DEBUG_PROVIDERS. It outlives the
- * engine's processes, so its cloud keeps its memory from one `up` to the next. Notes in `calls` what it was told to change.
+ * engine's processes, so its cloud keeps its memory from one `up` to the next. Records every change in `calls`.
  */
 export async function serveProvider(provider: Provider, calls: ProviderCall[]): Promise<ServedProvider> {
   const scope = { ...provider, calls };

@@ -7,7 +7,7 @@ import { drillCommand } from "../../../scripts/drill/arguments.ts";
 import { upCommand } from "../../../scripts/up/arguments.ts";
 import { doublesCommand } from "../../engine/doubles-command.ts";
 
-/** Every verb that reads a command line of its own. */
+/** Every verb that reads a command line. */
 export const commands = [
   upCommand,
   downCommand,

@@ -58,6 +58,18 @@ test("a file that an editor replaced twice is still watched, and so are a new fo
   await expectTold("boot/b.ts");
 });
 
+test("every file that a release would carry is told, and no temporary file of an editor", async () => {
+  using scratch = makeScratch();
+  const { folder } = scratch;
+  const told: string[] = [];
+  await using _watcher = await watchSources(folder, async (paths) => void told.push(...paths));
+  const carried = ["a.ts", "font.woff2", "logo.svg", "page.html", "photo.PNG", "site.webmanifest"];
+  const temporary = [".a.ts.swp", ".#a.ts", "#a.ts#", "a.ts~", "a.ts.tmp", "a.ts___jb_tmp___", "4913", "a.ts.swx"];
+  for (const name of [...temporary, ...carried]) writeFileSync(join(folder, name), "1");
+  await vi.waitFor(() => expect(told).toContain("site.webmanifest"), 5_000);
+  expect(told.toSorted()).toEqual(carried);
+});
+
 function makeScratch(...paths: string[]) {
   const folder = mkdtempSync(join(tmpdir(), "lifeboat-watch-"));
   for (const path of paths) {

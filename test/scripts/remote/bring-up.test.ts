@@ -21,7 +21,23 @@ const given = {
   heartbeatUrl: "https://ping.example/n3w-secret?$=%s",
   replicationIntervalMs: 1000,
   retentionHours: 24,
+  edge: {
+    domain: "app.example.com",
+    www: true,
+    ipv4: "203.0.113.9",
+    ipv6: "2001:db8:9::1",
+    acmeDirectory: "https://acme.example/directory",
+    key: { accessKeyId: "new-edge", secretAccessKey: "n3w/edge+secret" },
+  },
 };
+const edgeLines = `LIFEBOAT_DOMAIN='app.example.com'
+LIFEBOAT_WWW='true'
+LIFEBOAT_IPV4='203.0.113.9'
+LIFEBOAT_IPV6='2001:db8:9::1'
+LIFEBOAT_ACME_DIRECTORY='https://acme.example/directory'
+LIFEBOAT_EDGE_ACCESS_KEY_ID='new-edge'
+LIFEBOAT_EDGE_SECRET_ACCESS_KEY='n3w/edge+secret'
+`;
 
 let root: MachineRoot;
 beforeEach(async () => {
@@ -61,7 +77,7 @@ machineTest(
     const { stdout } = await root.run(["cat", "/etc/lifeboat/environment"]);
     expect(stdout).toContain("LIFEBOAT_API_TOKENS_FILE='/etc/lifeboat/tokens'\n");
     expect(stdout).not.toContain("LIFEBOAT_API_TOKENS_SHA256");
-    expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("environment\ntokens\n");
+    expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("edge\nenvironment\ntokens\n");
   },
 );
 
@@ -82,10 +98,37 @@ machineTest(
   },
 );
 
+machineTest(
+  "the settings of the edge are in a file of their own, which only root reads, also on an older machine",
+  async () => {
+    const readEdge = async () =>
+      (await root.run(["sh", "-c", "cd /etc/lifeboat && stat -c '%a %U' edge && cat edge"])).stdout;
+    expect(await bringUp()).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(await readEdge()).toBe(`600 root\n${edgeLines}`);
+    const environment = (await root.run(["cat", "/etc/lifeboat/environment"])).stdout;
+    for (const secret of ["new-edge", "n3w/edge+secret"]) expect(environment).not.toContain(secret);
+    await root.run(["rm", "/etc/lifeboat/edge"]);
+    expect(await bringUp()).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(await readEdge()).toBe(`600 root\n${edgeLines}`);
+  },
+);
+
+machineTest("an older machine that does not get ready has no edge afterwards, as before", async () => {
+  await stubCommand(root, "install-release", "exit 1");
+  await root.run(["rm", "/etc/lifeboat/edge"]);
+  expect(await bringUp()).toMatchObject({ code: 1 });
+  expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("environment\ntokens\n");
+  // A second one, after a first that was cut off between the files and their trial.
+  await root.run(["sh", "-c", "cd /etc/lifeboat && echo half >edge && : >edge.made"]);
+  expect(await bringUp()).toMatchObject({ code: 1 });
+  expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("environment\ntokens\n");
+});
+
 machineTest("no secret is on a command line of the machine, nor in what is said", async () => {
   await bringUp();
   expect(await readCalls()).toContain(`install-release ${"a".repeat(64)}`);
-  for (const secret of [given.secretAccessKey, "n3w-secret"]) expect(await readCalls()).not.toContain(secret);
+  for (const secret of [given.secretAccessKey, "n3w-secret", given.edge.key.secretAccessKey])
+    expect(await readCalls()).not.toContain(secret);
 });
 
 machineTest("what else went wrong in cloud-init is no obstacle, unless it left us out", async () => {
@@ -100,6 +143,8 @@ test("settings that the shell would read in its own way are refused before they 
   for (const secretAccessKey of ["it's", "a b", "a\nb", 'a"b', "a\\b", ""]) {
     expect(() => readMachineSettings(JSON.stringify({ ...given, secretAccessKey }))).toThrow("stdin must hold");
   }
+  const edge = { ...given.edge, domain: "it's" };
+  expect(() => readMachineSettings(JSON.stringify({ ...given, edge }))).toThrow("stdin must hold");
   for (const entry of ["shop:", "a b:" + "c".repeat(64), "the-token-itself", `x'y:${"c".repeat(64)}`]) {
     expect(() => readMachineSettings(JSON.stringify({ ...given, apiTokensSha256: [entry] }))).toThrow(
       "stdin must hold",

@@ -20,7 +20,7 @@ afterEach(() => root[Symbol.asyncDispose]());
 
 const stopServices = () => root.run(["sh", "-c", script]);
 
-/** Lets systemd answer, and stop whatever it is asked to stop. */
+/** A systemd that answers, and stops what it is asked to stop. */
 async function stubSystemd(loadState: string, stopCode = 0): Promise<void> {
   await stubCommand(root, "systemctl", `case $1 in show) echo ${loadState} ;; stop) exit ${stopCode} ;; esac`);
 }

@@ -51,7 +51,7 @@ export class ScriptedStore implements AsyncDisposable {
     return this.run("make-sentinel.ts", bucket, { LIFEBOAT_OWNER, LIFEBOAT_BUCKET_ID });
   }
 
-  /** How the scripts are told where the bucket is, but for the secret. */
+  /** The variables that name the bucket to the scripts, without the secret. */
   place(bucket: string): Record<string, string> {
     const { region, endpoint, accessKeyId } = this.access;
     return {

@@ -72,7 +72,7 @@ test.each([
     const settingsFile = join(directory, "Pulumi.production.yaml");
     if (hasFile) await writeFile(settingsFile, "config: {}\n");
     vi.stubEnv("HCLOUD_TOKEN", token);
-    // Nothing listens there: whoever asks does so until the test fails.
+    // Nothing listens there, so a request would repeat until the test fails.
     vi.stubEnv("HCLOUD_ENDPOINT", "http://127.0.0.1:1");
     const defaults = { "lifeboat:serverType": { value: "cx33" }, "lifeboat:location": { value: "fsn1" } };
     const stack = {

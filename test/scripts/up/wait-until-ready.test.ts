@@ -1,35 +1,79 @@
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 
 import { expect, test } from "vitest";
 
-import { waitUntilReady } from "../../../scripts/up/wait-until-ready.ts";
+import { explainCertificate, waitUntilReady } from "../../../scripts/up/wait-until-ready.ts";
+import { makeTemporaryDirectory } from "../../database/temporary-directory.ts";
+import { makeCertificate } from "../../engine/aws/certificate.ts";
 import { listenOnLoopback } from "../../listen-on-loopback.ts";
 
 test("a machine that was brought up just now and does not answer from here is behind its firewall", async () => {
-  const silence = waitUntilReady(await findSilentUrl(), { timeoutMs: 100, hasAnsweredItself: true });
+  const silence = waitUntilReady(await findSilentUrl(), {
+    timeoutMs: 100,
+    hasAnsweredItself: true,
+    takesAnyCertificate: false,
+  });
   await expect(silence).rejects.toThrow(/although it does on the machine: is your address in adminCidrs/);
 });
 
 test("about an untouched machine nothing is claimed, and all possible remedies are named", async () => {
-  const silence = waitUntilReady(await findSilentUrl(), { timeoutMs: 100, hasAnsweredItself: false });
+  const silence = waitUntilReady(await findSilentUrl(), {
+    timeoutMs: 100,
+    hasAnsweredItself: false,
+    takesAnyCertificate: false,
+  });
   await expect(silence).rejects.not.toThrow("it does on the machine");
   await expect(silence).rejects.toThrow(/adminCidrs.*ssh root@127.0.0.1 systemctl start lifeboat.target.*--rebuild/);
 });
 
 test("a machine that answers and is not ready is behind no firewall, and may be stopped", async () => {
   await using machine = await serve(503);
-  const refusal = waitUntilReady(machine.url, { timeoutMs: 100, hasAnsweredItself: false });
+  const refusal = waitUntilReady(machine.url, { timeoutMs: 100, hasAnsweredItself: false, takesAnyCertificate: false });
   await expect(refusal).rejects.toThrow(/the machine answers, and is not ready.*systemctl start lifeboat.target/);
   await expect(refusal).rejects.not.toThrow("adminCidrs");
 });
 
 test("the state of its replica is returned", async () => {
   await using machine = await serve(200);
-  await expect(waitUntilReady(machine.url, { timeoutMs: 5_000, hasAnsweredItself: true })).resolves.toBe("living");
+  await expect(
+    waitUntilReady(machine.url, { timeoutMs: 5_000, hasAnsweredItself: true, takesAnyCertificate: false }),
+  ).resolves.toBe("living");
 });
 
+test("a machine that serves and has no certificate yet is told from one that is silent", async () => {
+  // A listener without a certificate breaks the handshake off with an alert, as Caddy does before its order is done.
+  await using machine = await listenOnLoopback(createSecureServer({}));
+  const url = machine.url.replace("http:", "https:");
+  const refusal = waitUntilReady(url, { timeoutMs: 100, hasAnsweredItself: true, takesAnyCertificate: false });
+  await expect(refusal).rejects.toThrow(
+    /has no certificate for 127\.0\.0\.1 .*a private address, which no public authority/,
+  );
+});
+
+test("a certificate that nobody knows is taken from an authority of one's own only", async () => {
+  using directory = makeTemporaryDirectory();
+  const { path, keyPath } = await makeCertificate(directory.path);
+  const files = { cert: readFileSync(path), key: readFileSync(keyPath) };
+  await using machine = await listenOnLoopback(createSecureServer(files, (_request, response) => response.end(ready)));
+  const url = machine.url.replace("http:", "https:");
+  const wait = { timeoutMs: 2_000, hasAnsweredItself: true };
+  await expect(waitUntilReady(url, { ...wait, takesAnyCertificate: true })).resolves.toBe("living");
+  await expect(waitUntilReady(url, { ...wait, timeoutMs: 100, takesAnyCertificate: false })).rejects.toThrow(
+    "has no certificate for 127.0.0.1 that this computer trusts",
+  );
+});
+
+test("a public address gets no advice that is for a private one", async () => {
+  expect(explainCertificate("203.0.113.7")).toMatch(/goes on trying.*journalctl --unit caddy/);
+  for (const address of ["10.1.2.3", "192.168.1.1", "172.20.0.1", "100.64.0.1", "169.254.1.1"])
+    expect(explainCertificate(address)).toContain("is a private address");
+});
+
+const ready = JSON.stringify({ state: "living", uploadProgress: null });
+
 function serve(status: number) {
-  const ready = JSON.stringify({ state: "living", uploadProgress: null });
   return listenOnLoopback(createServer((_request, response) => response.writeHead(status).end(ready)));
 }
 

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { StoreProxy } from "../../replica/store-proxy.ts";
 import { World } from "../../replica/world.ts";
 
 let world: World;
@@ -14,20 +13,10 @@ afterAll(() => world[Symbol.asyncDispose]());
 
 const outageMs = 20_000;
 
-/** A bucket whose last machine replicated "one", and a new machine that reaches the store through a proxy. */
-async function makeNext(decide: StoreProxy["decide"]) {
-  const site = await world.makeSite();
-  await world.newMachine(site).liveAndCrash({ replicated: ["one"] });
-  const proxy = await StoreProxy.start(world.store.access.endpoint, decide);
-  const b = world.newMachine(site);
-  b.reconnect({ endpoint: proxy.endpoint });
-  return { site, b, proxy };
-}
-
 test.each(["drop", "hang"] as const)(
   "a machine that boots into an outage of 20 s (%s) waits for its end and comes back with the data",
   async (fate) => {
-    const { b, proxy: opened } = await makeNext(() => fate);
+    const { b, proxy: opened } = await world.makeNext(() => fate);
     await using proxy = opened;
     const booting = b.boot();
     await sleep(outageMs);
@@ -39,7 +28,7 @@ test.each(["drop", "hang"] as const)(
 );
 
 test("an outage of 20 s under a living machine delays `bucket` writes, and takes none", async () => {
-  const { b, proxy: opened } = await makeNext(() => "pass");
+  const { b, proxy: opened } = await world.makeNext(() => "pass");
   await using proxy = opened;
   await b.boot();
   const life = await b.live();
@@ -59,7 +48,7 @@ test("an outage of 20 s under a living machine delays `bucket` writes, and takes
 
 test("when the store stops answering after the claim, boot waits, for longer than it waits for a single call, and finishes its work", async () => {
   let claimed = false;
-  const { site, b, proxy: opened } = await makeNext(() => (claimed ? "hang" : "pass"));
+  const { site, b, proxy: opened } = await world.makeNext(() => (claimed ? "hang" : "pass"));
   await using proxy = opened;
   const booting = b.boot({
     limits: { restoreStallMs: 1_000, storeWaitMs: 1_000 },

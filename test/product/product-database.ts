@@ -11,7 +11,7 @@ import { runTransaction } from "../../app/database/transaction.ts";
 import type { Transaction } from "../../app/database/transaction.ts";
 import { product } from "../../app/service/product.ts";
 
-/** A real database file with the product's schema, without the writer thread in front of it. */
+/** A real database file with the schema of the product in app/service. Commands run without the writer thread. */
 export type ProductDatabase = Disposable & {
   db: Database.Database;
   run: <Result>(transaction: Transaction<Result>) => Result;

@@ -19,11 +19,11 @@ const ReplicatedSchema = Type.Object({ run: Type.String(), txid: Type.String() }
 type Replicated = Static<typeof ReplicatedSchema>;
 
 /**
- * Takes over the disk for a run of the app, before anything is served from it. A mark with a clean stop must not
- * outlive the first write. A mark of an earlier OS boot means that boot has not judged this database since. Throws an
- * Error that names boot as the next step.
+ * Begins a run of the app on this disk, before anything is served from it: checks that boot has judged the database,
+ * and erases the clean stop from the mark, which must not outlive the first write. Throws an Error that names boot as
+ * the next step.
  */
-export function takeUpDisk(machine: Machine): Mark {
+export function beginRun(machine: Machine): Mark {
   const { files } = machine;
   const mark = readMark(files.mark);
   if (mark?.bootId !== machine.bootId)
@@ -53,7 +53,7 @@ function assertNotPutBack(files: MachineFiles, mark: Mark): void {
   const text = readOptionalFile(files.replicated);
   if (text === null) return;
   const { run, txid } = parseJson(ReplicatedSchema, text, files.replicated);
-  // Boot has judged the disk since.
+  // A note of an earlier run: boot has judged the disk since then.
   if (run !== newestRunOf(mark)) return;
   const staged = readStagedTxid(files.litestreamState);
   if (staged !== null && staged >= txid) return;
@@ -63,7 +63,7 @@ function assertNotPutBack(files: MachineFiles, mark: Mark): void {
   );
 }
 
-/** The run that boot began for this mark. */
+/** The newest run in a mark. */
 export function newestRunOf({ nonce, runs }: Mark): string {
   return runOf({ nonce, run: runs?.at(-1) });
 }
