@@ -207,6 +207,12 @@ test("a given store without its key, secret or bucket is refused", () => {
     expect(faults).toContain(`${name} is missing`);
 });
 
+test("a deploy key is refused at a given store, which has no IAM to make one", () => {
+  expect(faultsOf({ ...given, "lifeboat:deployKey": "true" })).toContain("deployKey: a given store has no IAM");
+  expect(read({ ...good, "lifeboat:deployKey": "true" }).deployKey).toBe(true);
+  expect(read(good).deployKey).toBe(false);
+});
+
 test("settings of a given store beside store aws are refused, for they would be ignored", () => {
   expect(faultsOf({ ...good, "lifeboat:endpoint": "https://s3.example.com" })).toContain(
     "endpoint is for a given store",

@@ -189,7 +189,11 @@ machineTest("an installation that is killed is begun again", { timeout }, async 
 machineTest("a deploy waits for whoever brings the machine up, and for a boot, and says so", { timeout }, async () => {
   const holding = machine.do("flock", "/run/lifeboat-bring-up.lock", "sleep", "12");
   await wish("twelve", release.sha256);
-  await waitFor("the deploy to wait", findWaiting, { timeoutMs: 11_000, everyMs: 200 });
+  await waitFor(
+    "the deploy to wait",
+    async () => (await readReport("twelve"))?.cause?.includes("something else brings this machine up") || null,
+    { timeoutMs: 11_000, everyMs: 200 },
+  );
   expect(await current()).toBe(second);
   await holding;
   expect(await waitForEnd("twelve")).toMatchObject({ outcome: "serving", cause: null });
@@ -213,8 +217,3 @@ machineTest("services that somebody has stopped are not started by a deploy", { 
   await machine.do("systemctl", "start", "lifeboat.target");
   await machine.waitUntilReady();
 });
-
-async function findWaiting(): Promise<true | null> {
-  const report = await readReport("twelve");
-  return report?.cause?.includes("something else brings this machine up") === true ? true : null;
-}
