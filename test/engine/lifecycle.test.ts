@@ -191,24 +191,23 @@ test("a new key, other tokens and a heartbeat URL reach the running machine befo
   const server = onlyServer(scenario);
   const before = scenario.machines.running.get(server.id);
   scenario.calls.length = 0;
-  const another = "another-token-of-the-tests";
-  const heartbeatUrl = "https://ping.example/a-secret";
-  await scenario.stack.setConfig("keyGeneration", { value: "2" });
-  await scenario.stack.setConfig("apiTokens", { value: `${apiToken},shop:${another}`, secret: true });
-  await scenario.stack.setConfig("heartbeatUrl", { value: heartbeatUrl, secret: true });
+  const [another, heartbeatUrl] = ["another-token-of-the-tests", "https://ping.example/a-secret"];
+  const secrets = { apiTokens: `${apiToken},shop:${another}`, heartbeatUrl, keyGeneration: "2" };
+  for (const [name, value] of Object.entries(secrets)) await scenario.stack.setConfig(name, { value, secret: true });
   await scenario.stack.up();
   const after = scenario.machines.running.get(server.id);
+  expect(after?.edge["LIFEBOAT_EDGE_ACCESS_KEY_ID"]).not.toBe(before?.edge["LIFEBOAT_EDGE_ACCESS_KEY_ID"]);
   expect(after?.accessKeyId).not.toBe(before?.accessKeyId);
   expect(before).toMatchObject({ tokens: `${hash("sha256", apiToken)}\n`, heartbeatUrl: "" });
   expect(after).toMatchObject({
     tokens: `${hash("sha256", apiToken)}\nshop:${hash("sha256", another)}\n`,
     heartbeatUrl,
   });
-  const steps = scenario.calls.map(({ verb, name }) => `${verb} ${name}`);
-  expect(steps.filter((step) => !step.startsWith("update recovery-"))).toEqual([
-    "create access-machine-fsn1-2",
-    "update active-activation",
-    "delete access-machine-fsn1-1",
+  const steps = scenario.calls.map(({ verb, name }) => `${verb} ${name}`).filter((step) => !/ recovery-/.test(step));
+  const at = steps.indexOf("update active-activation");
+  expect([steps.slice(0, at).toSorted(), steps.slice(at + 1).toSorted()]).toEqual([
+    ["create access-edge-fsn1-2", "create access-machine-fsn1-2"],
+    ["delete access-edge-fsn1-1", "delete access-machine-fsn1-1"],
   ]);
   expect(takeHetznerCalls(scenario)).toEqual([]);
 });
@@ -236,7 +235,8 @@ test("an up after destroy comes back with the same bucket and the same volume", 
 });
 
 function listSecrets(): string[] {
-  return [settingOf(onlyServer(scenario), "LITESTREAM_SECRET_ACCESS_KEY"), scenario.hetzner.token, apiToken];
+  const keys = ["LITESTREAM", "LIFEBOAT_EDGE"].map((of) => settingOf(onlyServer(scenario), `${of}_SECRET_ACCESS_KEY`));
+  return [...keys, scenario.hetzner.token, apiToken];
 }
 
 function listStateFiles(directory: string): string[] {

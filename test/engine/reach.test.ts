@@ -108,6 +108,7 @@ test("when DNS is right, up says that the name serves", async () => {
 
 test("a zone that is not ours, a copy of another, or one with records of somebody else is told in the plan", async () => {
   await set("dnsZone", "example.com");
+  takeHetznerCalls(scenario);
   zone.name = "example.org";
   const absent = await run("up", "--yes");
   zone.name = "example.com";
@@ -167,6 +168,19 @@ test("with keepAddress false a down gives them back", async () => {
   expect(stdout).not.toContain("stays reserved");
   expect(code).toBe(0);
   expect(scenario.hetzner.cloud.primary_ips.size).toBe(0);
+});
+
+test("`pulumi config set adminCidrs '[]'` leaves no rule for SSH", async () => {
+  await set("adminCidrs", "[]");
+  const planned: unknown[] = [];
+  await scenario.stack.preview({
+    onEvent: ({ resourcePreEvent }) => {
+      const { type, new: next } = resourcePreEvent?.metadata ?? {};
+      if (type === "hcloud:index/firewall:Firewall") planned.push(next?.inputs["rules"]);
+    },
+  });
+  expect(JSON.stringify(planned)).toMatch(/"port":"80".*"port":"443".*"port":"443"/);
+  expect(JSON.stringify(planned)).not.toContain('"port":"22"');
 });
 
 function reservedNetwork(): string | undefined {

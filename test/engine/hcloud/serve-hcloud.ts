@@ -97,12 +97,12 @@ function refuse(status: number, code: string, message: string): CloudAnswer {
 /** Names instead of ids, so that a test reads like the story of the replacement. */
 function describeCall(cloud: Cloud, { method, url, body }: Request): string {
   const [, , kind = "", id, ...rest] = url.pathname.split("/");
-  const name = id === undefined ? readName(body) : nameOf(cloud, kind, Number(id));
+  const name = id === undefined ? readName(body) : nameOf(cloud, kind, id);
   return `${method} ${[kind, name, ...rest].filter((part) => part !== "").join("/")}`;
 }
 
-function nameOf(cloud: Cloud, kind: string, id: number): string {
-  return isKind(kind) ? (cloud[kind].get(id)?.name ?? String(id)) : String(id);
+function nameOf(cloud: Cloud, kind: string, id: string): string {
+  return isKind(kind) ? (cloud[kind].get(Number(id))?.name ?? id) : id;
 }
 
 function readName(body: unknown): string {
