@@ -76,7 +76,6 @@ function renderOptions({ addresses }: Sites, { storage, adminSocket, ports }: Ca
 }`;
 }
 
-/** Node's own limit, less what Caddy adds to it. */
 function renderApp({ ports }: CaddyPlace): string {
   return `(app) {
 	reverse_proxy 127.0.0.1:${ports.app} {

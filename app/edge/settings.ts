@@ -18,7 +18,6 @@ export type EdgeSettings = {
   ports: { http: number; https: number; app: number };
   /** Asked instead of the system's, each as ADDRESS or ADDRESS:PORT. */
   dnsServers: readonly string[];
-  caddy: string;
   logLevel: string;
 };
 
@@ -52,7 +51,6 @@ export function readEdgeSettings(environment: NodeJS.ProcessEnv): EdgeSettings {
       app: read.port("LIFEBOAT_PORT", 8080),
     },
     dnsServers: (read.optional("LIFEBOAT_DNS_SERVERS") ?? "").split(",").filter((server) => server !== ""),
-    caddy: read.optional("LIFEBOAT_CADDY") ?? "caddy",
     logLevel: read.choice("LIFEBOAT_LOG_LEVEL", ["info", "debug", "warn", "error", "silent"]),
   };
   read.throwFaults();

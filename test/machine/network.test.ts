@@ -62,7 +62,7 @@ machineTest("no unit reaches the metadata service, nor any user but root", { tim
   await startMetadataService(machine.root);
   expect(await findReadable(machine.root, ["runuser", "--user", "lifeboat", "--"])).toEqual([]);
   expect(await findReadable(machine.root, [])).toEqual(metadataUrls);
-  for (const unit of ["app.service", "litestream.service"])
+  for (const unit of ["app.service", "litestream.service", "caddy.service", "edge.service"])
     expect(await findReadable(machine.root, within(unit)), unit).toEqual([]);
   const units = readdirSync(machine.root.path("/etc/systemd/system")).filter((name) => name.endsWith(".service"));
   expect(units.length).toBeGreaterThan(5);
@@ -77,7 +77,7 @@ machineTest("no unit reaches the metadata service, nor any user but root", { tim
   }
 });
 
-machineTest("the machine answers on IPv4 and IPv6, and where there is no IPv6 on IPv4", { timeout }, async () => {
+machineTest("the edge answers on IPv4 and IPv6, and where there is no IPv6 on IPv4", { timeout }, async () => {
   const listReached = async () => {
     const hosts = ["127.0.0.1", "[::1]"];
     const asked = hosts.map(async (host) =>

@@ -45,6 +45,12 @@ test("the reference has every variable of the processes", () => {
   expect(new Set(firstColumn(readSection(configuration, "Environment of the processes")))).toEqual(read);
 });
 
+test("the reference has every variable of the edge", () => {
+  const read = new Set([...readText("app/edge/settings.ts").matchAll(/"(LIFEBOAT_\w+)"/g)].map(([, name]) => name));
+  expect(read.size).toBeGreaterThan(15);
+  expect(new Set(firstColumn(readSection(configuration, "Environment of the edge")))).toEqual(read);
+});
+
 test("the reference has every script, and every flag in the words of --help", () => {
   const { scripts } = JSON.parse(readText("package.json"));
   const [table = ""] = verbs.split(/^## /m);
@@ -114,6 +120,9 @@ function readProblems(): [code: string, status: number][] {
     ...[...text.matchAll(/new Problem\(\s*(\d+),\s*"([a-z-]+)"/g)].map(([, status, code]) => [code, status]),
     ...[...text.matchAll(/new CommandRejected\(\s*"([a-z-]+)",\s*(\d+)/g)].map(([, code, status]) => [code, status]),
     ...[...framework.matchAll(/(FST_\w+): \["([a-z-]+)"/g)].map(([, name = "", code]) => [code, fastifyStatus[name]]),
+    ...[
+      ...readText("app/edge/render-caddyfile.ts").matchAll(/urn:lifeboat:problem:([a-z-]+)",[^}]*?status: (\d+)/g),
+    ].map(([, code, status]) => [code, status]),
     ...[...refusals.matchAll(/^ {2}"?([a-z-]+)"?:/gm)].map(([, reason]) => [reason, 503]),
   ].map(([code, status]) => [String(code), Number(status)]);
 }

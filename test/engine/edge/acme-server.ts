@@ -1,149 +1,156 @@
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import type { IncomingMessage } from "node:http";
-import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { text as readText } from "node:stream/consumers";
 
+import { runCommand } from "../../../scripts/build/run-command.ts";
 import { waitFor, within } from "../../../scripts/cli/wait-for.ts";
 import { findFreePorts } from "../../../scripts/local/free-ports.ts";
 import { sharedLeftovers } from "../../../scripts/local/leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "../../../scripts/local/process-group.ts";
-import { makeCertificate } from "../aws/certificate.ts";
-import { buildPebble } from "../toolchain/build-engine.ts";
+import { buildPebble, type Pebble } from "../toolchain/build-engine.ts";
 
-const startLimitMs = 20_000;
+type Ports = { acme: number; management: number; names: number; records: number; http: number; https: number };
 
-/** Where an edge listens. */
-export type EdgePorts = { http: number; https: number };
-type AcmePorts = { acme: number; management: number; dns: number; dnsManagement: number };
-
-/**
- * Pebble, Let's Encrypt's ACME server for tests, with a DNS server of its own. It asks the given ports for the proofs,
- * where the real one asks 80 and 443. Its certificates come from a new root each time it starts.
- */
+/** A real ACME server and its name server, both on loopback. It asks for challenges at the ports of the edge. */
 export class AcmeServer implements AsyncDisposable {
-  readonly directory: string;
-  readonly #home: string;
-  readonly #ports: AcmePorts;
-  readonly #dns: ProcessGroup;
+  readonly folder = mkdtempSync(join(tmpdir(), "lifeboat-acme-"));
+  readonly ports: Ports;
+  readonly #programs: Pebble;
   #pebble: ProcessGroup | null = null;
-  #log = "";
+  #nameServer: ProcessGroup | null = null;
 
-  private constructor(home: string, ports: AcmePorts, dns: ProcessGroup) {
-    this.#home = home;
-    this.#ports = ports;
-    this.#dns = dns;
-    this.directory = `https://127.0.0.1:${ports.acme}/dir`;
+  private constructor(programs: Pebble, ports: Ports) {
+    this.#programs = programs;
+    this.ports = ports;
   }
 
-  /** `shortLivedSeconds`: how long a certificate for an address is valid. */
-  static async start(edge: EdgePorts, shortLivedSeconds = 518_400): Promise<AcmeServer> {
-    const binaries = await buildPebble((line) => console.error(`[engine] ${line}`));
-    const home = mkdtempSync(join(tmpdir(), "lifeboat-acme-"));
-    sharedLeftovers().addPath(home);
-    const { path: certificate, keyPath: privateKey } = await makeCertificate(home);
-    const [acme = 0, management = 0, dns = 0, dnsManagement = 0] = await findFreePorts(4);
-    const pebble = {
-      listenAddress: `127.0.0.1:${acme}`,
-      managementListenAddress: `127.0.0.1:${management}`,
-      certificate,
-      privateKey,
-      httpPort: edge.http,
-      tlsPort: edge.https,
-      // In seconds. The real one asks for longer pauses.
-      retryAfter: { authz: 1, order: 1 },
-      keyAlgorithm: "ecdsa",
-      profiles: { default: makeProfile(7_776_000), shortlived: makeProfile(shortLivedSeconds) },
-    };
-    writeFileSync(join(home, "pebble.json"), JSON.stringify({ pebble }));
-    const off = ["-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-defaultIPv6", "", "-defaultIPv4", ""];
-    const words = ["-dnsserver", `127.0.0.1:${dns}`, "-management", `127.0.0.1:${dnsManagement}`, ...off];
-    const started = startProcessGroup(
-      { file: join(binaries, "pebble-challtestsrv"), words },
-      { environment: {}, directory: home, logFile: join(home, "dns.log"), leftovers: sharedLeftovers() },
-    );
-    const server = new AcmeServer(home, { acme, management, dns, dnsManagement }, started);
-    const isUp = async () =>
-      (await server.#tellDns("clear-a", { host: "nobody." }).catch(() => null)) === null ? null : true;
-    await waitFor("the DNS server", isUp, { timeoutMs: startLimitMs });
-    await server.switchOn();
+  static async start(): Promise<AcmeServer> {
+    const programs = await buildPebble((line) => console.error(`[engine] ${line}`));
+    const [acme = 0, management = 0, names = 0, records = 0, http = 0, https = 0] = await findFreePorts(6);
+    const server = new AcmeServer(programs, { acme, management, names, records, http, https });
+    sharedLeftovers().addPath(server.folder);
+    await server.#makeCertificate();
+    server.#startNames();
+    await server.startIssuing();
     return server;
   }
 
-  /** ADDRESS:PORT of its DNS server. */
-  get dnsServer(): string {
-    return `127.0.0.1:${this.#ports.dns}`;
+  get directory(): string {
+    return `https://localhost:${this.ports.acme}/dir`;
   }
 
-  /** A file with its own certificate and the root of those that it gives: whom its clients trust. */
-  get trusted(): string {
-    return join(this.#home, "trusted.pem");
+  /** Trusted by whoever orders. */
+  get rootFile(): string {
+    return join(this.folder, "cert.pem");
   }
 
-  /** Starts it, with no memory of an earlier run. */
-  async switchOn(): Promise<void> {
-    const binaries = await buildPebble(() => undefined);
-    this.#log = join(this.#home, `pebble-${performance.now()}.log`);
-    this.#pebble = startProcessGroup(
-      {
-        file: join(binaries, "pebble"),
-        words: ["-config", join(this.#home, "pebble.json"), "-dnsserver", this.dnsServer],
+  /** Starts the ACME server, which knows nothing of what it issued before. `validitySeconds` is that of a name's certificate. */
+  async startIssuing(validitySeconds = 7_776_000): Promise<void> {
+    const { acme, management, names, http, https } = this.ports;
+    const config = join(this.folder, "pebble.json");
+    const pebble = {
+      listenAddress: `127.0.0.1:${acme}`,
+      managementListenAddress: `127.0.0.1:${management}`,
+      certificate: this.rootFile,
+      privateKey: join(this.folder, "key.pem"),
+      httpPort: http,
+      tlsPort: https,
+      keyAlgorithm: "ecdsa",
+      retryAfter: { authz: 1, order: 1 },
+      profiles: {
+        default: { description: "of names", validityPeriod: validitySeconds },
+        shortlived: { description: "of addresses", validityPeriod: 576_000 },
       },
-      {
-        // It would refuse one nonce in twenty, and a request that is repeated for that counts as another order.
-        environment: { PEBBLE_VA_NOSLEEP: "1", PEBBLE_WFE_NONCEREJECT: "0" },
-        directory: this.#home,
-        logFile: this.#log,
-        leftovers: sharedLeftovers(),
-      },
-    );
-    const root = await waitFor("Pebble", () => this.#fetchRoot().catch(() => null), { timeoutMs: startLimitMs });
-    writeFileSync(this.trusted, `${readFileSync(join(this.#home, "certificate.pem"), "utf8")}${root}`);
+    };
+    writeFileSync(config, JSON.stringify({ pebble }));
+    const words = ["-config", config, "-dnsserver", `127.0.0.1:${names}`, "-strict"];
+    this.#pebble = this.#run(this.#programs.pebble, words, "pebble.log", {
+      PEBBLE_VA_NOSLEEP: "1",
+      PEBBLE_WFE_NONCEREJECT: "0",
+    });
+    await waitFor("the ACME server", () => this.#fetchRoot(), { timeoutMs: 20_000 });
   }
 
-  async switchOff(): Promise<void> {
-    this.#pebble?.signal("SIGKILL");
-    if (this.#pebble !== null) await within("the end of Pebble", startLimitMs, this.#pebble.exited);
+  async stopIssuing(): Promise<void> {
+    await this.#end(this.#pebble);
     this.#pebble = null;
   }
 
-  /** How many orders it has received since it was switched on. */
+  /** How often something was ordered since the folder was made. */
   countOrders(): number {
-    return readFileSync(this.#log, "utf8").match(/POST \/order-plz/g)?.length ?? 0;
+    return readFileSync(join(this.folder, "pebble.log"), "utf8").match(/Added order /g)?.length ?? 0;
   }
 
-  /** Makes a name lead to an address, or nowhere. */
-  async setRecord(name: string, address: string | null): Promise<void> {
-    await this.#tellDns("clear-a", { host: `${name}.` });
-    if (address !== null) await this.#tellDns("add-a", { host: `${name}.`, addresses: [address] });
+  /** The root of what is issued now, as a file. */
+  async writeIssuedRoot(): Promise<string> {
+    const path = join(this.folder, "issued-root.pem");
+    writeFileSync(path, await this.#fetchRoot());
+    return path;
+  }
+
+  /** Sets the A record of a name. */
+  async setAddress(name: string, address: string): Promise<void> {
+    const url = `http://127.0.0.1:${this.ports.records}`;
+    const host = `${name}.`;
+    const answer = await fetch(`${url}/add-a`, {
+      method: "POST",
+      body: JSON.stringify({ host, addresses: [address] }),
+    });
+    if (!answer.ok) throw new Error(`the name server answered ${answer.status}`);
+  }
+
+  async removeAddress(name: string): Promise<void> {
+    await fetch(`http://127.0.0.1:${this.ports.records}/clear-a`, {
+      method: "POST",
+      body: JSON.stringify({ host: `${name}.` }),
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.switchOff();
-    this.#dns.signal("SIGKILL");
-    await within("the end of the DNS server", startLimitMs, this.#dns.exited);
-    rmSync(this.#home, { recursive: true, force: true });
-    sharedLeftovers().forgetPath(this.#home);
+    await this.#end(this.#pebble);
+    await this.#end(this.#nameServer);
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
-  async #tellDns(path: string, body: object): Promise<true> {
-    const url = `http://127.0.0.1:${this.#ports.dnsManagement}/${path}`;
-    const { status } = await fetch(url, { method: "POST", body: JSON.stringify(body) });
-    if (status !== 200) throw new Error(`the DNS server answered ${status} to ${path}`);
-    return true;
+  #startNames(): void {
+    const { names, records } = this.ports;
+    const off = ["-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", ""];
+    const words = [
+      "-dnsserver",
+      `127.0.0.1:${names}`,
+      "-management",
+      `127.0.0.1:${records}`,
+      "-defaultIPv4",
+      "",
+      "-defaultIPv6",
+      "",
+      ...off,
+    ];
+    this.#nameServer = this.#run(this.#programs.nameServer, words, "names.log", {});
+  }
+
+  async #makeCertificate(): Promise<void> {
+    const to = ["-keyout", join(this.folder, "key.pem"), "-out", this.rootFile];
+    const names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+    const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+    await runCommand("openssl", ["req", "-x509", ...kind, ...to, ...names], { timeoutMs: 20_000 });
   }
 
   async #fetchRoot(): Promise<string> {
-    const ca = readFileSync(join(this.#home, "certificate.pem"));
-    const asked = request({ host: "127.0.0.1", port: this.#ports.management, path: "/roots/0", ca }).end();
-    const [answer]: IncomingMessage[] = await once(asked, "response");
-    if (answer === undefined) throw new Error("Pebble has not answered");
-    return await readText(answer);
+    const url = `https://localhost:${this.ports.management}/roots/0`;
+    return runCommand("curl", ["-sf", "--cacert", this.rootFile, url], { timeoutMs: 5_000 });
   }
-}
 
-function makeProfile(validityPeriod: number) {
-  return { description: "for tests", validityPeriod };
+  #run(file: string, words: string[], log: string, environment: Record<string, string>): ProcessGroup {
+    return startProcessGroup(
+      { file, words },
+      { environment, directory: this.folder, logFile: join(this.folder, log), leftovers: sharedLeftovers() },
+    );
+  }
+
+  async #end(group: ProcessGroup | null): Promise<void> {
+    if (group === null) return;
+    group.signal("SIGKILL");
+    await within("the end of a server", 10_000, group.exited);
+  }
 }

@@ -1,153 +1,171 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import type { BucketConfig } from "../../../app/replica/s3-client.ts";
 import { resolveBinary } from "../../../scripts/build/resolve-binary.ts";
-import { runCommand } from "../../../scripts/build/run-command.ts";
+import { type CommandFailed, runCommand } from "../../../scripts/build/run-command.ts";
 import { waitFor, within } from "../../../scripts/cli/wait-for.ts";
-import type { PreparedBucket } from "../../../scripts/local/bucket-preparation.ts";
 import { findFreePorts } from "../../../scripts/local/free-ports.ts";
 import { sharedLeftovers } from "../../../scripts/local/leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "../../../scripts/local/process-group.ts";
-import type { AcmeServer, EdgePorts } from "./acme-server.ts";
+import type { AcmeServer } from "./acme-server.ts";
 
 const program = join(import.meta.dirname, "../../../app/edge.ts");
-const limitMs = 30_000;
 
-export type EdgeSite = { acme: AcmeServer; ports: EdgePorts; bucket: PreparedBucket; appPort: number };
-type Wanted = { domain: string; www?: boolean };
-export type Curled = { status: number; headers: string; body: string };
-
-/**
- * The edge of a machine: its real programs and the real Caddy, on a disk of their own, on loopback. The machine's address
- * is 127.0.0.1. The app behind it is the test's own.
- */
+/** A machine's edge, with the real Caddy and the program of a release, in front of an app that says what it was asked. */
 export class EdgeMachine implements AsyncDisposable {
-  readonly #site: EdgeSite;
-  readonly #home = mkdtempSync(join(tmpdir(), "lifeboat-edge-"));
-  #caddy: ProcessGroup | null = null;
-  #watch: ProcessGroup | null = null;
+  readonly folder = mkdtempSync(join(tmpdir(), "lifeboat-edge-"));
+  readonly #acme: AcmeServer;
+  readonly #bucket: BucketConfig;
+  readonly #app: Server;
+  readonly #port: number;
+  #groups: ProcessGroup[] = [];
+  #settings: Record<string, string> = {};
 
-  private constructor(site: EdgeSite) {
-    this.#site = site;
-    sharedLeftovers().addPath(this.#home);
-    for (const name of ["state", "run"]) mkdirSync(join(this.#home, name));
+  private constructor(acme: AcmeServer, bucket: BucketConfig, port: number) {
+    this.#acme = acme;
+    this.#bucket = bucket;
+    this.#port = port;
+    this.#app = createServer(answer).listen(port, "127.0.0.1");
+    sharedLeftovers().addPath(this.folder);
   }
 
-  /** A machine with an empty disk. */
-  static async start(site: EdgeSite, wanted: Wanted): Promise<EdgeMachine> {
-    const machine = new EdgeMachine(site);
-    await machine.startCaddy(wanted);
-    machine.#startWatch(wanted);
-    return machine;
+  static async make(acme: AcmeServer, bucket: BucketConfig): Promise<EdgeMachine> {
+    const [port = 0] = await findFreePorts(1);
+    return new EdgeMachine(acme, bucket, port);
   }
 
-  /** As after a reboot: what prepares Caddy runs first. */
-  async startCaddy(wanted: Wanted): Promise<void> {
-    const environment = this.#environment(wanted);
-    await runCommand(process.execPath, [program, "prepare"], { env: environment, timeoutMs: limitMs });
-    const words = ["run", "--adapter", "caddyfile", "--config", join(this.#home, "run/Caddyfile")];
-    this.#caddy = this.#startGroup("caddy", { file: await resolveBinary("caddy"), words }, environment);
-  }
-
-  async stopCaddy(): Promise<void> {
-    await end(this.#caddy);
-  }
-
-  /** What `up` does with other settings: only the watch is restarted. */
-  async change(wanted: Wanted): Promise<void> {
-    await end(this.#watch);
-    this.#startWatch(wanted);
-  }
-
-  readLog(name: "caddy" | "watch"): string {
-    return readFileSync(join(this.#home, `${name}.log`), "utf8");
-  }
-
-  /** Asks as a stranger would who trusts the ACME server: the certificate must fit. Throws with curl's words when it does not. */
-  async curl(url: string, more: readonly string[] = []): Promise<Curled> {
-    const { http, https } = this.#site.ports;
-    const to = ["80", "443"].map((port) => ["--connect-to", `::127.0.0.1:${port === "80" ? http : https}`]);
-    const place = url.startsWith("https") ? (to[1] ?? []) : (to[0] ?? []);
-    const words = ["-sS", "-i", "--max-time", "20", "--cacert", this.#site.acme.trusted, ...place, ...more, url];
-    const said = await runCommand("curl", words, { timeoutMs: limitMs });
-    const [headers = "", ...body] = said.split("\r\n\r\n");
-    return { status: Number(/^HTTP\/\S+ (\d+)/.exec(headers)?.[1]), headers, body: body.join("\r\n\r\n") };
-  }
-
-  /** Waits until the app answers at a URL, with a certificate that fits. */
-  async waitFor(url: string): Promise<Curled> {
-    const look = async () => {
-      const answer = await this.curl(url).catch(() => null);
-      return answer?.status === 200 ? answer : null;
-    };
-    return await waitFor(`${url}; Caddy: ${this.readLog("caddy").slice(-2_000)}`, look, {
-      timeoutMs: limitMs,
-      everyMs: 200,
+  /** Starts prepare, Caddy and watch, as the units do. */
+  async start(settings: Record<string, string>): Promise<void> {
+    this.#settings = settings;
+    mkdirSync(join(this.folder, "state"), { recursive: true });
+    mkdirSync(join(this.folder, "run"), { recursive: true, mode: 0o700 });
+    await runCommand(process.execPath, [program, "prepare"], { timeoutMs: 60_000, env: this.#environment() });
+    const caddy = await resolveBinary("caddy", { say: () => undefined });
+    const words = ["run", "--adapter", "caddyfile", "--config", join(this.folder, "run/Caddyfile")];
+    this.#groups.push(this.#run(caddy, words, "caddy.log"));
+    this.#watch();
+    await waitFor("Caddy to listen", async () => ((await this.ask("http://127.0.0.1/")) === null ? null : true), {
+      timeoutMs: 20_000,
     });
   }
 
+  /** Gives the running edge other settings: only the watch is restarted. */
+  async change(settings: Record<string, string>): Promise<void> {
+    this.#settings = settings;
+    await this.#end(this.#groups.splice(1));
+    this.#watch();
+  }
+
+  /** The app is away, and its connections with it. */
+  stopApp(): void {
+    this.#app.close();
+    this.#app.closeAllConnections();
+  }
+
+  async stop(): Promise<void> {
+    await this.#end(this.#groups.splice(0));
+  }
+
+  /** Both disks are new. */
+  loseDisks(): void {
+    for (const name of ["state", "run"]) rmSync(join(this.folder, name), { recursive: true, force: true });
+  }
+
+  /** A request through the door with curl, which trusts what was issued; null when nobody answers or the certificate is not good. */
+  async ask(url: string, ...more: string[]): Promise<{ status: number; body: string } | null> {
+    const { http, https } = this.#acme.ports;
+    const to = ["--connect-to", `::127.0.0.1:${url.startsWith("https") ? https : http}`];
+    const root = await this.#acme.writeIssuedRoot().catch(() => join(this.#acme.folder, "issued-root.pem"));
+    const words = ["-s", "-m", "5", "--cacert", root, ...to, "-w", "\n%{http_code}", ...more, url];
+    try {
+      const said = await runCommand("curl", words, { timeoutMs: 10_000 });
+      const at = said.lastIndexOf("\n");
+      return { status: Number(said.slice(at + 1)), body: said.slice(0, at) };
+    } catch (error) {
+      if (error instanceof Error && error.name === ("CommandFailed" satisfies CommandFailed["name"])) return null;
+      throw error;
+    }
+  }
+
+  /** Waits until a URL is answered with 200 and a good certificate; returns the milliseconds that it took. */
+  async waitUntilServed(url: string): Promise<number> {
+    const startedAt = performance.now();
+    const probe = async () => ((await this.ask(url))?.status === 200 ? true : null);
+    try {
+      await waitFor(url, probe, { timeoutMs: 60_000, everyMs: 100 });
+    } catch (error) {
+      throw new Error(`the edge's last words:\n${this.readLog().slice(-4_000)}`, { cause: error });
+    }
+    return Math.round(performance.now() - startedAt);
+  }
+
+  readLog(): string {
+    return ["caddy.log", "watch.log"].map((name) => readFileSync(join(this.folder, name), "utf8")).join("\n");
+  }
+
+  readServed(): unknown {
+    return JSON.parse(readFileSync(join(this.folder, "state/served.json"), "utf8"));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await end(this.#watch);
-    await end(this.#caddy);
-    rmSync(this.#home, { recursive: true, force: true });
-    sharedLeftovers().forgetPath(this.#home);
+    await this.stop();
+    this.stopApp();
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
-  #startWatch(wanted: Wanted): void {
-    const command = { file: process.execPath, words: [program, "watch"] };
-    this.#watch = this.#startGroup("watch", command, this.#environment(wanted));
+  #watch(): void {
+    this.#groups.push(this.#run(process.execPath, [program, "watch"], "watch.log"));
   }
 
-  #startGroup(name: string, command: { file: string; words: string[] }, environment: Record<string, string>) {
-    const logFile = join(this.#home, `${name}.log`);
-    return startProcessGroup(command, { environment, directory: this.#home, logFile, leftovers: sharedLeftovers() });
+  #run(file: string, words: string[], log: string): ProcessGroup {
+    return startProcessGroup(
+      { file, words },
+      {
+        environment: this.#environment(),
+        directory: this.folder,
+        logFile: join(this.folder, log),
+        leftovers: sharedLeftovers(),
+      },
+    );
   }
 
-  #environment({ domain, www = false }: Wanted): Record<string, string> {
-    const { acme, ports, bucket, appPort } = this.#site;
-    const { config } = bucket;
+  #environment(): Record<string, string> {
+    const { bucket, region, endpoint = "", accessKeyId, secretAccessKey } = this.#bucket;
+    const { http, https, names } = this.#acme.ports;
     return {
-      PATH: process.env["PATH"] ?? "",
-      HOME: this.#home,
-      SSL_CERT_FILE: acme.trusted,
-      LIFEBOAT_DOMAIN: domain,
-      LIFEBOAT_WWW: String(www),
+      HOME: this.folder,
+      SSL_CERT_FILE: this.#acme.rootFile,
+      XDG_DATA_HOME: join(this.folder, "state"),
+      LIFEBOAT_EDGE_STATE_DIR: join(this.folder, "state"),
+      LIFEBOAT_EDGE_RUN_DIR: join(this.folder, "run"),
+      LIFEBOAT_HTTP_PORT: String(http),
+      LIFEBOAT_HTTPS_PORT: String(https),
+      LIFEBOAT_PORT: String(this.#port),
+      LIFEBOAT_DNS_SERVERS: `127.0.0.1:${names}`,
       LIFEBOAT_IPV4: "127.0.0.1",
-      LIFEBOAT_ACME_DIRECTORY: acme.directory,
-      LIFEBOAT_DNS_SERVERS: acme.dnsServer,
-      LIFEBOAT_HTTP_PORT: String(ports.http),
-      LIFEBOAT_HTTPS_PORT: String(ports.https),
-      LIFEBOAT_PORT: String(appPort),
-      LIFEBOAT_EDGE_STATE_DIR: join(this.#home, "state"),
-      LIFEBOAT_EDGE_RUN_DIR: join(this.#home, "run"),
-      LIFEBOAT_BUCKET: config.bucket,
-      LIFEBOAT_REGION: config.region,
-      LIFEBOAT_ENDPOINT: config.endpoint ?? "",
-      LIFEBOAT_EDGE_ACCESS_KEY_ID: config.accessKeyId,
-      LIFEBOAT_EDGE_SECRET_ACCESS_KEY: config.secretAccessKey,
+      LIFEBOAT_ACME_DIRECTORY: this.#acme.directory,
+      LIFEBOAT_BUCKET: bucket,
+      LIFEBOAT_REGION: region,
+      LIFEBOAT_ENDPOINT: endpoint,
+      LIFEBOAT_EDGE_ACCESS_KEY_ID: accessKeyId,
+      LIFEBOAT_EDGE_SECRET_ACCESS_KEY: secretAccessKey,
+      ...this.#settings,
     };
   }
+
+  async #end(groups: ProcessGroup[]): Promise<void> {
+    for (const group of groups) group.signal("SIGKILL");
+    await within("the end of the edge", 10_000, Promise.all(groups.map(({ exited }) => exited)));
+  }
 }
 
-async function end(group: ProcessGroup | null): Promise<void> {
-  if (group === null) return;
-  group.signal("SIGTERM");
-  await within("the end of a process of the edge", limitMs, group.exited);
-}
-
-/** What stands for the app: it says who asks, as Caddy tells it. */
-export async function startStandIn(): Promise<AsyncDisposable & { port: number }> {
-  const server = createServer(({ headers, url }, response) => {
-    const { host, "x-forwarded-for": forwardedFor, "x-forwarded-proto": scheme } = headers;
-    response.end(JSON.stringify({ url, host, forwardedFor, scheme }));
-  });
-  const [port = 0] = await findFreePorts(1);
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
-  const close = () => {
-    server.closeAllConnections();
-    return new Promise<void>((resolve) => server.close(() => resolve()));
-  };
-  return { port, [Symbol.asyncDispose]: close };
+function answer(request: IncomingMessage, response: ServerResponse): void {
+  if (request.url !== "/events")
+    return void response.end(JSON.stringify({ path: request.url, headers: request.headers }));
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  const beat = setInterval(() => response.write(`data: ${Date.now()}\n\n`), 1_000);
+  response.on("close", () => clearInterval(beat));
 }

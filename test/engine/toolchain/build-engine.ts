@@ -19,9 +19,12 @@ export function buildEngine(say: (line: string) => void): Promise<string> {
   return buildOnce({ name: "engine", builds, extra: [languageHost] }, say);
 }
 
-/** The folder with `pebble`, Let's Encrypt's ACME server for tests, and `pebble-challtestsrv`, its DNS server. */
-export function buildPebble(say: (line: string) => void): Promise<string> {
-  return buildOnce({ name: "pebble", builds: pebbleBuilds, extra: [] }, say);
+export type Pebble = { pebble: string; nameServer: string };
+
+/** The paths of Let's Encrypt's own ACME server for tests and of its name server, built and cached in the same way. */
+export async function buildPebble(say: (line: string) => void): Promise<Pebble> {
+  const home = await buildOnce({ name: "pebble", builds: pebbleBuilds, extra: [] }, say);
+  return { pebble: join(home, "pebble"), nameServer: join(home, "pebble-challtestsrv") };
 }
 
 type Recipe = { name: string; builds: readonly Build[]; extra: readonly { source: string; output: string }[] };

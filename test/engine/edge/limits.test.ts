@@ -1,0 +1,71 @@
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { runCommand } from "../../../scripts/build/run-command.ts";
+import { CommandFailed } from "../../../scripts/build/run-command.ts";
+import { prepareBucket } from "../../../scripts/local/bucket-preparation.ts";
+import { startSeaweedStore } from "../../../scripts/local/seaweed-store.ts";
+import { AcmeServer } from "./acme-server.ts";
+import { EdgeMachine } from "./edge-machine.ts";
+
+let acme: AcmeServer;
+let machine: EdgeMachine;
+const cleanup = new AsyncDisposableStack();
+beforeAll(async () => {
+  const store = cleanup.use(await startSeaweedStore());
+  acme = cleanup.use(await AcmeServer.start());
+  const { config } = await prepareBucket(store.access, null);
+  machine = cleanup.use(await EdgeMachine.make(acme, config));
+  await machine.start({ LIFEBOAT_DOMAIN: "none" });
+});
+afterAll(() => cleanup.disposeAsync());
+
+/** Sends the beginning of a request and no more; returns what was answered, and the seconds until Caddy hung up. */
+async function sendStart(start: string): Promise<{ answer: string; seconds: number }> {
+  const startedAt = performance.now();
+  const socket = connect(acme.ports.http, "127.0.0.1");
+  socket.write(start);
+  const answer = await text(socket);
+  return { answer: answer.split("\r\n")[0] ?? "", seconds: Math.round((performance.now() - startedAt) / 1000) };
+}
+
+test("slow clients are let go of, and a stream of events is not cut", async () => {
+  const url = `http://127.0.0.1:${acme.ports.http}/events`;
+  const stream = runCommand("curl", ["-sN", "-m", "40", url], { timeoutMs: 60_000 }).catch((error: unknown) => {
+    if (error instanceof CommandFailed) return error.message;
+    throw error;
+  });
+  const streamedAt = performance.now();
+  const [header, body] = await Promise.all([
+    sendStart("GET / HTTP/1.1\r\nHost: x\r\n"),
+    sendStart("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf"),
+  ]);
+  console.info(`edge: slow headers ${JSON.stringify(header)}, slow body ${JSON.stringify(body)}`);
+  expect(header.seconds).toBeLessThanOrEqual(17);
+  expect(body.seconds).toBeLessThanOrEqual(45);
+  expect(body.answer).not.toContain("200");
+  await stream;
+  expect(performance.now() - streamedAt).toBeGreaterThan(39_000);
+});
+
+test("headers that are too large are refused", async () => {
+  const large = await machine.ask("http://127.0.0.1/", "-H", `X-Large: ${"a".repeat(40_000)}`);
+  expect(large).toMatchObject({ status: 431 });
+});
+
+test("while the app is away a request waits, and is then told to come again", async () => {
+  machine.stopApp();
+  const url = `http://127.0.0.1:${acme.ports.http}/a?secret=1`;
+  const words = ["-si", "-m", "20", "-H", "Authorization: Bearer the-token", url];
+  const startedAt = performance.now();
+  const answer = await runCommand("curl", words, { timeoutMs: 30_000 });
+  expect(performance.now() - startedAt).toBeGreaterThan(9_000);
+  expect(answer).toMatch(/^HTTP\/1.1 503 /);
+  expect(answer).toMatch(/^content-type: application\/problem\+json\r$/im);
+  expect(answer).toMatch(/^retry-after: 5\r$/im);
+  expect(answer).toContain("urn:lifeboat:problem:app-away");
+  expect(machine.readLog()).toContain("connection refused");
+  expect(machine.readLog()).not.toMatch(/secret=1|the-token/);
+});
