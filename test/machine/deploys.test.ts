@@ -157,7 +157,7 @@ machineTest("a sick app does not keep the machine from hearing of the release th
     "-c",
     "mv /opt/lifeboat/current/app/main.mjs /opt/lifeboat/current/app/gone.mjs; systemctl kill --signal=KILL app",
   );
-  await waitFor("the app to be down", async () => ((await machine.ask("GET", "/ready")).status === 0 ? true : null), {
+  await waitFor("the app to be down", async () => ((await machine.ask("GET", "/ready")).status === 200 ? null : true), {
     timeoutMs: 20_000,
   });
   await wish("nine", second);
@@ -203,6 +203,8 @@ machineTest("a rotated key restarts nothing here, and the next deploy is heard w
   const next = await makeMachineKey(bucket, "next");
   const change = `s,^LITESTREAM_ACCESS_KEY_ID=.*,LITESTREAM_ACCESS_KEY_ID='${next.accessKeyId}',;s,^LITESTREAM_SECRET_ACCESS_KEY=.*,LITESTREAM_SECRET_ACCESS_KEY='${next.secretAccessKey}',`;
   await machine.do("sed", "-i", change, "/etc/lifeboat/environment");
+  // As bring-up.sh does.
+  await machine.do("/opt/lifeboat/current/bin/serve");
   await revokeKey(bucket, "machine", key);
   await wish("thirteen", second);
   expect(await waitForEnd("thirteen")).toMatchObject({ outcome: "serving", sha256: second });
