@@ -170,7 +170,7 @@ test("with keepAddress false a down gives them back", async () => {
   expect(scenario.hetzner.cloud.primary_ips.size).toBe(0);
 });
 
-test("`pulumi config set adminCidrs '[]'` leaves no rule for SSH", async () => {
+test("`pulumi config set adminCidrs '[]'` leaves no rule for SSH, and up says that it cannot reach the machine", async () => {
   await set("adminCidrs", "[]");
   const planned: unknown[] = [];
   await scenario.stack.preview({
@@ -181,6 +181,9 @@ test("`pulumi config set adminCidrs '[]'` leaves no rule for SSH", async () => {
   });
   expect(JSON.stringify(planned)).toMatch(/"port":"80".*"port":"443".*"port":"443"/);
   expect(JSON.stringify(planned)).not.toContain('"port":"22"');
+  const { code, stderr } = await run("up", "--yes");
+  expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining("adminCidrs is empty") });
+  expect(scenario.hetzner.cloud.servers.size).toBe(0);
 });
 
 function reservedNetwork(): string | undefined {
