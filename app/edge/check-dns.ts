@@ -5,8 +5,10 @@ import { normaliseIpv6 } from "./settings.ts";
 const answerLimitMs = 3_000;
 const tries = 2;
 
+type NameResolver = { resolve4(name: string): Promise<string[]>; resolve6(name: string): Promise<string[]> };
+
 /** Asks the system's name servers, or the given ones. */
-export function openResolver(servers: readonly string[]): Pick<Resolver, "resolve4" | "resolve6"> {
+export function openResolver(servers: readonly string[]): NameResolver {
   const resolver = new Resolver({ timeout: answerLimitMs, tries });
   if (servers.length > 0) resolver.setServers(servers);
   return resolver;
@@ -20,7 +22,7 @@ export function openResolver(servers: readonly string[]): Pick<Resolver, "resolv
 export async function findDnsFault(
   name: string,
   addresses: readonly string[],
-  resolver: Pick<Resolver, "resolve4" | "resolve6">,
+  resolver: NameResolver,
 ): Promise<string | null> {
   const [ipv4 = "", ipv6] = addresses;
   try {

@@ -167,7 +167,7 @@ test("the data of a stack that is down can be deleted without an offer, a releas
   console.log(stdout);
   expect(stderr).toBe("");
   expect(code).toBe(0);
-  expect(stdout).toContain("the settings are asked where the data lies");
+  expect(stdout).toContain("its settings say where the data lies");
   expect(scenario.hetzner.cloud.volumes.size).toBe(0);
   expect((await scenario.account.s3.send(new ListBucketsCommand())).Buckets ?? []).toEqual([]);
 });

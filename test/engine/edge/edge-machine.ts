@@ -163,7 +163,7 @@ export class EdgeMachine implements AsyncDisposable {
 }
 
 function answer(request: IncomingMessage, response: ServerResponse): void {
-  if (request.url !== "/events")
+  if (request.url?.startsWith("/events") !== true)
     return void response.end(JSON.stringify({ path: request.url, headers: request.headers }));
   response.writeHead(200, { "content-type": "text/event-stream" });
   const beat = setInterval(() => response.write(`data: ${Date.now()}\n\n`), 1_000);

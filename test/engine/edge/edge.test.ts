@@ -33,6 +33,10 @@ beforeEach(async () => {
 });
 afterEach(() => cleanup.disposeAsync());
 
+async function readCopy(): Promise<string> {
+  return (await openBucket(bucket).get("tls/certificates.json")).text;
+}
+
 /** Waits for the copy of the certificates in the bucket to hold a name. */
 async function waitForCopy(wanted: string): Promise<void> {
   const probe = async () => {
@@ -151,13 +155,12 @@ test("a certificate that nears its end is renewed with one order, and copied", a
   await machine.waitUntilServed(`https://${name}/`);
   await machine.waitUntilServed(address);
   const orders = acme.countOrders();
-  const read = async () => (await openBucket(bucket).get("tls/certificates.json")).text;
   await waitForCopy(name);
   await waitForCopy(here);
-  const copied = await read();
+  const copied = await readCopy();
   await sleep(21_000);
   await machine.stop();
   await machine.start(named);
-  const renewed = async () => (acme.countOrders() === orders + 1 && (await read()) !== copied ? true : null);
+  const renewed = async () => (acme.countOrders() === orders + 1 && (await readCopy()) !== copied ? true : null);
   await waitFor("the renewal and its copy", renewed, { timeoutMs: 30_000, everyMs: 500 });
 });

@@ -3,8 +3,8 @@ import { text } from "node:stream/consumers";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { runCommand } from "../../../scripts/build/run-command.ts";
-import { CommandFailed } from "../../../scripts/build/run-command.ts";
+import { CommandFailed, runCommand } from "../../../scripts/build/run-command.ts";
+import { waitFor } from "../../../scripts/cli/wait-for.ts";
 import { prepareBucket } from "../../../scripts/local/bucket-preparation.ts";
 import { startSeaweedStore } from "../../../scripts/local/seaweed-store.ts";
 import { AcmeServer } from "./acme-server.ts";
@@ -22,32 +22,32 @@ beforeAll(async () => {
 });
 afterAll(() => cleanup.disposeAsync());
 
-/** Sends the beginning of a request and no more; returns what was answered, and the seconds until Caddy hung up. */
-async function sendStart(start: string): Promise<{ answer: string; seconds: number }> {
+/** Sends the beginning of a request and no more; returns the seconds until Caddy hung up. */
+async function sendStart(start: string): Promise<{ seconds: number }> {
   const startedAt = performance.now();
   const socket = connect(acme.ports.http, "127.0.0.1");
   socket.write(start);
-  const answer = await text(socket);
-  return { answer: answer.split("\r\n")[0] ?? "", seconds: Math.round((performance.now() - startedAt) / 1000) };
+  await text(socket);
+  return { seconds: Math.round((performance.now() - startedAt) / 1000) };
 }
 
-test("slow clients are let go of, and a stream of events is not cut", async () => {
-  const url = `http://127.0.0.1:${acme.ports.http}/events`;
-  const stream = runCommand("curl", ["-sN", "-m", "40", url], { timeoutMs: 60_000 }).catch((error: unknown) => {
+test("a client with slow headers is let go of, and a stream of events is not cut", async () => {
+  const url = `http://127.0.0.1:${acme.ports.http}/events?secret=1`;
+  const stream = runCommand("curl", ["-sN", "-m", "40", "-H", "Authorization: Bearer the-token", url], {
+    timeoutMs: 60_000,
+  }).catch((error: unknown) => {
     if (error instanceof CommandFailed) return error.message;
     throw error;
   });
   const streamedAt = performance.now();
-  const [header, body] = await Promise.all([
-    sendStart("GET / HTTP/1.1\r\nHost: x\r\n"),
-    sendStart("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf"),
-  ]);
-  console.info(`edge: slow headers ${JSON.stringify(header)}, slow body ${JSON.stringify(body)}`);
+  const header = await sendStart("GET / HTTP/1.1\r\nHost: x\r\n");
+  expect(header.seconds).toBeGreaterThanOrEqual(14);
   expect(header.seconds).toBeLessThanOrEqual(17);
-  expect(body.seconds).toBeLessThanOrEqual(45);
-  expect(body.answer).not.toContain("200");
   await stream;
   expect(performance.now() - streamedAt).toBeGreaterThan(39_000);
+  // Caddy logs that the client has left, with neither its query nor its token.
+  await waitFor("the log", async () => machine.readLog().includes('"uri":"/events') || null, { timeoutMs: 5_000 });
+  expect(machine.readLog()).not.toMatch(/secret=1|the-token/);
 });
 
 test("headers that are too large are refused", async () => {
@@ -66,6 +66,4 @@ test("while the app is away a request waits, and is then told to come again", as
   expect(answer).toMatch(/^content-type: application\/problem\+json\r$/im);
   expect(answer).toMatch(/^retry-after: 5\r$/im);
   expect(answer).toContain("urn:lifeboat:problem:app-away");
-  expect(machine.readLog()).toContain("connection refused");
-  expect(machine.readLog()).not.toMatch(/secret=1|the-token/);
 });
