@@ -170,8 +170,8 @@ test("with keepAddress false a down gives them back", async () => {
   expect(scenario.hetzner.cloud.primary_ips.size).toBe(0);
 });
 
-test("`pulumi config set adminCidrs '[]'` leaves no rule for SSH, and up says that it cannot reach the machine", async () => {
-  await set("adminCidrs", "[]");
+test("`pulumi config rm adminCidrs` leaves no rule for SSH, and up says that it cannot reach the machine", async () => {
+  await scenario.stack.removeConfig("adminCidrs");
   const planned: unknown[] = [];
   await scenario.stack.preview({
     onEvent: ({ resourcePreEvent }) => {
