@@ -44,7 +44,8 @@ export class AcmeServer implements AsyncDisposable {
     return join(this.folder, "cert.pem");
   }
 
-  /** Starts the ACME server, which knows nothing of what it issued before. `validitySeconds` is that of a name's certificate. */
+  /** Starts the ACME server, which knows nothing of what it issued before. `validitySeconds` is that of a certificate: who
+   * asks for no profile gets one by chance. */
   async startIssuing(validitySeconds = 7_776_000): Promise<void> {
     const { acme, management, names, http, https } = this.ports;
     const config = join(this.folder, "pebble.json");
@@ -59,7 +60,7 @@ export class AcmeServer implements AsyncDisposable {
       retryAfter: { authz: 1, order: 1 },
       profiles: {
         default: { description: "of names", validityPeriod: validitySeconds },
-        shortlived: { description: "of addresses", validityPeriod: 576_000 },
+        shortlived: { description: "of addresses", validityPeriod: Math.min(validitySeconds, 576_000) },
       },
     };
     writeFileSync(config, JSON.stringify({ pebble }));

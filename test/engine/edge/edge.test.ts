@@ -33,8 +33,12 @@ beforeEach(async () => {
 });
 afterEach(() => cleanup.disposeAsync());
 
-async function readCopy(): Promise<string> {
-  return (await openBucket(bucket).get("tls/certificates.json")).text;
+/** The certificate of the name, as it was copied; its metadata change more often. */
+async function readCertificate(): Promise<string> {
+  const { files }: { files: { path: string; text: string }[] } = JSON.parse(
+    (await openBucket(bucket).get("tls/certificates.json")).text,
+  );
+  return files.find(({ path }) => path.endsWith(`/${name}.crt`))?.text ?? "";
 }
 
 /** Waits for the copy of the certificates in the bucket to hold a name. */
@@ -58,8 +62,8 @@ test("two names and the address get certificates; when both disks are lost, noth
   });
   await machine.waitUntilServed(address);
   expect(acme.countOrders()).toBe(3);
+  for (const wanted of [name, www, here]) await waitForCopy(wanted);
   expect(machine.readServed()).toEqual({ format: 1, mode: "name", name, www: true });
-  await waitForCopy(www);
   await machine.stop();
   machine.loseDisks();
   await machine.start({ ...named, LIFEBOAT_WWW: "true" });
@@ -118,8 +122,8 @@ test("a name that is changed to one that leads elsewhere leaves the one before, 
   await acme.setAddress(name, here);
   await machine.start(named);
   await machine.waitUntilServed(`https://${name}/`);
-  const served = async () => JSON.stringify(machine.readServed()).includes(name) || null;
-  await waitFor("what is served to be noted", served, { timeoutMs: 10_000 });
+  await waitForCopy(name);
+  expect(machine.readServed()).toMatchObject({ name });
   await machine.waitUntilServed(address);
   const orders = acme.countOrders();
   await machine.change({ LIFEBOAT_DOMAIN: other });
@@ -147,7 +151,7 @@ test("a machine that served plain HTTP goes on until there is a certificate", as
   expect(await machine.ask(`http://${here}/`)).toMatchObject({ status: 200 });
 });
 
-test("a certificate that nears its end is renewed with one order, and copied", async () => {
+test("certificates that are over are renewed with one order each, and the new ones are copied", async () => {
   await acme.stopIssuing();
   await acme.startIssuing(30);
   await acme.setAddress(name, here);
@@ -157,10 +161,12 @@ test("a certificate that nears its end is renewed with one order, and copied", a
   const orders = acme.countOrders();
   await waitForCopy(name);
   await waitForCopy(here);
-  const copied = await readCopy();
-  await sleep(21_000);
+  const copied = await readCertificate();
+  // ACME's advice when to renew is a random moment of a window, so nothing earlier is sure.
+  await sleep(31_000);
   await machine.stop();
   await machine.start(named);
-  const renewed = async () => (acme.countOrders() === orders + 1 && (await readCopy()) !== copied ? true : null);
+  const renewed = async () => (acme.countOrders() >= orders + 2 && (await readCertificate()) !== copied ? true : null);
   await waitFor("the renewal and its copy", renewed, { timeoutMs: 30_000, everyMs: 500 });
+  expect(acme.countOrders()).toBe(orders + 2);
 });
