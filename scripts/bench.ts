@@ -4,6 +4,7 @@ import { benchCommand, type BenchOptions } from "./bench/arguments.ts";
 import { type Comparison, compareVariants, renderComparison } from "./bench/interleave.ts";
 import { longReaderCases, measureLongReader } from "./bench/measure-long-reader.ts";
 import { listReadVariants } from "./bench/measure-reads.ts";
+import { listRequestVariants } from "./bench/measure-requests.ts";
 import { measureRestarts, openRestartSite, renderRestarts } from "./bench/measure-restarts.ts";
 import { listRunnerVariants } from "./bench/measure-runner.ts";
 import { listWriteVariants } from "./bench/measure-writes.ts";
@@ -57,6 +58,10 @@ const restartPlan = {
 
 async function compareRestarts(parent: string): Promise<void> {
   await using place = await openRestartSite(parent);
+  {
+    await using ways = await listRequestVariants(place, 2_000);
+    console.log(renderComparison(await compareVariants("GET by 8 clients", ways.variants, 5)));
+  }
   for (const way of ["behind Caddy", "without it"] as const) {
     const figures = await measureRestarts(place, { ...restartPlan, isBehindEdge: way === "behind Caddy" });
     console.log(renderRestarts(`10 deploys and 10 kills, 200 requests a second, ${way}`, figures));

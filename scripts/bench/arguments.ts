@@ -19,7 +19,9 @@ const flags = {
   directory: text("PATH", `where the databases lie, on a real disk; ${tmpdir()} without it`),
   json: flag("all figures as one object on stdout; the tables go to stderr in any case"),
   "long-reader": flag("what a reader that stays open does to writes instead; eight minutes and 2.5 GB of space"),
-  restarts: flag("requests that fail or wait while the app restarts, behind Caddy and without it instead; two minutes"),
+  restarts: flag(
+    "requests while the app restarts, and how many a second otherwise, behind Caddy and without it instead; four minutes",
+  ),
 } as const;
 
 export const benchCommand: CommandLine<BenchOptions> = {
