@@ -84,9 +84,10 @@ export class CertificateCopy {
 
   /** Copies the files if they are others than at the last copy. Not while one is half written. */
   async copy(files: readonly StoredFile[]): Promise<void> {
-    if (!files.some(({ path }) => path.endsWith(".crt")) || findHalf(files) !== null) return;
     const content = JSON.stringify(files);
     if (content === this.#copied || performance.now() < this.#nextTryMs) return;
+    // Last: it reads every key, and this is asked once a second.
+    if (!files.some(({ path }) => path.endsWith(".crt")) || findHalf(files) !== null) return;
     try {
       await this.#bucket.put(copyKey, JSON.stringify({ format: 1, at: new Date().toISOString(), files }));
       this.#copied = content;

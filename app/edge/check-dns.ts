@@ -50,7 +50,8 @@ function judgeIpv6(name: string, found: readonly string[], wanted: string | unde
 
 const none: ReadonlySet<unknown> = new Set(["ENOTFOUND", "ENODATA"]);
 
-async function listRecords(asking: Promise<string[]>): Promise<string[]> {
+/** The records that an answer holds: none when the name has none. Throws when it cannot be asked. */
+export async function listRecords(asking: Promise<string[]>): Promise<string[]> {
   try {
     return await asking;
   } catch (error) {

@@ -1,6 +1,7 @@
 import { paginateListObjectsV2 } from "@aws-sdk/client-s3";
 
 import { toBucketError } from "../../app/replica/bucket-error.ts";
+import { renderTable } from "../cli/render-table.ts";
 import type { CloudStore } from "../store/open-client.ts";
 import type { DesiredRelease } from "./desired-release.ts";
 import { isOver, type StandingWish } from "./wish.ts";
@@ -42,7 +43,7 @@ export function renderReleases(releases: readonly StoredRelease[], { desired, st
     `${(bytes / 1e6).toFixed(1)} MB`,
     roles(sha256).join(", "),
   ]);
-  return align([["RELEASE", "IN THE BUCKET SINCE", "SIZE", "WHAT IT IS"], ...rows]);
+  return renderTable([["RELEASE", "IN THE BUCKET SINCE", "SIZE", "WHAT IT IS"], ...rows]);
 }
 
 /** The release that the machine has last reported to serve; before any deploy, the one that `up` has left. */
@@ -63,16 +64,4 @@ export function describeStanding({ desired, standing }: Standing): string {
   if (report.outcome === "serving" && desired?.sha256 !== wish.sha256)
     return `${told}. New machines still install ${desired?.sha256.slice(0, 12) ?? "none"}: npm run rollback -- ${wish.sha256.slice(0, 12)} ends it`;
   return report.next === null ? told : `${told}; next: ${report.next}`;
-}
-
-function align(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
 }

@@ -17,13 +17,19 @@ export function releaseKey(sha256: string): string {
 export async function uploadRelease(store: CloudStore, { sha256, path }: BuiltRelease): Promise<number | null> {
   const Key = releaseKey(sha256);
   if (await hasObject(store, Key)) return null;
-  const Body = await readFile(path);
-  const found = createHash("sha256").update(Body).digest("hex");
-  if (found !== sha256) throw new Error(`${path} has SHA-256 ${found}, but ${sha256} was built; run npm run build`);
+  const Body = await readArchive({ sha256, path });
   try {
     await store.client.send(new PutObjectCommand({ Bucket: store.bucket, Key, Body, ContentType: "application/gzip" }));
   } catch (error) {
     throw toBucketError(error, `PUT ${Key} (bucket ${store.bucket})`);
   }
   return Body.length;
+}
+
+/** Reads an archive. Throws unless it is the one that was built: a machine would refuse it, but only later. */
+export async function readArchive({ sha256, path }: BuiltRelease): Promise<Buffer> {
+  const bytes = await readFile(path);
+  const found = createHash("sha256").update(bytes).digest("hex");
+  if (found === sha256) return bytes;
+  throw new Error(`${path} has SHA-256 ${found}, but ${sha256} was built; run npm run build`);
 }

@@ -1,9 +1,7 @@
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 
 import { toBucketError } from "../../app/replica/bucket-error.ts";
+import { readArchive } from "../deploy/upload-release.ts";
 import { openUploadStore, requireVariable } from "../store/open-client.ts";
 import { assertBucketId } from "../store/sentinel.ts";
 
@@ -12,7 +10,12 @@ import { assertBucketId } from "../store/sentinel.ts";
 const environment = process.env;
 const Key = requireVariable(environment, "LIFEBOAT_KEY");
 const ContentType = requireVariable(environment, "LIFEBOAT_CONTENT_TYPE");
-const Body = environment["LIFEBOAT_TEXT"] ?? (await readArchive());
+const Body =
+  environment["LIFEBOAT_TEXT"] ??
+  (await readArchive({
+    path: requireVariable(environment, "LIFEBOAT_FILE"),
+    sha256: requireVariable(environment, "LIFEBOAT_SHA256"),
+  }));
 using store = await openUploadStore(environment);
 const { client, bucket: Bucket } = store;
 await assertBucketId(store, requireVariable(environment, "LIFEBOAT_BUCKET_ID"));
@@ -22,16 +25,3 @@ try {
   throw toBucketError(error, `PUT ${Key} (bucket ${Bucket})`);
 }
 console.log(Key);
-
-/**
- * Reads the archive. Throws unless it is the one that was built: a machine would refuse it, but only after it was
- * bought.
- */
-async function readArchive(): Promise<Buffer> {
-  const path = requireVariable(environment, "LIFEBOAT_FILE");
-  const expected = requireVariable(environment, "LIFEBOAT_SHA256");
-  const bytes = await readFile(path);
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
-  if (sha256 === expected) return bytes;
-  throw new Error(`${path} has SHA-256 ${sha256}, but ${expected} was built; run npm run build`);
-}

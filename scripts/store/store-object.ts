@@ -51,7 +51,7 @@ export type JsonChange = {
 
 /**
  * Writes a JSON object if it has not changed since it was read. Returns false when it has. On a store without
- * conditional writes it is written all the same: it was read a moment ago, and only `pulumi up` writes these objects.
+ * conditional writes it is written all the same: it was read a moment ago, and only `up` and deploys write these objects.
  */
 export async function putJson(store: CloudStore, key: string, { value, etag }: JsonChange): Promise<boolean> {
   const send = (condition: { IfMatch?: string; IfNoneMatch?: string }) => sendJson(store, key, { value, condition });
