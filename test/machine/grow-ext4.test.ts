@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import { mayGrowExt4 } from "../cloud-init/capability.ts";
 import { machineTest } from "../cloud-init/machine-root.ts";
 import { makeBootable } from "./bare-debian.ts";
-import { findMissing, VirtualMachine } from "./virtual-machine.ts";
+import { bootScripted, findMissing, onlyDisk } from "./scripted-machine.ts";
 
 const gibibyte = 1024 ** 3;
 const guest = join(import.meta.dirname, "grow-ext4.guest.sh");
@@ -16,10 +16,11 @@ machineTest("ext4 grows with the volume of a running machine, once, while it is 
   skip(mayGrowExt4, "this computer's own kernel lets ext4 grow: covered by test/cloud-init/grow-volume.test.ts");
   const missing = findMissing();
   skip(missing !== null, `a virtual machine needs ${missing}`);
-  await using machine = await VirtualMachine.boot(await makeBootable(), files, gibibyte);
+  await using booted = await bootScripted(await makeBootable(), files, gibibyte);
+  const { machine } = booted;
   // The guest asks for 2 GB by now, as after an answer of Hetzner's API, and waits to hear of it.
   await machine.waitForLine("guest: growing", 120_000);
-  await machine.growDisk(2 * gibibyte);
+  await machine.growDisk(onlyDisk, 2 * gibibyte);
   await machine.waitForEnd(120_000);
 
   const said = machine.readConsole();

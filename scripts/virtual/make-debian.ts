@@ -1,0 +1,47 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import { runCommand } from "../build/run-command.ts";
+import { cacheRoot } from "../setup/cache-root.mjs";
+
+const tool = "mmdebstrap";
+const ownNamespaces = ["--mount", "--propagation=private", "--pid", "--fork", "--kill-child"];
+const makeLimitMs = 600_000;
+
+/** How a folder with a Debian is made: `name` is for people, the rest decides what is in it. */
+export type Recipe = Readonly<{
+  name: string;
+  suite: string;
+  words: readonly string[];
+  /** Makes something else of the folder; it says of itself what decides the result. */
+  finish?: Readonly<{ recipe: string; run(files: string, made: string): Promise<void> }>;
+}>;
+
+/** Where a recipe's folder lies in the cache: another recipe has another one. */
+export function placeOf({ name, suite, words, finish }: Recipe): string {
+  const content = createHash("sha256").update(JSON.stringify([suite, words, finish?.recipe]));
+  return join(cacheRoot(process.env), "debian", `${name}-${content.digest("hex").slice(0, 12)}`);
+}
+
+/** The folder of a recipe, made from a mirror once and kept in the cache. Needs root and mmdebstrap where it is not there yet. */
+export async function makeDebian(recipe: Recipe): Promise<string> {
+  const kept = placeOf(recipe);
+  if (existsSync(kept)) return kept;
+  mkdirSync(dirname(kept), { recursive: true });
+  const made = mkdtempSync(`${kept}-`);
+  try {
+    const files = join(made, "files");
+    const words = ["--quiet", "--mode=root", ...recipe.words, recipe.suite, files];
+    // What it mounts ends with it, also when it is killed: what is taken away below are files, and nobody's /proc or /dev.
+    const command = ["--pdeathsig", "SIGKILL", "unshare", ...ownNamespaces, tool, ...words];
+    await runCommand("setpriv", command, { timeoutMs: makeLimitMs });
+    const whole = join(made, "whole");
+    mkdirSync(whole);
+    await recipe.finish?.run(files, whole);
+    if (!existsSync(kept)) renameSync(recipe.finish === undefined ? files : whole, kept);
+  } finally {
+    rmSync(made, { recursive: true, force: true });
+  }
+  return kept;
+}
