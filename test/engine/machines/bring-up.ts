@@ -32,7 +32,8 @@ export async function bringUp({ server, script, settings }: BringUp, account: Ac
   const sha256 = createHash("sha256").update(archive).digest("hex");
   if (sha256 !== release) throw new Error(`release ${release} has SHA-256 ${sha256}`);
   const heartbeatUrl = given["LIFEBOAT_HEARTBEAT_URL"] ?? "";
-  const [, tokens = "", edge = ""] = /^# tokens\n([^]*)# edge\n([^]*)# complete$/m.exec(settings) ?? [];
+  const [, tokens = "", edge = ""] =
+    /^# tokens\n([^]*)# edge\n([^]*)# settings-key\n[0-9a-f]{64}\n# complete$/m.exec(settings) ?? [];
   return { release, accessKeyId, heartbeatUrl, tokens, edge: readSettings(edge) };
 }
 
@@ -76,7 +77,7 @@ async function putAs({ account, server, settings }: Writer, Key: string, Body: s
 }
 
 /** Every NAME='value' line of a text. */
-function readSettings(text: string): Record<string, string> {
+export function readSettings(text: string): Record<string, string> {
   const lines = text.matchAll(/^\s*([A-Z0-9_]+)='(.*)'$/gm);
   return Object.fromEntries([...lines].map(([, name = "", value = ""]) => [name, value]));
 }

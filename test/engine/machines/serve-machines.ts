@@ -12,6 +12,7 @@ import type { Account } from "../aws/account.ts";
 import type { Certificate } from "../aws/certificate.ts";
 import type { Cloud, Server } from "../hcloud/cloud.ts";
 import { bringUp, hostKeyOf, type Machine, reportRefusal, tellHostKeys } from "./bring-up.ts";
+import { watchWishes } from "./watch-wishes.ts";
 
 export type Machines = AsyncDisposable &
   Readonly<{
@@ -42,16 +43,27 @@ const SshCommand = Type.Object({
 });
 
 /**
- * Plays the machines behind the servers of the double: whoever logs in to a server's address brings it to a release, if
- * it runs, has its volume, and its key really fetches that release from the bucket. No unit of ours runs in it.
+ * Plays the machines behind the servers of the double: whoever logs in to a server's address, or wishes for it in the
+ * bucket, brings it to a release, if it runs, has its volume, and its key really fetches that release from the bucket. No
+ * unit of ours runs in it.
  */
 export async function serveMachines(cloud: Cloud, account: Account): Promise<Machines> {
   const running = new Map<number, Machine>();
   const stopped = new Set<number>();
   const told = new Set<number>();
+  const given = new Map<number, string>();
   const serviceCalls: string[] = [];
   let refusal: string | null = null;
   let stopFailure: string | null = null;
+  const bring = async (server: Server, { script, settings }: { script: string; settings: string }): Promise<void> => {
+    if (refusal !== null) {
+      await reportRefusal({ server, settings, cause: refusal }, account);
+      throw new Error(refusal);
+    }
+    running.set(server.id, await bringUp({ server, script, settings }, account));
+    given.set(server.id, settings);
+    stopped.delete(server.id);
+  };
   const answer = async (body: unknown): Promise<void> => {
     const { host, script, hostKeyAlias, knownHosts, stdin } = Value.Parse(SshCommand, body);
     cloud.settle();
@@ -67,15 +79,17 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
       stopServices({ stopped, serviceCalls }, server, stopFailure);
       return;
     }
-    if (refusal !== null) {
-      await reportRefusal({ server, settings: stdin, cause: refusal }, account);
-      throw new Error(refusal);
-    }
-    running.set(server.id, await bringUp({ server, script, settings: stdin }, account));
-    stopped.delete(server.id);
+    await bring(server, { script, settings: stdin });
   };
+  await using made = new AsyncDisposableStack();
+  const watching = {
+    bringUp: bring,
+    stop: (server: Server) => stopServices({ stopped, serviceCalls }, server, stopFailure),
+  };
+  made.use(watchWishes({ cloud, account, settingsOf: ({ id }) => given.get(id) ?? "", ...watching }));
   const web = lookIn({ cloud, running, stopped });
-  const listener = await listenOnLoopback(makeServer({ answer, ...web, certificate: account.certificate }));
+  const listener = made.use(await listenOnLoopback(makeServer({ answer, ...web, certificate: account.certificate })));
+  const ended = made.move();
   return {
     environment: sshEnvironment(listener.url),
     searchPath: join(import.meta.dirname, "bin"),
@@ -84,7 +98,7 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
     serviceCalls,
     refuse: (words) => (refusal = words),
     failStop: (words) => (stopFailure = words),
-    [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => ended.disposeAsync(),
   };
 }
 

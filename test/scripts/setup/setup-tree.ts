@@ -108,8 +108,14 @@ export class SetupTree implements Disposable {
 
   /** What npm and setup.ts did since the last call. */
   takeLog(): string[] {
-    const lines = existsSync(this.#log) ? readFileSync(this.#log, "utf8").trim().split("\n") : [];
+    const lines = this.readLog();
     rmSync(this.#log, { force: true });
+    return lines;
+  }
+
+  /** The same, and forgets nothing: whoever still writes would write into a deleted file. */
+  readLog(): string[] {
+    const lines = existsSync(this.#log) ? readFileSync(this.#log, "utf8").split("\n").slice(0, -1) : [];
     return lines.map((line) => line.split(" ", 2).join(" "));
   }
 
