@@ -39,7 +39,8 @@ export async function openSettings(sha256: string, place: Place): Promise<string
   if (key === undefined) {
     throw new SettingsRefused(
       "this machine was made before settings could come by the bucket, and has no key to open them with",
-      'run pulumi config set --path "adminCidrs[0]" "$(curl -4s ifconfig.me)/32" && npm run up once, or npm run up -- --rebuild',
+      'run pulumi config set --path "adminCidrs[0]" "$(curl -4s ifconfig.me)/32" && npm run up once; ' +
+        "or npm run up -- --rebuild",
     );
   }
   const present = readBucketConfig(place.settings);

@@ -75,7 +75,7 @@ async function stopByBucket(stack: Stack, { plan, server }: Doomed, transcript: 
 
 /** Says that the services are stopped although the server still exists, and how to go on or to serve again. */
 export function renderStopped(ip: string, goOn: string): string {
-  return `the services of the machine at ${ip} were stopped. To go on: ${goOn}; to serve again, if it still stands: ssh root@${ip} systemctl start lifeboat.target`;
+  return `the services of the machine at ${ip} were stopped. To go on: ${goOn}; to serve again, if it still stands: ssh root@${ip} systemctl start lifeboat.target; without SSH: restart the server at Hetzner`;
 }
 
 /** Found before the step begins: a machine that nobody recognises is not touched. */

@@ -23,6 +23,7 @@ export async function refuseUnreachable(stack: Stack, { steps }: Plan): Promise<
   throw new Refused(
     "adminCidrs is empty, and this machine was made before settings could come by the bucket: it has no key to open them with; nothing was changed\n" +
       "  a new release alone: npm run deploy\n" +
-      '  everything else: pulumi config set --path "adminCidrs[0]" "$(curl -4s ifconfig.me)/32" && npm run up, once; or npm run up -- --rebuild',
+      '  everything else: pulumi config set --path "adminCidrs[0]" "$(curl -4s ifconfig.me)/32" && npm run up\n' +
+      "  or a machine that has one: npm run up -- --rebuild",
   );
 }
