@@ -37,7 +37,7 @@ test("the first up ends on a machine without a port for SSH, and nobody has aske
   const { code, stdout, stderr } = await run("up", "--yes");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout.trim().split("\n").at(-1)).toBe(`https://${onlyServer(scenario).public_net.ipv4?.ip}`);
-  expect(openPorts().toSorted()).toEqual(["443", "443", "80"]);
+  expect(new Set(openPorts())).toEqual(new Set(["80", "443"]));
   expect(await readWish()).toMatchObject({ way: "settings", machine: String(onlyServer(scenario).id) });
   expect(machine()).toMatchObject({ heartbeatUrl: "" });
 });

@@ -12,6 +12,8 @@ export type Machine = Readonly<{
   heartbeatUrl: string;
   /** The lines of /etc/lifeboat/edge. */
   edge: Readonly<Record<string, string>>;
+  /** Everything that it was given, as lines. */
+  settings: string;
 }>;
 
 type BringUp = Readonly<{ server: Server; script: string; settings: string }>;
@@ -34,7 +36,7 @@ export async function bringUp({ server, script, settings }: BringUp, account: Ac
   const heartbeatUrl = given["LIFEBOAT_HEARTBEAT_URL"] ?? "";
   const [, tokens = "", edge = ""] =
     /^# tokens\n([^]*)# edge\n([^]*)# settings-key\n[0-9a-f]{64}\n# complete$/m.exec(settings) ?? [];
-  return { release, accessKeyId, heartbeatUrl, tokens, edge: readSettings(edge) };
+  return { release, accessKeyId, heartbeatUrl, tokens, edge: readSettings(edge), settings };
 }
 
 /** Puts the host keys of a server's birth into the bucket, as cloud-init's tell-host-keys does, with the key of its birth. */

@@ -4,7 +4,7 @@ import { createServer as createSecureServer } from "node:https";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
 
-import { Type } from "typebox";
+import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 
 import { listenOnLoopback } from "../../listen-on-loopback.ts";
@@ -51,7 +51,6 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
   const running = new Map<number, Machine>();
   const stopped = new Set<number>();
   const told = new Set<number>();
-  const given = new Map<number, string>();
   const serviceCalls: string[] = [];
   let refusal: string | null = null;
   let stopFailure: string | null = null;
@@ -61,17 +60,14 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
       throw new Error(refusal);
     }
     running.set(server.id, await bringUp({ server, script, settings }, account));
-    given.set(server.id, settings);
     stopped.delete(server.id);
   };
   const answer = async (body: unknown): Promise<void> => {
-    const { host, script, hostKeyAlias, knownHosts, stdin } = Value.Parse(SshCommand, body);
+    const command = Value.Parse(SshCommand, body);
+    const { script, stdin } = command;
     cloud.settle();
-    const server = findServer(cloud, host);
-    if (hostKeyAlias !== `lifeboat-${server.id}`)
-      throw new Error(`host key of ${hostKeyAlias} is not that of ${server.id}`);
-    if (knownHosts !== null && knownHosts !== `${hostKeyAlias} ${hostKeyOf(server)}\n`)
-      throw new Error("Host key verification failed.");
+    const server = findServer(cloud, command.host);
+    verifyHost(server, command);
     if (!told.has(server.id)) await tellHostKeys(server, account);
     told.add(server.id);
     if (script === "true") return;
@@ -86,7 +82,7 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
     bringUp: bring,
     stop: (server: Server) => stopServices({ stopped, serviceCalls }, server, stopFailure),
   };
-  made.use(watchWishes({ cloud, account, settingsOf: ({ id }) => given.get(id) ?? "", ...watching }));
+  made.use(watchWishes({ cloud, account, settingsOf: ({ id }) => running.get(id)?.settings ?? "", ...watching }));
   const web = lookIn({ cloud, running, stopped });
   const listener = made.use(await listenOnLoopback(makeServer({ answer, ...web, certificate: account.certificate })));
   const ended = made.move();
@@ -187,6 +183,14 @@ function makeServer({ answer, isReady, listens, certificate }: Behaviour): HttpS
     (port === "443" ? secure : server).emit("connection", socket);
   });
   return server;
+}
+
+/** What ssh does with the key of a host. */
+function verifyHost(server: Server, { hostKeyAlias, knownHosts }: Static<typeof SshCommand>): void {
+  if (hostKeyAlias !== `lifeboat-${server.id}`)
+    throw new Error(`host key of ${hostKeyAlias} is not that of ${server.id}`);
+  if (knownHosts !== null && knownHosts !== `${hostKeyAlias} ${hostKeyOf(server)}\n`)
+    throw new Error("Host key verification failed.");
 }
 
 function findServer(cloud: Cloud, host: string): Server {

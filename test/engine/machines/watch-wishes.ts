@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 import { GetObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
@@ -37,7 +39,7 @@ const UserDataSchema = Type.Object({
  */
 export function watchWishes(watching: Watching): AsyncDisposable {
   const handled = new Map<number, string>();
-  let isOn = true;
+  const ending = new AbortController();
   const look = async (): Promise<void> => {
     for (const server of watching.cloud.servers.values()) {
       // A machine without its volume has not begun to watch.
@@ -50,14 +52,14 @@ export function watchWishes(watching: Watching): AsyncDisposable {
     }
   };
   const done = (async () => {
-    while (isOn) {
+    while (!ending.signal.aborted) {
       await look();
-      await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
+      await sleep(lookEveryMs);
     }
   })();
   return {
     [Symbol.asyncDispose]: async () => {
-      isOn = false;
+      ending.abort();
       await done;
     },
   };
@@ -77,7 +79,10 @@ async function carryOut(watching: Watching, server: Server, wish: Bound): Promis
     startedAt: now,
     seenAt: now,
     endedAt: now,
-    ...{ previous: null, cause: null, next: null, words: null },
+    previous: null,
+    cause: null,
+    next: null,
+    words: null,
   };
   try {
     if (wish.way === "stop") watching.stop(server);

@@ -22,11 +22,11 @@ const ourNode = `node-${process.platform}-${process.arch}`;
 const fakeNpm = `#!/bin/sh
 [ "$1" = --version ] && { echo "\${FAKE_NPM_VERSION:-10.8.2}"; exit; }
 echo "$$" > "$FAKE_LOG.npm-pid"
+trap '' INT TERM
 echo "start $*" >> "$FAKE_LOG"
 echo "$*" > "$FAKE_LOG.words"
 cp package-lock.json "$FAKE_LOG.lockfile"
 mkdir -p "node_modules/.bin" "node_modules/${ourNode}/bin"
-trap '' INT TERM
 sleep "\${FAKE_NPM_SECONDS:-0}"
 [ -z "$FAKE_NPM_FAILS" ] || { echo "npm error E418"; exit 1; }
 cp "$FAKE_NODE" "node_modules/${ourNode}/bin/node"
