@@ -90,7 +90,8 @@ export const url = urlOf(config, machine.ip);
 export const ip = machine.ip;
 // Empty for a machine without one.
 export const ipv6 = machine.ipv6;
-export const sshCommand = pulumi.interpolate`ssh root@${machine.ip}`;
+// Undefined where no port is open for it.
+export const sshCommand = reach === "ssh" ? pulumi.interpolate`ssh root@${machine.ip}` : undefined;
 export const bucket = replica.bucket;
 export const bucketId = replica.bucketId;
 export const runningRelease = active.sha256;

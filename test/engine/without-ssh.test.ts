@@ -40,6 +40,7 @@ test("the first up ends on a machine without a port for SSH, and nobody has aske
   expect(new Set(openPorts())).toEqual(new Set(["80", "443"]));
   expect(await readWish()).toMatchObject({ way: "settings", machine: String(onlyServer(scenario).id) });
   expect(machine()).toMatchObject({ heartbeatUrl: "" });
+  expect(Object.keys(await scenario.stack.outputs())).not.toContain("sshCommand");
 });
 
 test("the key of the settings is a secret of the state, and not a word of them lies readable in the bucket", async () => {
