@@ -91,7 +91,7 @@ export const ip = machine.ip;
 // Empty for a machine without one.
 export const ipv6 = machine.ipv6;
 // Undefined where no port is open for it.
-export const sshCommand = reach === "ssh" ? pulumi.interpolate`ssh root@${machine.ip}` : undefined;
+export const sshCommand = pulumi.output(reach === "ssh" ? pulumi.interpolate`ssh root@${machine.ip}` : undefined);
 export const bucket = replica.bucket;
 export const bucketId = replica.bucketId;
 export const runningRelease = active.sha256;
