@@ -8,11 +8,14 @@ import { DeployWatch } from "./deploys/deploy-watch.ts";
 import { Faults } from "./deploys/faults.ts";
 import { openInstaller } from "./deploys/installer.ts";
 import { readMachineName } from "./deploys/machine-place.ts";
+import { openSettings, SettingsRefused } from "./deploys/open-settings.ts";
 import { type Log, openLog } from "./log.ts";
 
 // Run as root by lifeboat-deploys.service: `deploys.mjs` watches the bucket; `deploys.mjs check` reads the wish once, by
-// which a deploy sees that this release will hear of the next one. Knows nothing of the app, which may be sick.
+// which a deploy sees that this release will hear of the next one; `deploys.mjs open-settings SHA256` prints settings that
+// lie sealed in the bucket. Knows nothing of the app, which may be sick.
 const settings = "/etc/lifeboat/environment";
+const settingsKey = "/etc/lifeboat/settings-key";
 // Written by the release's name-machine, perhaps later.
 const names = { name: "/run/lifeboat-machine", otherName: "/etc/machine-id" };
 const place = "/var/lib/lifeboat-deploys";
@@ -20,10 +23,14 @@ const watching = "/run/lifeboat-deploys/watching";
 // While a release is installed.
 const lookEveryMs = 1_000;
 const slowestMs = 30_000;
+const keyLimitMs = 120_000;
+const refusedCode = 100;
 
-if (process.argv[2] === "check") await check();
+const [, , order, operand = ""] = process.argv;
+if (order === "check") await check();
+else if (order === "open-settings") await printSettings(operand);
 else await watch(openLog("info"));
-process.exit(0);
+process.exit(process.exitCode ?? 0);
 
 function nameMachine(): string {
   return readMachineName(names);
@@ -31,6 +38,18 @@ function nameMachine(): string {
 
 async function check(): Promise<void> {
   await new Connection(settings).open().readWish();
+}
+
+/** Prints them, or in one line why they are refused, as the bootstrap's refuse does. */
+async function printSettings(sha256: string): Promise<void> {
+  try {
+    const opened = await openSettings(sha256, { settings, settingsKey, limitMs: keyLimitMs });
+    await new Promise((resolve) => process.stdout.write(opened, resolve));
+  } catch (error) {
+    if (!(error instanceof SettingsRefused)) throw error;
+    console.error(`lifeboat: refused: ${error.message}; next: ${error.next}`);
+    process.exitCode = refusedCode;
+  }
 }
 
 /** Ends when another release is current, whoever brought it: systemd then starts that release's own watcher. */

@@ -27,3 +27,9 @@ export const tokensEntry = new RegExp(`^(?:${tokenName.source}:)?[0-9a-f]{64}$`)
 export function renderTokensFile(entries: readonly string[]): string {
   return entries.map((entry) => `${entry}\n`).join("");
 }
+
+/** The file with the key for settings that come by the bucket. Root reads it. */
+export const settingsKeyFile = "/etc/lifeboat/settings-key";
+
+/** The key, of AES-256. */
+export const settingsKeyRule = /^[0-9a-f]{64}$/;

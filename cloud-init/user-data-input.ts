@@ -1,5 +1,5 @@
 import { type EdgeSettings, listEdgeFaults } from "./edge-file.ts";
-import { plainValue, tokensEntry } from "./machine-files.ts";
+import { plainValue, settingsKeyRule, tokensEntry } from "./machine-files.ts";
 
 /** What a new machine must know. Times are in milliseconds and hours. */
 export type UserDataInput = {
@@ -27,6 +27,8 @@ export type UserDataInput = {
   heartbeatUrl?: string;
   replicationIntervalMs: number;
   retentionHours: number;
+  /** With it the machine opens settings that come by the bucket. */
+  settingsKey: string;
 };
 
 /**
@@ -75,6 +77,7 @@ export function listFaults(input: UserDataInput): string[] {
       isWhole(input.replicationIntervalMs, 100),
       `replicationIntervalMs must be a whole number >= 100 (got ${input.replicationIntervalMs})`,
     ],
+    [settingsKeyRule.test(input.settingsKey), "settingsKey must be 64 hex digits"],
     [isWhole(input.retentionHours, 1), `retentionHours must be a whole number >= 1 (got ${input.retentionHours})`],
   ];
   return [...checks.filter(([holds]) => !holds).map(([, fault]) => fault), ...listEdgeFaults(input.edge)];

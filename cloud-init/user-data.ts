@@ -1,7 +1,7 @@
 import { stringify } from "yaml";
 
 import { edgeFile, renderEdgeFile } from "./edge-file.ts";
-import { renderEnvironmentLines, renderTokensFile, tokensFile } from "./machine-files.ts";
+import { renderEnvironmentLines, renderTokensFile, settingsKeyFile, tokensFile } from "./machine-files.ts";
 import { readBootstrap } from "./read-bootstrap.ts";
 import { listFaults, type UserDataInput } from "./user-data-input.ts";
 
@@ -34,6 +34,7 @@ function describeMachine(input: UserDataInput) {
       ...readBootstrap().map(({ path, mode, text }) => ({ path, permissions: mode, content: text })),
       { path: "/etc/lifeboat/environment", permissions: "0600", content: renderEnvironment(input) },
       { path: edgeFile, permissions: "0600", content: renderEdgeFile(input.edge) },
+      { path: settingsKeyFile, permissions: "0600", content: `${input.settingsKey}\n` },
       // The bootstrap gives it to the app's group, which does not exist yet.
       { path: tokensFile, permissions: "0600", content: renderTokensFile(input.apiTokensSha256) },
     ],

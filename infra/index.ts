@@ -14,6 +14,7 @@ import { readRelease } from "./components/read-release.ts";
 import { RecoveryCard, renderRestoreCommand } from "./components/recovery-card.ts";
 import { keySources, ReplicaAccess } from "./components/replica-access.ts";
 import { ReplicaBucket } from "./components/replica-bucket.ts";
+import { SettingsKey } from "./components/settings-key.ts";
 import { planServerKeys } from "./components/ssh-keys.ts";
 import { digestTokens } from "./config/api-tokens.ts";
 import { readConfig } from "./config/config.ts";
@@ -46,7 +47,8 @@ const deploys = new DeployAccess("deploys", { bucket: replica, enabled: config.d
 const edge = edgeSettings(config, address, access.edgeKey);
 const release = new AppRelease("release", { bucket: replica, release: readRelease(platformOf(serverType)) });
 
-const userData = machineUserData({ config, bucket: replica, key, edge, release });
+const { key: sealingKey } = new SettingsKey("settings-key");
+const userData = machineUserData({ config, bucket: replica, key, edge, release, settingsKey: sealingKey });
 const machine = new Machine("machine", {
   ...config,
   serverType,
@@ -75,8 +77,10 @@ const settings = {
   retentionHours,
   // A running machine may still have the IPv6 address of its birth.
   edge: edgeSettings(config, machine, access.edgeKey),
+  settingsKey: sealingKey,
 };
-const active = new ActiveRelease("active", { machine, volume, release, bucket: replica, key, settings });
+const reach = config.adminCidrs.length === 0 ? "bucket" : "ssh";
+const active = new ActiveRelease("active", { machine, volume, release, bucket: replica, key, settings, reach });
 // oxlint-disable-next-line no-new -- a resource is made by its constructor, and nothing is read from this one
 new DnsRecords("dns", { wanted: records, labels, machine });
 // oxlint-disable-next-line no-new -- a resource is made by its constructor, and nothing is read from this one
@@ -86,7 +90,8 @@ export const url = urlOf(config, machine.ip);
 export const ip = machine.ip;
 // Empty for a machine without one.
 export const ipv6 = machine.ipv6;
-export const sshCommand = pulumi.interpolate`ssh root@${machine.ip}`;
+// Undefined where no port is open for it.
+export const sshCommand = pulumi.output(reach === "ssh" ? pulumi.interpolate`ssh root@${machine.ip}` : undefined);
 export const bucket = replica.bucket;
 export const bucketId = replica.bucketId;
 export const runningRelease = active.sha256;

@@ -8,7 +8,7 @@ import type { Transcript } from "./cli/transcript.ts";
 import { findDoomedServer, findRefusals } from "./engine/find-refusals.ts";
 import { renderKeptAddresses } from "./engine/kept-addresses.ts";
 import { openStack, settingsFileOf } from "./engine/open-stack.ts";
-import { activates, type Plan } from "./engine/plan.ts";
+import type { Plan } from "./engine/plan.ts";
 import { readProjectName, readSettings } from "./engine/read-settings.ts";
 import { refuseProtected } from "./engine/refuse-protected.ts";
 import { renderPlan } from "./engine/render-plan.ts";
@@ -20,6 +20,7 @@ import { findFirstPlace, refuseUnseenType, renderFreeing } from "./up/first-plac
 import { findOldMachine, retireMachine, recogniseGoneServer } from "./up/old-machine.ts";
 import { previewRefreshed, type RefreshedPlan } from "./up/preview-refreshed.ts";
 import { raiseStack } from "./up/raise-stack.ts";
+import { refuseUnreachable } from "./up/refuse-unreachable.ts";
 import { ProposedSettings } from "./up/settings.ts";
 import { warnOfSmallVolume } from "./up/volume-room.ts";
 
@@ -52,7 +53,7 @@ async function raise(stack: Stack, { options, adoption, transcript }: Circumstan
   const { plan, refresh } = await planUp(stack, settings.file, transcript);
   const old = adoption === null ? null : await findOldMachine(stack, plan, transcript);
   refuse(plan, options);
-  await refuseWithoutSsh(stack, plan);
+  await refuseUnreachable(stack, plan);
   await refuseProtected(stack, plan);
   refuseUnseenType(place, options);
   const doomed = options.withoutFinalSync ? undefined : findDoomedServer(plan);
@@ -107,17 +108,6 @@ function renderCost({ outputs }: Plan, settings: ReadonlyMap<string, string>): s
     retentionHours: setting("retentionHours"),
   });
   return renderMonthlyCost(cost);
-}
-
-/** Settings and whole releases come to the machine by SSH. What only opens or closes ports does not. */
-async function refuseWithoutSsh(stack: Stack, plan: Plan): Promise<void> {
-  const networks = (await readSettings(stack)).get("adminCidrs") ?? "[]";
-  if (!activates(plan) || !["", "[]"].includes(networks.trim())) return;
-  throw new Refused(
-    "adminCidrs is empty, and what the plan changes on the machine goes there by SSH; nothing was changed\n" +
-      "  a new release alone: npm run deploy\n" +
-      '  everything else, after: pulumi config set --path "adminCidrs[0]" "$(curl -4s ifconfig.me)/32"',
-  );
 }
 
 function refuse(plan: Plan, { rebuild, location, approveReplacement }: UpOptions): void {

@@ -5,9 +5,12 @@ const text = Type.Union([Type.String(), Type.Null()]);
 export const DeployReportSchema = Type.Object({
   format: Type.Literal(1),
   deploy: Type.String(),
+  /** As in the wish. Reports of older machines lack it. */
+  way: Type.Optional(Type.String()),
   outcome: Type.Union([
     Type.Literal("working"),
     Type.Literal("serving"),
+    Type.Literal("stopped"),
     Type.Literal("rolled-back"),
     Type.Literal("refused"),
     Type.Literal("failed"),
@@ -28,9 +31,9 @@ export const DeployReportSchema = Type.Object({
 });
 
 /**
- * What became of a deploy. `serving`: the machine answers /ready with it. `rolled-back`: it did not get ready, and the
- * release before serves again. `refused`: nothing was touched. `failed`: it did not get ready, and there is no way
- * back. All but `working` are final.
+ * What became of a deploy. `serving`: the machine answers /ready with it. `stopped`: the services are stopped, and
+ * everything is in the bucket. `rolled-back`: it did not get ready, and what was before serves again. `refused`: nothing
+ * was touched. `failed`: it did not get ready, and there is no way back. All but `working` are final.
  */
 export type DeployReport = Static<typeof DeployReportSchema>;
 

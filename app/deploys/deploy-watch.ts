@@ -3,13 +3,15 @@ import { type DeployNotes, readNotes, writeNotes } from "./deploy-notes.ts";
 import { type DeployReport, sayEveryMs } from "./deploy-report.ts";
 import type { Installation, Installer } from "./installer.ts";
 import { judgeInstallation } from "./judge-installation.ts";
-import { releaseHash, type WantedRelease } from "./wanted-release.ts";
+import { releaseHash, releaseOf, type WantedRelease } from "./wanted-release.ts";
 import type { WishReader } from "./wish-reader.ts";
 
 /** The calls to the bucket. */
 export type Wishes = Pick<WishReader, "readWish" | "readReport" | "isNewerThanDesired" | "putReport">;
 
 type WatchOptions = { installer: Installer; notesFile: string; nameMachine: () => string; log: Log };
+
+type Begun = NonNullable<DeployNotes["begun"]>;
 
 /** A deploy that is cut off so often is not begun again: it may be what cuts it off. */
 const mostAttempts = 3;
@@ -50,10 +52,11 @@ export class DeployWatch {
       this.#note({ format: 1, handled: wish.deploy, begun: null });
       return;
     }
-    // Whoever wrote it brings it.
-    if (wish.way === "ssh" && !isOver) return;
+    // Whoever wrote it brings it, or it is for another machine.
+    if ((wish.way === "ssh" || !this.#isMeant(wish)) && !isOver) return;
     const { installer } = this.#options;
     const report = this.#draft(wish);
+    if (wish.way === "stop") return this.#begin(wishes, wish, { report, attempts: 1 });
     if (!releaseHash.test(wish.sha256)) {
       await this.#end(wishes, { ...report, ...refuse(`"${wish.sha256}" is not a SHA-256`, "npm run deploy") });
       return;
@@ -63,11 +66,17 @@ export class DeployWatch {
       await this.#say(wishes, { ...report, cause: hindrance });
       return;
     }
-    if (await installer.isStopped()) {
+    // `up` wants the machine to serve, whoever stopped it.
+    if (wish.way !== "settings" && (await installer.isStopped())) {
       await this.#end(wishes, { ...report, ...stopped });
       return;
     }
-    await this.#begin(wishes, report, 1);
+    await this.#begin(wishes, wish, { report, attempts: 1 });
+  }
+
+  /** Whether a wish is for whichever machine, or for this one. */
+  #isMeant(wish: WantedRelease): boolean {
+    return !("machine" in wish) || wish.machine === this.#options.nameMachine();
   }
 
   /** A new machine, where another one has served the release, but nobody has told so to new machines. */
@@ -76,14 +85,23 @@ export class DeployWatch {
     return sha256 !== this.#options.installer.currentRelease() && (await wishes.isNewerThanDesired());
   }
 
-  async #begin(wishes: Wishes, report: DeployReport, attempts: number): Promise<void> {
+  async #begin(wishes: Wishes, wish: WantedRelease, begun: Begun): Promise<void> {
     const { installer, log } = this.#options;
+    const { report, attempts } = begun;
     installer.clear();
-    this.#note({ ...this.#notes, begun: { report, attempts } });
+    this.#note({ ...this.#notes, begun });
     const { deploy, sha256 } = report;
-    log.info({ deploy, sha256, attempts }, "deploy begun");
-    await installer.start(sha256, report.previous ?? installer.currentRelease());
+    log.info({ deploy, way: wish.way, sha256, attempts }, "deploy begun");
+    await installer.start(this.#programFor(wish, report.previous ?? installer.currentRelease()));
     await this.#say(wishes, report);
+  }
+
+  /** The program of a release that carries out a wish, with its words. */
+  #programFor(wish: WantedRelease, previous: string): string[] {
+    if (wish.way === "stop") return ["stop-services"];
+    if (wish.way === "settings" && this.#isMeant(wish))
+      return ["take-settings", wish.settings, wish.sha256, previous, String(wish.volumeGb)];
+    return ["deploy-release", wish.sha256, previous];
   }
 
   async #goOnWith(wishes: Wishes, wish: WantedRelease | null): Promise<void> {
@@ -101,7 +119,8 @@ export class DeployWatch {
       case "ended":
         return installation.code === busyCode ? this.#giveBack() : this.#conclude(wishes, report, installation);
       case "gone":
-        if (wish?.deploy === report.deploy && attempts < mostAttempts) return this.#begin(wishes, report, attempts + 1);
+        if (wish?.deploy === report.deploy && attempts < mostAttempts)
+          return this.#begin(wishes, wish, { report, attempts: attempts + 1 });
         return this.#conclude(wishes, report, installation);
       default:
         return installation satisfies never;
@@ -139,14 +158,16 @@ export class DeployWatch {
     this.#saidCause = `${report.deploy} ${report.cause}`;
   }
 
-  #draft({ deploy, sha256 }: WantedRelease): DeployReport {
+  #draft(wish: WantedRelease): DeployReport {
     const now = new Date().toISOString();
+    const current = this.#options.installer.currentRelease();
     return {
       format: 1,
-      deploy,
+      deploy: wish.deploy,
+      way: wish.way,
       outcome: "working",
-      sha256,
-      previous: this.#options.installer.currentRelease(),
+      sha256: releaseOf(wish) ?? current,
+      previous: current,
       cause: null,
       next: null,
       words: null,

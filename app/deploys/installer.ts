@@ -7,7 +7,7 @@ import { readOptionalFile } from "../durable-file.ts";
 
 const run = promisify(execFile);
 
-/** How a run of the release's deploy-release stands. `gone`: it was cut off and left no exit code. */
+/** How a run of the release's run-deploy stands. `gone`: it was cut off and left no exit code. */
 export type Installation = { state: "running" | "gone" } | { state: "ended"; code: number; words: string };
 
 /** Brings releases onto this machine. */
@@ -20,8 +20,8 @@ export type Installer = {
   isStopped(): Promise<boolean>;
   /** Forgets the installation before. */
   clear(): void;
-  /** `previous` ran when the deploy began. */
-  start(sha256: string, previous: string): Promise<void>;
+  /** Starts a program of the current release, with its words. */
+  start(program: readonly string[]): Promise<void>;
   look(): Promise<Installation>;
 };
 
@@ -41,9 +41,9 @@ export function openInstaller(directory: string): Installer {
     findHindrance,
     isStopped: async () => (await ask("lifeboat.target", "ActiveState")) !== "active",
     clear: () => rmSync(join(directory, "code"), { force: true }),
-    start: async (sha256, previous) => {
-      const words = ["--quiet", "--collect", `--unit=${unit}`, join(home, "current/bin/deploy-release")];
-      await run("systemd-run", [...words, sha256, previous], { timeout: commandLimitMs });
+    start: async (program) => {
+      const words = ["--quiet", "--collect", `--unit=${unit}`, join(home, "current/bin/run-deploy")];
+      await run("systemd-run", [...words, ...program], { timeout: commandLimitMs });
     },
     look: async () => look(directory),
   };

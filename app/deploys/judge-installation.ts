@@ -6,7 +6,7 @@ type Verdict = Pick<DeployReport, "outcome" | "cause" | "next" | "words">;
 
 /** What an installation came to, by its exit code, its words and the release that is current afterwards. */
 export function judgeInstallation(
-  { sha256, previous }: Pick<DeployReport, "sha256" | "previous">,
+  { way, sha256, previous }: Pick<DeployReport, "way" | "sha256" | "previous">,
   { installation, current }: Facts,
 ): Verdict {
   if (installation.state !== "ended") {
@@ -20,11 +20,11 @@ export function judgeInstallation(
     };
   }
   const { code, words } = installation;
-  if (code === 0) return { outcome: "serving", cause: null, next: null, words: null };
+  if (code === 0) return { outcome: way === "stop" ? "stopped" : "serving", cause: null, next: null, words: null };
   const own = words.split("\n").filter((line) => line.startsWith("lifeboat: "));
   const refusal = /^lifeboat: refused: (.*); next: (.*)$/.exec(own.at(-1) ?? "");
   if (refusal !== null) return { outcome: "refused", cause: refusal[1] ?? "", next: refusal[2] ?? "", words };
-  const cause = own.map((line) => line.slice("lifeboat: ".length)).join("; ") || `deploy-release ended with ${code}`;
+  const cause = own.map((line) => line.slice("lifeboat: ".length)).join("; ") || `it ended with exit code ${code}`;
   if (current === sha256 && current !== previous)
     return {
       outcome: "failed",
@@ -32,6 +32,11 @@ export function judgeInstallation(
       next: "mend it and npm run deploy; or restore, as docs/runbooks/not-ready.md says",
       words,
     };
-  const outcome = words.includes(", going back to ") ? "rolled-back" : "refused";
-  return { outcome, cause, next: "mend it, then npm run deploy", words };
+  const outcome = words.includes("going back to ") || way === "stop" ? "rolled-back" : "refused";
+  return {
+    outcome,
+    cause,
+    next: way === "bucket" ? "mend it, then npm run deploy" : "mend it, then run this again",
+    words,
+  };
 }

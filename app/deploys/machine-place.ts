@@ -22,6 +22,14 @@ export function readBucketConfig(settings: string): BucketConfig {
   };
 }
 
+/** The key for the bucket that lines of settings name. Throws when they name none. */
+export function readKey(lines: string): Pick<BucketConfig, "accessKeyId" | "secretAccessKey"> {
+  const { LITESTREAM_ACCESS_KEY_ID: accessKeyId = "", LITESTREAM_SECRET_ACCESS_KEY: secretAccessKey = "" } =
+    readLines(lines);
+  if (accessKeyId === "" || secretAccessKey === "") throw new Error("the settings name no key for the bucket");
+  return { accessKeyId, secretAccessKey };
+}
+
 /** What boot and the app call this machine. */
 export function readMachineName({ name, otherName }: { name: string; otherName: string }): string {
   const given = readLines(readOptionalFile(name) ?? "")["LIFEBOAT_MACHINE_ID"] ?? "";

@@ -22,13 +22,16 @@ export type ActiveReleaseArgs = {
     replicationIntervalMs: number;
     retentionHours: number;
     edge: pulumi.Output<EdgeSettings>;
+    settingsKey: pulumi.Output<string>;
   };
+  /** How this computer gets at the machine. */
+  reach: "ssh" | "bucket";
 };
 
 /**
  * The release that the machine runs and answers /ready with. Only then does it become the one that new machines
- * install. The same step brings a rotated key, a token or an interval to the running machine, by stdin. Pulumi revokes
- * the old key afterwards.
+ * install. The same step brings a rotated key, a token or an interval to the running machine. Pulumi revokes the old key
+ * afterwards.
  */
 export class ActiveRelease extends pulumi.ComponentResource {
   readonly sha256: pulumi.Output<string>;
@@ -45,6 +48,7 @@ export class ActiveRelease extends pulumi.ComponentResource {
           LIFEBOAT_IP: machine.ip,
           LIFEBOAT_SERVER: pulumi.interpolate`${machine.serverId}`,
           LIFEBOAT_RELEASE: release.sha256,
+          LIFEBOAT_REACH: args.reach,
           // Hetzner enlarges the device. Only the machine can enlarge the filesystem on it.
           LIFEBOAT_VOLUME_GB: String(volume.sizeGb),
         },

@@ -15,12 +15,20 @@ export type MachineIdentity = {
   key: AccessKey;
   edge: pulumi.Output<EdgeSettings>;
   release: AppRelease;
+  settingsKey: pulumi.Output<string>;
 };
 
 /**
  * Everything that a bare image needs to become this machine. Secret as a whole, because it contains the bucket's key.
  */
-export function machineUserData({ config, bucket, key, edge, release }: MachineIdentity): pulumi.Output<string> {
+export function machineUserData({
+  config,
+  bucket,
+  key,
+  edge,
+  release,
+  settingsKey,
+}: MachineIdentity): pulumi.Output<string> {
   const { store } = bucket;
   const birth = pulumi.all([
     bucket.bucketId,
@@ -30,9 +38,10 @@ export function machineUserData({ config, bucket, key, edge, release }: MachineI
     config.heartbeatUrl,
     release.sha256,
     edge,
+    settingsKey,
   ]);
   const rendered = birth.apply(
-    ([bucketId, accessKeyId, secretAccessKey, apiTokensSha256, heartbeatUrl, sha256, door]) => {
+    ([bucketId, accessKeyId, secretAccessKey, apiTokensSha256, heartbeatUrl, sha256, door, sealingKey]) => {
       const input: UserDataInput = {
         hostname: config.name,
         release: { sha256 },
@@ -50,6 +59,7 @@ export function machineUserData({ config, bucket, key, edge, release }: MachineI
         ...(heartbeatUrl === undefined ? {} : { heartbeatUrl }),
         replicationIntervalMs: config.replicationIntervalMs,
         retentionHours: config.retentionHours,
+        settingsKey: sealingKey,
       };
       return renderUserData(input);
     },

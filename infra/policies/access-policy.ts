@@ -29,7 +29,7 @@ export function machinePolicy(bucket: string, sources?: readonly string[]): Poli
     return { Sid, Effect: "Allow", Action, Resource: keys.map((key) => `${arn}${key}`), ...Condition };
   };
   const readable = ["/epochs/*", "/files/*", "/head.json", "/lifeboat.json"];
-  // re*: releases, reports, and the recovery card.
+  // re*: releases, remote settings, reports, and the recovery card.
   const ofOthers = ["/re*", "/desired-release.json", "/wanted-release.json"];
   return document([
     // Each action concerns one kind of resource, so one statement can name both: the networks stand in every statement.

@@ -51,21 +51,32 @@ export async function bringRelease(
 }
 
 function demandServing(answer: Answer, limitMs: number): DeployReport {
-  if (answer.kind === "overtaken")
-    throw new Ended(1, `another deploy has taken its place, by ${answer.by}. To see how it stands: npm run releases`);
   if (answer.kind === "silence") throw new Ended(5, describeSilence(answer, limitMs));
+  if (answer.kind === "overtaken") throw new Ended(1, describeEnd(answer));
   const { report } = answer;
   if (report.outcome === "serving") return report;
-  const { code, words } = endings[report.outcome === "working" ? "failed" : report.outcome];
-  const said = report.words === null ? "" : `\nthe machine's last words:\n${indent(report.words)}`;
-  const next = report.next === null ? "" : `\nnext: ${report.next}`;
-  throw new Ended(code, `machine ${report.machine}: ${words}: ${report.cause ?? "no cause"}${said}${next}`);
+  throw new Ended(endings[report.outcome].code, describeEnd(answer));
 }
 
+/** Why a wish did not end as it was meant to: in the machine's words, or by whose wish. */
+export function describeEnd(answer: Exclude<Answer, { kind: "silence" }>): string {
+  if (answer.kind === "overtaken")
+    return `another deploy has taken its place, by ${answer.by}. To see how it stands: npm run releases`;
+  const { report } = answer;
+  const said = report.words === null ? "" : `\nthe machine's last words:\n${indent(report.words)}`;
+  const next = report.next === null ? "" : `\nnext: ${report.next}`;
+  return `machine ${report.machine}: ${endings[report.outcome].words}: ${report.cause ?? "no cause"}${said}${next}`;
+}
+
+const noWayBack = { code: 4, words: "the release does not serve, and there is no way back" };
 const endings = {
   refused: { code: 1, words: "the deploy was refused, and nothing was touched" },
-  "rolled-back": { code: 3, words: "the release did not get ready, and the one before serves again" },
-  failed: { code: 4, words: "the release does not serve, and there is no way back" },
+  "rolled-back": { code: 3, words: "it did not get ready, and what was before serves again" },
+  failed: noWayBack,
+  // A machine reports neither at the end of what was not meant so.
+  working: noWayBack,
+  serving: noWayBack,
+  stopped: { code: 1, words: "the services were stopped" },
 } as const;
 
 function describeSilence({ report, fault }: Extract<Answer, { kind: "silence" }>, limitMs: number): string {

@@ -1,10 +1,11 @@
 import { paginateListObjectsV2 } from "@aws-sdk/client-s3";
 
+import { releaseOf } from "../../app/deploys/wanted-release.ts";
 import { toBucketError } from "../../app/replica/bucket-error.ts";
 import { renderTable } from "../cli/render-table.ts";
 import type { CloudStore } from "../store/open-client.ts";
 import type { DesiredRelease } from "./desired-release.ts";
-import { isOver, type StandingWish } from "./wish.ts";
+import { isOver, nameWish, type StandingWish } from "./wish.ts";
 
 export type StoredRelease = { sha256: string; storedAt: Date; bytes: number };
 
@@ -33,7 +34,7 @@ export function renderReleases(releases: readonly StoredRelease[], { desired, st
   const roles = (sha256: string) =>
     [
       sha256 === running ? "runs" : null,
-      standing !== undefined && !isOver(standing.report) && sha256 === standing.wish.sha256 ? "wanted" : null,
+      standing !== undefined && !isOver(standing.report) && sha256 === releaseOf(standing.wish) ? "wanted" : null,
       sha256 === desired?.sha256 ? "new machines" : null,
       sha256 === desired?.previous ? "before" : null,
     ].filter((role) => role !== null);
@@ -57,11 +58,11 @@ function findRunning({ desired, standing }: Standing): string | undefined {
 export function describeStanding({ desired, standing }: Standing): string {
   if (standing === undefined) return "nothing was deployed by the bucket yet: npm run deploy";
   const { wish, report } = standing;
-  const head = `last deploy: ${wish.sha256.slice(0, 12)} at ${wish.at}, by ${wish.by}`;
+  const head = `last deploy: ${nameWish(wish)} at ${wish.at}, by ${wish.by}`;
   if (report === undefined)
     return `${head}: no machine has begun it; it is carried out when one comes back. To wait for it: npm run deploy`;
   const told = `${head}: ${report.outcome}${report.cause === null ? "" : ` (${report.cause})`}`;
-  if (report.outcome === "serving" && desired?.sha256 !== wish.sha256)
-    return `${told}. New machines still install ${desired?.sha256.slice(0, 12) ?? "none"}: npm run rollback -- ${wish.sha256.slice(0, 12)} ends it`;
+  if (report.outcome === "serving" && desired?.sha256 !== report.sha256)
+    return `${told}. New machines still install ${desired?.sha256.slice(0, 12) ?? "none"}: npm run rollback -- ${nameWish(wish)} ends it`;
   return report.next === null ? told : `${told}; next: ${report.next}`;
 }

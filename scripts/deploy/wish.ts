@@ -1,8 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { type DeployReport, deployReportKey, DeployReportSchema } from "../../app/deploys/deploy-report.ts";
-import { type WantedRelease, wantedReleaseKey, WantedReleaseSchema } from "../../app/deploys/wanted-release.ts";
+import {
+  releaseOf,
+  type WantedRelease,
+  wantedReleaseKey,
+  WantedReleaseSchema,
+} from "../../app/deploys/wanted-release.ts";
 import { Refused } from "../cli/run-verb.ts";
 import type { CloudStore } from "../store/open-client.ts";
 import { putJson } from "../store/store-object.ts";
@@ -34,18 +40,29 @@ export function isOver(report: DeployReport | undefined): boolean {
   return report !== undefined && report.outcome !== "working";
 }
 
-export type Claim = Pick<WantedRelease, "sha256" | "way" | "by">;
+type Without<Wish, Key extends PropertyKey> = Wish extends unknown ? Omit<Wish, Key> : never;
+
+/** A wish that is not written yet. */
+export type Claim = Without<WantedRelease, "format" | "deploy" | "at">;
+
+/** A wish that was written. */
+export type Claimed = WantedRelease & {
+  /** It was there already. */
+  isJoined: boolean;
+  /** The one that it replaced. Undefined for a joined one. */
+  before: WantedRelease | undefined;
+};
 
 /**
  * Writes a wish, if no other deploy is under way. One for the same release that the machine has not ended yet is
  * joined: whoever was interrupted waits on. Throws DeployUnderWay, which says whose and since when.
  */
-export async function claimDeploy(store: CloudStore, claim: Claim): Promise<WantedRelease & { isJoined: boolean }> {
+export async function claimDeploy(store: CloudStore, claim: Claim): Promise<Claimed> {
   const standing = await fetchStandingWish(store);
   if (standing !== undefined && !isOver(standing.report)) {
     const { wish } = standing;
-    if (wish.sha256 === claim.sha256 && wish.way === "bucket" && claim.way === "bucket")
-      return { ...wish, isJoined: true };
+    if (wish.way === "bucket" && claim.way === "bucket" && wish.sha256 === claim.sha256)
+      return { ...wish, isJoined: true, before: undefined };
     const silentMs = Date.now() - lastSignOf(standing);
     if (silentMs < silenceLimitMs) throw new DeployUnderWay(describe(standing, silenceLimitMs - silentMs));
   }
@@ -53,17 +70,80 @@ export async function claimDeploy(store: CloudStore, claim: Claim): Promise<Want
   const deploy = `${at.replaceAll(/[-:]|\.\d+/g, "")}-${randomBytes(4).toString("hex")}`;
   const wish: WantedRelease = { format: 1, deploy, at, ...claim };
   if (await putJson(store, wantedReleaseKey, { value: wish, etag: standing?.etag }))
-    return { ...wish, isJoined: false };
+    return { ...wish, isJoined: false, before: standing?.wish };
   throw new DeployUnderWay(
     "somebody else has begun a deploy just now, and nothing was changed. To see whose: npm run releases",
   );
 }
+
+/** The same, and waits until other deploys have ended. Tells what it waits for, and whose wish it replaces. */
+export async function claimPatiently(store: CloudStore, claim: Claim, tell: (words: string) => void): Promise<Claimed> {
+  for (let told = ""; ;) {
+    try {
+      const wish = await claimDeploy(store, claim);
+      if (wish.before !== undefined && releaseOf(wish.before) !== releaseOf(wish))
+        tell(`it takes the place of what ${wish.before.by} wished for at ${wish.before.at}: ${nameWish(wish.before)}`);
+      return wish;
+    } catch (error) {
+      if (!(error instanceof DeployUnderWay)) throw error;
+      if (error.message !== told) tell(`waiting: ${error.message}`);
+      told = error.message;
+    }
+    await sleep(askPatientlyMs);
+  }
+}
+
+/**
+ * Takes a wish back that no machine has begun, by a final report that only exists if no machine has written one. Returns
+ * false when a machine has begun it all the same.
+ */
+export async function withdrawWish(store: CloudStore, wish: WantedRelease): Promise<boolean> {
+  const now = new Date().toISOString();
+  const cause = "it was taken back: no machine had begun it";
+  const withdrawn = { ...draftReport(wish, "none"), outcome: "refused", cause, endedAt: now } as const;
+  const key = deployReportKey(wish.deploy);
+  if (!(await putJson(store, key, { value: withdrawn, etag: undefined }))) return false;
+  // A machine may have looked just before. Then it says now that it works on it.
+  await sleep(beginMs);
+  return (await fetchReport(store, wish.deploy))?.cause === cause;
+}
+
+/** The report of a deploy that begins now. */
+export function draftReport(wish: WantedRelease, machine: string): DeployReport {
+  const now = new Date().toISOString();
+  const open = { previous: null, cause: null, next: null, words: null, endedAt: null };
+  const { deploy, way } = wish;
+  return {
+    format: 1,
+    deploy,
+    way,
+    outcome: "working",
+    sha256: releaseOf(wish) ?? "",
+    machine,
+    startedAt: now,
+    seenAt: now,
+    ...open,
+  };
+}
+
+/** A wish in a few words. */
+export function nameWish(wish: WantedRelease): string {
+  return releaseOf(wish)?.slice(0, 12) ?? "a stop of the services";
+}
+
+const askPatientlyMs = 5_000;
+const beginMs = 3_000;
 
 /** Who deploys, for whoever is told to wait. */
 export function describeCaller(environment: NodeJS.ProcessEnv): string {
   const { GITHUB_ACTOR: actor, GITHUB_RUN_ID: run } = environment;
   const name = actor === undefined ? `${userInfo().username}@${hostname()}` : `${actor}, GitHub run ${run ?? "?"}`;
   return name.replaceAll(/[^\w@., -]/g, "_").slice(0, 100);
+}
+
+/** The same for `pulumi up` and the verbs around it. */
+export function describeUp(environment: NodeJS.ProcessEnv): string {
+  return `pulumi up of ${describeCaller(environment)}`.slice(0, 100);
 }
 
 function lastSignOf({ wish, report }: StandingWish): number {
@@ -73,7 +153,7 @@ function lastSignOf({ wish, report }: StandingWish): number {
 function describe({ wish, report }: StandingWish, leftMs: number): string {
   const doing = report === undefined ? "no machine has begun it yet" : `machine ${report.machine} works on it`;
   return (
-    `${wish.by} deploys ${wish.sha256.slice(0, 12)} since ${wish.at}: ${doing}. Nothing was changed. ` +
+    `${wish.by} deploys ${nameWish(wish)} since ${wish.at}: ${doing}. Nothing was changed. ` +
     `Try again when that has ended, or when nothing is heard of it for ${Math.ceil(leftMs / 60_000)} more minutes; to see how it stands: npm run releases`
   );
 }

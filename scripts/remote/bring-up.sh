@@ -1,37 +1,51 @@
 #!/bin/sh
-# bring-up SHA256 [GB]: `pulumi up` sends this script to the machine and runs it as root. It installs the release, grows
-# the filesystem to the size of the volume, and writes the settings from stdin: the lines of /etc/lifeboat/environment,
-# "# tokens", the lines of /etc/lifeboat/tokens, "# edge", the lines of /etc/lifeboat/edge, "# complete". If the machine
-# does not get ready, it goes back to the release and the settings from before. A second run changes nothing. New tokens
-# or a new edge alone do not restart the app.
+# bring-up SHA256 [GB [PREVIOUS]]: run as root on the machine. `pulumi up` sends it by SSH; in a release it is run by
+# take-settings, with the release that ran before. It installs the release, grows the filesystem to the size of the
+# volume, and writes the settings from stdin: the lines of /etc/lifeboat/environment, "# tokens", the lines of
+# /etc/lifeboat/tokens, "# edge", the lines of /etc/lifeboat/edge, "# settings-key", the line of
+# /etc/lifeboat/settings-key, "# complete". If the machine does not get ready, it goes back to the release and the
+# settings from before. A second run changes nothing. New tokens or a new edge alone do not restart the app.
 set -eu
 umask 077
 environment=/etc/lifeboat/environment
 tokens=/etc/lifeboat/tokens
 edge=/etc/lifeboat/edge
+settings_key=/etc/lifeboat/settings-key
 # The number and not the name: on a new machine the bootstrap may not have made the group yet
 # (sysusers.d/lifeboat.conf).
 app_group=980
 
 main() {
-  exec 8>/run/lifeboat-bring-up.lock
-  flock 8
-  # If the connection breaks, whoever writes to it is killed. So messages go to a file, which another process prints:
-  # this script must live to go back.
-  exec 3>&2 2>/run/lifeboat-bring-up.log
-  tail --pid=$$ --sleep-interval=0.1 --lines=+1 --follow /run/lifeboat-bring-up.log >&3 8>&- &
+  if [ -z "${LIFEBOAT_DEPLOY-}" ]; then come_by_ssh; fi
   given=$(cat)
   case $given in *"# complete") ;; *) echo "lifeboat: the settings were cut off on their way" >&2 && exit 1 ;; esac
   wait_for_birth
   # Read by bin/grow-volume of the release.
   export LIFEBOAT_VOLUME_GB="${2-0}"
   write_settings
-  if /usr/local/lib/lifeboat/install-release "$1" && /opt/lifeboat/current/bin/serve; then
-    for file in "$environment" "$tokens" "$edge"; do rm -f "$file.before" "$file.made"; done
+  if install "$1" "${3-}"; then
+    for file in "$environment" "$tokens" "$edge" "$settings_key"; do rm -f "$file.before" "$file.made"; done
     exit 0
   fi
   if take_back; then /opt/lifeboat/current/bin/serve; fi
   exit 1
+}
+
+# By the bucket run-deploy has done the same.
+come_by_ssh() {
+  exec 8>/run/lifeboat-bring-up.lock
+  flock 8
+  # If the connection breaks, whoever writes to it is killed. So messages go to a file, which another process prints:
+  # this script must live to go back.
+  exec 3>&2 2>/run/lifeboat-bring-up.log
+  tail --pid=$$ --sleep-interval=0.1 --lines=+1 --follow /run/lifeboat-bring-up.log >&3 8>&- &
+}
+
+# By the bucket the release must also be able to hear of the next one.
+install() {
+  if [ -n "${LIFEBOAT_DEPLOY-}" ]; then /opt/lifeboat/current/bin/deploy-release "$1" "$2"; else
+    /usr/local/lib/lifeboat/install-release "$1" && /opt/lifeboat/current/bin/serve
+  fi
 }
 
 # cloud-init also fails over things that are none of ours. What counts is whether it has installed the bootstrap.
@@ -44,7 +58,8 @@ wait_for_birth() {
 write_settings() {
   # Before the settings, which may name this file for the first time.
   printf '%s\n' "$given" | sed '1,/^# tokens$/d; /^# edge$/,$d' | change "$tokens" 640 $app_group
-  printf '%s\n' "$given" | sed '1,/^# edge$/d; /^# complete$/d' | change "$edge" 600 0
+  printf '%s\n' "$given" | sed '1,/^# edge$/d; /^# settings-key$/,$d' | change "$edge" 600 0
+  printf '%s\n' "$given" | sed '1,/^# settings-key$/d; /^# complete$/d' | change "$settings_key" 600 0
   lines=$(printf '%s\n' "$given" | sed '/^# tokens$/,$d')
   kept=$(names_given | grep -v -f - "$environment")
   printf '%s\n%s\n' "$kept" "$lines" | sort | change "$environment" 600 0
@@ -74,7 +89,7 @@ change() {
 # tokens.
 take_back() {
   taken=1
-  for file in "$environment" "$tokens" "$edge"; do
+  for file in "$environment" "$tokens" "$edge" "$settings_key"; do
     if [ ! -e "$file.before" ] && [ ! -e "$file.made" ]; then continue; fi
     if [ $taken = 1 ]; then echo "lifeboat: going back to the settings from before" >&2; fi
     if [ -e "$file.before" ]; then mv "$file.before" "$file"; else rm -f "$file" && rm "$file.made"; fi

@@ -6,6 +6,7 @@ import {
   plainValue,
   renderEnvironmentLines,
   renderTokensFile,
+  settingsKeyRule,
   tokensEntry,
   tokensFile,
 } from "../../cloud-init/machine-files.ts";
@@ -26,9 +27,10 @@ const MachineSettingsSchema = Type.Object({
     acmeDirectory: Type.Optional(plain),
     key: Type.Object({ accessKeyId: plain, secretAccessKey: plain }),
   }),
+  settingsKey: Type.String({ pattern: settingsKeyRule.source }),
 });
 
-/** The settings that a running machine can change. */
+/** The settings that a running machine can change, and the key that they are sealed with. */
 export type MachineSettings = Static<typeof MachineSettingsSchema>;
 
 /** Reads the settings from JSON. The error quotes none of them, because they contain the bucket's key. */
@@ -51,7 +53,7 @@ function parseQuietly(json: string): unknown {
 
 /**
  * Renders the settings as scripts/remote/bring-up.sh reads them: the environment file, "# tokens", the file of tokens,
- * "# edge", the file of the edge.
+ * "# edge", the file of the edge, "# settings-key", the file of the key, "# complete".
  */
 export function renderSettings(settings: MachineSettings): string {
   const lines = renderEnvironmentLines({
@@ -63,5 +65,7 @@ export function renderSettings(settings: MachineSettings): string {
     LITESTREAM_SECRET_ACCESS_KEY: settings.secretAccessKey,
   });
   const tokens = renderTokensFile(settings.apiTokensSha256);
-  return `${lines}# tokens\n${tokens}# edge\n${renderEdgeFile(settings.edge)}`;
+  const edge = renderEdgeFile(settings.edge);
+  // By the last line the machine sees that nothing was cut off.
+  return `${lines}# tokens\n${tokens}# edge\n${edge}# settings-key\n${settings.settingsKey}\n# complete`;
 }

@@ -2,9 +2,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import { Type } from "typebox";
+import { Value } from "typebox/value";
 
 import { Refused } from "../cli/run-verb.ts";
 import type { Transcript } from "../cli/transcript.ts";
+import { describeEnd } from "../deploy/bring-release.ts";
+import { waitForReport } from "../deploy/wait-for-report.ts";
+import { claimPatiently, describeUp, withdrawWish } from "../deploy/wish.ts";
 import type { Plan, PlanStep } from "../engine/plan.ts";
 import { fetchHostKeys } from "../ssh/host-keys.ts";
 import { runOverSsh, type SshTarget } from "../ssh/ssh.ts";
@@ -14,35 +19,77 @@ const script = join(import.meta.dirname, "stop-services.sh");
 const waysOut =
   "Nothing was changed. Look at the machine, and run this again; or give up what is not in the bucket yet: --without-final-sync";
 
+/** How long nothing may be heard of a machine that shall stop. It asks for wishes every few seconds. */
+const silenceMs = 120_000;
+
+type Doomed = { plan: Plan; server: PlanStep };
+
 /**
- * Stops Lifeboat on the server of a plan and makes sure that its final sync is in the bucket. Returns its address.
- * Throws Refused when that is not certain.
+ * Stops Lifeboat on the server of a plan and makes sure that its final sync is in the bucket: by SSH, or by the bucket
+ * where no port is open for SSH. Returns its address. Throws Refused when that is not certain.
  */
-export async function stopMachine(
-  stack: Stack,
-  { plan, server }: { plan: Plan; server: PlanStep },
-  transcript: Transcript,
-): Promise<string> {
-  const target = await findTarget(stack, plan, server);
-  await transcript.step(
-    "stop the services, final sync",
-    () => stopServices(target),
-    () => "everything is in the bucket",
+export async function stopMachine(stack: Stack, doomed: Doomed, transcript: Transcript): Promise<string> {
+  const ip = String(doomed.server.state["ipv4Address"]);
+  const stop = (await isSshOpen(stack))
+    ? await prepareStopBySsh(stack, doomed, ip)
+    : () => stopByBucket(stack, doomed, transcript);
+  await transcript.step("stop the services, final sync", stop, () => "everything is in the bucket");
+  return ip;
+}
+
+const FirewallSchema = Type.Object({
+  type: Type.Literal("hcloud:index/firewall:Firewall"),
+  outputs: Type.Object({ rules: Type.Array(Type.Object({ port: Type.Optional(Type.String()) })) }),
+});
+
+/** Whether the firewall lets somebody reach SSH, as the stack's state knows it. */
+async function isSshOpen(stack: Stack): Promise<boolean> {
+  const { deployment } = await stack.exportStack();
+  const resources = Value.Check(StateSchema, deployment) ? deployment.resources : [];
+  const firewalls = resources.filter((resource) => Value.Check(FirewallSchema, resource));
+  return firewalls.length === 0 || firewalls.some(({ outputs }) => outputs.rules.some(({ port }) => port === "22"));
+}
+
+const StateSchema = Type.Object({ resources: Type.Array(Type.Unknown()) });
+
+async function stopByBucket(stack: Stack, { plan, server }: Doomed, transcript: Transcript): Promise<void> {
+  using store = await openStoreOf(stack, plan);
+  const machine = server.id ?? "";
+  if (store === undefined) throw new Refused(`there is no bucket to ask server ${machine} by. ${waysOut}`);
+  let news = "";
+  transcript.showProgress(() => news);
+  const onNews = (words: string) => void (news = words);
+  const wish = await claimPatiently(store, { way: "stop", machine, by: describeUp(process.env) }, onNews);
+  const answer = await waitForReport(store, { deploy: wish.deploy, silenceMs, onNews });
+  if (answer.kind === "reported" && answer.report.outcome === "stopped") return;
+  if (answer.kind !== "silence")
+    throw new Refused(`the final sync did not end well: ${describeEnd(answer)}\n${waysOut}`);
+  if (answer.report === undefined && (await withdrawWish(store, wish)))
+    throw new Refused(
+      `nothing was heard of server ${machine} for ${silenceMs / 1000} s, and no port is open for SSH. ${waysOut}`,
+    );
+  throw new Refused(
+    `server ${machine} has begun to stop its services and has fallen silent. Run this again; or give up what is not in the bucket yet: --without-final-sync`,
   );
-  return target.ip;
 }
 
 /** Says that the services are stopped although the server still exists, and how to go on or to serve again. */
 export function renderStopped(ip: string, goOn: string): string {
-  return `the services of the machine at ${ip} were stopped. To go on: ${goOn}; to serve again, if it still stands: ssh root@${ip} systemctl start lifeboat.target`;
+  return `the services of the machine at ${ip} were stopped. To go on: ${goOn}; to serve again, if it still stands: ssh root@${ip} systemctl start lifeboat.target; without SSH: restart the server at Hetzner`;
 }
 
-/** Finds the server's address and its host keys in the bucket. Without them somebody else could report a final sync. */
-async function findTarget(stack: Stack, plan: Plan, { id, state }: PlanStep): Promise<SshTarget> {
+/** Found before the step begins: a machine that nobody recognises is not touched. */
+async function prepareStopBySsh(stack: Stack, { plan, server }: Doomed, ip: string): Promise<() => Promise<void>> {
+  const target = await findTarget(stack, { plan, server }, ip);
+  return () => stopServices(target);
+}
+
+/** Finds the server's host keys in the bucket. Without them somebody else could report a final sync. */
+async function findTarget(stack: Stack, { plan, server: { id } }: Doomed, ip: string): Promise<SshTarget> {
   const server = id ?? "";
   using store = await openStoreOf(stack, plan);
   const hostKeys = store === undefined ? undefined : await fetchHostKeys(store, server);
-  if (hostKeys !== undefined && hostKeys.length > 0) return { ip: String(state["ipv4Address"]), server, hostKeys };
+  if (hostKeys !== undefined && hostKeys.length > 0) return { ip, server, hostKeys };
   throw new Refused(
     `server ${server} has not told the bucket its SSH host keys, so whoever answers may be somebody else. ${waysOut}`,
   );

@@ -1,12 +1,15 @@
 #!/bin/sh
-# `npm run down` sends this script to the machine and runs it as root. It stops Lifeboat and ends with 0 only if
-# everything is in the bucket. Otherwise it starts Lifeboat again. A second run gives the same result.
+# Run as root on the machine, before it goes: `npm run down` sends it by SSH; in a release it is run by run-deploy. It
+# stops Lifeboat and ends with 0 only if everything is in the bucket. Otherwise it starts Lifeboat again. A second run
+# gives the same result.
 set -eu
 
 main() {
   # A deploy that is under way would start again what is stopped here. One that comes later finds it stopped.
-  exec 8>/run/lifeboat-bring-up.lock
-  flock 8
+  if [ -z "${LIFEBOAT_DEPLOY-}" ]; then
+    exec 8>/run/lifeboat-bring-up.lock
+    flock 8
+  fi
   # This machine has written nothing, but a kept volume may hold what is not in the bucket.
   if [ "$(systemctl show --value --property LoadState app.service)" = not-found ]; then
     echo "lifeboat: this machine never got its release, so nobody has looked at its volume" >&2

@@ -22,4 +22,5 @@ export const exampleInput: UserDataInput = {
   apiTokensSha256: ["70ce".repeat(16)],
   replicationIntervalMs: 1000,
   retentionHours: 168,
+  settingsKey: "5ea1".repeat(16),
 };

@@ -8,7 +8,7 @@ export class ScriptedInstaller implements Installer {
   hindrance: string | null = null;
   stopped = false;
   readonly started: string[] = [];
-  /** What was started last. */
+  /** The release that was started last. */
   wanted = "";
   installation: Installation = { state: "gone" };
 
@@ -21,8 +21,10 @@ export class ScriptedInstaller implements Installer {
   isStopped = async () => this.stopped;
   clear = () => void (this.installation = { state: "gone" });
   look = async () => this.installation;
-  start = async (sha256: string, previous: string) => {
-    this.started.push(`${sha256.slice(0, 1)} after ${previous.slice(0, 1)}`);
+  start = async ([program = "", ...words]: readonly string[]) => {
+    const [sha256 = "", previous = ""] = words;
+    const isDeploy = program === "deploy-release";
+    this.started.push(isDeploy ? `${sha256.slice(0, 1)} after ${previous.slice(0, 1)}` : [program, ...words].join(" "));
     this.wanted = sha256;
     this.installation = { state: "running" };
   };

@@ -1,11 +1,12 @@
 import { UsageError } from "../../scripts/cli/flags.ts";
 import { type CommandLine, usageExitCode } from "../../scripts/cli/run-verb.ts";
+import { deployCommand, releasesCommand, rollbackCommand } from "../../scripts/deploy/arguments.ts";
 import { downCommand } from "../../scripts/down/arguments.ts";
 import { upCommand } from "../../scripts/up/arguments.ts";
 
 type Program = { program: string; words: readonly string[] };
 
-const verbs = [upCommand, downCommand];
+const verbs = [upCommand, downCommand, deployCommand, rollbackCommand, releasesCommand];
 
 /** The command line of `npm run doubles`: another program's. */
 export const doublesCommand: CommandLine<Program> = {

@@ -170,22 +170,6 @@ test("with keepAddress false a down gives them back", async () => {
   expect(scenario.hetzner.cloud.primary_ips.size).toBe(0);
 });
 
-test("`pulumi config rm adminCidrs` leaves no rule for SSH, and up says that it cannot reach the machine", async () => {
-  await scenario.stack.removeConfig("adminCidrs");
-  const planned: unknown[] = [];
-  await scenario.stack.preview({
-    onEvent: ({ resourcePreEvent }) => {
-      const { type, new: next } = resourcePreEvent?.metadata ?? {};
-      if (type === "hcloud:index/firewall:Firewall") planned.push(next?.inputs["rules"]);
-    },
-  });
-  expect(JSON.stringify(planned)).toMatch(/"port":"80".*"port":"443".*"port":"443"/);
-  expect(JSON.stringify(planned)).not.toContain('"port":"22"');
-  const { code, stderr } = await run("up", "--yes");
-  expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining("adminCidrs is empty") });
-  expect(scenario.hetzner.cloud.servers.size).toBe(0);
-});
-
 function reservedNetwork(): string | undefined {
   return [...scenario.hetzner.cloud.primary_ips.values()].find(({ name }) => name === "lifeboat-production-fsn1-ipv6")
     ?.ip;

@@ -27,6 +27,7 @@ test("every resource belongs to the component that is its noun", () => {
     ["DnsRecords", ["hcloud:index/zoneRrset"]],
     ["Machine", ["hcloud:index/"]],
     ["DataVolume", ["hcloud:index/volume"]],
+    ["SettingsKey", ["command:"]],
     ["ActiveRelease", ["command:"]],
     ["RecoveryCard", ["aws:s3/"]],
   ]);

@@ -96,6 +96,7 @@ function computed(type: string, name: string): Record<string, unknown> {
   if (type === "hcloud:index/server:Server") return { ipv6Address: "2001:db8:9::1" };
   if (type === "aws:iam/user:User") return { name: `${name}-user` };
   if (type === "aws:iam/accessKey:AccessKey") return { secret: `secret-of-${name}` };
+  if (name === "settings-key") return { stdout: `${"5ea1".repeat(16)}\n` };
   if (type === "command:local:Command") return { stdout: `printed-by-${name}\n` };
   return {};
 }

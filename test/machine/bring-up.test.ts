@@ -29,7 +29,8 @@ const secondToken = createHash("sha256").update(second).digest("hex");
 let release: BuiltRelease;
 let bucket: ReleaseBucket;
 let firstKey: Key;
-const common = { replicationIntervalMs: 1000, retentionHours: 24, edge: exampleInput.edge };
+const { edge, settingsKey } = exampleInput;
+const common = { replicationIntervalMs: 1000, retentionHours: 24, edge, settingsKey };
 beforeAll(async () => {
   release = await BuiltRelease.make();
 }, timeout);
@@ -55,10 +56,7 @@ afterEach(() => cleanup.disposeAsync(), timeout);
 
 /** What is sent by `pulumi up` over SSH. */
 function bringUp(sha256: string, changed: Partial<MachineSettings> = {}, volumeGb = 0): Promise<Ran> {
-  return machine.root.run(
-    ["sh", "-c", `set -- ${sha256} ${volumeGb}\n${script}`],
-    `${renderSettings(settings(changed))}# complete`,
-  );
+  return machine.root.run(["sh", "-c", `set -- ${sha256} ${volumeGb}\n${script}`], renderSettings(settings(changed)));
 }
 
 function settings(changed: Partial<MachineSettings>): MachineSettings {
@@ -92,7 +90,7 @@ machineTest("a machine is brought up at its birth, and a second run changes noth
   const [environment, process] = [await readEnvironment(), await readProcess()];
   expect(await bringUp(release.sha256)).toEqual({ code: 0, stdout: "", stderr: "" });
   expect([await readEnvironment(), await readProcess()]).toEqual([environment, process]);
-  expect(await machine.do("ls", "/etc/lifeboat")).toBe("edge\nenvironment\ntokens\n");
+  expect(await machine.do("ls", "/etc/lifeboat")).toBe("edge\nenvironment\nsettings-key\ntokens\n");
 });
 
 machineTest(
@@ -151,7 +149,7 @@ machineTest("settings that do not serve are taken back, and the cause is told", 
   expect(await machine.ask("POST", "/customers", { name: "Ada", email: "ada@example.test" })).toMatchObject({
     status: 201,
   });
-  expect(await machine.do("ls", "/etc/lifeboat")).toBe("edge\nenvironment\ntokens\n");
+  expect(await machine.do("ls", "/etc/lifeboat")).toBe("edge\nenvironment\nsettings-key\ntokens\n");
 });
 
 machineTest(
@@ -206,7 +204,7 @@ machineTest(
       starts,
       process,
     ]);
-    expect(await machine.do("ls", "/etc/lifeboat")).toBe("edge\nenvironment\ntokens\n");
+    expect(await machine.do("ls", "/etc/lifeboat")).toBe("edge\nenvironment\nsettings-key\ntokens\n");
   },
 );
 

@@ -32,15 +32,9 @@ machineTest(
     using volume = new VolumeFile();
     await using machine = await SystemdMachine.switchOn(bucket, release.sha256, volume, { key });
     await stubCommand(machine.root, "cloud-init", "");
-    const settings = {
-      ...key,
-      edge: exampleInput.edge,
-      apiTokensSha256: [machine.tokenSha256],
-      replicationIntervalMs: 1000,
-      retentionHours: 24,
-    };
+    const settings = { ...exampleInput, ...key, apiTokensSha256: [machine.tokenSha256] };
     const bringUp = (sha256: string): Promise<Ran> =>
-      machine.root.run(["sh", "-c", `set -- ${sha256}\n${script}`], `${renderSettings(settings)}# complete`);
+      machine.root.run(["sh", "-c", `set -- ${sha256}\n${script}`], renderSettings(settings));
     const migrating = (statements: readonly Step[]) =>
       Object.fromEntries(["app/writer-thread.mjs", "app/plan.mjs"].map((name) => [name, addSteps(name, statements)]));
     expect(await bringUp(release.sha256)).toMatchObject({ code: 0 });

@@ -39,6 +39,11 @@ async function findSchemathesis(): Promise<string> {
   return program;
 }
 
+// Its search for URLs in answers ends with an exception at a text such as "http://[", which it makes up itself now and then.
+const config = `[phases.stateful.inference]
+algorithms = ["dependency-analysis"]
+`;
+
 // What the kit promises of every answer. It is checked against the bundle that a release holds.
 const checks = [
   "not_a_server_error",
@@ -65,6 +70,7 @@ test("schemathesis, led by the document, finds no answer that breaks a promise, 
   const operations = Object.values(document.paths).flatMap((item) => Object.keys(item)).length;
   const file = join(directory, "openapi.json");
   writeFileSync(file, JSON.stringify(document));
+  writeFileSync(join(directory, "schemathesis.toml"), config);
   const words = [
     "-m",
     "schemathesis.cli",

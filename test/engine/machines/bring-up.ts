@@ -12,6 +12,8 @@ export type Machine = Readonly<{
   heartbeatUrl: string;
   /** The lines of /etc/lifeboat/edge. */
   edge: Readonly<Record<string, string>>;
+  /** Everything that it was given, as lines. */
+  settings: string;
 }>;
 
 type BringUp = Readonly<{ server: Server; script: string; settings: string }>;
@@ -32,8 +34,9 @@ export async function bringUp({ server, script, settings }: BringUp, account: Ac
   const sha256 = createHash("sha256").update(archive).digest("hex");
   if (sha256 !== release) throw new Error(`release ${release} has SHA-256 ${sha256}`);
   const heartbeatUrl = given["LIFEBOAT_HEARTBEAT_URL"] ?? "";
-  const [, tokens = "", edge = ""] = /^# tokens\n([^]*)# edge\n([^]*)# complete$/m.exec(settings) ?? [];
-  return { release, accessKeyId, heartbeatUrl, tokens, edge: readSettings(edge) };
+  const [, tokens = "", edge = ""] =
+    /^# tokens\n([^]*)# edge\n([^]*)# settings-key\n[0-9a-f]{64}\n# complete$/m.exec(settings) ?? [];
+  return { release, accessKeyId, heartbeatUrl, tokens, edge: readSettings(edge), settings };
 }
 
 /** Puts the host keys of a server's birth into the bucket, as cloud-init's tell-host-keys does, with the key of its birth. */
@@ -76,7 +79,7 @@ async function putAs({ account, server, settings }: Writer, Key: string, Body: s
 }
 
 /** Every NAME='value' line of a text. */
-function readSettings(text: string): Record<string, string> {
+export function readSettings(text: string): Record<string, string> {
   const lines = text.matchAll(/^\s*([A-Z0-9_]+)='(.*)'$/gm);
   return Object.fromEntries([...lines].map(([, name = "", value = ""]) => [name, value]));
 }

@@ -4,7 +4,7 @@ import { createServer as createSecureServer } from "node:https";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
 
-import { Type } from "typebox";
+import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 
 import { listenOnLoopback } from "../../listen-on-loopback.ts";
@@ -12,6 +12,7 @@ import type { Account } from "../aws/account.ts";
 import type { Certificate } from "../aws/certificate.ts";
 import type { Cloud, Server } from "../hcloud/cloud.ts";
 import { bringUp, hostKeyOf, type Machine, reportRefusal, tellHostKeys } from "./bring-up.ts";
+import { watchWishes } from "./watch-wishes.ts";
 
 export type Machines = AsyncDisposable &
   Readonly<{
@@ -42,8 +43,9 @@ const SshCommand = Type.Object({
 });
 
 /**
- * Plays the machines behind the servers of the double: whoever logs in to a server's address brings it to a release, if
- * it runs, has its volume, and its key really fetches that release from the bucket. No unit of ours runs in it.
+ * Plays the machines behind the servers of the double: whoever logs in to a server's address, or wishes for it in the
+ * bucket, brings it to a release, if it runs, has its volume, and its key really fetches that release from the bucket. No
+ * unit of ours runs in it.
  */
 export async function serveMachines(cloud: Cloud, account: Account): Promise<Machines> {
   const running = new Map<number, Machine>();
@@ -52,14 +54,20 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
   const serviceCalls: string[] = [];
   let refusal: string | null = null;
   let stopFailure: string | null = null;
+  const bring = async (server: Server, { script, settings }: { script: string; settings: string }): Promise<void> => {
+    if (refusal !== null) {
+      await reportRefusal({ server, settings, cause: refusal }, account);
+      throw new Error(refusal);
+    }
+    running.set(server.id, await bringUp({ server, script, settings }, account));
+    stopped.delete(server.id);
+  };
   const answer = async (body: unknown): Promise<void> => {
-    const { host, script, hostKeyAlias, knownHosts, stdin } = Value.Parse(SshCommand, body);
+    const command = Value.Parse(SshCommand, body);
+    const { script, stdin } = command;
     cloud.settle();
-    const server = findServer(cloud, host);
-    if (hostKeyAlias !== `lifeboat-${server.id}`)
-      throw new Error(`host key of ${hostKeyAlias} is not that of ${server.id}`);
-    if (knownHosts !== null && knownHosts !== `${hostKeyAlias} ${hostKeyOf(server)}\n`)
-      throw new Error("Host key verification failed.");
+    const server = findServer(cloud, command.host);
+    verifyHost(server, command);
     if (!told.has(server.id)) await tellHostKeys(server, account);
     told.add(server.id);
     if (script === "true") return;
@@ -67,15 +75,17 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
       stopServices({ stopped, serviceCalls }, server, stopFailure);
       return;
     }
-    if (refusal !== null) {
-      await reportRefusal({ server, settings: stdin, cause: refusal }, account);
-      throw new Error(refusal);
-    }
-    running.set(server.id, await bringUp({ server, script, settings: stdin }, account));
-    stopped.delete(server.id);
+    await bring(server, { script, settings: stdin });
   };
+  await using made = new AsyncDisposableStack();
+  const watching = {
+    bringUp: bring,
+    stop: (server: Server) => stopServices({ stopped, serviceCalls }, server, stopFailure),
+  };
+  made.use(watchWishes({ cloud, account, settingsOf: ({ id }) => running.get(id)?.settings ?? "", ...watching }));
   const web = lookIn({ cloud, running, stopped });
-  const listener = await listenOnLoopback(makeServer({ answer, ...web, certificate: account.certificate }));
+  const listener = made.use(await listenOnLoopback(makeServer({ answer, ...web, certificate: account.certificate })));
+  const ended = made.move();
   return {
     environment: sshEnvironment(listener.url),
     searchPath: join(import.meta.dirname, "bin"),
@@ -84,7 +94,7 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
     serviceCalls,
     refuse: (words) => (refusal = words),
     failStop: (words) => (stopFailure = words),
-    [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => ended.disposeAsync(),
   };
 }
 
@@ -173,6 +183,14 @@ function makeServer({ answer, isReady, listens, certificate }: Behaviour): HttpS
     (port === "443" ? secure : server).emit("connection", socket);
   });
   return server;
+}
+
+/** What ssh does with the key of a host. */
+function verifyHost(server: Server, { hostKeyAlias, knownHosts }: Static<typeof SshCommand>): void {
+  if (hostKeyAlias !== `lifeboat-${server.id}`)
+    throw new Error(`host key of ${hostKeyAlias} is not that of ${server.id}`);
+  if (knownHosts !== null && knownHosts !== `${hostKeyAlias} ${hostKeyOf(server)}\n`)
+    throw new Error("Host key verification failed.");
 }
 
 function findServer(cloud: Cloud, host: string): Server {

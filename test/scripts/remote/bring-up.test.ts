@@ -21,6 +21,7 @@ const given = {
   heartbeatUrl: "https://ping.example/n3w-secret?$=%s",
   replicationIntervalMs: 1000,
   retentionHours: 24,
+  settingsKey: "5ea2".repeat(16),
   edge: {
     domain: "app.example.com",
     www: true,
@@ -50,8 +51,7 @@ beforeEach(async () => {
 });
 afterEach(() => root[Symbol.asyncDispose]());
 
-const bringUp = () =>
-  root.run(["sh", "-c", `set -- ${"a".repeat(64)}\n${script}`], `${renderSettings(given)}# complete`);
+const bringUp = () => root.run(["sh", "-c", `set -- ${"a".repeat(64)}\n${script}`], renderSettings(given));
 const readCalls = async () => (await root.run(["cat", "/run/calls"])).stdout;
 
 machineTest("what is given replaces its own lines, the others stay, and only root reads them", async () => {
@@ -77,7 +77,7 @@ machineTest(
     const { stdout } = await root.run(["cat", "/etc/lifeboat/environment"]);
     expect(stdout).toContain("LIFEBOAT_API_TOKENS_FILE='/etc/lifeboat/tokens'\n");
     expect(stdout).not.toContain("LIFEBOAT_API_TOKENS_SHA256");
-    expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("edge\nenvironment\ntokens\n");
+    expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("edge\nenvironment\nsettings-key\ntokens\n");
   },
 );
 
@@ -113,15 +113,26 @@ machineTest(
   },
 );
 
-machineTest("an older machine that does not get ready has no edge afterwards, as before", async () => {
+machineTest("an older machine that does not get ready has no edge and no key afterwards, as before", async () => {
   await stubCommand(root, "install-release", "exit 1");
-  await root.run(["rm", "/etc/lifeboat/edge"]);
+  await root.run(["rm", "/etc/lifeboat/edge", "/etc/lifeboat/settings-key"]);
   expect(await bringUp()).toMatchObject({ code: 1 });
   expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("environment\ntokens\n");
   // A second one, after a first that was cut off between the files and their trial.
   await root.run(["sh", "-c", "cd /etc/lifeboat && echo half >edge && : >edge.made"]);
   expect(await bringUp()).toMatchObject({ code: 1 });
   expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("environment\ntokens\n");
+});
+
+machineTest("an older machine gets the key for settings that come by the bucket, which only root reads", async () => {
+  await root.run(["rm", "/etc/lifeboat/settings-key"]);
+  expect(await bringUp()).toEqual({ code: 0, stdout: "", stderr: "" });
+  const { stdout } = await root.run([
+    "sh",
+    "-c",
+    "cd /etc/lifeboat && stat -c '%a %U' settings-key && cat settings-key",
+  ]);
+  expect(stdout).toBe(`600 root\n${given.settingsKey}\n`);
 });
 
 machineTest("no secret is on a command line of the machine, nor in what is said", async () => {

@@ -22,11 +22,11 @@ const ourNode = `node-${process.platform}-${process.arch}`;
 const fakeNpm = `#!/bin/sh
 [ "$1" = --version ] && { echo "\${FAKE_NPM_VERSION:-10.8.2}"; exit; }
 echo "$$" > "$FAKE_LOG.npm-pid"
+trap '' INT TERM
 echo "start $*" >> "$FAKE_LOG"
 echo "$*" > "$FAKE_LOG.words"
 cp package-lock.json "$FAKE_LOG.lockfile"
 mkdir -p "node_modules/.bin" "node_modules/${ourNode}/bin"
-trap '' INT TERM
 sleep "\${FAKE_NPM_SECONDS:-0}"
 [ -z "$FAKE_NPM_FAILS" ] || { echo "npm error E418"; exit 1; }
 cp "$FAKE_NODE" "node_modules/${ourNode}/bin/node"
@@ -108,8 +108,14 @@ export class SetupTree implements Disposable {
 
   /** What npm and setup.ts did since the last call. */
   takeLog(): string[] {
-    const lines = existsSync(this.#log) ? readFileSync(this.#log, "utf8").trim().split("\n") : [];
+    const lines = this.readLog();
     rmSync(this.#log, { force: true });
+    return lines;
+  }
+
+  /** The same, and forgets nothing: whoever still writes would write into a deleted file. */
+  readLog(): string[] {
+    const lines = existsSync(this.#log) ? readFileSync(this.#log, "utf8").split("\n").slice(0, -1) : [];
     return lines.map((line) => line.split(" ", 2).join(" "));
   }
 

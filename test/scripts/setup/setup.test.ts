@@ -154,7 +154,7 @@ test("without flock, a set-up that was killed leaves no folder behind for good",
   using tree = new SetupTree();
   const killed = tree.start({ PATH: tree.pathWithoutFlock, FAKE_NPM_SECONDS: "20" });
   const ended = new Promise((resolve) => killed.once("close", resolve));
-  await expect.poll(() => tree.takeLog(), { timeout: 10_000 }).toEqual(["start ci"]);
+  await expect.poll(() => tree.readLog(), { timeout: 30_000 }).toEqual(["start ci"]);
   process.kill(-(killed.pid ?? Number.NaN), "SIGKILL");
   await ended;
   expect(tree.listStages()).toHaveLength(1);
@@ -168,7 +168,7 @@ test("a set-up that was killed in the middle of npm leaves nothing that stops th
   mkdirSync(kept, { recursive: true });
   const killed = tree.start({ FAKE_NPM_SECONDS: "20" });
   const ended = new Promise((resolve) => killed.once("close", resolve));
-  await expect.poll(() => tree.takeLog(), { timeout: 10_000 }).toEqual(["start ci"]);
+  await expect.poll(() => tree.readLog(), { timeout: 30_000 }).toEqual(["start ci"]);
   process.kill(-(killed.pid ?? Number.NaN), "SIGKILL");
   await ended;
   expect(existsSync(kept)).toBe(true);
@@ -180,7 +180,7 @@ test("Ctrl-C ends set-up and npm, and frees the lock", async () => {
   using tree = new SetupTree();
   const child = tree.start({ FAKE_NPM_SECONDS: "20" });
   const code = new Promise((resolve) => child.once("close", resolve));
-  await expect.poll(() => tree.takeLog(), { timeout: 10_000 }).toEqual(["start ci"]);
+  await expect.poll(() => tree.readLog(), { timeout: 30_000 }).toEqual(["start ci"]);
   process.kill(-(child.pid ?? Number.NaN), "SIGINT");
   expect(await Promise.race([code, sleep(20_000, "still running")])).toBe(130);
   await expect.poll(() => tree.isNpmRunning(), { timeout: 10_000 }).toBe(false);
@@ -193,7 +193,7 @@ test("a set-up frees the lock when only the holder's process is killed", async (
   using tree = new SetupTree();
   const killed = tree.start({ FAKE_NPM_SECONDS: "2" });
   const ended = new Promise((resolve) => killed.once("close", resolve));
-  await expect.poll(() => tree.takeLog(), { timeout: 10_000 }).toEqual(["start ci"]);
+  await expect.poll(() => tree.readLog(), { timeout: 30_000 }).toEqual(["start ci"]);
   killed.kill("SIGKILL");
   await ended;
   expect(await tree.run()).toMatchObject({ code: 0, stderr: expect.not.stringContaining("waiting") });

@@ -1,0 +1,23 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import { runScript } from "./node-command.ts";
+
+/**
+ * The key of the settings that go to the machine by the bucket (ADR 39), made once. A machine has it from its birth, or
+ * by the first `up` over SSH.
+ */
+export class SettingsKey extends pulumi.ComponentResource {
+  /** 64 hex digits. Secret. */
+  readonly key: pulumi.Output<string>;
+
+  constructor(name: string, options: pulumi.ComponentResourceOptions = {}) {
+    super("lifeboat:index:SettingsKey", name, {}, options);
+    const made = runScript(
+      name,
+      { script: "scripts/steps/make-settings-key.ts", environment: {}, remembers: true },
+      { parent: this, additionalSecretOutputs: ["stdout"] },
+    );
+    this.key = pulumi.secret(made.stdout).apply((line) => line.trim());
+    this.registerOutputs({ key: this.key });
+  }
+}

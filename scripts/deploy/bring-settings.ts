@@ -1,0 +1,57 @@
+import { PutObjectCommand } from "@aws-sdk/client-s3";
+
+import { nameSealed, seal, settingsObject } from "../../app/deploys/sealed-settings.ts";
+import { toBucketError } from "../../app/replica/bucket-error.ts";
+import { type MachineSettings, renderSettings } from "../remote/machine-settings.ts";
+import type { CloudStore } from "../store/open-client.ts";
+import { describeEnd } from "./bring-release.ts";
+import { waitForReport } from "./wait-for-report.ts";
+import { claimPatiently, describeUp, silenceLimitMs, withdrawWish } from "./wish.ts";
+
+type Upgrade = {
+  sha256: string;
+  server: string;
+  settings: MachineSettings;
+  volumeGb: number;
+  tell: (words: string) => void;
+};
+
+/**
+ * Brings a release and settings to a machine by the bucket: it puts them there, sealed for the machine, wishes for them
+ * and waits for the machine's report. Throws with what the machine reported otherwise. When nothing is heard of it
+ * the wish is taken back: nothing that Pulumi takes for undone may be done later.
+ */
+export async function bringSettings(store: CloudStore, upgrade: Upgrade): Promise<void> {
+  const { sha256, server, settings, volumeGb, tell } = upgrade;
+  const name = await putSealed(store, seal(renderSettings(settings), settings.settingsKey));
+  const by = describeUp(process.env);
+  const claim = { way: "settings", sha256, machine: server, settings: name, volumeGb, by } as const;
+  const wish = await claimPatiently(store, claim, tell);
+  let told = "";
+  const onNews = (words: string) => {
+    if (words !== told) tell(words);
+    told = words;
+  };
+  const answer = await waitForReport(store, { deploy: wish.deploy, silenceMs: silenceLimitMs, onNews });
+  if (answer.kind === "reported" && answer.report.outcome === "serving") return;
+  if (answer.kind !== "silence") throw new Error(`${describeEnd(answer)}\n${again}`);
+  const isUndone = answer.report === undefined && (await withdrawWish(store, wish));
+  throw new Error(
+    `nothing was heard of machine ${server} for ${silenceLimitMs / 60_000} minutes: is it down, or older than this way by the bucket? ` +
+      `${isUndone ? "Nothing was changed on it, and the wish was taken back" : "It has begun and then fallen silent"}\n${again}`,
+  );
+}
+
+const again =
+  "run up again with the same configuration, before you take anything back; a machine that hears nothing: npm run up -- --rebuild";
+
+async function putSealed({ client, bucket: Bucket }: CloudStore, sealed: string): Promise<string> {
+  const name = nameSealed(sealed);
+  const Key = settingsObject(name);
+  try {
+    await client.send(new PutObjectCommand({ Bucket, Key, Body: sealed, ContentType: "text/plain" }));
+  } catch (error) {
+    throw toBucketError(error, `PUT ${Key} (bucket ${Bucket})`);
+  }
+  return name;
+}

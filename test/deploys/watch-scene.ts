@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+
+import { type DeployReport, deployReportKey } from "../../app/deploys/deploy-report.ts";
+import { DeployWatch } from "../../app/deploys/deploy-watch.ts";
+import type { Installer } from "../../app/deploys/installer.ts";
+import { WishReader } from "../../app/deploys/wish-reader.ts";
+import { type Bucket, openBucket } from "../../app/replica/bucket.ts";
+import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
+import { makeBucket } from "../infra/limited-key.ts";
+import { silent } from "./scripted-installer.ts";
+
+/** A real store with a bucket for each test, and the watchers of machines that look into it. */
+export class WatchScene implements AsyncDisposable {
+  readonly #store: SeaweedStore;
+  #directory = "";
+  #bucket: Bucket | undefined;
+  #reader: WishReader | undefined;
+
+  private constructor(store: SeaweedStore) {
+    this.#store = store;
+  }
+
+  static async open(): Promise<WatchScene> {
+    return new WatchScene(await startSeaweedStore());
+  }
+
+  /** An empty bucket, and machines that remember nothing. */
+  async begin(): Promise<void> {
+    this.#end();
+    this.#directory = mkdtempSync(join(tmpdir(), "lifeboat-deploys-"));
+    const place = { ...this.#store.access, bucket: basename(this.#directory).toLowerCase() };
+    await makeBucket(this.#store.access, place.bucket);
+    this.#bucket = openBucket(place);
+    this.#reader = new WishReader(place);
+  }
+
+  get bucket(): Bucket {
+    if (this.#bucket === undefined) throw new Error("the scene has not begun");
+    return this.#bucket;
+  }
+
+  get reader(): WishReader {
+    if (this.#reader === undefined) throw new Error("the scene has not begun");
+    return this.#reader;
+  }
+
+  /** The watcher of a machine. A second one of the same machine goes on where the first one was killed. */
+  open(installer: Installer, machine = "a"): DeployWatch {
+    const notesFile = join(this.#directory, `${machine}.json`);
+    return new DeployWatch({ installer, notesFile, nameMachine: () => machine, log: silent });
+  }
+
+  async wish(wish: Readonly<Record<string, unknown>>): Promise<void> {
+    const text = JSON.stringify({ format: 1, at: "now", by: "a test", ...wish });
+    await this.bucket.put("wanted-release.json", text);
+  }
+
+  async readReport(deploy: string): Promise<DeployReport> {
+    return JSON.parse((await this.bucket.get(deployReportKey(deploy))).text);
+  }
+
+  async goOn(watch: DeployWatch, times = 2): Promise<void> {
+    for (let time = 0; time < times; time++) await watch.goOn(this.reader);
+  }
+
+  #end(): void {
+    this.#reader?.[Symbol.dispose]();
+    if (this.#directory !== "") rmSync(this.#directory, { recursive: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end();
+    await this.#store[Symbol.asyncDispose]();
+  }
+}
