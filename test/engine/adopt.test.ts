@@ -16,7 +16,7 @@ import {
   takeHetznerCalls,
   productionBucket as bucket,
 } from "./project/open-scenario.ts";
-import { runVerb, shellOf } from "./project/run-verb.ts";
+import { runVerb } from "./project/run-verb.ts";
 import { protect } from "./project/switch-on.ts";
 
 // A laptop is lost, and its state with it; on another one there are a fresh clone and the keys of both clouds.
@@ -142,7 +142,7 @@ test("with Pulumi alone the card's commands bring a machine back, after everythi
   const { token, endpoint } = scenario.hetzner;
   const env = {
     ...process.env,
-    ...shellOf(scenario),
+    ...scenario.shell,
     HCLOUD_TOKEN: token,
     HCLOUD_ENDPOINT: endpoint,
     HEARTBEAT_URL: heartbeatUrl,

@@ -10,7 +10,7 @@ import {
   readObject,
   type Scenario,
 } from "./project/open-scenario.ts";
-import { runVerb, shellOf, type VerbRun } from "./project/run-verb.ts";
+import { runVerb, type VerbRun } from "./project/run-verb.ts";
 
 // One stack, deployed by the bucket: every test goes on where the one before it ended. The machine's part is played;
 // test/machine/deploys.test.ts has the real one.
@@ -92,7 +92,7 @@ test("a rollback and the list need no Pulumi where the environment names the buc
   const environment = {
     LIFEBOAT_BUCKET: bucket,
     LIFEBOAT_REGION: scenario.account.region,
-    LIFEBOAT_ENDPOINT: shellOf(scenario)["AWS_ENDPOINT_URL"] ?? "",
+    LIFEBOAT_ENDPOINT: scenario.shell["AWS_ENDPOINT_URL"] ?? "",
     LIFEBOAT_BUCKET_ID: String(outputs["bucketId"]?.value),
     AWS_ACCESS_KEY_ID: String(outputs["deployAccessKeyId"]?.value),
     AWS_SECRET_ACCESS_KEY: String(outputs["deploySecretAccessKey"]?.value),

@@ -12,7 +12,6 @@ import { readBlock, readLine } from "../printed/readme.ts";
 import { type Checkout, checkOut } from "./project/check-out.ts";
 import { openProject, type Project } from "./project/open-project.ts";
 import { onlyServer } from "./project/open-scenario.ts";
-import { shellOf } from "./project/run-verb.ts";
 
 // A newcomer's terminal, from an empty HOME on: the commands are the README's, in their order.
 let project: Project;
@@ -55,7 +54,7 @@ function moveTo(address: string): void {
 
 /** Types commands, and Hetzner's token when one asks for it. */
 async function type(commands: string, noBuild = "--no-build") {
-  const { PULUMI_BACKEND_URL: _state, PULUMI_CONFIG_PASSPHRASE: _phrase, ...shell } = shellOf(project);
+  const { PULUMI_BACKEND_URL: _state, PULUMI_CONFIG_PASSPHRASE: _phrase, ...shell } = project.shell;
   const env = { ...process.env, ...shell, HOME: home, PATH: `${join(home, "bin")}:${shell["PATH"] ?? ""}` };
   const child = spawn("/bin/sh", ["-eu", "-c", commands], {
     cwd: checkout.directory,

@@ -11,12 +11,11 @@ if (options !== null) process.exitCode = await runWithDoubles(options);
 async function runWithDoubles({ program, words }: { program: string; words: readonly string[] }): Promise<number> {
   // The help is there before all that they need is loaded.
   const { openScenario } = await import("./project/open-scenario.ts");
-  const { shellOf } = await import("./project/run-verb.ts");
   await using scenario = await openScenario();
   const script = findScript(program);
   const child = spawn(script === undefined ? program : process.execPath, [...(script ? [script] : []), ...words], {
     cwd: scenario.checkout.directory,
-    env: { ...withoutSettingsOfNpm(process.env), ...shellOf(scenario) },
+    env: { ...withoutSettingsOfNpm(process.env), ...scenario.shell },
     stdio: "inherit",
   });
   try {

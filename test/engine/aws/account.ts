@@ -19,6 +19,8 @@ export type Account = AsyncDisposable &
     openAs(key: Key, localAddress?: string): S3Client;
     /** The owner's client on the port without TLS. */
     plainS3: S3Client;
+    /** The URL of that port. */
+    plainEndpoint: string;
     /** The key that may do everything: that of a given store. */
     owner: Key;
     /** What a shell needs to be logged in to it, as a user who has the rights of docs/iam-policy.json and no others. */
@@ -75,7 +77,7 @@ export async function openAccount(directory: string): Promise<Account> {
     NODE_EXTRA_CA_CERTS: certificate.path,
   };
   const settings = new Map<string, string>();
-  const clients = { s3, iam, openAs, plainS3, owner, environment };
+  const clients = { s3, iam, openAs, plainS3, plainEndpoint: store.access.endpoint, owner, environment };
   return { ...clients, region, certificate, settings, [Symbol.asyncDispose]: dispose };
 }
 

@@ -24,10 +24,11 @@ export class AcmeServer implements AsyncDisposable {
     this.ports = ports;
   }
 
-  static async start(): Promise<AcmeServer> {
+  /** `edge` are the ports at which it asks, free ones if none are given. */
+  static async start(edge?: { http: number; https: number }): Promise<AcmeServer> {
     const programs = await buildPebble((line) => console.error(`[engine] ${line}`));
     const [acme = 0, management = 0, names = 0, records = 0, http = 0, https = 0] = await findFreePorts(6);
-    const server = new AcmeServer(programs, { acme, management, names, records, http, https });
+    const server = new AcmeServer(programs, { acme, management, names, records, http, https, ...edge });
     sharedLeftovers().addPath(server.folder);
     await server.#makeCertificate();
     server.#startNames();

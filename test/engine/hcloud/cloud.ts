@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 
 import type { Image, Location, ServerType } from "./catalogue.ts";
 import { type Faults, noFaults } from "./faults.ts";
+import { type Hardware, noHardware } from "./hardware.ts";
 import { invalidInput, Refusal } from "./refusal.ts";
 
 export type Kind = "ssh_keys" | "firewalls" | "primary_ips" | "volumes" | "servers";
@@ -69,8 +70,13 @@ export type Action = {
   error: { code: string; message: string } | null;
 };
 
-type RunningAction = Readonly<{ action: Action; endsAt: number; effect: () => void }>;
-type ActionOptions = Readonly<{ command: string; resources: readonly { id: number; type: string }[] }>;
+type RunningAction = Readonly<{ action: Action; endsAt: number; finish: () => void }> & { isWorking: boolean };
+type ActionOptions = Readonly<{
+  command: string;
+  resources: readonly { id: number; type: string }[];
+  /** What it waits for. When it rejects the action ends in an error. */
+  work?: Promise<void>;
+}>;
 
 const actionMs = 40;
 
@@ -83,9 +89,14 @@ export class Cloud {
   readonly servers = new Map<number, Server>();
   readonly zones = new Map<number, Zone>();
   readonly actions = new Map<number, Action>();
+  readonly hardware: Hardware;
   faults: Faults = noFaults;
   #running: RunningAction[] = [];
   #lastId = 1000;
+
+  constructor(hardware: Hardware = noHardware) {
+    this.hardware = hardware;
+  }
 
   /** What every new thing has. Throws a Refusal when the name is taken. */
   introduce(kind: Kind, { name, labels }: { name: string; labels?: Record<string, string> }): Common {
@@ -103,8 +114,8 @@ export class Cloud {
   }
 
   /** Starts an action. Until it ends its resources are locked; its effect comes at its end. */
-  begin({ command, resources }: ActionOptions, effect: () => void = () => {}): Action {
-    const error = this.faults.failedActions.includes(command)
+  begin({ command, resources, work }: ActionOptions, effect: () => void = () => {}): Action {
+    let error = this.faults.failedActions.includes(command)
       ? { code: "action_failed", message: `action ${command} failed` }
       : null;
     const action: Action = {
@@ -120,16 +131,21 @@ export class Cloud {
       action.error = error;
       if (error === null) effect();
     };
-    this.#running.push({ action, endsAt: Date.now() + actionMs * this.faults.slowness, effect: finish });
+    const endsAt = Date.now() + actionMs * this.faults.slowness;
+    const running: RunningAction = { action, endsAt, finish, isWorking: work !== undefined };
+    const fail = (cause: unknown) => (error = { code: "action_failed", message: `${command}: ${String(cause)}` });
+    void work?.catch(fail).finally(() => (running.isWorking = false));
+    this.#running.push(running);
     return action;
   }
 
   /** Ends the actions whose time has come. */
   settle(): void {
     const now = Date.now();
-    const ended = this.#running.filter(({ endsAt }) => endsAt <= now);
-    this.#running = this.#running.filter(({ endsAt }) => endsAt > now);
-    for (const { effect } of ended) effect();
+    const hasEnded = ({ endsAt, isWorking }: RunningAction) => endsAt <= now && !isWorking;
+    const ended = this.#running.filter(hasEnded);
+    this.#running = this.#running.filter((running) => !hasEnded(running));
+    for (const { finish } of ended) finish();
   }
 
   /** Throws a Refusal while an action runs on it: the API allows one at a time. */

@@ -5,6 +5,7 @@ import { json } from "node:stream/consumers";
 import { listenOnLoopback } from "../../listen-on-loopback.ts";
 import { answerRequest } from "./answer-request.ts";
 import { Cloud, type Kind } from "./cloud.ts";
+import type { Hardware } from "./hardware.ts";
 import { Refusal } from "./refusal.ts";
 import type { CloudAnswer, CloudRequest } from "./request.ts";
 
@@ -27,10 +28,11 @@ type Request = CloudRequest & Readonly<{ authorization: string }>;
 
 /**
  * Serves a double of the Hetzner Cloud API on a free loopback port: state in memory, actions that take a moment and
- * lock what they work on, and the rules that the real API answers with. What it does not know answers 404.
+ * lock what they work on, and the rules that the real API answers with. What it does not know answers 404. Its servers
+ * are names and numbers, unless there is hardware behind them.
  */
-export async function serveHcloud(): Promise<ServedCloud> {
-  const cloud = new Cloud();
+export async function serveHcloud(hardware?: Hardware): Promise<ServedCloud> {
+  const cloud = new Cloud(hardware);
   let token = "t".repeat(64);
   const calls: CloudCall[] = [];
   const answer = async (incoming: IncomingMessage): Promise<CloudAnswer> => {

@@ -64,19 +64,29 @@ function createServer(cloud: Cloud, body: unknown) {
     backup_window: null,
   };
   cloud.servers.set(server.id, server);
-  const start = [beginOn(cloud, server, "start_server")];
-  return { server, action: beginOn(cloud, server, "create_server"), next_actions: start, root_password: null };
+  const start = [beginOn(cloud, server, { command: "start_server" })];
+  const action = beginOn(cloud, server, { command: "create_server", work: cloud.hardware.make(server) });
+  return { server, action, next_actions: start, root_password: null };
 }
 
 /** POST /servers/ID/actions/VERB */
 function actOnServer(cloud: Cloud, server: Server, { verb, body }: Act) {
   cloud.demandUnlocked("server", server.id);
+  const { hardware } = cloud;
   switch (verb) {
-    case "shutdown":
-    case "poweroff":
-      return { action: beginOn(cloud, server, `${verb}_server`, () => (server.status = "off")) };
-    case "poweron":
-      return { action: beginOn(cloud, server, "start_server", () => (server.status = "running")) };
+    case "shutdown": {
+      // The action ends when the button is pressed. The server is off when its system has ended.
+      const off = hardware.shutDown(server).then(() => void (server.status = "off"));
+      return { action: beginOn(cloud, server, { command: "shutdown_server", work: Promise.race([off, pressed()]) }) };
+    }
+    case "poweroff": {
+      const begun = { command: "stop_server", work: hardware.powerOff(server) };
+      return { action: beginOn(cloud, server, begun, () => (server.status = "off")) };
+    }
+    case "poweron": {
+      const begun = { command: "start_server", work: hardware.powerOn(server) };
+      return { action: beginOn(cloud, server, begun, () => (server.status = "running")) };
+    }
     case "change_type": {
       if (server.status !== "off") throw new Refusal(422, "server_not_stopped", `server ${server.name} is not stopped`);
       const { server_type } = readBody(Type.Object({ server_type: Type.Union([Type.String(), Type.Number()]) }), body);
@@ -85,20 +95,20 @@ function actOnServer(cloud: Cloud, server: Server, { verb, body }: Act) {
       demandAvailable(cloud, wanted, server.location);
       // docs.hetzner.cloud, "Change the Type of a Server": the server has to be off, and is started again.
       const change = () => Object.assign(server, { server_type: wanted, status: "running" });
-      return { action: beginOn(cloud, server, verb, change) };
+      return { action: beginOn(cloud, server, { command: verb, work: hardware.powerOn(server) }, change) };
     }
     case "change_protection": {
       const wanted = readBody(Type.Object({ delete: Type.Boolean(), rebuild: Type.Boolean() }), body);
       // docs.hetzner.cloud, "Change Server Protection": the two have to be the same.
       if (wanted.delete !== wanted.rebuild) throw invalidInput("delete and rebuild need to have the same value");
       server.protection = wanted;
-      return { action: beginOn(cloud, server, verb) };
+      return { action: beginOn(cloud, server, { command: verb }) };
     }
     // docs.hetzner.cloud, "Enable and Configure Backups for a Server": the window is Hetzner's choice.
     case "enable_backup":
     case "disable_backup":
       server.backup_window = verb === "enable_backup" ? "22-02" : null;
-      return { action: beginOn(cloud, server, verb) };
+      return { action: beginOn(cloud, server, { command: verb }) };
     default:
       throw new Refusal(404, "not_found", `servers have no action ${verb}`);
   }
@@ -110,7 +120,7 @@ function deleteServer(cloud: Cloud, server: Server): { action: Action } {
   cloud.demandUnlocked("server", id);
   if (server.protection.delete) throw new Refusal(423, "protected", `server ${name} is protected`);
   const remove = () => removeServer(cloud, id);
-  return { action: cloud.begin({ command: "delete_server", resources: [{ type: "server", id }] }, remove) };
+  return { action: beginOn(cloud, server, { command: "delete_server", work: cloud.hardware.remove(server) }, remove) };
 }
 
 function removeServer(cloud: Cloud, id: number): void {
@@ -172,6 +182,12 @@ function demandFree({ name, assignee_id, location }: PrimaryIp, wanted: Location
   if (location.id !== wanted.id) throw invalidInput(`primary IP ${name} is in another location`);
 }
 
-function beginOn(cloud: Cloud, { id }: Server, command: string, effect?: () => void): Action {
-  return cloud.begin({ command, resources: [{ type: "server", id }] }, effect);
+type Begun = Readonly<{ command: string; work?: Promise<void> }>;
+
+function beginOn(cloud: Cloud, { id }: Server, begun: Begun, effect?: () => void): Action {
+  return cloud.begin({ ...begun, resources: [{ type: "server", id }] }, effect);
+}
+
+async function pressed(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 20));
 }

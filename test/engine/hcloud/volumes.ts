@@ -40,7 +40,7 @@ function createVolume(cloud: Cloud, body: unknown) {
   const rest = { size: wanted.size, server: null, location, linux_device, format: wanted.format ?? null };
   const volume: Volume = { ...common, ...rest, protection: { delete: false } };
   cloud.volumes.set(volume.id, volume);
-  const action = beginOn(cloud, volume, "create_volume");
+  const action = beginOn(cloud, volume, { command: "create_volume", work: cloud.hardware.makeVolume(volume) });
   return { volume, action, next_actions: server === null ? [] : [attach(cloud, volume, server)] };
 }
 
@@ -58,22 +58,24 @@ function actOnVolume(cloud: Cloud, volume: Volume, { verb, body }: Act) {
       const { size } = readBody(Type.Object({ size: Type.Integer({ maximum: 10_240 }) }), body);
       if (size <= volume.size) throw invalidInput(`volume ${volume.name} can only grow`);
       volume.size = size;
-      return { action: beginOn(cloud, volume, "resize_volume") };
+      return { action: beginOn(cloud, volume, { command: "resize_volume", work: cloud.hardware.growVolume(volume) }) };
     }
     case "change_protection":
       volume.protection = readBody(Type.Object({ delete: Type.Boolean() }), body);
-      return { action: beginOn(cloud, volume, verb) };
+      return { action: beginOn(cloud, volume, { command: verb, work: Promise.resolve() }) };
     default:
       throw new Refusal(404, "not_found", `volumes have no action ${verb}`);
   }
 }
 
 /** DELETE /volumes/ID: refused while it is attached or protected. */
-function deleteVolume(cloud: Cloud, { id, name, server, protection }: Volume): null {
+function deleteVolume(cloud: Cloud, volume: Volume): null {
+  const { id, name, server, protection } = volume;
   cloud.demandUnlocked("volume", id);
   if (protection.delete) throw new Refusal(423, "protected", `volume ${name} is protected`);
   if (server !== null) throw new Refusal(409, "resource_in_use", `volume ${name} is attached to server ${server}`);
   cloud.volumes.delete(id);
+  void cloud.hardware.removeVolume(volume);
   return null;
 }
 
@@ -85,7 +87,7 @@ function attach(cloud: Cloud, volume: Volume, server: Server): Action {
   cloud.demandUnlocked("server", server.id);
   volume.server = server.id;
   server.volumes.push(volume.id);
-  return beginOn(cloud, volume, "attach_volume");
+  return beginOn(cloud, volume, { command: "attach_volume", work: cloud.hardware.attach(volume, server) });
 }
 
 function detach(cloud: Cloud, volume: Volume): Action {
@@ -93,10 +95,12 @@ function detach(cloud: Cloud, volume: Volume): Action {
   if (server === undefined) throw invalidInput(`volume ${volume.name} is not attached`);
   server.volumes = server.volumes.filter((id) => id !== volume.id);
   volume.server = null;
-  return beginOn(cloud, volume, "detach_volume");
+  return beginOn(cloud, volume, { command: "detach_volume", work: cloud.hardware.detach(volume, server) });
 }
 
-function beginOn(cloud: Cloud, { id, server }: Volume, command: string): Action {
+type Begun = Readonly<{ command: string; work: Promise<void> }>;
+
+function beginOn(cloud: Cloud, { id, server }: Volume, begun: Begun): Action {
   const onServer = server === null ? [] : [{ type: "server", id: server }];
-  return cloud.begin({ command, resources: [{ type: "volume", id }, ...onServer] });
+  return cloud.begin({ ...begun, resources: [{ type: "volume", id }, ...onServer] });
 }

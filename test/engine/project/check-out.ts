@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { cp, mkdir, mkdtemp, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-import type { Project } from "./open-project.ts";
+import type { Ground } from "./open-project.ts";
 
 /** A copy of what a user has after `git clone` and `npm ci`, so that a test may change it. */
 export type Checkout = Readonly<{
@@ -14,7 +14,7 @@ export type Checkout = Readonly<{
 const repository = dirname(dirname(dirname(import.meta.dirname)));
 const shipped = ["Pulumi.yaml", "package.json", "package-lock.json", "infra", "cloud-init", "scripts", "app"];
 
-export async function checkOut(project: Project): Promise<Checkout> {
+export async function checkOut(project: Pick<Ground, "directory" | "workplace">): Promise<Checkout> {
   const directory = await mkdtemp(join(project.directory, "checkout-"));
   await Promise.all(shipped.map((name) => cp(join(repository, name), join(directory, name), { recursive: true })));
   await symlink(join(repository, "node_modules"), join(directory, "node_modules"));

@@ -13,11 +13,10 @@ import type { ProviderCall, Workplace } from "../provider/resource.ts";
 import { findEngine } from "../toolchain/find-engine.ts";
 
 /** One account at Hetzner, one at "AWS", one empty state: what a user has before the first `pulumi up`. */
-export type Project = AsyncDisposable &
+export type Ground = AsyncDisposable &
   Readonly<{
     hetzner: ServedCloud;
     account: Account;
-    machines: Machines;
     /** The changes that the stand-ins of aws and command made, in order. */
     calls: ProviderCall[];
     /** Where those stand-ins run: in the checkout that was made or used last. */
@@ -26,21 +25,70 @@ export type Project = AsyncDisposable &
     stateDirectory: string;
     /** For every stack: which engine, where its state lies, what it finds in its environment. */
     workspace: LocalWorkspaceOptions;
+    /** What the shell of such a user holds: logged in at AWS, `pulumi` on PATH. */
+    shell: Record<string, string>;
   }>;
+
+/** The same, with machines that are played. */
+export type Project = Ground & Readonly<{ machines: Machines }>;
+
+type Clouds = Readonly<{
+  directory: string;
+  hetzner: ServedCloud;
+  account: Account;
+  /** The way to the machines, for programs in that shell. */
+  environment: Record<string, string>;
+  searchPath: readonly string[];
+}>;
 
 /** Starts the doubles and prepares a PULUMI_HOME and a state of its own. Disposing takes all of it away. */
 export async function openProject(): Promise<Project> {
   await using made = new AsyncDisposableStack();
-  const directory = await mkdtemp(join(tmpdir(), "lifeboat-engine-"));
-  made.defer(() => rm(directory, { recursive: true, force: true }));
+  const directory = await makeDirectory(made);
   const account = made.use(await openAccount(directory));
   const hetzner = made.use(await serveHcloud());
+  const machines = made.use(await serveMachines(hetzner.cloud, account));
+  const door = machines.environment["LIFEBOAT_TEST_MACHINES"] ?? "";
+  const environment = {
+    ...machines.environment,
+    // The machines' addresses are of loopback, and nothing listens there: whoever plays the machines is the way to them.
+    NODE_USE_ENV_PROXY: "1",
+    HTTP_PROXY: door,
+    HTTPS_PROXY: door,
+    NO_PROXY: "127.0.0.1,localhost",
+  };
+  const clouds = { directory, hetzner, account, environment, searchPath: [machines.searchPath] };
+  const ground = await openGround(made, clouds);
+  const everything = made.move();
+  return { ...ground, machines, [Symbol.asyncDispose]: () => everything.disposeAsync() };
+}
+
+/** Makes the folder of a project, which goes with it. */
+export async function makeDirectory(made: AsyncDisposableStack): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "lifeboat-engine-"));
+  made.defer(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** Starts the stand-ins of the providers, and prepares the rest. */
+export async function openGround(
+  made: AsyncDisposableStack,
+  clouds: Clouds,
+): Promise<Omit<Ground, keyof AsyncDisposable>> {
+  const { directory, hetzner, account, searchPath } = clouds;
   const calls: ProviderCall[] = [];
   const workplace = { directory };
-  const aws = made.use(await serveAws(account, calls, workplace));
-  const machines = made.use(await serveMachines(hetzner.cloud, account));
-  const command = made.use(await serveCommand(shellEnvironment(account, machines), calls, workplace));
   const engine = await findEngine(console.error);
+  const pulumiCommand = await PulumiCommand.get({ root: engine.root });
+  const path = [
+    ...searchPath,
+    dirname(pulumiCommand.command),
+    dirname(process.execPath),
+    process.env["PATH"] ?? "",
+  ].join(":");
+  const login = { ...account.environment, ...clouds.environment, PATH: path };
+  const aws = made.use(await serveAws(account, calls, workplace));
+  const command = made.use(await serveCommand(login, calls, workplace));
   const [home, stateDirectory] = [join(directory, "home"), join(directory, "state")];
   await mkdir(home);
   await mkdir(stateDirectory);
@@ -50,25 +98,9 @@ export async function openProject(): Promise<Project> {
     PULUMI_HOME: home,
     PULUMI_DEBUG_PROVIDERS: `aws:${aws.port},command:${command.port}`,
   };
-  const pulumiCommand = await PulumiCommand.get({ root: engine.root });
-  const everything = made.move();
-  return {
-    hetzner,
-    account,
-    machines,
-    directory,
-    stateDirectory,
-    calls,
-    workplace,
-    workspace: { pulumiHome: home, pulumiCommand, envVars: environment },
-    [Symbol.asyncDispose]: () => everything.disposeAsync(),
-  };
-}
-
-/** The shell of a user who is logged in at AWS; `node` in it is the Node that runs the tests. */
-function shellEnvironment(account: Account, machines: Machines): Record<string, string> {
-  const searchPath = [machines.searchPath, dirname(process.execPath), process.env["PATH"] ?? ""].join(":");
-  return { ...account.environment, ...machines.environment, PATH: searchPath };
+  const workspace = { pulumiHome: home, pulumiCommand, envVars: environment };
+  const shell = { ...login, ...environment };
+  return { hetzner, account, directory, stateDirectory, calls, workplace, workspace, shell };
 }
 
 function engineEnvironment(stateDirectory: string): Record<string, string> {

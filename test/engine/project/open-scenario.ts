@@ -3,7 +3,7 @@ import type { ConfigMap, Stack } from "@pulumi/pulumi/automation/index.js";
 
 import type { Server } from "../hcloud/cloud.ts";
 import { type Checkout, checkOut } from "./check-out.ts";
-import { openProject, type Project } from "./open-project.ts";
+import { type Ground, openProject, type Project } from "./open-project.ts";
 import { openShippedStack } from "./open-stack.ts";
 
 /** A project, a checkout of the program and its stack "production", with what the tests ask most often. */
@@ -25,7 +25,7 @@ export function takeHetznerCalls({ hetzner }: Project): string[] {
 }
 
 /** The one server there is. Throws when there are more or none. */
-export function onlyServer({ hetzner }: Project): Server {
+export function onlyServer({ hetzner }: Pick<Ground, "hetzner">): Server {
   const [server, ...others] = hetzner.cloud.servers.values();
   if (server !== undefined && others.length === 0) return server;
   throw new Error(`expected one server, found ${hetzner.cloud.servers.size}`);
@@ -35,13 +35,13 @@ export async function readObject(project: Project, bucket: string, key: string):
   return JSON.parse(await readText(project, bucket, key));
 }
 
-export async function readText({ account }: Project, bucket: string, key: string): Promise<string> {
+export async function readText({ account }: Pick<Ground, "account">, bucket: string, key: string): Promise<string> {
   const { Body } = await account.s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
   return (await Body?.transformToString()) ?? "";
 }
 
 /** The objects of a bucket, without what the machines report about themselves. */
-export async function listKeys({ account }: Project, bucket: string): Promise<string[]> {
+export async function listKeys({ account }: Pick<Ground, "account">, bucket: string): Promise<string[]> {
   const { Contents = [] } = await account.s3.send(new ListObjectsV2Command({ Bucket: bucket }));
   return Contents.flatMap(({ Key }) => Key ?? []).filter((key) => !key.startsWith("reports/"));
 }

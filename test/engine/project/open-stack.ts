@@ -5,7 +5,7 @@ import { type ConfigMap, LocalWorkspace, type PulumiFn, type Stack } from "@pulu
 
 import type { ServedCloud } from "../hcloud/serve-hcloud.ts";
 import type { Checkout } from "./check-out.ts";
-import type { Project } from "./open-project.ts";
+import type { Ground, Project } from "./open-project.ts";
 
 /** A stack whose program is a function of the test. */
 export async function openInlineStack(project: Project, name: string, program: PulumiFn): Promise<Stack> {
@@ -18,7 +18,7 @@ export async function openInlineStack(project: Project, name: string, program: P
 
 /** A stack of the program as it is shipped: Pulumi.yaml, the language host and infra/index.ts. */
 export async function openShippedStack(
-  project: Project,
+  project: Pick<Ground, "workspace" | "hetzner">,
   checkout: Checkout,
   { name = "production", config = {} }: { name?: string; config?: ConfigMap } = {},
 ): Promise<Stack> {

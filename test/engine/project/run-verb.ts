@@ -1,17 +1,19 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 
 import type { Checkout } from "./check-out.ts";
-import type { Project } from "./open-project.ts";
+import type { Ground } from "./open-project.ts";
 
 export type VerbRun = Readonly<{ code: number; stdout: string; stderr: string }>;
 type VerbOptions = Readonly<{
   environment?: Record<string, string>;
   /** Ctrl-C, for the verb and all that it started, as soon as its output matches. */
   interruptAt?: RegExp;
+  /** After this it is ended. */
+  limitMs?: number;
 }>;
 
 const verbLimitMs = 240_000;
@@ -27,17 +29,17 @@ type Build = Readonly<{ buildsRelease?: boolean }>;
  * on PATH.
  */
 export async function runVerb(
-  { project, checkout }: { project: Project; checkout: Checkout },
+  { project, checkout }: { project: Pick<Ground, "shell" | "workplace">; checkout: Checkout },
   [verb, ...words]: readonly ["up" | "down" | "deploy" | "rollback" | "releases", ...string[]],
-  { environment = {}, interruptAt, buildsRelease = false }: VerbOptions & Build = {},
+  { environment = {}, interruptAt, buildsRelease = false, limitMs = verbLimitMs }: VerbOptions & Build = {},
 ): Promise<VerbRun> {
   const release = (verb === "up" || verb === "deploy") && !buildsRelease ? ["--no-build"] : [];
   project.workplace.directory = join(checkout.directory, "infra");
   const child = spawn(process.execPath, [join("scripts", `${verb}.ts`), ...words, ...release], {
     cwd: checkout.directory,
-    env: { ...process.env, ...shellOf(project), ...environment },
+    env: { ...process.env, ...project.shell, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: verbLimitMs,
+    timeout: limitMs,
     // A new process group, as in a terminal.
     detached: interruptAt !== undefined,
   });
@@ -55,22 +57,4 @@ function interruptOnce(child: ChildProcessByStdio<null, Readable, Readable>, at:
     process.kill(-child.pid, "SIGINT");
   };
   child.stdout.on("data", look);
-}
-
-/** What the shell of such a user holds. */
-export function shellOf({ account, machines, workspace }: Project): Record<string, string> {
-  const pulumi = workspace.pulumiCommand?.command;
-  if (pulumi === undefined) throw new Error("the project has no engine");
-  return {
-    ...account.environment,
-    ...machines.environment,
-    ...workspace.envVars,
-    PULUMI_HOME: workspace.pulumiHome ?? "",
-    PATH: [machines.searchPath, dirname(pulumi), dirname(process.execPath), process.env["PATH"] ?? ""].join(":"),
-    // The machines' addresses are out of a range for documentation: whoever plays the machines is the way to them.
-    NODE_USE_ENV_PROXY: "1",
-    HTTP_PROXY: machines.environment["LIFEBOAT_TEST_MACHINES"] ?? "",
-    HTTPS_PROXY: machines.environment["LIFEBOAT_TEST_MACHINES"] ?? "",
-    NO_PROXY: "127.0.0.1,localhost",
-  };
 }

@@ -1,0 +1,97 @@
+import { rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { stringify } from "yaml";
+
+import { HetznerServer } from "../../../scripts/virtual/hetzner-server.ts";
+import { hostAddress } from "../../../scripts/virtual/qemu-arguments.ts";
+import { makeServerImage, type Suite } from "../../../scripts/virtual/server-image.ts";
+import type { Server, Volume } from "../hcloud/cloud.ts";
+import type { Hardware } from "../hcloud/hardware.ts";
+
+type Place = Readonly<{
+  directory: string;
+  /** Ports of this computer's loopback that every machine finds on its own loopback too. */
+  doors: readonly number[];
+  /** What every machine trusts, in PEM. */
+  authority: string;
+}>;
+
+const suiteOf: Record<string, Suite> = { "debian-12": "bookworm", "debian-13": "trixie" };
+const gibibyte = 1024 ** 3;
+
+/** Real machines behind the servers of the double: each boots its user-data in QEMU, at its own address of loopback. */
+export class VirtualServers implements Hardware, AsyncDisposable {
+  readonly #place: Place;
+  readonly #servers = new Map<number, HetznerServer>();
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  /** The machine behind a server. Throws when there is none. */
+  demand({ id, name }: Pick<Server, "id" | "name">): HetznerServer {
+    const server = this.#servers.get(id);
+    if (server === undefined) throw new Error(`no machine stands behind server ${name} (${id})`);
+    return server;
+  }
+
+  make = async (server: Server): Promise<void> => {
+    const { id, name, image, user_data: userData, location } = server;
+    const suite = suiteOf[image.name];
+    if (suite === undefined) throw new Error(`there is no image ${image.name} for a virtual machine`);
+    const made = await HetznerServer.start({
+      id,
+      name,
+      ipv4: server.public_net.ipv4?.ip ?? "",
+      userData,
+      location: location.name,
+      image: await makeServerImage(suite),
+      directory: this.#place.directory,
+      vendorData: renderVendorData(this.#place),
+    });
+    this.#servers.set(id, made);
+  };
+
+  remove = async (server: Server): Promise<void> => {
+    await this.demand(server).delete();
+    this.#servers.delete(server.id);
+  };
+
+  powerOn = (server: Server): Promise<void> => this.demand(server).powerOn();
+  powerOff = (server: Server): Promise<void> => this.demand(server).powerOff();
+  shutDown = (server: Server): Promise<void> => this.demand(server).powerDown();
+
+  makeVolume = async (volume: Volume): Promise<void> => {
+    writeFileSync(this.#fileOf(volume), "");
+    await this.growVolume(volume);
+  };
+
+  removeVolume = async (volume: Volume): Promise<void> => rmSync(this.#fileOf(volume), { force: true });
+  growVolume = async (volume: Volume): Promise<void> => truncateSync(this.#fileOf(volume), volume.size * gibibyte);
+  attach = (volume: Volume, server: Server): Promise<void> =>
+    this.demand(server).attachVolume(volume.id, this.#fileOf(volume));
+  detach = (volume: Volume, server: Server): Promise<void> => this.demand(server).detachVolume(volume.id);
+
+  #fileOf({ id }: Volume): string {
+    return join(this.#place.directory, `volume-${id}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#servers.values()].map((server) => server.delete()));
+    this.#servers.clear();
+  }
+}
+
+/**
+ * What the provider adds to the image: only here, what stands in for the internet is this computer's loopback, under the
+ * same URL for it and for its machines.
+ */
+function renderVendorData({ doors, authority }: Place): string {
+  const proxy = "/usr/lib/systemd/systemd-socket-proxyd";
+  const bootcmd = doors.map((port) => [
+    ...["systemd-run", "--quiet", "--no-block", `--unit=door-${port}`],
+    ...[`--socket-property=ListenStream=127.0.0.1:${port}`, proxy, `${hostAddress}:${port}`],
+  ]);
+  return `#cloud-config\n${stringify({ ca_certs: { trusted: [authority] }, bootcmd })}`;
+}
