@@ -32,7 +32,8 @@ const begin = ["systemctl", "enable", "--now", "--no-block", "lifeboat-metadata.
  */
 const beginEarly = [
   ["cloud-init-per", "instance", "lifeboat-begin", "systemd-run", "--no-block", "--unit=lifeboat-begin"],
-  ["--remain-after-exit", `--path-property=PathExists=${lastFile}`, ...begin],
+  // The system waits for cloud-init, and systemd-run for the path unit, which so must wait for nothing.
+  ["--path-property=DefaultDependencies=no", `--path-property=PathExists=${lastFile}`, "--remain-after-exit", ...begin],
 ].flat();
 
 function describeMachine(input: UserDataInput) {
