@@ -1,4 +1,4 @@
-import type { Target } from "./load.ts";
+import type { Target } from "./http-client.ts";
 
 /** A machine of the drill, in whatever room. Moments are on the clock of performance.now(). */
 export type DrillMachine = AsyncDisposable &

@@ -1,8 +1,6 @@
 import { Agent, type IncomingHttpHeaders, request } from "node:http";
 import { Agent as TlsAgent, request as requestTls } from "node:https";
 
-import type { Target } from "./load.ts";
-
 export type Answer = Readonly<{ status: number; headers: IncomingHttpHeaders; text: string }>;
 
 export type Question = Readonly<{
@@ -10,6 +8,19 @@ export type Question = Readonly<{
   path: string;
   headers?: Readonly<Record<string, string>>;
   body?: unknown;
+}>;
+
+/** Where to send writes. */
+export type Target = Readonly<{
+  name: string;
+  port: number;
+  token: string;
+  /** Default: 127.0.0.1. */
+  host?: string;
+  /** Speak TLS, and trust who is vouched for by these. */
+  ca?: string;
+  /** Longer than it may stay frozen. */
+  answerLimitMs?: number;
 }>;
 
 /** No answer came. `sent` is false when no connection was made, so nothing can have been written. */

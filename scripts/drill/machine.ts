@@ -12,8 +12,7 @@ import type { Leftovers } from "../local/leftovers.ts";
 import { environmentOf, listUnits, type MachineDirectories, requireSocketRoom } from "../local/machine-units.ts";
 import { type Ending, Supervisor } from "../local/supervisor.ts";
 import type { DrillMachine } from "./drill-machine.ts";
-import { HttpClient } from "./http-client.ts";
-import type { Target } from "./load.ts";
+import { HttpClient, type Target } from "./http-client.ts";
 
 /** What every machine of one drill shares. */
 export type Site = Readonly<{

@@ -11,8 +11,7 @@ import { HetznerServer } from "../virtual/hetzner-server.ts";
 import type { ServerImage } from "../virtual/server-image.ts";
 import { type Forward } from "../virtual/virtual-machine.ts";
 import type { DrillMachine } from "./drill-machine.ts";
-import { HttpClient } from "./http-client.ts";
-import type { Target } from "./load.ts";
+import { HttpClient, type Target } from "./http-client.ts";
 
 /** What every server of one drill shares. */
 export type ServerSite = Readonly<{
@@ -73,6 +72,7 @@ export class ServerMachine implements DrillMachine {
   readonly volume: Volume;
   readonly #site: ServerSite;
   readonly #shell: GuestShell;
+  #lastWords: string | null = null;
 
   private constructor(
     target: Target,
@@ -117,9 +117,15 @@ export class ServerMachine implements DrillMachine {
       const answer = await client.ask({ method: "GET", path: "/ready" }, 5000);
       return answer.status === 200 ? { readyAt: performance.now() } : null;
     };
-    const { readyAt } = await waitFor(`/ready of machine ${this.name}`, probe, { timeoutMs, everyMs: readyPollMs });
-    if (readyAt !== null) return readyAt;
-    throw new Error(`machine ${this.name} has switched itself off`);
+    try {
+      const { readyAt } = await waitFor(`/ready of machine ${this.name}`, probe, { timeoutMs, everyMs: readyPollMs });
+      if (readyAt !== null) return readyAt;
+      throw new Error(`machine ${this.name} has switched itself off`);
+    } catch (error) {
+      // Whoever waited in vain gives the machine up, and it takes its logs with it.
+      this.#lastWords = await this.readLastWords();
+      throw error;
+    }
   }
 
   readBootReport(): Promise<string> {
@@ -169,6 +175,7 @@ export class ServerMachine implements DrillMachine {
   }
 
   async readLastWords(): Promise<string> {
+    if (this.#lastWords !== null) return this.#lastWords;
     const console = this.server.readConsole().trimEnd().split("\n").slice(-wordsOfConsole);
     const journal = this.server.isOn ? await this.#readJournal() : [];
     return [`--- machine ${this.name}, last lines of its console and its journal`, ...console, ...journal].join("\n");

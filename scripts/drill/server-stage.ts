@@ -41,6 +41,30 @@ export async function openServerStage(house: StageOptions): Promise<ServerStage 
     () => makeServerImage(options.debian),
     () => "made once, and kept in the cache",
   );
+  const { bucket, release } = await fillStore(house, made);
+  const address = await findAddress();
+  const edgePorts = { http: 80, https: 443 };
+  const acme = made.use(await AcmeServer.start({ leftovers, edgePorts, addresses: [hostAddress] }));
+  const token = randomBytes(24).toString("base64url");
+  const site = {
+    directory,
+    image,
+    address,
+    token,
+    publicPorts: forwardsOf(address),
+    key: await makeShellKey(directory),
+    userData: renderFor({ bucket, release, address, acme, token, filesystem: options.filesystem }),
+    vendorData: trustScript(readFileSync(acme.rootFile, "utf8")),
+    ca: readFileSync(await acme.writeIssuedRoot(), "utf8"),
+  };
+  const stage = { options, transcript, ledger: new Ledger(), random: seedRandom(options.seed), slowness };
+  const everything = made.move();
+  const dispose = () => everything.disposeAsync();
+  return { ...stage, spotlight: { machine: null }, site, acme, [Symbol.asyncDispose]: dispose };
+}
+
+/** Starts a store with all that a machine fetches from it. */
+async function fillStore({ transcript, leftovers }: StageOptions, made: AsyncDisposableStack) {
   const release = await transcript.step(
     "the release is built",
     () => buildRelease("linux-x64", releaseFolder),
@@ -56,33 +80,7 @@ export async function openServerStage(house: StageOptions): Promise<ServerStage 
     },
     ({ config }) => config.bucket,
   );
-  const address = await findAddress();
-  const edgePorts = { http: 80, https: 443 };
-  const acme = made.use(await AcmeServer.start({ leftovers, edgePorts, addresses: [hostAddress] }));
-  const token = randomBytes(24).toString("base64url");
-  const site = {
-    directory,
-    image,
-    userData: renderFor({ bucket, release: release.sha256, address, acme, token, filesystem: options.filesystem }),
-    vendorData: trustScript(readFileSync(acme.rootFile, "utf8")),
-    address,
-    publicPorts: forwardsOf(address),
-    key: await makeShellKey(directory),
-    ca: readFileSync(await acme.writeIssuedRoot(), "utf8"),
-    token,
-  };
-  const everything = made.move();
-  return {
-    options,
-    transcript,
-    ledger: new Ledger(),
-    random: seedRandom(options.seed),
-    slowness,
-    spotlight: { machine: null },
-    site,
-    acme,
-    [Symbol.asyncDispose]: () => everything.disposeAsync(),
-  };
+  return { bucket, release: release.sha256 };
 }
 
 async function putRelease({ config }: PreparedBucket, { sha256, path }: { sha256: string; path: string }) {

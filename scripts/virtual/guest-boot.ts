@@ -4,7 +4,6 @@ import type { GuestShell } from "./guest-shell.ts";
 export type GuestBoot = Readonly<{
   kernelAtMs: number;
   network: number | null;
-  cloudInit: number | null;
   multiUser: number | null;
   bootstrapBegin: number | null;
   bootstrapEnd: number | null;
@@ -13,12 +12,12 @@ export type GuestBoot = Readonly<{
 
 const moments = [
   ["network", "network-online.target", "ActiveEnterTimestampMonotonic"],
-  ["cloudInit", "cloud-final.service", "ActiveEnterTimestampMonotonic"],
   ["multiUser", "multi-user.target", "ActiveEnterTimestampMonotonic"],
   ["bootstrapBegin", "lifeboat-bootstrap.service", "InactiveExitTimestampMonotonic"],
   ["bootstrapEnd", "lifeboat-bootstrap.service", "ActiveEnterTimestampMonotonic"],
   ["appBegin", "app.service", "InactiveExitTimestampMonotonic"],
 ] as const;
+type Moment = (typeof moments)[number][0];
 
 /** Asks a machine when its start got where. `kernelAtMs` is on the clock of performance.now(), to a tenth of a second. */
 export async function readGuestBoot(shell: GuestShell): Promise<GuestBoot> {
@@ -26,17 +25,14 @@ export async function readGuestBoot(shell: GuestShell): Promise<GuestBoot> {
   const said = (await shell.run([...ask, "cut -d' ' -f1 /proc/uptime"].join("; "))).trim().split("\n");
   const answeredAtMs = performance.now();
   const uptimeMs = Number(said.at(-1)) * 1000;
-  const found = moments.map(([name], index) => [name, readMicroseconds(said[index])] as const);
-  const { network, cloudInit, multiUser, bootstrapBegin, bootstrapEnd, appBegin } = Object.fromEntries(found);
-  const at = (moment: number | null | undefined) => moment ?? null;
+  const at = (name: Moment) => readMicroseconds(said[moments.findIndex(([moment]) => moment === name)]);
   return {
     kernelAtMs: answeredAtMs - uptimeMs,
-    network: at(network),
-    cloudInit: at(cloudInit),
-    multiUser: at(multiUser),
-    bootstrapBegin: at(bootstrapBegin),
-    bootstrapEnd: at(bootstrapEnd),
-    appBegin: at(appBegin),
+    network: at("network"),
+    multiUser: at("multiUser"),
+    bootstrapBegin: at("bootstrapBegin"),
+    bootstrapEnd: at("bootstrapEnd"),
+    appBegin: at("appBegin"),
   };
 }
 
