@@ -23,12 +23,26 @@ export function renderUserData(input: UserDataInput): string {
   return text;
 }
 
+const lastFile = "/etc/lifeboat/complete";
+const begin = ["systemctl", "enable", "--now", "--no-block", "lifeboat-metadata.service", "lifeboat-bootstrap.service"];
+
+/**
+ * runcmd is the last that cloud-init does, long after it has written the files. So a unit waits for the last of them, and
+ * begins. Once for a server: later starts find the units enabled. Where this fails, runcmd begins.
+ */
+const beginEarly = [
+  ["cloud-init-per", "instance", "lifeboat-begin", "systemd-run", "--no-block", "--unit=lifeboat-begin"],
+  // The system waits for cloud-init, and systemd-run for the path unit, which so must wait for nothing.
+  ["--path-property=DefaultDependencies=no", `--path-property=PathExists=${lastFile}`, "--remain-after-exit", ...begin],
+].flat();
+
 function describeMachine(input: UserDataInput) {
   return {
     hostname: input.hostname,
     ssh_pwauth: false,
     // cloud-init itself closes only IPv4, at each start, for root too. lifeboat-metadata.service closes the rest.
     disable_ec2_metadata: true,
+    bootcmd: [beginEarly],
     // No packages: everything that the bootstrap calls is in a bare Debian image, except mkfs.btrfs (install-btrfs).
     write_files: [
       ...readBootstrap().map(({ path, mode, text }) => ({ path, permissions: mode, content: text })),
@@ -37,11 +51,10 @@ function describeMachine(input: UserDataInput) {
       { path: settingsKeyFile, permissions: "0600", content: `${input.settingsKey}\n` },
       // The bootstrap gives it to the app's group, which does not exist yet.
       { path: tokensFile, permissions: "0600", content: renderTokensFile(input.apiTokensSha256) },
+      // The last one, whatever else is written.
+      { path: lastFile, permissions: "0644", content: "" },
     ],
-    runcmd: [
-      ["systemctl", "daemon-reload"],
-      ["systemctl", "enable", "--now", "--no-block", "lifeboat-metadata.service", "lifeboat-bootstrap.service"],
-    ],
+    runcmd: [["systemctl", "daemon-reload"], begin],
   };
 }
 

@@ -5,11 +5,23 @@ import { compareDeliveries, openAudience } from "./drill/delivery-scene.ts";
 import { freeze, kill } from "./drill/disaster.ts";
 import { wakeUp } from "./drill/fence-scene.ts";
 import { fillDatabase, writeMixedLoad, writeWithoutBucket } from "./drill/load-scene.ts";
-import type { Findings } from "./drill/report.ts";
-import { runDrill } from "./drill/run-drill.ts";
-import type { Stage } from "./drill/stage.ts";
+import { rehearseMachines } from "./drill/machine-room.ts";
+import { type Findings, printReport, reportFindings } from "./drill/report.ts";
+import { printRoom, reportRoom } from "./drill/room-report.ts";
+import { makeRoom, runDrill } from "./drill/run-drill.ts";
+import { openServerStage } from "./drill/server-stage.ts";
+import { openStage, type Stage } from "./drill/stage.ts";
 
-if (import.meta.main) await runDrill(process.argv.slice(2), rehearse);
+if (import.meta.main)
+  await runDrill(process.argv.slice(2), {
+    process: makeRoom({ openStage, rehearse, report: reportFindings, print: printReport }),
+    machine: makeRoom({
+      openStage: openServerStage,
+      rehearse: rehearseMachines,
+      report: reportRoom,
+      print: printRoom,
+    }),
+  });
 
 /** The disaster, twice: a machine dies with its disk; a machine freezes, is replaced, and wakes up again. */
 export async function rehearse(stage: Stage): Promise<Findings> {

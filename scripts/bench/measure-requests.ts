@@ -1,5 +1,5 @@
 import { HttpClient } from "../drill/http-client.ts";
-import type { Target } from "../drill/load.ts";
+import type { Target } from "../drill/http-client.ts";
 import { Machine, type Site } from "../drill/machine.ts";
 import { startEdge } from "../local/edge.ts";
 import { type Figures, takeQuantile, type Variant } from "./interleave.ts";

@@ -5,7 +5,7 @@ import { Value } from "typebox/value";
 
 import { Author, type Write } from "../drill/author.ts";
 import { CutOff, HttpClient } from "../drill/http-client.ts";
-import type { Target } from "../drill/load.ts";
+import type { Target } from "../drill/http-client.ts";
 import { seedRandom } from "../drill/random.ts";
 
 /** `keyed POST`: with an Idempotency-Key. */

@@ -3,6 +3,8 @@ import { randomInt } from "node:crypto";
 import { flag, readFlags, readValue, text, UsageError } from "../cli/flags.ts";
 import { parseDurationMs, parseSizeBytes, parseWholeNumber } from "../cli/quantity.ts";
 import { type CommandLine, usageExitCode } from "../cli/run-verb.ts";
+import { type Suite, suites } from "../virtual/server-image.ts";
+import { type ActName, actNames } from "./acts.ts";
 
 type GivenStore = Readonly<{
   endpoint: string;
@@ -22,10 +24,26 @@ export type DrillOptions = Readonly<{
   maxRtoMs: number | null;
   maxRpoMs: number | null;
   store: GivenStore | null;
+  room: Room;
+  /** Of the machine room; null: all of them. */
+  act: ActName | null;
+  debian: Suite;
+  filesystem: "ext4" | "btrfs";
 }>;
+
+const rooms = ["process", "machine"] as const;
+type Room = (typeof rooms)[number];
+const filesystems = ["ext4", "btrfs"] as const;
 
 const flags = {
   json: flag("the report as one object, the last line of stdout; the transcript goes to stderr"),
+  room: text(
+    "NAME",
+    "process (default), or machine: whole virtual machines with their own kernels and disks; needs root",
+  ),
+  debian: text("NAME", "of the machine room: trixie (default) or bookworm"),
+  filesystem: text("NAME", "of the machine room's volumes: ext4 (default) or btrfs"),
+  act: text("NAME", "of the machine room: only lost, kept, rebuild or frozen"),
   rows: text("N", "this many more rows before the disaster"),
   size: text("SIZE", "this much more data before the disaster, such as 300MB"),
   load: text("TIME", "write for this long before the disaster, such as 60s"),
@@ -43,7 +61,7 @@ export const drillCommand: CommandLine<DrillOptions> = {
   about:
     "Rehearses the disaster on this computer: a machine dies with its disk, another one freezes and wakes up again.",
   flags,
-  examples: ["--size 300MB --max-rto 10s", "--json --seed 7", "--store http://127.0.0.1:9000"],
+  examples: ["--room machine", "--size 300MB --max-rto 10s", "--json --seed 7", "--store http://127.0.0.1:9000"],
   exitCodes: {
     0: "nothing that was acknowledged at `bucket` is lost, no row differs, no limit is passed",
     1: "something of that does not hold, or the drill broke down; the last lines say what",
@@ -59,6 +77,8 @@ type Values = ReturnType<typeof readFlags<typeof flags>>;
 /** Reads the drill's command line. Throws UsageError, naming the flag, on anything that is not understood. */
 export function readArguments(words: readonly string[], environment: Environment): DrillOptions {
   const values = readFlags(words, flags);
+  const room = readChoice("room", values.room, rooms) ?? "process";
+  refuseElsewhere(room, values);
   return Object.freeze({
     json: values.json,
     keep: values.keep,
@@ -69,7 +89,26 @@ export function readArguments(words: readonly string[], environment: Environment
     maxRtoMs: readValue("max-rto", values["max-rto"], parseDurationMs),
     maxRpoMs: readValue("max-rpo", values["max-rpo"], parseDurationMs),
     store: readGivenStore(values, environment),
+    room,
+    act: readChoice("act", values.act, actNames),
+    debian: readChoice("debian", values.debian, suites) ?? suites[0],
+    filesystem: readChoice("filesystem", values.filesystem, filesystems) ?? "ext4",
   });
+}
+
+function readChoice<Choice extends string>(name: string, given: string | undefined, choices: readonly Choice[]) {
+  if (given === undefined) return null;
+  const choice = choices.find((one) => one === given);
+  if (choice === undefined) throw new UsageError(`--${name}: "${given}" is not ${choices.join(" or ")}`);
+  return choice;
+}
+
+/** A flag that would change nothing is a misunderstanding. */
+function refuseElsewhere(room: Room, values: Values): void {
+  const only = { process: ["size", "store", "bucket", "region"], machine: ["act", "debian", "filesystem"] } as const;
+  const other = room === "process" ? "machine" : "process";
+  for (const name of only[other])
+    if (values[name] !== undefined) throw new UsageError(`--${name} is of the ${other} room; --room says ${room}`);
 }
 
 function readGivenStore(values: Values, environment: Environment): GivenStore | null {

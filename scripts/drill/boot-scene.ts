@@ -1,15 +1,16 @@
-import { readFile } from "node:fs/promises";
-
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
+import type { DrillMachine } from "./drill-machine.ts";
 import { Machine } from "./machine.ts";
-import type { Stage } from "./stage.ts";
+import type { Scene, Stage } from "./stage.ts";
 
 /** One part of the time from the disaster to the first 200 on /ready. */
 export type RecoveryStep = Readonly<{ step: string; durationMs: number }>;
 
-export type ServingMachine = Readonly<{ machine: Machine; readyAtMs: number }> & AsyncDisposable;
+/** A machine that is ready, of whatever room. */
+export type Serving<Kind extends DrillMachine = DrillMachine> = Readonly<{ machine: Kind; readyAtMs: number }>;
+export type ServingMachine<Kind extends DrillMachine = Machine> = Serving<Kind> & AsyncDisposable;
 
 const BootReport = Type.Object({
   outcome: Type.String(),
@@ -23,17 +24,27 @@ const BootReport = Type.Object({
 const readyLimitMs = 600_000;
 
 /** Starts a machine that knows only the bucket, and waits until it is ready. */
-export async function bootMachine(stage: Stage, name: string): Promise<ServingMachine> {
+export function bootMachine(stage: Stage, name: string): Promise<ServingMachine> {
+  const step = `machine ${name.toUpperCase()} boots from the bucket`;
+  return bringUp(stage, step, () => Machine.switchOn(name, stage.site));
+}
+
+/** Starts a machine in the given way, and waits until it is ready. */
+export async function bringUp<Kind extends DrillMachine>(
+  stage: Scene,
+  step: string,
+  switchOn: () => Promise<Kind>,
+): Promise<ServingMachine<Kind>> {
   await using made = new AsyncDisposableStack();
-  const switchOn = async () => {
-    const machine = made.use(await Machine.switchOn(name, stage.site));
+  const waitUntilReady = async () => {
+    const machine = made.use(await switchOn());
     stage.spotlight.machine = machine;
     const readyAtMs = await machine.waitUntilReady(readyLimitMs);
     return { machine, readyAtMs, report: await readBootReport(machine) };
   };
   const { machine, readyAtMs } = await stage.transcript.step(
-    `machine ${name.toUpperCase()} boots from the bucket`,
-    switchOn,
+    step,
+    waitUntilReady,
     ({ report }) => `${report.outcome} epoch ${report.epoch}, ${report.content}`,
   );
   const moved = made.move();
@@ -59,6 +70,7 @@ export async function splitRecovery(
   ].map(({ step, durationMs }) => ({ step, durationMs: Math.max(0, Math.round(durationMs)) }));
 }
 
-async function readBootReport(machine: Machine) {
-  return Value.Parse(BootReport, JSON.parse(await readFile(machine.bootReportPath, "utf8")));
+/** What boot said of itself. */
+export async function readBootReport(machine: Pick<DrillMachine, "readBootReport">) {
+  return Value.Parse(BootReport, JSON.parse(await machine.readBootReport()));
 }

@@ -1,11 +1,11 @@
 import { waitFor } from "../cli/wait-for.ts";
 import { Author } from "./author.ts";
-import type { ServingMachine } from "./boot-scene.ts";
+import type { Serving } from "./boot-scene.ts";
 import { HttpClient } from "./http-client.ts";
 import type { Unfinished } from "./load.ts";
 import { seedRandom } from "./random.ts";
 import { sendWrite } from "./send-write.ts";
-import type { Stage } from "./stage.ts";
+import type { Scene } from "./stage.ts";
 
 // The base of a big database must be in the bucket first, and that takes as long as the database is big.
 const bucketLimitMs = 1_800_000;
@@ -13,7 +13,7 @@ const bucketLimitMs = 1_800_000;
 let written = 0;
 
 /** Writes until one write is acknowledged at `bucket`; returns the moment of the answer. */
-export async function writeToBucket(stage: Stage, { machine }: ServingMachine, step: string): Promise<number> {
+export async function writeToBucket(stage: Scene, { machine }: Serving, step: string): Promise<number> {
   written += 1;
   const author = new Author({
     name: `${machine.name}-probe-${written}`,
@@ -41,11 +41,7 @@ export async function writeToBucket(stage: Stage, { machine }: ServingMachine, s
  * Repeats every write that was cut off, as its client would: with its Idempotency-Key, at `bucket`, on the new machine.
  * Afterwards each must exist exactly once.
  */
-export async function repeatCutOff(
-  stage: Stage,
-  serving: ServingMachine,
-  unfinished: readonly Unfinished[],
-): Promise<void> {
+export async function repeatCutOff(stage: Scene, serving: Serving, unfinished: readonly Unfinished[]): Promise<void> {
   using client = new HttpClient(serving.machine.target);
   const sending = { client, ledger: stage.ledger, durability: "bucket", baseMayBeLost: true } as const;
   const repeat = async () => {

@@ -1,9 +1,9 @@
-import type { ServingMachine } from "./boot-scene.ts";
+import type { Serving } from "./boot-scene.ts";
 import { type Comparison, compareContent } from "./compare.ts";
 import type { Disaster } from "./disaster.ts";
 import { readFacts } from "./facts.ts";
 import type { PerDurability } from "./ledger.ts";
-import type { Stage } from "./stage.ts";
+import type { Scene } from "./stage.ts";
 
 /** The losses of a disaster. */
 export type Loss = Readonly<{
@@ -15,11 +15,11 @@ export type Loss = Readonly<{
 }>;
 
 /** Compares every row of the machine's database with the ledger. A write that is lost here must stay lost. */
-export async function compareWithLedger(stage: Stage, { machine }: ServingMachine, disaster: Disaster): Promise<Loss> {
+export async function compareWithLedger(stage: Scene, { machine }: Serving, disaster: Disaster): Promise<Loss> {
   const { ledger, transcript } = stage;
   const comparison = await transcript.step(
     "every row is compared with the ledger",
-    () => Promise.resolve(compareContent(ledger, readFacts(machine.databasePath))),
+    async () => compareContent(ledger, readFacts(await machine.copyDatabase())),
     renderComparison,
   );
   ledger.settle(comparison.found);

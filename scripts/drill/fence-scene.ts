@@ -1,9 +1,7 @@
 import { exitCodes } from "../../app/exit-codes.ts";
-import { within } from "../cli/wait-for.ts";
-import type { ServingMachine } from "./boot-scene.ts";
+import type { Serving } from "./boot-scene.ts";
 import type { Load } from "./load.ts";
-import { renderEnding } from "./machine.ts";
-import type { Stage } from "./stage.ts";
+import type { Scene } from "./stage.ts";
 
 /** What a machine did when it woke up after another one had claimed the bucket. */
 export type Fence = Readonly<{
@@ -20,19 +18,13 @@ export type Fence = Readonly<{
 const fenceLimitMs = 15_000;
 
 /** Wakes up a frozen machine while its clients still wait. Throws unless it fences itself. */
-export async function wakeUp(stage: Stage, { machine }: ServingMachine, load: Load): Promise<Fence> {
+export async function wakeUp(stage: Scene, { machine }: Serving, load: Load): Promise<Fence> {
   stage.spotlight.machine = machine;
   return stage.transcript.step(
     `machine ${machine.name.toUpperCase()} wakes up and fences itself`,
     async () => {
-      const wokenAtMs = machine.supervisor.resume();
-      const ending = await within("the fence of a superseded machine", fenceLimitMs, machine.supervisor.ended);
-      const endedAtMs = performance.now();
-      if (ending.unit !== "app" || ending.code !== exitCodes.fenced) {
-        throw new Error(
-          `machine ${machine.name} should fence itself with ${exitCodes.fenced}, but ${renderEnding(ending)}`,
-        );
-      }
+      const wokenAtMs = await machine.wake();
+      const endedAtMs = await machine.waitForFence(fenceLimitMs * stage.slowness);
       await load.stop();
       const { broken, lateAnswers } = stage.ledger.judgeSince(wokenAtMs);
       return {

@@ -1,4 +1,5 @@
 import { Agent, type IncomingHttpHeaders, request } from "node:http";
+import { Agent as TlsAgent, request as requestTls } from "node:https";
 
 export type Answer = Readonly<{ status: number; headers: IncomingHttpHeaders; text: string }>;
 
@@ -7,6 +8,19 @@ export type Question = Readonly<{
   path: string;
   headers?: Readonly<Record<string, string>>;
   body?: unknown;
+}>;
+
+/** Where to send writes. */
+export type Target = Readonly<{
+  name: string;
+  port: number;
+  token: string;
+  /** Default: 127.0.0.1. */
+  host?: string;
+  /** Speak TLS, and trust who is vouched for by these. */
+  ca?: string;
+  /** Longer than it may stay frozen. */
+  answerLimitMs?: number;
 }>;
 
 /** No answer came. `sent` is false when no connection was made, so nothing can have been written. */
@@ -22,35 +36,37 @@ export class CutOff extends Error {
 // Longer than a frozen machine stays frozen in the drill: its answers must be seen when it wakes up.
 const answerLimitMs = 120_000;
 
-type ClientOptions = { port: number; token: string; /** How many at once, one by default. */ connections?: number };
+type ClientOptions = Omit<Target, "name"> & Readonly<{ /** How many at once, one by default. */ connections?: number }>;
 
 /** A client of the machine's HTTP server whose connections are kept alive; each asks one question at a time. */
 export class HttpClient implements Disposable {
   readonly #agent: Agent;
-  readonly #port: number;
-  readonly #token: string;
+  readonly #options: ClientOptions;
 
-  constructor({ port, token, connections = 1 }: ClientOptions) {
-    this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
-    this.#port = port;
-    this.#token = token;
+  constructor(options: ClientOptions) {
+    const { connections = 1, ca } = options;
+    const kept = { keepAlive: true, maxSockets: connections };
+    this.#agent = ca === undefined ? new Agent(kept) : new TlsAgent({ ...kept, ca });
+    this.#options = options;
   }
 
   /** Rejects with CutOff when no whole answer comes. */
-  ask(question: Question, limitMs = answerLimitMs): Promise<Answer> {
+  ask(question: Question, limitMs = this.#options.answerLimitMs ?? answerLimitMs): Promise<Answer> {
+    const { host = "127.0.0.1", port, token, ca } = this.#options;
     const body = question.body === undefined ? null : Buffer.from(JSON.stringify(question.body));
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const cutOff = (error: Error) => reject(new CutOff(error));
-    const sending = request({
-      host: "127.0.0.1",
-      port: this.#port,
+    const send = ca === undefined ? request : requestTls;
+    const sending = send({
+      host,
+      port,
       agent: this.#agent,
       method: question.method,
       path: question.path,
       headers: {
         ...question.headers,
         ...(body && { "content-type": "application/json", "content-length": body.length }),
-        authorization: `Bearer ${this.#token}`,
+        authorization: `Bearer ${token}`,
       },
       timeout: limitMs,
     });

@@ -1,27 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { openDatabase } from "../../app/database/open-database.ts";
-import type { ServingMachine } from "./boot-scene.ts";
+import type { Serving, ServingMachine } from "./boot-scene.ts";
 import { writeToBucket } from "./bucket-scene.ts";
 import { type ClientPlan, Load, mixedClients } from "./load.ts";
 import { chooseInteger } from "./random.ts";
-import type { Stage } from "./stage.ts";
+import type { Scene } from "./stage.ts";
 
 const mixedMs = 1500;
 const calmMs = 3000;
 const healthCheckMs = 500;
 
 /** Writes --rows or --size of data and waits until all of it is in the bucket. Does nothing without these flags. */
-export async function fillDatabase(stage: Stage, serving: ServingMachine): Promise<void> {
+export async function fillDatabase(stage: Scene, serving: ServingMachine): Promise<void> {
   const { machine } = serving;
   const { rows, sizeBytes } = stage.options;
-  if (rows > 0)
-    await fill(stage, machine, {
-      clients: rowClients,
-      measure: () => stage.ledger.acknowledgedCount,
-      goal: rows,
-      unit: "rows",
-    });
+  await fillWithRows(stage, serving);
   if (sizeBytes > 0) {
     const measure = () => Math.round(measureDatabase(machine.databasePath) / 1e6);
     await fill(stage, machine, { clients: sizeClients, measure, goal: Math.ceil(sizeBytes / 1e6), unit: "MB" });
@@ -29,9 +23,22 @@ export async function fillDatabase(stage: Stage, serving: ServingMachine): Promi
   if (rows > 0 || sizeBytes > 0) await writeToBucket(stage, serving, "the filled database is in the bucket");
 }
 
+/** The same for --rows alone. */
+export async function fillRows(stage: Scene, serving: Serving): Promise<void> {
+  await fillWithRows(stage, serving);
+  if (stage.options.rows > 0) await writeToBucket(stage, serving, "the filled database is in the bucket");
+}
+
+async function fillWithRows(stage: Scene, { machine }: Serving): Promise<void> {
+  const goal = stage.options.rows;
+  const measure = () => stage.ledger.acknowledgedCount;
+  if (goal > 0) await fill(stage, machine, { clients: rowClients, measure, goal, unit: "rows" });
+}
+
 /** Starts clients that write at every durability, and returns after a while. They go on writing. */
-export async function writeMixedLoad(stage: Stage, { machine }: ServingMachine): Promise<Load> {
-  const durationMs = machine.name === "a" ? Math.max(mixedMs, stage.options.loadMs) : mixedMs;
+export async function writeMixedLoad(stage: Scene, { machine }: Serving): Promise<Load> {
+  const leastMs = mixedMs * stage.slowness;
+  const durationMs = machine.name === "a" ? Math.max(leastMs, stage.options.loadMs) : leastMs;
   const load = openLoad(stage, machine, "load");
   await stage.transcript.step(
     `${mixedClients.length} clients write at every durability`,
@@ -48,8 +55,8 @@ export async function writeMixedLoad(stage: Stage, { machine }: ServingMachine):
  * The `bucket` clients stop, for their syncs also take everybody else's writes to the bucket; the others go on for at
  * least three seconds and a random part, until the moment of the kill.
  */
-export async function writeWithoutBucket(stage: Stage, load: Load): Promise<void> {
-  const durationMs = calmMs + chooseInteger(stage.random, 0, 1000);
+export async function writeWithoutBucket(stage: Scene, load: Load): Promise<void> {
+  const durationMs = calmMs * stage.slowness + chooseInteger(stage.random, 0, 1000);
   await stage.transcript.step(
     "no bucket write helps any more",
     async () => {
@@ -67,7 +74,7 @@ type Filling = Readonly<{ clients: readonly ClientPlan[]; measure: () => number;
 const rowClients = Array.from({ length: 16 }, () => ({ durability: "commit", pauseMs: 0 }) as const);
 const sizeClients = Array.from({ length: 4 }, () => ({ durability: "commit", pauseMs: 0, isLarge: true }) as const);
 
-async function fill(stage: Stage, machine: ServingMachine["machine"], filling: Filling): Promise<void> {
+async function fill(stage: Scene, machine: Serving["machine"], filling: Filling): Promise<void> {
   const { clients, measure, goal, unit } = filling;
   const load = openLoad(stage, machine, `fill-${unit}`);
   await stage.transcript.step(
@@ -94,7 +101,7 @@ async function writeUntil(load: Load, { measure, goal, unit }: Filling): Promise
   }
 }
 
-function openLoad({ ledger, options }: Stage, machine: ServingMachine["machine"], name: string): Load {
+function openLoad({ ledger, options }: Scene, machine: Serving["machine"], name: string): Load {
   return new Load({ name: `${machine.name}-${name}`, target: machine.target, ledger, seed: options.seed });
 }
 
@@ -116,7 +123,7 @@ function measureDatabase(path: string): number {
 }
 
 /** "412 commit, 130 disk, 96 bucket acknowledged". */
-function renderCounts({ ledger }: Stage): string {
+function renderCounts({ ledger }: Scene): string {
   const { acknowledged } = ledger.count();
   return `${acknowledged.commit} commit, ${acknowledged.disk} disk, ${acknowledged.bucket} bucket acknowledged`;
 }

@@ -2,13 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { Author, type Write } from "./author.ts";
 import type { Durability } from "./facts.ts";
-import { HttpClient } from "./http-client.ts";
+import { HttpClient, type Target } from "./http-client.ts";
 import type { Entry, Ledger } from "./ledger.ts";
 import { seedRandom } from "./random.ts";
 import { type Outcome, sendWrite } from "./send-write.ts";
-
-/** Where to send writes. */
-export type Target = Readonly<{ name: string; port: number; token: string }>;
 
 /** `name` is unique in the drill: every client's writes begin with it. */
 export type LoadOptions = Readonly<{ name: string; target: Target; ledger: Ledger; seed: number }>;

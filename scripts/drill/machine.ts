@@ -6,13 +6,13 @@ import { join } from "node:path";
 import { exitCodes } from "../../app/exit-codes.ts";
 import type { BucketConfig } from "../../app/replica/s3-client.ts";
 import type { AppBundle } from "../build/bundle-app.ts";
-import { waitFor } from "../cli/wait-for.ts";
+import { waitFor, within } from "../cli/wait-for.ts";
 import { findFreePorts } from "../local/free-ports.ts";
 import type { Leftovers } from "../local/leftovers.ts";
 import { environmentOf, listUnits, type MachineDirectories, requireSocketRoom } from "../local/machine-units.ts";
 import { type Ending, Supervisor } from "../local/supervisor.ts";
-import { HttpClient } from "./http-client.ts";
-import type { Target } from "./load.ts";
+import type { DrillMachine } from "./drill-machine.ts";
+import { HttpClient, type Target } from "./http-client.ts";
 
 /** What every machine of one drill shares. */
 export type Site = Readonly<{
@@ -32,7 +32,7 @@ const readyPollMs = 5;
 const wordsPerLog = 12;
 
 /** A machine of the drill, with its own disk, identity and port. Boot, Litestream and the app are real processes. */
-export class Machine implements AsyncDisposable {
+export class Machine implements DrillMachine {
   readonly name: string;
   readonly target: Target;
   readonly supervisor: Supervisor;
@@ -88,8 +88,35 @@ export class Machine implements AsyncDisposable {
     throw new Error(`machine ${this.name} stays down: ${renderEnding(found.ending)}`);
   }
 
+  readBootReport(): Promise<string> {
+    return readFile(this.bootReportPath, "utf8");
+  }
+
+  copyDatabase(): Promise<string> {
+    return Promise.resolve(this.databasePath);
+  }
+
+  cutPower(): Promise<number> {
+    return Promise.resolve(this.supervisor.kill9());
+  }
+
+  freeze(): Promise<number> {
+    return Promise.resolve(this.supervisor.pause());
+  }
+
+  wake(): Promise<number> {
+    return Promise.resolve(this.supervisor.resume());
+  }
+
+  async waitForFence(timeoutMs: number): Promise<number> {
+    const ending = await within("the fence of a superseded machine", timeoutMs, this.supervisor.ended);
+    const endedAtMs = performance.now();
+    if (ending.unit === "app" && ending.code === exitCodes.fenced) return endedAtMs;
+    throw new Error(`machine ${this.name} should fence itself with ${exitCodes.fenced}, but ${renderEnding(ending)}`);
+  }
+
   /** Deletes the machine's disk. Its logs stay, to explain what happened. */
-  async destroyDisk(): Promise<void> {
+  async destroyDisks(): Promise<void> {
     await rm(this.#files.home, { recursive: true, force: true, maxRetries: 5 });
   }
 
@@ -111,7 +138,7 @@ export class Machine implements AsyncDisposable {
 }
 
 /** "app ended with 102", for people. */
-export function renderEnding(ending: Ending): string {
+function renderEnding(ending: Ending): string {
   return ending.unit === null ? `it was ${ending.cause}` : `${ending.unit} ended with ${ending.code}`;
 }
 

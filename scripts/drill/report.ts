@@ -23,7 +23,8 @@ export type Findings = Readonly<{
 /** The object of --json. Times in milliseconds; top-level losses are those of act one, `mixed` those of act two. */
 export type Report = ReturnType<typeof reportFindings>;
 
-type Facts = Readonly<{ options: DrillOptions; versions: Readonly<Record<string, string>>; durationMs: number }>;
+/** What a report says of the drill itself. */
+export type Facts = Readonly<{ options: DrillOptions; versions: Readonly<Record<string, string>>; durationMs: number }>;
 
 /** Judges the findings: `ok` only when nothing is in doubt, otherwise `failures` says what is. */
 export function reportFindings(findings: Findings, { options, versions, durationMs }: Facts) {
@@ -33,7 +34,7 @@ export function reportFindings(findings: Findings, { options, versions, duration
     ok: failures.length === 0,
     rtoMs,
     rpoMs: loss.rpoMs,
-    rpoWrites: sum(loss.comparison.lost),
+    rpoWrites: sumOf(loss.comparison.lost),
     acknowledged: loss.acknowledged,
     lost: loss.comparison.lost,
     differing: loss.comparison.differing + mixedLoss.comparison.differing,
@@ -93,7 +94,8 @@ function renderError(error: unknown): string {
 
 const shortStepMs = 10;
 
-function mergeShortSteps(steps: readonly RecoveryStep[]): RecoveryStep[] {
+/** Steps that are too short for a line of their own have one together. */
+export function mergeShortSteps(steps: readonly RecoveryStep[]): RecoveryStep[] {
   const short = steps.filter(({ durationMs }) => durationMs < shortStepMs);
   const durationMs = short.reduce((total, step) => total + step.durationMs, 0);
   const names = short.map(({ step }) => step).join(", ");
@@ -119,7 +121,8 @@ function judge(
   return failures;
 }
 
-function judgeLoss(act: string, { comparison }: Loss): string[] {
+/** What no disaster may do. */
+export function judgeLoss(act: string, { comparison }: Loss): string[] {
   const { lost, differing, duplicated, unexpected, examples } = comparison;
   const faults = [
     [lost.bucket, "bucket writes are lost"],
@@ -145,6 +148,7 @@ function judgeDeliveries(deliveries: Deliveries | null): string[] {
   return found.length === 0 ? [] : [...found, ...examples.map((example) => `act three: ${example}`)];
 }
 
-function sum({ commit, disk, bucket }: PerDurability): number {
+/** All of them. */
+export function sumOf({ commit, disk, bucket }: PerDurability): number {
   return commit + disk + bucket;
 }

@@ -13,22 +13,27 @@ import { type PreparedBucket, prepareBucket, removeBucket } from "../local/bucke
 import type { Leftovers } from "../local/leftovers.ts";
 import { type SeaweedStore, type StoreAccess, startSeaweedStore } from "../local/seaweed-store.ts";
 import type { DrillOptions } from "./arguments.ts";
+import type { DrillMachine } from "./drill-machine.ts";
 import { Ledger } from "./ledger.ts";
-import type { Machine, Site } from "./machine.ts";
+import type { Site } from "./machine.ts";
 import { type Random, seedRandom } from "./random.ts";
 
-/** What every scene of the drill needs. */
-export type Stage = Readonly<{
+/** What the scenes of the drill need, in whatever room. */
+export type Scene = Readonly<{
   options: DrillOptions;
   transcript: Transcript;
   random: Random;
   ledger: Ledger;
-  site: Site;
   /** The machine of the current step. When the step fails, its log is printed. */
-  spotlight: { machine: Machine | null };
+  spotlight: { machine: DrillMachine | null };
+  /** How many times slower than a process a machine is: clients write for so much longer. */
+  slowness: number;
 }>;
 
-type StageOptions = Readonly<{ options: DrillOptions; transcript: Transcript; leftovers: Leftovers }>;
+/** The process room. */
+export type Stage = Scene & Readonly<{ site: Site }>;
+
+export type StageOptions = Readonly<{ options: DrillOptions; transcript: Transcript; leftovers: Leftovers }>;
 
 /** The versions of what the drill rehearses with. */
 export function readVersions({ store }: DrillOptions): Record<string, string> {
@@ -70,16 +75,26 @@ export async function openStage({ options, transcript, leftovers }: StageOptions
   const site = { directory, leftovers, litestream, app, bucket: config, bucketId, token };
   const stage = { options, transcript, ledger: new Ledger(), random: seedRandom(options.seed), site };
   const everything = made.move();
-  return { ...stage, spotlight: { machine: null }, [Symbol.asyncDispose]: () => everything.disposeAsync() };
+  return {
+    ...stage,
+    slowness: 1,
+    spotlight: { machine: null },
+    [Symbol.asyncDispose]: () => everything.disposeAsync(),
+  };
 }
 
-function makeDirectory({ keep }: DrillOptions, leftovers: Leftovers): string {
+/** A folder for all that the drill makes. */
+export function makeDirectory({ keep }: DrillOptions, leftovers: Leftovers): string {
   const directory = mkdtempSync(join(resolve(tmpdir()), "lifeboat-drill-"));
   if (!keep) leftovers.addPath(directory);
   return directory;
 }
 
-async function removeDirectory(directory: string, { options, transcript, leftovers }: StageOptions): Promise<void> {
+/** Removes it, or says where it is with --keep. */
+export async function removeDirectory(
+  directory: string,
+  { options, transcript, leftovers }: StageOptions,
+): Promise<void> {
   if (options.keep) {
     transcript.line(`kept: ${directory}`);
     return;

@@ -21,11 +21,11 @@ export async function findFreePorts(count: number): Promise<number[]> {
   return [...ports];
 }
 
-/** Whether nobody listens on this loopback port. */
-export async function isFree(port: number): Promise<boolean> {
+/** Whether nobody listens on this port of loopback. */
+export async function isFree(port: number, host = "127.0.0.1"): Promise<boolean> {
   const server = createServer();
   try {
-    server.listen({ port, host: "127.0.0.1", exclusive: true });
+    server.listen({ port, host, exclusive: true });
     await once(server, "listening");
     server.close();
     await once(server, "close");

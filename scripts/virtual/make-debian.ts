@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 
 import { runCommand } from "../build/run-command.ts";
 import { cacheRoot } from "../setup/cache-root.mjs";
+import { lock } from "../setup/lock.mjs";
 
 const tool = "mmdebstrap";
 const ownNamespaces = ["--mount", "--propagation=private", "--pid", "--fork", "--kill-child"];
@@ -29,6 +30,16 @@ export async function makeDebian(recipe: Recipe): Promise<string> {
   const kept = placeOf(recipe);
   if (existsSync(kept)) return kept;
   mkdirSync(dirname(kept), { recursive: true });
+  const unlock = await lock(dirname(kept), () => undefined);
+  try {
+    if (!existsSync(kept)) await makeInto(kept, recipe);
+  } finally {
+    unlock();
+  }
+  return kept;
+}
+
+async function makeInto(kept: string, recipe: Recipe): Promise<void> {
   const made = mkdtempSync(`${kept}-`);
   try {
     const files = join(made, "files");
@@ -39,9 +50,9 @@ export async function makeDebian(recipe: Recipe): Promise<string> {
     const whole = join(made, "whole");
     mkdirSync(whole);
     await recipe.finish?.run(files, whole);
+    // Without `flock` another process may have been quicker.
     if (!existsSync(kept)) renameSync(recipe.finish === undefined ? files : whole, kept);
   } finally {
     rmSync(made, { recursive: true, force: true });
   }
-  return kept;
 }

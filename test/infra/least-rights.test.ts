@@ -78,7 +78,7 @@ test(
       expect([created.status, created.headers.get("durability")]).toEqual([201, "bucket"]);
       ({ id } = Object(await created.json()));
       machine.supervisor.kill9();
-      await machine.destroyDisk();
+      await machine.destroyDisks();
     }
     await using machine = await Machine.switchOn("b", site);
     await machine.waitUntilReady(startLimitMs);

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import { runCommand } from "../../../scripts/build/run-command.ts";
+import { AcmeServer } from "../../../scripts/local/acme-server.ts";
 import { prepareBucket } from "../../../scripts/local/bucket-preparation.ts";
 import { startSeaweedStore } from "../../../scripts/local/seaweed-store.ts";
-import { AcmeServer } from "./acme-server.ts";
 import { EdgeMachine } from "./edge-machine.ts";
 
 const name = "app.lifeboat.test";

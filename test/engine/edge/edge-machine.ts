@@ -7,10 +7,10 @@ import type { BucketConfig } from "../../../app/replica/s3-client.ts";
 import { resolveBinary } from "../../../scripts/build/resolve-binary.ts";
 import { type CommandFailed, runCommand } from "../../../scripts/build/run-command.ts";
 import { waitFor, within } from "../../../scripts/cli/wait-for.ts";
+import type { AcmeServer } from "../../../scripts/local/acme-server.ts";
 import { findFreePorts } from "../../../scripts/local/free-ports.ts";
 import { sharedLeftovers } from "../../../scripts/local/leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "../../../scripts/local/process-group.ts";
-import type { AcmeServer } from "./acme-server.ts";
 
 const program = join(import.meta.dirname, "../../../app/edge.ts");
 

@@ -4,9 +4,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 
 import { openBucket } from "../../../app/replica/bucket.ts";
 import { waitFor } from "../../../scripts/cli/wait-for.ts";
+import { AcmeServer } from "../../../scripts/local/acme-server.ts";
 import { prepareBucket } from "../../../scripts/local/bucket-preparation.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../../scripts/local/seaweed-store.ts";
-import { AcmeServer } from "./acme-server.ts";
 import { EdgeMachine } from "./edge-machine.ts";
 
 const here = "127.0.0.1";

@@ -5,9 +5,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { CommandFailed, runCommand } from "../../../scripts/build/run-command.ts";
 import { waitFor } from "../../../scripts/cli/wait-for.ts";
+import { AcmeServer } from "../../../scripts/local/acme-server.ts";
 import { prepareBucket } from "../../../scripts/local/bucket-preparation.ts";
 import { startSeaweedStore } from "../../../scripts/local/seaweed-store.ts";
-import { AcmeServer } from "./acme-server.ts";
 import { EdgeMachine } from "./edge-machine.ts";
 
 let acme: AcmeServer;

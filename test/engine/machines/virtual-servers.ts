@@ -85,13 +85,17 @@ export class VirtualServers implements Hardware, AsyncDisposable {
 
 /**
  * What the provider adds to the image: only here, what stands in for the internet is this computer's loopback, under the
- * same URL for it and for its machines.
+ * same URL for it and for its machines. In parts, because a bootcmd of the user-data would take the place of one here.
  */
 function renderVendorData({ doors, authority }: Place): string {
   const proxy = "/usr/lib/systemd/systemd-socket-proxyd";
-  const bootcmd = doors.map((port) => [
-    ...["systemd-run", "--quiet", "--no-block", `--unit=door-${port}`],
-    ...[`--socket-property=ListenStream=127.0.0.1:${port}`, proxy, `${hostAddress}:${port}`],
-  ]);
-  return `#cloud-config\n${stringify({ ca_certs: { trusted: [authority] }, bootcmd })}`;
+  const opening = doors.map(
+    (port) =>
+      `systemd-run --quiet --no-block --unit=door-${port} --socket-property=ListenStream=127.0.0.1:${port} ${proxy} ${hostAddress}:${port}\n`,
+  );
+  const parts = [
+    ["cloud-boothook", `#!/bin/sh\n${opening.join("")}`],
+    ["cloud-config", `#cloud-config\n${stringify({ ca_certs: { trusted: [authority] } })}`],
+  ].map(([type, body]) => `--part\nContent-Type: text/${type}\n\n${body}\n`);
+  return `MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="part"\n\n${parts.join("")}--part--\n`;
 }

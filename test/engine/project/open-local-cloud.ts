@@ -6,7 +6,7 @@ import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
 import { openAccount } from "../aws/account.ts";
-import { AcmeServer } from "../edge/acme-server.ts";
+import { AcmeServer } from "../../../scripts/local/acme-server.ts";
 import { serveHcloud } from "../hcloud/serve-hcloud.ts";
 import { VirtualServers } from "../machines/virtual-servers.ts";
 import { type Checkout, checkOut } from "./check-out.ts";
@@ -29,7 +29,7 @@ export async function openLocalCloud(): Promise<LocalCloud> {
   await using made = new AsyncDisposableStack();
   const directory = await makeDirectory(made);
   const account = made.use(await openAccount(directory));
-  const acme = made.use(await AcmeServer.start({ http: 80, https: 443 }));
+  const acme = made.use(await AcmeServer.start({ edgePorts: { http: 80, https: 443 } }));
   const machines = join(directory, "machines");
   await mkdir(machines);
   const doors = [Number(new URL(account.plainEndpoint).port), acme.ports.acme];

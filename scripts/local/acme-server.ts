@@ -2,34 +2,47 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { runCommand } from "../../../scripts/build/run-command.ts";
-import { waitFor, within } from "../../../scripts/cli/wait-for.ts";
-import { findFreePorts } from "../../../scripts/local/free-ports.ts";
-import { sharedLeftovers } from "../../../scripts/local/leftovers.ts";
-import { type ProcessGroup, startProcessGroup } from "../../../scripts/local/process-group.ts";
-import { buildPebble, type Pebble } from "../toolchain/build-engine.ts";
+import { runCommand } from "../build/run-command.ts";
+import { waitFor, within } from "../cli/wait-for.ts";
+import { buildPebble, type Pebble } from "../go/build-pebble.ts";
+import { findFreePorts } from "./free-ports.ts";
+import { type Leftovers, sharedLeftovers } from "./leftovers.ts";
+import { type ProcessGroup, startProcessGroup } from "./process-group.ts";
 
 type Ports = { acme: number; management: number; names: number; records: number; http: number; https: number };
+
+export type AcmeOptions = Readonly<{
+  leftovers?: Leftovers;
+  /** Where challenges are asked for. Default: free ports. */
+  edgePorts?: Readonly<{ http: number; https: number }>;
+  /** The addresses under which others reach it, beside localhost. */
+  addresses?: readonly string[];
+}>;
 
 /** A real ACME server and its name server, both on loopback. It asks for challenges at the ports of the edge. */
 export class AcmeServer implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "lifeboat-acme-"));
   readonly ports: Ports;
   readonly #programs: Pebble;
+  readonly #leftovers: Leftovers;
+  readonly #addresses: readonly string[];
   #pebble: ProcessGroup | null = null;
   #nameServer: ProcessGroup | null = null;
 
-  private constructor(programs: Pebble, ports: Ports) {
+  private constructor(programs: Pebble, ports: Ports, { leftovers, addresses }: Required<AcmeOptions>) {
     this.#programs = programs;
     this.ports = ports;
+    this.#leftovers = leftovers;
+    this.#addresses = addresses;
   }
 
-  /** `edge` are the ports at which it asks, free ones if none are given. */
-  static async start(edge?: { http: number; https: number }): Promise<AcmeServer> {
-    const programs = await buildPebble((line) => console.error(`[engine] ${line}`));
+  static async start(options: AcmeOptions = {}): Promise<AcmeServer> {
+    const { edgePorts, leftovers = sharedLeftovers(), addresses = [] } = options;
+    const programs = await buildPebble((line) => console.error(`[go] ${line}`));
     const [acme = 0, management = 0, names = 0, records = 0, http = 0, https = 0] = await findFreePorts(6);
-    const server = new AcmeServer(programs, { acme, management, names, records, http, https, ...edge });
-    sharedLeftovers().addPath(server.folder);
+    const ports = { acme, management, names, records, ...(edgePorts ?? { http, https }) };
+    const server = new AcmeServer(programs, ports, { leftovers, addresses, edgePorts: ports });
+    leftovers.addPath(server.folder);
     await server.#makeCertificate();
     server.#startNames();
     await server.startIssuing();
@@ -112,6 +125,7 @@ export class AcmeServer implements AsyncDisposable {
     await this.#end(this.#pebble);
     await this.#end(this.#nameServer);
     rmSync(this.folder, { recursive: true, force: true });
+    this.#leftovers.forgetPath(this.folder);
   }
 
   #startNames(): void {
@@ -133,7 +147,8 @@ export class AcmeServer implements AsyncDisposable {
 
   async #makeCertificate(): Promise<void> {
     const to = ["-keyout", join(this.folder, "key.pem"), "-out", this.rootFile];
-    const names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+    const called = ["DNS:localhost", ...this.#addresses.map((address) => `IP:${address}`)].join(",");
+    const names = ["-subj", "/CN=localhost", "-addext", `subjectAltName=${called}`];
     const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
     await runCommand("openssl", ["req", "-x509", ...kind, ...to, ...names], { timeoutMs: 20_000 });
   }
@@ -146,7 +161,7 @@ export class AcmeServer implements AsyncDisposable {
   #run(file: string, words: string[], log: string, environment: Record<string, string>): ProcessGroup {
     return startProcessGroup(
       { file, words },
-      { environment, directory: this.folder, logFile: join(this.folder, log), leftovers: sharedLeftovers() },
+      { environment, directory: this.folder, logFile: join(this.folder, log), leftovers: this.#leftovers },
     );
   }
 

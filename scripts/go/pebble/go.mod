@@ -1,4 +1,4 @@
-module lifeboat/test/engine/tools/pebble
+module lifeboat/scripts/go/pebble
 
 go 1.26
 
