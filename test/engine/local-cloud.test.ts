@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { runCommand } from "../../scripts/build/run-command.ts";
-import { findMissing } from "../machine/scripted-machine.ts";
+import { findObstacle } from "../../scripts/virtual/find-obstacle.ts";
 import { checkOut } from "./project/check-out.ts";
 import { type LocalCloud, localBucket, openLocalCloud } from "./project/open-local-cloud.ts";
 import { listKeys, onlyServer, readText } from "./project/open-scenario.ts";
@@ -13,7 +13,7 @@ import { runVerb, type VerbRun } from "./project/run-verb.ts";
 
 // The whole life of a stack on real machines, from the first `up` to the deletion of its data. Every test goes on where
 // the one before it ended, and counts the rows.
-const missing = findMissing();
+const missing = findObstacle({ suite: "trixie", servers: 1, memoryMb: 1024 });
 const cloudTest = test.skipIf(missing !== null);
 if (missing !== null) console.warn(`no local cloud: ${missing}`);
 const timeout = 900_000;

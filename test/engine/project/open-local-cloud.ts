@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
-import { openAccount } from "../aws/account.ts";
 import { AcmeServer } from "../../../scripts/local/acme-server.ts";
+import { openAccount } from "../aws/account.ts";
 import { serveHcloud } from "../hcloud/serve-hcloud.ts";
 import { VirtualServers } from "../machines/virtual-servers.ts";
 import { type Checkout, checkOut } from "./check-out.ts";
