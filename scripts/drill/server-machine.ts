@@ -52,7 +52,7 @@ export function makeVolume(directory: string): Volume {
 const copyScript = `set -e
 runuser -u lifeboat -- /opt/lifeboat/current/bin/node --no-warnings --input-type=module -e '
   import { backup, DatabaseSync } from "node:sqlite";
-  const database = new DatabaseSync("/data/app.db", { readOnly: true });
+  const database = new DatabaseSync("/data/app.db", { readOnly: true }); // not ours: the app has it open
   await backup(database, "/data/copy.db");
 '
 cat /data/copy.db

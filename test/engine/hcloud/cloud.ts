@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 
 import type { Image, Location, ServerType } from "./catalogue.ts";
 import { type Faults, noFaults } from "./faults.ts";
-import { type Hardware, noHardware } from "./hardware.ts";
 import { invalidInput, Refusal } from "./refusal.ts";
 
 export type Kind = "ssh_keys" | "firewalls" | "primary_ips" | "volumes" | "servers";
@@ -68,6 +67,39 @@ export type Action = {
   status: "running" | "success" | "error";
   resources: { id: number; type: string }[];
   error: { code: string; message: string } | null;
+};
+
+/** What stands behind the servers and volumes of a project. Each promise resolves when it has happened, or rejects. */
+export type Hardware = Readonly<{
+  /** Makes a server and switches it on. */
+  make(server: Server): Promise<void>;
+  /** Takes a server away as it is. */
+  remove(server: Server): Promise<void>;
+  powerOn(server: Server): Promise<void>;
+  powerOff(server: Server): Promise<void>;
+  /** Presses the power button, and waits until the server is off. */
+  shutDown(server: Server): Promise<void>;
+  makeVolume(volume: Volume): Promise<void>;
+  removeVolume(volume: Volume): Promise<void>;
+  growVolume(volume: Volume): Promise<void>;
+  attach(volume: Volume, server: Server): Promise<void>;
+  detach(volume: Volume, server: Server): Promise<void>;
+}>;
+
+const done = async () => undefined;
+
+/** Nothing: servers that are names and numbers. */
+const noHardware: Hardware = {
+  make: done,
+  remove: done,
+  powerOn: done,
+  powerOff: done,
+  shutDown: done,
+  makeVolume: done,
+  removeVolume: done,
+  growVolume: done,
+  attach: done,
+  detach: done,
 };
 
 type RunningAction = Readonly<{ action: Action; endsAt: number; finish: () => void }> & { isWorking: boolean };

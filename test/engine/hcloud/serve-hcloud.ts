@@ -4,8 +4,7 @@ import { json } from "node:stream/consumers";
 
 import { listenOnLoopback } from "../../listen-on-loopback.ts";
 import { answerRequest } from "./answer-request.ts";
-import { Cloud, type Kind } from "./cloud.ts";
-import type { Hardware } from "./hardware.ts";
+import { Cloud, type Hardware, type Kind } from "./cloud.ts";
 import { Refusal } from "./refusal.ts";
 import type { CloudAnswer, CloudRequest } from "./request.ts";
 

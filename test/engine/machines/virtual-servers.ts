@@ -6,8 +6,7 @@ import { stringify } from "yaml";
 import { HetznerServer } from "../../../scripts/virtual/hetzner-server.ts";
 import { hostAddress } from "../../../scripts/virtual/qemu-arguments.ts";
 import { makeServerImage, type Suite } from "../../../scripts/virtual/server-image.ts";
-import type { Server, Volume } from "../hcloud/cloud.ts";
-import type { Hardware } from "../hcloud/hardware.ts";
+import type { Hardware, Server, Volume } from "../hcloud/cloud.ts";
 
 type Place = Readonly<{
   directory: string;
