@@ -1,8 +1,6 @@
 import { rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { stringify } from "yaml";
-
 import { HetznerServer } from "../../../scripts/virtual/hetzner-server.ts";
 import { hostAddress } from "../../../scripts/virtual/qemu-arguments.ts";
 import { makeServerImage, type Suite } from "../../../scripts/virtual/server-image.ts";
@@ -84,17 +82,16 @@ export class VirtualServers implements Hardware, AsyncDisposable {
 
 /**
  * What the provider adds to the image: only here, what stands in for the internet is this computer's loopback, under the
- * same URL for it and for its machines. In parts, because a bootcmd of the user-data would take the place of one here.
+ * same URL for it and for its machines. A boothook, because it runs early, and user-data has a bootcmd of its own.
  */
 function renderVendorData({ doors, authority }: Place): string {
   const proxy = "/usr/lib/systemd/systemd-socket-proxyd";
+  // The system waits for cloud-init, and systemd-run for the socket, which so must wait for nothing.
+  const run = "systemd-run --quiet --no-block --socket-property=DefaultDependencies=no";
   const opening = doors.map(
     (port) =>
-      `systemd-run --quiet --no-block --unit=door-${port} --socket-property=ListenStream=127.0.0.1:${port} ${proxy} ${hostAddress}:${port}\n`,
+      `${run} --unit=door-${port} --socket-property=ListenStream=127.0.0.1:${port} ${proxy} ${hostAddress}:${port}`,
   );
-  const parts = [
-    ["cloud-boothook", `#!/bin/sh\n${opening.join("")}`],
-    ["cloud-config", `#cloud-config\n${stringify({ ca_certs: { trusted: [authority] } })}`],
-  ].map(([type, body]) => `--part\nContent-Type: text/${type}\n\n${body}\n`);
-  return `MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="part"\n\n${parts.join("")}--part--\n`;
+  const trust = `cat >/etc/ssl/certs/acme-of-this-cloud.pem <<'END'\n${authority.trim()}\nEND`;
+  return `${["#cloud-boothook", "#!/bin/sh", trust, ...opening].join("\n")}\n`;
 }
