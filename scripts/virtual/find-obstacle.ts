@@ -32,7 +32,7 @@ export function findObstacle({ suite, servers, memoryMb }: Demand): string | nul
   const tools = hasServerImage(suite) ? running : [...running, ...making];
   const searched = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
   const missing = tools.filter(([tool]) => findOnPath(tool, searched).length === 0).map(([, name]) => name);
-  if (missing.length > 0) return `virtual machines need ${missing.join(", ")}: apt-get install ${missing.join(" ")}`;
+  if (missing.length > 0) return `virtual machines need ${missing.join(", ")}: apt install ${missing.join(" ")}`;
   if (process.getuid?.() !== 0)
     return "virtual machines need root, for their image and for ports 22, 80 and 443 of a loopback address: use sudo";
   const neededMb = servers * (memoryMb + aroundMb);

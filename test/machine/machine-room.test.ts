@@ -40,7 +40,7 @@ machineTest("an interrupt while a machine boots leaves no file and no process", 
 test("without QEMU the machine room says what to install, in one sentence, and leaves nothing", async () => {
   using drill = new DrillProcess(["--room", "machine"], { PATH: "/nowhere" });
   expect(await drill.exited).toBe(1);
-  expect(drill.stdout).toMatch(/\[FAIL\] virtual machines need qemu-system-x86, .*: apt-get install qemu-system-x86/);
+  expect(drill.stdout).toMatch(/\[FAIL\] virtual machines need qemu-system-x86, .*: apt install qemu-system-x86/);
   expect(drill.listLeftovers()).toEqual([]);
 });
 

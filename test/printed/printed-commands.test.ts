@@ -23,6 +23,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "dev --port": ["test/slow/dev.test.ts", 'new Dev("--port"'],
   "curl -H -sS": ["test/slow/dev.test.ts", "(curl .*)$/m"],
   "drill --help": ["test/scripts/cli/help.test.ts", '"--help"'],
+  "drill --room": ["test/machine/machine-room.test.ts", '"--room", "machine"'],
   "drill --seed": ["test/drill/drill.test.ts", '"--seed", "7"'],
   "drill --store": ["test/drill/drill.test.ts", '["--store", endpoint]'],
   bench: ["test/slow/printed.test.ts", '"bench"'],
