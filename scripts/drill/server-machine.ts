@@ -54,6 +54,7 @@ const fenceScript = readScript("wait-for-fence");
 /** A machine of the drill that is a server of its own, with a volume. */
 export class ServerMachine implements DrillMachine {
   readonly name: string;
+  readonly frost = "its processors stand still";
   readonly target: Target;
   readonly server: HetznerServer;
   readonly volume: Volume;

@@ -52,7 +52,16 @@ async function makeInto(kept: string, recipe: Recipe): Promise<void> {
     const words = ["--quiet", "--mode=root", ...recipe.words, recipe.suite, files];
     // What it mounts ends with it, also when it is killed: what is taken away below are files, and nobody's /proc or /dev.
     const command = ["--pdeathsig", "SIGKILL", "unshare", ...ownNamespaces, tool, ...words];
-    await runCommand("setpriv", command, { timeoutMs: makeLimitMs });
+    try {
+      await runCommand("setpriv", command, { timeoutMs: makeLimitMs });
+    } catch (cause) {
+      throw new Error(
+        `no Debian ${recipe.suite} can be made; see that a mirror of Debian answers apt-get update here`,
+        {
+          cause,
+        },
+      );
+    }
     const whole = join(made, "whole");
     mkdirSync(whole);
     await recipe.finish?.run(files, whole);
