@@ -52,9 +52,11 @@ export function openInstaller(directory: string): Installer {
 async function findHindrance(): Promise<string | null> {
   if (existsSync(lock) && !(await succeeds("flock", ["--nonblock", lock, "true"])))
     return "something else brings this machine up, such as pulumi up; the deploy begins when that has ended";
+  // A job: it is about to begin.
   const isBooting =
     (await ask("lifeboat-bootstrap.service", "ActiveState")) === "activating" ||
-    (await ask("boot.service", "SubState")) === "start";
+    (await ask("boot.service", "SubState")) === "start" ||
+    !["", "0"].includes(await ask("boot.service", "Job"));
   return isBooting ? "the machine boots, or restores; the deploy begins when that has ended" : null;
 }
 

@@ -108,7 +108,8 @@ function refuseElsewhere(room: Room, values: Values): void {
   const only = { process: ["size", "store", "bucket", "region"], machine: ["act", "debian", "filesystem"] } as const;
   const other = room === "process" ? "machine" : "process";
   for (const name of only[other])
-    if (values[name] !== undefined) throw new UsageError(`--${name} is of the ${other} room; --room says ${room}`);
+    if (values[name] !== undefined)
+      throw new UsageError(`--${name} is of the ${other} room, and this is the ${room} room`);
 }
 
 function readGivenStore(values: Values, environment: Environment): GivenStore | null {

@@ -27,7 +27,7 @@ export async function freeze(stage: Scene, { machine }: Serving, load: Load): Pr
   await stage.transcript.step(
     `machine ${machine.name.toUpperCase()} freezes`,
     () => sleep(inTransitMs),
-    () => "SIGSTOP of every process, requests in flight",
+    () => `${machine.frost}, requests in flight`,
   );
   return { atMs, acknowledged: stage.ledger.count().acknowledged };
 }

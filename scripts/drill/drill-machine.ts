@@ -14,6 +14,8 @@ export type DrillMachine = AsyncDisposable &
     /** Ends everything at once, without a word to it. Returns the moment. */
     cutPower(): Promise<number>;
     destroyDisks(): Promise<void>;
+    /** What freezes it, in words. */
+    frost: string;
     /** Stops everything where it is, like a hypervisor that pauses a machine. Returns the moment. */
     freeze(): Promise<number>;
     /** Lets everything go on. Returns the moment before. */

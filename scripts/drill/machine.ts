@@ -34,6 +34,7 @@ const wordsPerLog = 12;
 /** A machine of the drill, with its own disk, identity and port. Boot, Litestream and the app are real processes. */
 export class Machine implements DrillMachine {
   readonly name: string;
+  readonly frost = "SIGSTOP of every process";
   readonly target: Target;
   readonly supervisor: Supervisor;
   readonly #files: MachineDirectories;

@@ -97,6 +97,7 @@ const shortStepMs = 10;
 /** Steps that are too short for a line of their own have one together. */
 export function mergeShortSteps(steps: readonly RecoveryStep[]): RecoveryStep[] {
   const short = steps.filter(({ durationMs }) => durationMs < shortStepMs);
+  if (short.length === 0) return [...steps];
   const durationMs = short.reduce((total, step) => total + step.durationMs, 0);
   const names = short.map(({ step }) => step).join(", ");
   return [...steps.filter((step) => step.durationMs >= shortStepMs), { step: names, durationMs }];

@@ -1,4 +1,4 @@
-import { truncateSync, writeFileSync } from "node:fs";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -48,25 +48,13 @@ export function makeVolume(directory: string): Volume {
   return volume;
 }
 
-/** Reads a database inside the machine, whose programs go on. Node brings a SQLite of its own. */
-const copyScript = `set -e
-runuser -u lifeboat -- /opt/lifeboat/current/bin/node --no-warnings --input-type=module -e '
-  import { backup, DatabaseSync } from "node:sqlite";
-  const database = new DatabaseSync("/data/app.db", { readOnly: true }); // not ours: the app has it open
-  await backup(database, "/data/copy.db");
-'
-cat /data/copy.db
-rm /data/copy.db`;
-
-const fenceScript = `set -e
-until systemctl is-failed --quiet app.service; do sleep 0.1; done
-systemctl show --property=ExecMainStatus --value app.service
-systemctl show --property=ExecMainExitTimestampMonotonic --value app.service
-cut -d' ' -f1 /proc/uptime`;
+const copyScript = readScript("copy-database");
+const fenceScript = readScript("wait-for-fence");
 
 /** A machine of the drill that is a server of its own, with a volume. */
 export class ServerMachine implements DrillMachine {
   readonly name: string;
+  readonly frost = "its processors stand still";
   readonly target: Target;
   readonly server: HetznerServer;
   readonly volume: Volume;
@@ -186,11 +174,17 @@ export class ServerMachine implements DrillMachine {
   }
 
   async #readJournal(): Promise<string[]> {
-    const units = ["lifeboat-bootstrap", "boot", "litestream", "app", "caddy"].map((unit) => `-u ${unit}`).join(" ");
+    const units = ["lifeboat-bootstrap", "boot", "litestream", "app", "caddy"].map((unit) => `--unit=${unit}`);
+    const words = ["journalctl", "--no-pager", "--lines=60", "--output=short-monotonic", ...units];
     try {
-      return (await this.#shell.run(`journalctl --no-pager -n 60 -o short-monotonic ${units}`)).trimEnd().split("\n");
+      return (await this.#shell.run(words.join(" "))).trimEnd().split("\n");
     } catch (error) {
       return [`no journal: ${String(error)}`];
     }
   }
+}
+
+/** A script for root inside a machine. */
+function readScript(name: string): string {
+  return readFileSync(join(import.meta.dirname, `${name}.guest.sh`), "utf8");
 }

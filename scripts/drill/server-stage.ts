@@ -101,7 +101,9 @@ async function findAddress(): Promise<string> {
     const free = await Promise.all(forwardsOf(address).map(({ port }) => isFree(port, address)));
     if (free.every(Boolean)) return address;
   }
-  throw new Refused("ports 22, 80 and 443 are in use on every address of loopback: end what listens on all of them");
+  throw new Refused(
+    "ports 22, 80 and 443 are in use on every address of loopback: end what listens on all of them, or stay in the process room: npm run drill",
+  );
 }
 
 type MachineFacts = Readonly<{

@@ -29,12 +29,12 @@ export type Demand = Readonly<{ suite: Suite; servers: number; memoryMb: number 
 export function findObstacle({ suite, servers, memoryMb }: Demand): string | null {
   if (process.platform !== "linux" || process.arch !== "x64")
     return "virtual machines are emulated on Linux on x64 only; use such a computer, or the process room: npm run drill";
+  if (process.getuid?.() !== 0)
+    return "virtual machines need root, for their image and for ports 22, 80 and 443 of a loopback address: use sudo";
   const tools = hasServerImage(suite) ? running : [...running, ...making];
   const searched = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
   const missing = tools.filter(([tool]) => findOnPath(tool, searched).length === 0).map(([, name]) => name);
-  if (missing.length > 0) return `virtual machines need ${missing.join(", ")}: apt-get install ${missing.join(" ")}`;
-  if (process.getuid?.() !== 0)
-    return "virtual machines need root, for their image and for ports 22, 80 and 443 of a loopback address: use sudo";
+  if (missing.length > 0) return `virtual machines need ${missing.join(", ")}: apt install ${missing.join(" ")}`;
   const neededMb = servers * (memoryMb + aroundMb);
   const availableMb = readAvailableMb();
   if (availableMb >= neededMb) return null;

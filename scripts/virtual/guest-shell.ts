@@ -62,7 +62,6 @@ export class GuestShell {
     const options = {
       BatchMode: "yes",
       IdentitiesOnly: "yes",
-      IdentityFile: key.file,
       ConnectTimeout: "30",
       // The machine is ours, and its address is on this computer.
       StrictHostKeyChecking: "no",
@@ -70,6 +69,6 @@ export class GuestShell {
       LogLevel: "ERROR",
     };
     const words = Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
-    return ["-F", "none", ...words, "-p", String(port), `root@${address}`];
+    return ["-F", "none", "-i", key.file, ...words, "-p", String(port), `root@${address}`];
   }
 }

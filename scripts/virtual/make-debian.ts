@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { runCommand } from "../build/run-command.ts";
@@ -8,6 +8,7 @@ import { lock } from "../setup/lock.mjs";
 
 const tool = "mmdebstrap";
 const ownNamespaces = ["--mount", "--propagation=private", "--pid", "--fork", "--kill-child"];
+const unfinished = "unfinished-";
 const makeLimitMs = 600_000;
 
 /** How a folder with a Debian is made: `name` is for people, the rest decides what is in it. */
@@ -32,7 +33,10 @@ export async function makeDebian(recipe: Recipe): Promise<string> {
   mkdirSync(dirname(kept), { recursive: true });
   const unlock = await lock(dirname(kept), () => undefined);
   try {
-    if (!existsSync(kept)) await makeInto(kept, recipe);
+    if (existsSync(kept)) return kept;
+    // Whoever had the lock before and was interrupted has left what was not finished.
+    for (const name of globSync(join(dirname(kept), `${unfinished}*`))) removeTree(name);
+    await makeInto(kept, recipe);
   } finally {
     unlock();
   }
@@ -40,19 +44,35 @@ export async function makeDebian(recipe: Recipe): Promise<string> {
 }
 
 async function makeInto(kept: string, recipe: Recipe): Promise<void> {
-  const made = mkdtempSync(`${kept}-`);
+  const made = mkdtempSync(join(dirname(kept), unfinished));
+  const forget = () => removeTree(made);
+  process.once("exit", forget);
   try {
     const files = join(made, "files");
     const words = ["--quiet", "--mode=root", ...recipe.words, recipe.suite, files];
     // What it mounts ends with it, also when it is killed: what is taken away below are files, and nobody's /proc or /dev.
     const command = ["--pdeathsig", "SIGKILL", "unshare", ...ownNamespaces, tool, ...words];
-    await runCommand("setpriv", command, { timeoutMs: makeLimitMs });
+    try {
+      await runCommand("setpriv", command, { timeoutMs: makeLimitMs });
+    } catch (cause) {
+      throw new Error(
+        `no Debian ${recipe.suite} can be made; see that a mirror of Debian answers apt-get update here`,
+        {
+          cause,
+        },
+      );
+    }
     const whole = join(made, "whole");
     mkdirSync(whole);
     await recipe.finish?.run(files, whole);
     // Without `flock` another process may have been quicker.
     if (!existsSync(kept)) renameSync(recipe.finish === undefined ? files : whole, kept);
   } finally {
-    rmSync(made, { recursive: true, force: true });
+    process.removeListener("exit", forget);
+    removeTree(made);
   }
+}
+
+function removeTree(path: string): void {
+  rmSync(path, { recursive: true, force: true, maxRetries: 5 });
 }

@@ -80,7 +80,7 @@ function networkArguments({ mac, services }: Network): string[] {
     ({ address, port, localPort }) => `guestfwd=tcp:${address}:${port}-cmd:${commandOf(localPort)}`,
   );
   const user = [`user,id=${names.card}`, network, ...forwards].join(",");
-  return ["-netdev", user, "-device", `virtio-net-pci,netdev=${names.card},mac=${mac}`];
+  return ["-netdev", user, "-device", `virtio-net-pci,netdev=${names.card},mac=${mac},romfile=`];
 }
 
 /** QEMU starts one for each connection, and splits the words as a shell does; in its own options commas are doubled. */

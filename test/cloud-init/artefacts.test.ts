@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
 import { exitCodes } from "../../app/exit-codes.ts";
 import { renderUserData } from "../../cloud-init/user-data.ts";
 import { exampleInput } from "./example-input.ts";
-import { readUnit } from "./read-unit.ts";
+import { readUnit, readUnitEnvironment } from "./read-unit.ts";
 
 const folder = join(import.meta.dirname, "../../cloud-init");
 const files = listFiles();
@@ -51,6 +51,17 @@ test.for(files.filter((path) => path.endsWith(".service")))("%s is hardened", (p
 
 test.each(["boot.service", "app.service", "litestream.service"])("%s runs without privileges", (unit) => {
   expect(readUnit(unit, "User")).toEqual(["lifeboat"]);
+});
+
+test("nothing that the target wants holds up boot", () => {
+  const wanted = readUnit("lifeboat.target", "Wants").flatMap((line) => line.split(" "));
+  const later = new Set(readUnit("lifeboat.target", "Before").flatMap((line) => line.split(" ")));
+  expect(wanted).toContain("caddy.service");
+  expect(wanted.filter((unit) => !later.has(unit))).toEqual([]);
+});
+
+test.each(["caddy.service", "edge.service"])("%s has a home, which its made-up user lacks", (unit) => {
+  expect(readUnitEnvironment(unit)["HOME"]).toBe(`/var/lib/${readUnit(unit, "StateDirectory")[0]}`);
 });
 
 test.each(["boot.service", "app.service"])("%s is not restarted after an exit code that forbids it", (unit) => {

@@ -58,6 +58,15 @@ test("runcmd only starts units", () => {
   ]);
 });
 
+test("bootcmd begins what runcmd begins, once the last file is there, and waits for nothing", () => {
+  const { bootcmd, runcmd, write_files: files } = parseUserData(renderUserData(exampleInput));
+  const [words = []] = bootcmd;
+  expect(bootcmd).toHaveLength(1);
+  expect(words.slice(words.indexOf("systemctl"))).toEqual(runcmd.at(-1));
+  expect(words).toContain(`--path-property=PathExists=${files.at(-1)?.path}`);
+  expect(words).toContain("--no-block");
+});
+
 test.each([exampleInput, compatible])("the app accepts what user-data and its own unit give to it", (input) => {
   using directory = makeTemporaryDirectory();
   const heartbeatUrl = "https://ping.example/a-secret?$=%s";

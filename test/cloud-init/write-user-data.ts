@@ -11,6 +11,7 @@ const schema = Type.Object({
   hostname: Type.String(),
   ssh_pwauth: Type.Boolean(),
   disable_ec2_metadata: Type.Boolean(),
+  bootcmd: Type.Array(Type.Array(Type.String())),
   write_files: Type.Array(Type.Object({ path: Type.String(), permissions: Type.String(), content: Type.String() })),
   runcmd: Type.Array(Type.Array(Type.String())),
 });

@@ -15,14 +15,14 @@ export class DrillProcess implements Disposable {
   stderr = "";
   readonly #signal: (name: NodeJS.Signals) => void;
 
-  constructor(words: readonly string[], environment: Record<string, string> = {}) {
+  constructor(words: readonly string[], environment: Record<string, string> = {}, limitMs = 300_000) {
     const env = { ...process.env, NO_COLOR: "", ...environment, TMPDIR: this.directory };
     const child = spawn(process.execPath, [drill, ...words], { detached: true, stdio: "pipe", env });
     child.stdout.on("data", (data) => (this.stdout += String(data)));
     child.stderr.on("data", (data) => (this.stderr += String(data)));
     const { promise, resolve } = Promise.withResolvers<number | null>();
     child.once("close", resolve);
-    this.exited = within("the drill", 300_000, promise);
+    this.exited = within("the drill", limitMs, promise);
     this.#signal = (name) => child.exitCode === null && child.pid !== undefined && process.kill(-child.pid, name);
   }
 

@@ -58,8 +58,6 @@ export function judge(command: PrintedCommand): { fault: string } | { key: strin
 function judgeOther({ program, words }: PrintedCommand): ReturnType<typeof judge> {
   if (program.startsWith("/")) {
     const [name = ""] = words;
-    // The programs of a release, which our own scripts call.
-    if (["node", "litestream", "caddy"].includes(name)) return null;
     const isThere = existsSync(join(root, "cloud-init/release/bin", name));
     return isThere ? { key: `${program}${name}` } : { fault: `a release has no bin/${name}` };
   }

@@ -23,6 +23,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "dev --port": ["test/slow/dev.test.ts", 'new Dev("--port"'],
   "curl -H -sS": ["test/slow/dev.test.ts", "(curl .*)$/m"],
   "drill --help": ["test/scripts/cli/help.test.ts", '"--help"'],
+  "drill --room": ["test/machine/machine-room.test.ts", '"--room", "machine"'],
   "drill --seed": ["test/drill/drill.test.ts", '"--seed", "7"'],
   "drill --store": ["test/drill/drill.test.ts", '["--store", endpoint]'],
   bench: ["test/slow/printed.test.ts", '"bench"'],
@@ -102,7 +103,6 @@ const unexecuted: Record<string, string> = {
   "apt install": "the advice of a computer without Python, which a test cannot take away",
   "brew install": "macOS",
   "cloud-init status --long": "activate-release runs it, on a machine that did not tell its host keys",
-  "journalctl --no-pager -n -o": "the machine room runs it, on a machine that never got ready",
   "journalctl --lines --no-pager --unit": "activate-release runs it, on a machine that did not tell its host keys",
 };
 

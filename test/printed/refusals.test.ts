@@ -17,8 +17,7 @@ const complete: readonly [text: string, why: string][] = [
   ['"declined; nothing was changed"', "somebody said no"],
   ["is not ${name}; nothing was changed", "somebody typed another name, and is asked again by the same command"],
   ["the plan is refused; nothing was changed", "find-refusals.ts, below"],
-  ["obstacle", "what to install or to end, in scripts/virtual/find-obstacle.ts"],
-  ["are in use on every address of loopback", "what is to end"],
+  ["obstacle", "find-obstacle.ts says what to install, or to end"],
   ["error.message", "the message of an UnreadableNote, below"],
   ["`config:", "each fault, and the command after them, in config-reading.ts"],
 ];
