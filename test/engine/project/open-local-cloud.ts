@@ -46,6 +46,15 @@ export async function openLocalCloud(): Promise<LocalCloud> {
     },
   });
   await stack.removeConfig("adminCidrs");
+  const login = {
+    HCLOUD_TOKEN: hetzner.token,
+    HCLOUD_ENDPOINT: hetzner.endpoint,
+    AWS_ACCESS_KEY_ID: account.owner.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: account.owner.secretAccessKey,
+    // So that a curl in that shell trusts what this cloud certifies.
+    CURL_CA_BUNDLE: await acme.writeIssuedRoot(),
+  };
+  const shell = { ...ground.shell, ...login };
   const everything = made.move();
-  return { ...ground, servers, acme, checkout, stack, [Symbol.asyncDispose]: () => everything.disposeAsync() };
+  return { ...ground, shell, servers, acme, checkout, stack, [Symbol.asyncDispose]: () => everything.disposeAsync() };
 }
