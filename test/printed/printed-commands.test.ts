@@ -70,6 +70,8 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "node app/boot.ts": ["test/printed/by-hand.test.ts", "readCode(/app\\/boot\\.ts$/)"],
   "node app/main.ts": ["test/printed/by-hand.test.ts", "readCode(/app\\/main\\.ts$/)"],
   "node scripts/up.ts": ["test/engine/readme.test.ts", 'exec node "scripts/$verb.ts"'],
+  "node scripts/deploy.ts": ["test/engine/project/run-verb.ts", 'join("scripts", `${verb}.ts`)'],
+  "node scripts/down.ts": ["test/engine/project/run-verb.ts", 'join("scripts", `${verb}.ts`)'],
   flock: ["test/printed/by-hand.test.ts", "readCode(/^flock/)"],
   "litestream replicate -config": ["test/printed/by-hand.test.ts", "readCode(/^flock/)"],
   "litestream restore -config -o -txid": ["test/printed/by-hand.test.ts", "readCode(/^litestream restore/)"],
