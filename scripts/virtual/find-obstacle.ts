@@ -20,7 +20,7 @@ const making = [
 ] as const;
 
 // What QEMU takes beyond the memory of the machine: its translations, and its buffers.
-const aroundMb = 600;
+const aroundMb = 800;
 
 /** What is asked of this computer. `servers`: how many run at the same time. */
 export type Demand = Readonly<{ suite: Suite; servers: number; memoryMb: number }>;

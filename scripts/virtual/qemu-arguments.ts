@@ -31,8 +31,8 @@ export const names = { bus: "scsi0", card: "net0" } as const;
 export const hostAddress = "172.20.0.2";
 // Slirp answers only for addresses of its own network, and 169.254.169.254 must be one: 160.0.0.0/4 holds both.
 const network = `net=160.0.0.0/4,host=${hostAddress},dhcpstart=172.20.0.15,dns=172.20.0.3,ipv6=off`;
-// QEMU keeps what it has translated; a quarter of a GB holds a booted Debian, and the default takes as much again.
-const translated = "tb-size=256";
+// QEMU keeps what it has translated: half a GB until a Debian with our programs has booted. With less it begins anew again and again, and the default may be twice as much.
+const translated = "tb-size=640";
 
 /**
  * QEMU's command line. Always emulated: in a container on a virtual machine there may be a /dev/kvm that is far slower.
