@@ -31,7 +31,7 @@ export const names = { bus: "scsi0", card: "net0" } as const;
 export const hostAddress = "172.20.0.2";
 // Slirp answers only for addresses of its own network, and 169.254.169.254 must be one: 160.0.0.0/4 holds both.
 const network = `net=160.0.0.0/4,host=${hostAddress},dhcpstart=172.20.0.15,dns=172.20.0.3,ipv6=off`;
-// QEMU keeps what it has translated: half a GB until a Debian with our programs has booted. With less it begins anew again and again, and the default may be twice as much.
+// What QEMU has translated takes half a GB after a boot with our programs. By default it may take a whole one.
 const translated = "tb-size=640";
 
 /**
