@@ -23,7 +23,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "dev --port": ["test/slow/dev.test.ts", 'new Dev("--port"'],
   "curl -H -sS": ["test/slow/dev.test.ts", "(curl .*)$/m"],
   "drill --help": ["test/scripts/cli/help.test.ts", '"--help"'],
-  "drill --room": ["test/machine/machine-room.test.ts", '"--room", "machine"'],
+  "drill --room": ["test/rehearsal/machine-room.test.ts", '"--room", "machine"'],
   "drill --seed": ["test/drill/drill.test.ts", '"--seed", "7"'],
   "drill --store": ["test/drill/drill.test.ts", '["--store", endpoint]'],
   bench: ["test/slow/printed.test.ts", '"bench"'],
@@ -97,6 +97,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
 
 /** What no test executes, and why. */
 const unexecuted: Record<string, string> = {
+  "test:rehearsal": "boots virtual machines, for minutes each",
   "bench --restarts": "takes minutes; test/slow/restarts.test.ts runs its parts",
   "bench --long-reader": "takes minutes; test/replica/long-reader.test.ts runs its parts",
   ssh: "no test has an SSH server; what it runs on the machine is a command of its own here",

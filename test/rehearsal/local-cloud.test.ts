@@ -5,11 +5,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { runCommand } from "../../scripts/build/run-command.ts";
 import { findObstacle } from "../../scripts/virtual/find-obstacle.ts";
-import { checkOut } from "./project/check-out.ts";
-import { type LocalCloud, localBucket, openLocalCloud } from "./project/open-local-cloud.ts";
-import { listKeys, onlyServer, readText } from "./project/open-scenario.ts";
-import { apiToken } from "./project/open-stack.ts";
-import { runVerb, type VerbRun } from "./project/run-verb.ts";
+import { checkOut } from "../engine/project/check-out.ts";
+import { type LocalCloud, localBucket, openLocalCloud } from "../engine/project/open-local-cloud.ts";
+import { listKeys, onlyServer, readText } from "../engine/project/open-scenario.ts";
+import { apiToken } from "../engine/project/open-stack.ts";
+import { runVerb, type VerbRun } from "../engine/project/run-verb.ts";
 
 // The whole life of a stack on real machines, from the first `up` to the deletion of its data. Every test goes on where
 // the one before it ended, and counts the rows.
