@@ -90,7 +90,7 @@ machineTest("a machine is brought up at its birth, and a second run changes noth
   const [environment, process] = [await readEnvironment(), await readProcess()];
   expect(await bringUp(release.sha256)).toEqual({ code: 0, stdout: "", stderr: "" });
   expect([await readEnvironment(), await readProcess()]).toEqual([environment, process]);
-  expect(await machine.do("ls", "/etc/lifeboat")).toBe("edge\nenvironment\nsettings-key\ntokens\n");
+  expect(await machine.do("ls", "/etc/lifeboat")).toBe("complete\nedge\nenvironment\nsettings-key\ntokens\n");
 });
 
 machineTest(
@@ -149,7 +149,7 @@ machineTest("settings that do not serve are taken back, and the cause is told", 
   expect(await machine.ask("POST", "/customers", { name: "Ada", email: "ada@example.test" })).toMatchObject({
     status: 201,
   });
-  expect(await machine.do("ls", "/etc/lifeboat")).toBe("edge\nenvironment\nsettings-key\ntokens\n");
+  expect(await machine.do("ls", "/etc/lifeboat")).toBe("complete\nedge\nenvironment\nsettings-key\ntokens\n");
 });
 
 machineTest(
@@ -204,7 +204,7 @@ machineTest(
       starts,
       process,
     ]);
-    expect(await machine.do("ls", "/etc/lifeboat")).toBe("edge\nenvironment\nsettings-key\ntokens\n");
+    expect(await machine.do("ls", "/etc/lifeboat")).toBe("complete\nedge\nenvironment\nsettings-key\ntokens\n");
   },
 );
 

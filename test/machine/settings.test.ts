@@ -118,7 +118,7 @@ machineTest("a sick release leaves release and settings as they were, and says w
   );
   await expect(bring({ retentionHours: 72 }, sick)).rejects.toThrow(/what was before serves again[^]*no luck today/);
   expect([await readFile("environment"), await current()]).toEqual([before, release.sha256]);
-  expect(await machine.do("ls", "/etc/lifeboat")).toBe("edge\nenvironment\nsettings-key\ntokens\n");
+  expect(await machine.do("ls", "/etc/lifeboat")).toBe("complete\nedge\nenvironment\nsettings-key\ntokens\n");
   await machine.waitUntilReady();
 });
 

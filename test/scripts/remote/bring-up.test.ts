@@ -77,7 +77,7 @@ machineTest(
     const { stdout } = await root.run(["cat", "/etc/lifeboat/environment"]);
     expect(stdout).toContain("LIFEBOAT_API_TOKENS_FILE='/etc/lifeboat/tokens'\n");
     expect(stdout).not.toContain("LIFEBOAT_API_TOKENS_SHA256");
-    expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("edge\nenvironment\nsettings-key\ntokens\n");
+    expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("complete\nedge\nenvironment\nsettings-key\ntokens\n");
   },
 );
 
@@ -117,11 +117,11 @@ machineTest("an older machine that does not get ready has no edge and no key aft
   await stubCommand(root, "install-release", "exit 1");
   await root.run(["rm", "/etc/lifeboat/edge", "/etc/lifeboat/settings-key"]);
   expect(await bringUp()).toMatchObject({ code: 1 });
-  expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("environment\ntokens\n");
+  expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("complete\nenvironment\ntokens\n");
   // A second one, after a first that was cut off between the files and their trial.
   await root.run(["sh", "-c", "cd /etc/lifeboat && echo half >edge && : >edge.made"]);
   expect(await bringUp()).toMatchObject({ code: 1 });
-  expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("environment\ntokens\n");
+  expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("complete\nenvironment\ntokens\n");
 });
 
 machineTest("an older machine gets the key for settings that come by the bucket, which only root reads", async () => {
