@@ -1,18 +1,12 @@
-import { beforeAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { ScriptedInstaller } from "./scripted-installer.ts";
-import { WatchScene } from "./watch-scene.ts";
+import { useScene } from "./watch-scene.ts";
 
 // Wishes that are meant for one machine: settings, and a stop. That they are really carried out is shown by
 // test/machine/settings.test.ts.
 const [old, next] = ["1".repeat(64), "2".repeat(64)];
-
-let scene: WatchScene;
-beforeAll(async () => {
-  scene = await WatchScene.open();
-  return () => scene[Symbol.asyncDispose]();
-}, 60_000);
-beforeEach(() => scene.begin());
+const scene = useScene();
 
 const bind = (deploy: string, changed: Readonly<Record<string, unknown>>) =>
   scene.wish({ deploy, sha256: next, machine: "a", ...changed });

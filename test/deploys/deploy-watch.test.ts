@@ -1,18 +1,12 @@
-import { beforeAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { ScriptedInstaller } from "./scripted-installer.ts";
-import { WatchScene } from "./watch-scene.ts";
+import { useScene } from "./watch-scene.ts";
 
 // The order of wishes, machines and restarts, at a real store. That releases are really installed is shown by
 // test/machine/deploys.test.ts.
 const [old, next] = ["1".repeat(64), "2".repeat(64)];
-
-let scene: WatchScene;
-beforeAll(async () => {
-  scene = await WatchScene.open();
-  return () => scene[Symbol.asyncDispose]();
-}, 60_000);
-beforeEach(() => scene.begin());
+const scene = useScene();
 
 const wish = (deploy: string, sha256 = next, way = "bucket") => scene.wish({ deploy, sha256, way });
 

@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
+import { beforeAll, beforeEach } from "vitest";
+
 import { type DeployReport, deployReportKey } from "../../app/deploys/deploy-report.ts";
 import { DeployWatch } from "../../app/deploys/deploy-watch.ts";
 import type { Installer } from "../../app/deploys/installer.ts";
@@ -11,23 +13,31 @@ import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seawee
 import { makeBucket } from "../infra/limited-key.ts";
 import { silent } from "./scripted-installer.ts";
 
+/** The scene of a file's tests, which begins anew with each of them. */
+export function useScene(): WatchScene {
+  const scene = new WatchScene();
+  beforeAll(async () => {
+    await scene.start();
+    return () => scene[Symbol.asyncDispose]();
+  }, 60_000);
+  beforeEach(() => scene.begin());
+  return scene;
+}
+
 /** A real store with a bucket for each test, and the watchers of machines that look into it. */
-export class WatchScene implements AsyncDisposable {
-  readonly #store: SeaweedStore;
+class WatchScene implements AsyncDisposable {
+  #store: SeaweedStore | undefined;
   #directory = "";
   #bucket: Bucket | undefined;
   #reader: WishReader | undefined;
 
-  private constructor(store: SeaweedStore) {
-    this.#store = store;
-  }
-
-  static async open(): Promise<WatchScene> {
-    return new WatchScene(await startSeaweedStore());
+  async start(): Promise<void> {
+    this.#store = await startSeaweedStore();
   }
 
   /** An empty bucket, and machines that remember nothing. */
   async begin(): Promise<void> {
+    if (this.#store === undefined) throw new Error("the store has not started");
     this.#end();
     this.#directory = mkdtempSync(join(tmpdir(), "lifeboat-deploys-"));
     const place = { ...this.#store.access, bucket: basename(this.#directory).toLowerCase() };
@@ -72,6 +82,6 @@ export class WatchScene implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end();
-    await this.#store[Symbol.asyncDispose]();
+    await this.#store?.[Symbol.asyncDispose]();
   }
 }
