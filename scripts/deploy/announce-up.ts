@@ -1,8 +1,6 @@
-import { PutObjectCommand } from "@aws-sdk/client-s3";
-
 import { type DeployReport, deployReportKey, sayEveryMs } from "../../app/deploys/deploy-report.ts";
-import { toBucketError } from "../../app/replica/bucket-error.ts";
 import type { CloudStore } from "../store/open-client.ts";
+import { putObject } from "../store/store-object.ts";
 import { claimPatiently, describeUp, draftReport } from "./wish.ts";
 
 type Upgrade = { sha256: string; server: string; tell: (words: string) => void };
@@ -49,12 +47,7 @@ function now(): string {
   return new Date().toISOString();
 }
 
-async function putReport({ client, bucket: Bucket }: CloudStore, report: DeployReport): Promise<void> {
-  const Key = deployReportKey(report.deploy);
-  const Body = `${JSON.stringify(report, null, 2)}\n`;
-  try {
-    await client.send(new PutObjectCommand({ Bucket, Key, Body, ContentType: "application/json" }));
-  } catch (error) {
-    throw toBucketError(error, `PUT ${Key} (bucket ${Bucket})`);
-  }
+async function putReport(store: CloudStore, report: DeployReport): Promise<void> {
+  const body = `${JSON.stringify(report, null, 2)}\n`;
+  await putObject(store, deployReportKey(report.deploy), { body, contentType: "application/json" });
 }

@@ -1,9 +1,7 @@
-import { PutObjectCommand } from "@aws-sdk/client-s3";
-
 import { nameSealed, seal, settingsObject } from "../../app/deploys/sealed-settings.ts";
-import { toBucketError } from "../../app/replica/bucket-error.ts";
 import { type MachineSettings, renderSettings } from "../remote/machine-settings.ts";
 import type { CloudStore } from "../store/open-client.ts";
+import { putObject } from "../store/store-object.ts";
 import { describeEnd } from "./bring-release.ts";
 import { waitForReport } from "./wait-for-report.ts";
 import { claimPatiently, describeUp, silenceLimitMs, withdrawWish } from "./wish.ts";
@@ -45,13 +43,8 @@ export async function bringSettings(store: CloudStore, upgrade: Upgrade): Promis
 const again =
   "run up again with the same configuration, before you take anything back; a machine that hears nothing: npm run up -- --rebuild";
 
-async function putSealed({ client, bucket: Bucket }: CloudStore, sealed: string): Promise<string> {
+async function putSealed(store: CloudStore, sealed: string): Promise<string> {
   const name = nameSealed(sealed);
-  const Key = settingsObject(name);
-  try {
-    await client.send(new PutObjectCommand({ Bucket, Key, Body: sealed, ContentType: "text/plain" }));
-  } catch (error) {
-    throw toBucketError(error, `PUT ${Key} (bucket ${Bucket})`);
-  }
+  await putObject(store, settingsObject(name), { body: sealed, contentType: "text/plain" });
   return name;
 }
