@@ -4,7 +4,7 @@ import { Value } from "typebox/value";
 
 import { platformOf, type ReleasePlatform } from "../../cloud-init/built-release.ts";
 import { Refused } from "../cli/run-verb.ts";
-import { openStack } from "../engine/open-stack.ts";
+import { listResources, openStack } from "../engine/open-stack.ts";
 import { type CloudStore, openCloudStore, openUploadStore } from "../store/open-client.ts";
 import { assertBucketId, fetchOwnedSentinel } from "../store/sentinel.ts";
 
@@ -56,9 +56,7 @@ function readEnvironment(environment: NodeJS.ProcessEnv): Found {
 }
 
 async function findByStack(stack: Stack): Promise<DeployPlace> {
-  const { deployment } = await stack.exportStack();
-  const resources = Value.Check(StateSchema, deployment) ? deployment.resources : [];
-  const inputs = resources.map((resource) => resource.inputs);
+  const inputs = (await listResources(stack)).map((resource) => resource.inputs);
   const place = inputs.find((given) => Value.Check(ScriptSchema, given))?.environment;
   const outputs = await stack.outputs();
   const read = (name: string) => String(outputs[name]?.value ?? "");
@@ -69,7 +67,6 @@ async function findByStack(stack: Stack): Promise<DeployPlace> {
   return { ...openers(found), platform: platformOf(read("serverType")), url: read("url") };
 }
 
-const StateSchema = Type.Object({ resources: Type.Array(Type.Object({ inputs: Type.Optional(Type.Unknown()) })) });
 // What the program gives to its scripts (infra/survey/locate-store.ts).
 const ScriptSchema = Type.Object({
   environment: Type.Intersect([
