@@ -1,16 +1,16 @@
 import { createHash, randomBytes, randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 
-import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
-
-import { releaseFolder } from "../../cloud-init/built-release.ts";
+import { type BuiltRelease, releaseFolder } from "../../cloud-init/built-release.ts";
 import { renderUserData } from "../../cloud-init/user-data.ts";
 import { buildRelease } from "../build/build-release.ts";
 import { Refused } from "../cli/run-verb.ts";
+import { uploadRelease } from "../deploy/upload-release.ts";
 import { AcmeServer } from "../local/acme-server.ts";
 import { type PreparedBucket, prepareBucket } from "../local/bucket-preparation.ts";
 import { isFree } from "../local/free-ports.ts";
 import { startSeaweedStore } from "../local/seaweed-store.ts";
+import { openUploadStore } from "../store/open-client.ts";
 import { findObstacle } from "../virtual/find-obstacle.ts";
 import { makeShellKey } from "../virtual/guest-shell.ts";
 import { forwardsOf } from "../virtual/hetzner-server.ts";
@@ -83,15 +83,16 @@ async function fillStore({ transcript, leftovers }: StageOptions, made: AsyncDis
   return { bucket, release: release.sha256 };
 }
 
-async function putRelease({ config }: PreparedBucket, { sha256, path }: { sha256: string; path: string }) {
-  const { endpoint = "", region } = config;
-  const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials: config });
-  try {
-    const object = { Bucket: config.bucket, Key: `releases/${sha256}.tar.gz`, Body: readFileSync(path) };
-    await client.send(new PutObjectCommand(object));
-  } finally {
-    client.destroy();
-  }
+async function putRelease({ config }: PreparedBucket, release: BuiltRelease): Promise<void> {
+  const place = {
+    LIFEBOAT_BUCKET: config.bucket,
+    LIFEBOAT_REGION: config.region,
+    LIFEBOAT_ENDPOINT: config.endpoint,
+    LIFEBOAT_PATH_STYLE: String(config.pathStyle),
+    LIFEBOAT_ACCESS_KEY_ID: config.accessKeyId,
+  };
+  using store = await openUploadStore(place, async () => config.secretAccessKey);
+  await uploadRelease(store, release);
 }
 
 /** An address of loopback's on which nobody has the ports of a server. */
