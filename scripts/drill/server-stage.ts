@@ -16,6 +16,7 @@ import { makeShellKey } from "../virtual/guest-shell.ts";
 import { forwardsOf } from "../virtual/hetzner-server.ts";
 import { hostAddress } from "../virtual/qemu-arguments.ts";
 import { makeServerImage } from "../virtual/server-image.ts";
+import { renderVendorData } from "../virtual/vendor-data.ts";
 import { Ledger } from "./ledger.ts";
 import { seedRandom } from "./random.ts";
 import type { ServerSite } from "./server-machine.ts";
@@ -54,7 +55,7 @@ export async function openServerStage(house: StageOptions): Promise<ServerStage 
     publicPorts: forwardsOf(address),
     key: await makeShellKey(directory),
     userData: renderFor({ bucket, release, address, acme, token, filesystem: options.filesystem }),
-    vendorData: trustScript(readFileSync(acme.rootFile, "utf8")),
+    vendorData: renderVendorData(readFileSync(acme.rootFile, "utf8")),
     ca: readFileSync(await acme.writeIssuedRoot(), "utf8"),
   };
   const stage = { options, transcript, ledger: new Ledger(), random: seedRandom(options.seed), slowness };
@@ -139,9 +140,4 @@ function renderFor({ bucket, release, address, acme, token, filesystem }: Machin
     retentionHours: 168,
     settingsKey: randomBytes(32).toString("hex"),
   });
-}
-
-/** Lets a machine trust our ACME server as it trusts Let's Encrypt's. The provider's own script, so that user-data stays what it is. */
-function trustScript(certificate: string): string {
-  return `#cloud-boothook\n#!/bin/sh\ncat >/etc/ssl/certs/acme-of-the-drill.pem <<'END'\n${certificate.trim()}\nEND\n`;
 }
