@@ -1,6 +1,6 @@
 import { renderSeconds } from "../cli/quantity.ts";
 import type { Transcript } from "../cli/transcript.ts";
-import type { ActName } from "./acts.ts";
+import type { ActName } from "./arguments.ts";
 import type { Act, RoomFindings } from "./machine-room.ts";
 import { type Facts, judgeLoss, mergeShortSteps, sumOf } from "./report.ts";
 
