@@ -4,10 +4,10 @@ import { createServer as createSecureServer } from "node:https";
 
 import { expect, test } from "vitest";
 
+import { listenOnLoopback } from "../../../scripts/local/listen-on-loopback.ts";
 import { explainCertificate, waitUntilReady } from "../../../scripts/up/wait-until-ready.ts";
 import { makeTemporaryDirectory } from "../../database/temporary-directory.ts";
 import { makeCertificate } from "../../engine/aws/certificate.ts";
-import { listenOnLoopback } from "../../listen-on-loopback.ts";
 
 test("a machine that was brought up just now and does not answer from here is behind its firewall", async () => {
   const silence = waitUntilReady(await findSilentUrl(), {
