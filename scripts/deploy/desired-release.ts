@@ -17,7 +17,10 @@ export async function fetchDesiredRelease(store: CloudStore): Promise<DesiredRel
   return (await fetchKnownJson(store, desiredReleaseKey, DesiredReleaseSchema))?.value;
 }
 
-/** Makes a release the one that new machines install. Returns what stands there now. Throws when somebody else changes it at the same time. */
+/**
+ * Makes a release the one that new machines install. Returns what stands there now. Throws when somebody else changes
+ * it at the same time.
+ */
 export async function writeDesiredRelease(store: CloudStore, release: string): Promise<DesiredRelease> {
   const standing = await fetchKnownJson(store, desiredReleaseKey, DesiredReleaseSchema);
   if (standing?.value.sha256 === release) return standing.value;

@@ -29,7 +29,10 @@ const slowness = 4;
 const memoryMb = 1024;
 const addressTries = 50;
 
-/** Prepares a drill with whole machines: their image, a store with a release, an ACME server. Throws Refused, in one sentence, where none can run. */
+/**
+ * Prepares a drill with whole machines: their image, a store with a release, an ACME server. Throws Refused, in one
+ * sentence, where none can run.
+ */
 export async function openServerStage(house: StageOptions): Promise<ServerStage & AsyncDisposable> {
   const { options, transcript, leftovers } = house;
   const obstacle = findObstacle({ suite: options.debian, servers: 2, memoryMb });

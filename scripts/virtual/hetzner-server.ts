@@ -32,8 +32,8 @@ export function forwardsOf(address: string): Forward[] {
 }
 
 /**
- * A server as Hetzner rents them out, emulated: it has a number, a metadata service with its user-data, a root disk that lives as
- * long as the server, volumes that come and go while it runs, and a power button.
+ * A server as Hetzner rents them out, emulated: it has a number, a metadata service with its user-data, a root disk
+ * that lives as long as the server, volumes that come and go while it runs, and a power button.
  */
 export class HetznerServer implements AsyncDisposable {
   readonly id: number;
