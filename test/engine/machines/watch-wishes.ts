@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { GetObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand } from "@aws-sdk/client-s3";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { parse } from "yaml";
@@ -16,7 +16,7 @@ import {
 import { settingsKeyFile } from "../../../cloud-init/machine-files.ts";
 import type { Account } from "../aws/account.ts";
 import type { Cloud, Server } from "../hcloud/cloud.ts";
-import { readSettings } from "./bring-up.ts";
+import { type Login, logIn, putAs, readSettings } from "./bring-up.ts";
 
 type Watching = Readonly<{
   cloud: Cloud;
@@ -99,7 +99,7 @@ async function carryOut(watching: Watching, server: Server, wish: Bound): Promis
 }
 
 async function openSealed(watching: Watching, server: Server, name: string): Promise<string> {
-  const { client, bucket } = login(watching, server);
+  const { client, bucket } = logIn(loginOf(watching, server));
   const found = await client.send(new GetObjectCommand({ Bucket: bucket, Key: settingsObject(name) }));
   const sealed = (await found.Body?.transformToString()) ?? "";
   if (nameSealed(sealed) !== name) throw new Error(`${settingsObject(name)} has another SHA-256`);
@@ -108,7 +108,7 @@ async function openSealed(watching: Watching, server: Server, name: string): Pro
 }
 
 async function readWish(watching: Watching, server: Server): Promise<WantedRelease | null> {
-  const { client, bucket } = login(watching, server);
+  const { client, bucket } = logIn(loginOf(watching, server));
   // Without a bucket, a key that works, or a wish there is nothing to do yet.
   const found = await client
     .send(new GetObjectCommand({ Bucket: bucket, Key: wantedReleaseKey }))
@@ -118,16 +118,11 @@ async function readWish(watching: Watching, server: Server): Promise<WantedRelea
 }
 
 async function putReport(watching: Watching, server: Server, report: DeployReport): Promise<void> {
-  const { client, bucket } = login(watching, server);
-  const Body = JSON.stringify(report);
-  await client.send(new PutObjectCommand({ Bucket: bucket, Key: deployReportKey(report.deploy), Body }));
+  await putAs(loginOf(watching, server), deployReportKey(report.deploy), JSON.stringify(report));
 }
 
-function login({ account, settingsOf }: Watching, server: Server): { client: S3Client; bucket: string } {
+/** With the settings that it has now. */
+function loginOf({ account, settingsOf }: Watching, server: Server): Login {
   const settings = { ...readSettings(server.user_data), ...readSettings(settingsOf(server)) };
-  const key = {
-    accessKeyId: settings["LITESTREAM_ACCESS_KEY_ID"] ?? "",
-    secretAccessKey: settings["LITESTREAM_SECRET_ACCESS_KEY"] ?? "",
-  };
-  return { client: account.openAs(key, server.public_net.ipv4?.ip), bucket: settings["LIFEBOAT_BUCKET"] ?? "" };
+  return { account, server, settings };
 }
