@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { runCommand } from "../build/run-command.ts";
@@ -143,7 +143,7 @@ export class HetznerServer implements AsyncDisposable {
 
   /** All that it has written to its console. */
   readConsole(): string {
-    return readFileSync(join(this.#folder, "console.log"), "utf8").replaceAll("\r", "");
+    return this.#machine?.readConsole() ?? "";
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
