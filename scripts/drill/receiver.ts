@@ -3,7 +3,7 @@ import { text } from "node:stream/consumers";
 
 import type { DrillDeliveries } from "../../app/drill-subject.ts";
 import { listenOnLoopback } from "../local/listen-on-loopback.ts";
-import { toFact } from "./facts.ts";
+import { nameOf, toFact } from "./facts.ts";
 
 /** The deliveries of one fact: under which ids, and how many. */
 export type Told = { kind: string; key: string; sha256: string; ids: Set<string>; count: number };
@@ -47,7 +47,7 @@ export class Receiver implements AsyncDisposable {
     try {
       const { id, ...content } = this.#deliveries.readDelivery({ headers, body });
       const fact = toFact(content);
-      const name = `${fact.kind} ${fact.key}`;
+      const name = nameOf(fact);
       const told = this.told.get(name) ?? { ...fact, ids: new Set(), count: 0 };
       this.told.set(name, told);
       told.ids.add(id);
