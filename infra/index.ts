@@ -47,7 +47,7 @@ const deploys = new DeployAccess("deploys", { bucket: replica, enabled: config.d
 const edge = edgeSettings(config, address, access.edgeKey);
 const release = new AppRelease("release", { bucket: replica, release: readRelease(platformOf(serverType)) });
 
-const { key: sealingKey } = new SettingsKey("settings-key");
+const { key: sealingKey } = new SettingsKey("settings-key", { generation: config.settingsKeyGeneration });
 const userData = machineUserData({ config, bucket: replica, key, edge, release, settingsKey: sealingKey });
 const machine = new Machine("machine", {
   ...config,

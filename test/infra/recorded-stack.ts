@@ -118,7 +118,7 @@ function answer(token: string, world: World): Record<string, unknown> {
     case "hcloud:index/getZoneRrsets:getZoneRrsets":
       return { rrsets: world.zone?.rrsets ?? [] };
     case "hcloud:index/getServers:getServers":
-      return { servers: (world.servers ?? []).map((server) => ({ ipv6Address: ipv6OfServer, ...server })) };
+      return { servers: (world.servers ?? []).map(listServer) };
     case "hcloud:index/getSshKeys:getSshKeys":
       return { sshKeys: world.sshKeys ?? [] };
     case "hcloud:index/getServerTypes:getServerTypes":
@@ -126,6 +126,10 @@ function answer(token: string, world: World): Record<string, unknown> {
     default:
       throw new Error(`${token} was not expected`);
   }
+}
+
+function listServer(server: NonNullable<World["servers"]>[number]): Record<string, unknown> {
+  return { ipv6Address: ipv6OfServer, ...server };
 }
 
 function answerGetBucket({ bucketExists = false }: World): Record<string, unknown> {

@@ -78,6 +78,11 @@ async function putAs({ account, server, settings }: Writer, Key: string, Body: s
   await machine.send(new PutObjectCommand({ Bucket: settings["LIFEBOAT_BUCKET"], Key, Body }));
 }
 
+/** The key for settings that come by the bucket, in what a machine was given. */
+export function readSettingsKey(settings: string): string | undefined {
+  return /^# settings-key\n([0-9a-f]{64})$/m.exec(settings)?.[1];
+}
+
 /** Every NAME='value' line of a text. */
 export function readSettings(text: string): Record<string, string> {
   const lines = text.matchAll(/^\s*([A-Z0-9_]+)='(.*)'$/gm);
