@@ -19,6 +19,7 @@ main() {
   if [ -z "${LIFEBOAT_DEPLOY-}" ]; then come_by_ssh; fi
   given=$(cat)
   case $given in *"# complete") ;; *) echo "lifeboat: the settings were cut off on their way" >&2 && exit 1 ;; esac
+  demand_sections
   wait_for_birth
   # Read by bin/grow-volume of the release.
   export LIFEBOAT_VOLUME_GB="${2-0}"
@@ -28,6 +29,16 @@ main() {
     exit 0
   fi
   if take_back; then /opt/lifeboat/current/bin/serve; fi
+  exit 1
+}
+
+# By the bucket another version may have sent them. A section that is not known would end up in the file before it, and a
+# file whose section is missing would be emptied.
+demand_sections() {
+  known='# tokens|# edge|# settings-key|# complete'
+  sections=$(printf '%s\n' "$given" | grep '^#' | paste -sd '|')
+  if [ "$sections" = "$known" ]; then return 0; fi
+  echo "lifeboat: refused: the settings came with the sections \"$sections\", and this release knows \"$known\"; next: npm run deploy, then npm run up" >&2
   exit 1
 }
 

@@ -30,7 +30,12 @@ const reach = requireVariable(environment, "LIFEBOAT_REACH");
 if (reach === "bucket") await bringSettings(store, { ...upgrade, settings, volumeGb: Number(volumeGb) });
 else await activateBySsh();
 // Others may have deployed since, and the resource that writes it knows nothing of that.
-await writeDesiredRelease(store, release);
+await writeDesiredRelease(store, release).catch((cause: unknown) => {
+  throw new Error(
+    `the machine serves ${release}, and new machines would not install it yet: ${String(cause)}; run up again`,
+    { cause },
+  );
+});
 console.log(release);
 
 async function activateBySsh(): Promise<void> {

@@ -16,7 +16,7 @@ import {
 import { settingsKeyFile } from "../../../cloud-init/machine-files.ts";
 import type { Account } from "../aws/account.ts";
 import type { Cloud, Server } from "../hcloud/cloud.ts";
-import { type Login, logIn, putAs, readSettings } from "./bring-up.ts";
+import { type Login, logIn, putAs, readSettings, readSettingsKey } from "./bring-up.ts";
 
 type Watching = Readonly<{
   cloud: Cloud;
@@ -98,13 +98,15 @@ async function carryOut(watching: Watching, server: Server, wish: Bound): Promis
   await putReport(watching, server, report);
 }
 
+/** With the key that it was given last, or that of its birth. */
 async function openSealed(watching: Watching, server: Server, name: string): Promise<string> {
   const { client, bucket } = logIn(loginOf(watching, server));
   const found = await client.send(new GetObjectCommand({ Bucket: bucket, Key: settingsObject(name) }));
   const sealed = (await found.Body?.transformToString()) ?? "";
   if (nameSealed(sealed) !== name) throw new Error(`${settingsObject(name)} has another SHA-256`);
   const { write_files: files } = Value.Parse(UserDataSchema, parse(server.user_data));
-  return unseal(sealed, files.find(({ path }) => path === settingsKeyFile)?.content.trim() ?? "");
+  const birth = files.find(({ path }) => path === settingsKeyFile)?.content.trim() ?? "";
+  return unseal(sealed, readSettingsKey(watching.settingsOf(server)) ?? birth);
 }
 
 async function readWish(watching: Watching, server: Server): Promise<WantedRelease | null> {
