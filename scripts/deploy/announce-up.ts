@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { type DeployReport, deployReportKey, sayEveryMs } from "../../app/deploys/deploy-report.ts";
+import { type DeployReport, deployReportKey, draftReport, sayEveryMs } from "../../app/deploys/deploy-report.ts";
 import { waitForStore } from "../../app/replica/wait-for-store.ts";
 import type { CloudStore } from "../store/open-client.ts";
 import { putObject } from "../store/store-object.ts";
-import { claimPatiently, describeUp, draftReport } from "./wish.ts";
+import { claimPatiently, describeUp } from "./wish.ts";
 
 type Upgrade = { sha256: string; server: string; tell: (words: string) => void; everyMs?: number };
 
@@ -14,15 +14,15 @@ const endLimitMs = 10_000;
 /**
  * Does what brings a release by SSH, as a deploy among the others: it waits until theirs has ended, they see that it is
  * under way, and its wish replaces older ones, which no machine carries out any more. Its report is written here; one
- * that cannot be written is told, and changes nothing about how the machine fares.
+ * that cannot be written is told, and changes nothing about how the machine fares. Returns the id of its wish.
  */
-export async function announceUp<Result>(
+export async function announceUp(
   store: CloudStore,
   { sha256, server, tell, everyMs = sayEveryMs }: Upgrade,
-  bring: () => Promise<Result>,
-): Promise<Result> {
+  bring: () => Promise<void>,
+): Promise<string> {
   const wish = await claimPatiently(store, { way: "ssh", sha256, by: describeUp(process.env) }, tell);
-  const report = draftReport(wish, server);
+  const report = draftReport(wish, server, null);
   const say = () =>
     putReport(store, { ...report, seenAt: now() }).catch((error: unknown) => tell(describeUnsaid(error)));
   await say();
@@ -37,9 +37,9 @@ export async function announceUp<Result>(
     await waitForStore(() => putReport(store, last), endLimitMs).catch((error: unknown) => tell(describeUnsaid(error)));
   };
   try {
-    const result = await bring();
+    await bring();
     await sayEnd({ outcome: "serving" });
-    return result;
+    return wish.deploy;
   } catch (error) {
     const cause = String(error).slice(0, keptWords);
     await sayEnd({ outcome: "failed", cause, next: "run up again with the same configuration" });

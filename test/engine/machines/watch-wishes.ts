@@ -5,14 +5,9 @@ import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { parse } from "yaml";
 
-import { type DeployReport, deployReportKey } from "../../../app/deploys/deploy-report.ts";
+import { type DeployReport, deployReportKey, draftReport } from "../../../app/deploys/deploy-report.ts";
 import { nameSealed, settingsObject, unseal } from "../../../app/deploys/sealed-settings.ts";
-import {
-  releaseOf,
-  type WantedRelease,
-  wantedReleaseKey,
-  WantedReleaseSchema,
-} from "../../../app/deploys/wanted-release.ts";
+import { type WantedRelease, wantedReleaseKey, WantedReleaseSchema } from "../../../app/deploys/wanted-release.ts";
 import { settingsKeyFile } from "../../../cloud-init/machine-files.ts";
 import type { Account } from "../aws/account.ts";
 import type { Cloud, Server } from "../hcloud/cloud.ts";
@@ -68,21 +63,11 @@ export function watchWishes(watching: Watching): AsyncDisposable {
 type Bound = Extract<WantedRelease, { machine: string }>;
 
 async function carryOut(watching: Watching, server: Server, wish: Bound): Promise<void> {
-  const now = new Date().toISOString();
+  const draft = draftReport(wish, String(server.id), null);
   const report: DeployReport = {
-    format: 1,
-    deploy: wish.deploy,
-    way: wish.way,
+    ...draft,
     outcome: wish.way === "stop" ? "stopped" : "serving",
-    sha256: releaseOf(wish) ?? "",
-    machine: String(server.id),
-    startedAt: now,
-    seenAt: now,
-    endedAt: now,
-    previous: null,
-    cause: null,
-    next: null,
-    words: null,
+    endedAt: draft.seenAt,
   };
   try {
     if (wish.way === "stop") watching.stop(server);

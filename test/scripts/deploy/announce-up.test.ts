@@ -48,14 +48,14 @@ function judgeReports(decide: (count: number) => Fate | Promise<Fate>): void {
 
 test("a store that takes no report fails no machine that is up; it is told what others see meanwhile", async () => {
   judgeReports(() => unavailable);
-  expect(await announceUp(store, upgrade(), async () => "it serves")).toBe("it serves");
+  await announceUp(store, upgrade(), async () => undefined);
   expect(told.at(-1)).toMatch(/ServiceUnavailable.*npm run releases/);
   expect(await readOutcome()).toBe(undefined);
 });
 
 test("a store that is away for a moment at the end gets the end all the same", async () => {
   judgeReports((count) => (count === 2 ? unavailable : "pass"));
-  await announceUp(store, upgrade(), async () => null);
+  await announceUp(store, upgrade(), async () => undefined);
   expect(await readOutcome()).toBe("serving");
 });
 
@@ -65,7 +65,7 @@ test("what fails is the bring-up, and not the report about that", async () => {
 });
 
 test.each([
-  ["serving", async () => null],
+  ["serving", async () => undefined],
   ["failed", fail],
 ])("a word that is late does not overwrite the end: %s", async (outcome, bring) => {
   let seen = 0;
