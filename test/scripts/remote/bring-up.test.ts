@@ -153,7 +153,7 @@ machineTest.each([
   const sent = renderSettings(given).replace(from, to);
   const { code, stderr } = await root.run(["sh", "-c", `set -- ${"a".repeat(64)}\n${script}`], sent);
   expect({ code, stderr }).toEqual({
-    code: 1,
+    code: 100,
     stderr: expect.stringMatching(
       new RegExp(`^lifeboat: refused: .*${name}.*; next: npm run deploy, then npm run up\n$`),
     ),
@@ -174,7 +174,7 @@ machineTest("what else went wrong in cloud-init is no obstacle, unless it left u
   await stubCommand(root, "cloud-init", 'echo "status: error, no locale"; exit 1');
   expect(await bringUp()).toMatchObject({ code: 0 });
   await stubCommand(root, "systemctl", 'test "$1" != is-enabled');
-  expect(await bringUp()).toMatchObject({ code: 1, stderr: expect.stringContaining("status: error, no locale") });
+  expect(await bringUp()).toMatchObject({ code: 100, stderr: expect.stringContaining("status: error, no locale") });
 });
 
 test("settings that the shell would read in its own way are refused before they are sent", () => {
