@@ -26,6 +26,8 @@ export type DrillOptions = Readonly<{
   room: Room;
   /** Of the machine room; null: all of them. */
   act: ActName | null;
+  /** How often the act "lost" is played. */
+  times: number;
   debian: Suite;
   filesystem: "ext4" | "btrfs";
 }>;
@@ -46,6 +48,7 @@ const flags = {
   debian: text("NAME", "of the machine room: trixie (default) or bookworm"),
   filesystem: text("NAME", "of the machine room's volumes: ext4 (default) or btrfs"),
   act: text("NAME", "of the machine room: only lost, kept, rebuild or frozen"),
+  times: text("N", "of the machine room: play lost N times, one machine after the other, and tell the medians"),
   rows: text("N", "this many more rows before the disaster"),
   size: text("SIZE", "this much more data before the disaster, such as 300MB"),
   load: text("TIME", "write for this long before the disaster, such as 60s"),
@@ -93,6 +96,7 @@ export function readArguments(words: readonly string[], environment: Environment
     store: readGivenStore(values, environment),
     room,
     act: readChoice("act", values.act, actNames),
+    times: readTimes(values),
     debian: readChoice("debian", values.debian, suites) ?? suites[0],
     filesystem: readChoice("filesystem", values.filesystem, filesystems) ?? "ext4",
   });
@@ -105,9 +109,19 @@ function readChoice<Choice extends string>(name: string, given: string | undefin
   return choice;
 }
 
+function readTimes({ act, times }: Values): number {
+  const given = readValue("times", times, (words) => parseWholeNumber(words, 100));
+  if (given === 0) throw new UsageError('--times: "0" plays nothing');
+  if (given !== null && act !== undefined && act !== "lost") throw new UsageError("--times is of the act lost");
+  return given ?? 1;
+}
+
 /** A flag that would change nothing is a misunderstanding. */
 function refuseElsewhere(room: Room, values: Values): void {
-  const only = { process: ["size", "store", "bucket", "region"], machine: ["act", "debian", "filesystem"] } as const;
+  const only = {
+    process: ["size", "store", "bucket", "region"],
+    machine: ["act", "times", "debian", "filesystem"],
+  } as const;
   const other = room === "process" ? "machine" : "process";
   for (const name of only[other])
     if (values[name] !== undefined)

@@ -26,9 +26,9 @@ export async function rehearseMachines(stage: ServerStage): Promise<RoomFindings
   await using machines = new AsyncDisposableStack();
   let current = machines.use(await bootServer(stage, "a", makeVolume(stage.site.directory)));
   await fillRows(stage, current);
-  if (chosen.has("lost")) {
+  for (let time = 1; chosen.has("lost") && time <= stage.options.times; time += 1) {
     stage.transcript.heading("Both disks are lost: power cut, and nothing but the bucket is left");
-    current = machines.use(await loseBoth(stage, current, acts));
+    current = machines.use(await loseBoth(stage, current, { acts, name: time === 1 ? "b" : `b${time}` }));
   }
   if (chosen.has("kept")) {
     stage.transcript.heading("The power fails, and comes back; disks and volume are kept");
@@ -50,11 +50,13 @@ function bootServer(stage: ServerStage, name: string, volume: Volume): Promise<S
   return bringUp(stage, step, () => ServerMachine.switchOn(name, stage.site, volume));
 }
 
-async function loseBoth(stage: ServerStage, before: Serving, acts: Act[]): Promise<Serving> {
+type Replacement = Readonly<{ acts: Act[]; name: string }>;
+
+async function loseBoth(stage: ServerStage, before: Serving, { acts, name }: Replacement): Promise<Serving> {
   const load = await writeMixedLoad(stage, before);
   await writeWithoutBucket(stage, load);
   const death = await kill(stage, before, load);
-  const next = await bootServer(stage, "b", makeVolume(stage.site.directory));
+  const next = await bootServer(stage, name, makeVolume(stage.site.directory));
   acts.push(await judgeAct(stage, "lost", { next, load, disaster: death }));
   return next;
 }

@@ -32,6 +32,7 @@ export function reportRoom(findings: RoomFindings, { options, versions, duration
     debian: options.debian,
     filesystem: options.filesystem,
     acts: acts.map(describeAct),
+    medians: options.times > 1 ? takeMedians(acts) : null,
     fence,
     certificates,
     seed: options.seed,
@@ -54,6 +55,11 @@ export function printRoom(report: RoomReport, transcript: Transcript): void {
       `RPO ${renderSeconds(rpoMs)}  of commit writes, ${sumOf(lost)} acknowledged writes lost (${split})`,
     );
   }
+  if (report.medians !== null) {
+    const { times, rtoMs, imageMs, oursMs } = report.medians;
+    const [rto = "", image = "", ours = ""] = [rtoMs, imageMs, oursMs].map((each) => renderSeconds(each));
+    transcript.line(`medians of ${times} times ${titles.lost}: RTO ${rto}, the image ${image}, we come ${ours} later`);
+  }
   transcript.line(`${report.certificates} certificates were ordered`);
   if (report.failures.length > 0) transcript.line("");
   for (const failure of report.failures) transcript.check("FAIL", failure, { evidence: "" });
@@ -64,6 +70,19 @@ function describeAct({ act, comeback, firstBucketWriteMs, loss: { acknowledged, 
   const { lost, rows, differing, duplicated, unexpected } = comparison;
   const times = { rtoMs, imageMs, oursMs, steps, firstBucketWriteMs, rpoMs };
   return { act, ...times, acknowledged, lost, rows, differing, duplicated, unexpected };
+}
+
+/** Of the act that was played several times. */
+function takeMedians(acts: readonly Act[]) {
+  const comebacks = acts.filter(({ act }) => act === "lost").map(({ comeback }) => comeback);
+  const median = (pick: (comeback: (typeof comebacks)[number]) => number) =>
+    comebacks.map(pick).toSorted((a, b) => a - b)[Math.floor(comebacks.length / 2)] ?? Number.NaN;
+  return {
+    times: comebacks.length,
+    rtoMs: median(({ rtoMs }) => rtoMs),
+    imageMs: median(({ imageMs }) => imageMs),
+    oursMs: median(({ oursMs }) => oursMs),
+  };
 }
 
 function judgeAct({ act, loss }: Act): string[] {
