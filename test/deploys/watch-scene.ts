@@ -4,11 +4,12 @@ import { basename, join } from "node:path";
 
 import { beforeAll, beforeEach } from "vitest";
 
-import { type DeployReport, deployReportKey } from "../../app/deploys/deploy-report.ts";
-import { DeployWatch } from "../../app/deploys/deploy-watch.ts";
+import { type DeployReport, deployReportKey, draftReport } from "../../app/deploys/deploy-report.ts";
+import { DeployWatch, type Wishes } from "../../app/deploys/deploy-watch.ts";
 import type { Installer } from "../../app/deploys/installer.ts";
 import { WishReader } from "../../app/deploys/wish-reader.ts";
 import { type Bucket, openBucket } from "../../app/replica/bucket.ts";
+import type { BucketConfig } from "../../app/replica/s3-client.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { makeBucket } from "../infra/limited-key.ts";
 import { silent } from "./scripted-installer.ts";
@@ -30,6 +31,7 @@ class WatchScene implements AsyncDisposable {
   #directory = "";
   #bucket: Bucket | undefined;
   #reader: WishReader | undefined;
+  #place: BucketConfig | undefined;
 
   async start(): Promise<void> {
     this.#store = await startSeaweedStore();
@@ -44,6 +46,13 @@ class WatchScene implements AsyncDisposable {
     await makeBucket(this.#store.access, place.bucket);
     this.#bucket = openBucket(place);
     this.#reader = new WishReader(place);
+    this.#place = place;
+  }
+
+  /** Another machine's connection. */
+  connect(): WishReader {
+    if (this.#place === undefined) throw new Error("the scene has not begun");
+    return new WishReader(this.#place);
   }
 
   get bucket(): Bucket {
@@ -62,6 +71,26 @@ class WatchScene implements AsyncDisposable {
     return new DeployWatch({ installer, notesFile, nameMachine: () => machine, log: silent });
   }
 
+  /** The bucket as it is, but for some calls. */
+  through(changed: Partial<Wishes>): Wishes {
+    const { reader } = this;
+    return {
+      readWish: () => reader.readWish(),
+      readReport: (deploy) => reader.readReport(deploy),
+      isNewerThanDesired: () => reader.isNewerThanDesired(),
+      putReport: (report) => reader.putReport(report),
+      silentMs: () => reader.silentMs(),
+      ...changed,
+    };
+  }
+
+  /** What somebody else writes in the place of a report. */
+  async end(deploy: string, changed: Partial<DeployReport>): Promise<void> {
+    const wish = { format: 1, deploy, at: "", by: "", way: "bucket", sha256: "" } as const;
+    const report = { ...draftReport(wish, "none", null), ...changed };
+    await this.bucket.put(deployReportKey(deploy), JSON.stringify(report));
+  }
+
   async wish(wish: Readonly<Record<string, unknown>>): Promise<void> {
     const text = JSON.stringify({ format: 1, at: "now", by: "a test", ...wish });
     await this.bucket.put("wanted-release.json", text);
@@ -71,8 +100,8 @@ class WatchScene implements AsyncDisposable {
     return JSON.parse((await this.bucket.get(deployReportKey(deploy))).text);
   }
 
-  async goOn(watch: DeployWatch, times = 2): Promise<void> {
-    for (let time = 0; time < times; time++) await watch.goOn(this.reader);
+  async goOn(watch: DeployWatch, times = 2, reader = this.reader): Promise<void> {
+    for (let time = 0; time < times; time++) await watch.goOn(reader);
   }
 
   #end(): void {

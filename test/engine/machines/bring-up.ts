@@ -78,6 +78,11 @@ export function logIn({ account, server, settings }: Login): { client: S3Client;
   return { client: account.openAs(key, server.public_net.ipv4?.ip), bucket: settings["LIFEBOAT_BUCKET"] ?? "" };
 }
 
+/** The key for settings that come by the bucket, in what a machine was given. */
+export function readSettingsKey(settings: string): string | undefined {
+  return /^# settings-key\n([0-9a-f]{64})$/m.exec(settings)?.[1];
+}
+
 /** Every NAME='value' line of a text. */
 export function readSettings(text: string): Record<string, string> {
   const lines = text.matchAll(/^\s*([A-Z0-9_]+)='(.*)'$/gm);
