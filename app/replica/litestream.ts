@@ -24,8 +24,8 @@ class LitestreamFailed extends Error {
  * Checks before anything is claimed that Litestream exists and has a safe version. 0.5.17 is the first whose SQLite
  * does not corrupt a WAL that two processes checkpoint. Throws an Error that says so.
  */
-export async function assertLitestream(path: string): Promise<void> {
-  const version = await readVersion(path);
+export async function assertLitestream(path: string, limitMs = versionLimitMs): Promise<void> {
+  const version = await readVersion(path, limitMs);
   const patch = /^v?0\.5\.(\d+)$/.exec(version)?.[1];
   if (patch !== undefined && Number(patch) >= oldestPatch) return;
   throw new Error(`${path} is Litestream ${version}; 0.5.${oldestPatch} or a newer 0.5 is needed`);
@@ -85,16 +85,18 @@ export async function killLitestream(socketPath: string, lockPath?: string): Pro
 }
 
 const oldestPatch = 17;
-const versionLimitMs = 10_000;
+const versionLimitMs = 30_000;
 
-async function readVersion(path: string): Promise<string> {
+async function readVersion(path: string, limitMs: number): Promise<string> {
   try {
-    const { stdout } = await promisify(execFile)(path, ["version"], { timeout: versionLimitMs });
+    const { stdout } = await promisify(execFile)(path, ["version"], { timeout: limitMs });
     return stdout.trim();
-  } catch (error) {
-    throw new Error(`${path} cannot be run: install Litestream, or say where it is in LIFEBOAT_LITESTREAM`, {
-      cause: error,
-    });
+  } catch (cause) {
+    const isLate = cause instanceof Error && "killed" in cause && cause.killed === true;
+    const fault = isLate
+      ? `does not even tell its version within ${limitMs / 1000} s: is this machine overloaded, or its disk?`
+      : "cannot be run: install Litestream, or say where it is in LIFEBOAT_LITESTREAM";
+    throw new Error(`${path} ${fault}`, { cause });
   }
 }
 

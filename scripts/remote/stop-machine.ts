@@ -10,6 +10,7 @@ import type { Transcript } from "../cli/transcript.ts";
 import { describeEnd } from "../deploy/bring-release.ts";
 import { waitForReport } from "../deploy/wait-for-report.ts";
 import { claimPatiently, describeUp, withdrawWish } from "../deploy/wish.ts";
+import { listResources } from "../engine/open-stack.ts";
 import type { Plan, PlanStep } from "../engine/plan.ts";
 import { fetchHostKeys } from "../ssh/host-keys.ts";
 import { runOverSsh, type SshTarget } from "../ssh/ssh.ts";
@@ -44,13 +45,9 @@ const FirewallSchema = Type.Object({
 
 /** Whether the firewall lets somebody reach SSH, as the stack's state knows it. */
 async function isSshOpen(stack: Stack): Promise<boolean> {
-  const { deployment } = await stack.exportStack();
-  const resources = Value.Check(StateSchema, deployment) ? deployment.resources : [];
-  const firewalls = resources.filter((resource) => Value.Check(FirewallSchema, resource));
+  const firewalls = (await listResources(stack)).filter((resource) => Value.Check(FirewallSchema, resource));
   return firewalls.length === 0 || firewalls.some(({ outputs }) => outputs.rules.some(({ port }) => port === "22"));
 }
-
-const StateSchema = Type.Object({ resources: Type.Array(Type.Unknown()) });
 
 async function stopByBucket(stack: Stack, { plan, server }: Doomed, transcript: Transcript): Promise<void> {
   using store = await openStoreOf(stack, plan);

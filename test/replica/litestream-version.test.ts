@@ -32,3 +32,10 @@ test("a missing Litestream is reported, with what to do", async () => {
   const missing = assertLitestream(join(directory, "nowhere"));
   await expect(missing).rejects.toThrow(/nowhere cannot be run: install Litestream, or .* LIFEBOAT_LITESTREAM/);
 });
+
+test("one that does not answer on an overloaded machine is not told as missing", async () => {
+  const slow = join(directory, "slow");
+  writeFileSync(slow, "#!/bin/sh\nexec sleep 60\n");
+  chmodSync(slow, 0o755);
+  await expect(assertLitestream(slow, 200)).rejects.toThrow("within 0.2 s: is this machine overloaded");
+});

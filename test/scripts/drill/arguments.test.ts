@@ -59,6 +59,9 @@ test.each([
   [["--region", "r"], "--store"],
   [["--store", "localhost:9000"], "--store"],
   [["--json=yes"], "--json"],
+  [["--times", "5"], "--times"],
+  [["--room", "machine", "--times", "0"], "--times"],
+  [["--room", "machine", "--act", "kept", "--times", "5"], "--times"],
 ])("%j is refused with a message that names %s", (words, name) => {
   expect(() => readArguments(words, keys)).toThrow(UsageError);
   expect(() => readArguments(words, keys)).toThrow(name);
