@@ -1,3 +1,5 @@
+import { open } from "node:fs/promises";
+
 import { GetObjectCommand, PutObjectCommand, type PutObjectCommandInput, type S3Client } from "@aws-sdk/client-s3";
 
 import { BucketError, toBucketError } from "./bucket-error.ts";
@@ -24,6 +26,8 @@ export type Bucket = {
    * data.
    */
   readThrough(key: string, stallMs: number): Promise<void>;
+  /** Writes an object into a new file, piece by piece. Fails after `stallMs` without data. */
+  download(key: string, path: string, stallMs: number): Promise<void>;
   /** Lists every key under a prefix, page by page. */
   list(prefix: string): AsyncGenerator<string>;
   /** Lists the keys and the folders (ending in "/") at the top of the bucket. */
@@ -90,6 +94,11 @@ export function openBucket(config: BucketConfig, { onSlowListing, ...shortened }
     },
     clockAheadMs: () => aheadMs,
     readThrough: (key, stallMs) => readThrough(reads, { Bucket, Key: key, doing: `GET ${key} (${where})`, stallMs }),
+    download: async (key, path, stallMs) => {
+      await using file = await open(path, "wx", 0o600);
+      const doing = `GET ${key} (${where})`;
+      await readThrough(reads, { Bucket, Key: key, doing, stallMs, take: (piece) => file.write(piece) });
+    },
     list: (prefix) => lister.list(prefix),
     listTop: () => lister.listTop(),
     longestListMs: () => lister.longestMs,

@@ -9,7 +9,8 @@ export type Chain =
   | { state: "no-base" | "broken"; missing: string; newestTxid: string }
   | { state: "whole"; newestTxid: string; files: number };
 
-type LtxFile = { level: number; min: bigint; max: bigint };
+/** One of Litestream's files: what changed from TXID `min` to `max`, with its key in the bucket. */
+export type LtxFile = { key: string; level: number; min: bigint; max: bigint };
 
 const snapshotLevel = 9;
 const ltxKey = /\/([0-9a-f]{4})\/([0-9a-f]{16})-([0-9a-f]{16})\.ltx$/;
@@ -30,9 +31,8 @@ export async function fetchChain(bucket: Bucket, epoch: string): Promise<Chain> 
  */
 export async function fetchKeptTxid(bucket: Bucket, epoch: string): Promise<string | null> {
   const keys = await Array.fromAsync(bucket.list(epochPrefix(epoch)));
-  const ends = keys.flatMap((key) => parseKey(key) ?? []).filter(({ level }) => level > 0);
-  if (ends.length === 0) return null;
-  return formatTxid(ends.reduce((newest, { max }) => (max > newest ? max : newest), 0n));
+  const furthest = findFurthest(keys.flatMap((key) => parseKey(key) ?? []).filter(({ level }) => level > 0));
+  return furthest === null ? null : formatTxid(furthest.max);
 }
 
 /**
@@ -41,25 +41,33 @@ export async function fetchKeptTxid(bucket: Bucket, epoch: string): Promise<stri
  * between is lost.
  */
 export function readChain(keys: readonly string[]): Chain {
+  return judge(keys).chain;
+}
+
+/** The files that a restore of the newest state reads, in their order. Null when the chain is not whole. */
+export function planRestore(keys: readonly string[]): readonly LtxFile[] | null {
+  const { chain, used } = judge(keys);
+  return chain.state === "whole" ? used : null;
+}
+
+function judge(keys: readonly string[]): { chain: Chain; used: readonly LtxFile[] } {
   const files = keys.flatMap((key) => parseKey(key) ?? []);
-  if (files.length === 0) return { state: "empty" };
-  const snapshots = files.filter((file) => file.level === snapshotLevel);
-  const start = snapshots.reduce((newest, file) => (file.max > newest ? file.max : newest), 0n);
+  if (files.length === 0) return { chain: { state: "empty" }, used: [] };
+  const snapshot = findFurthest(files.filter((file) => file.level === snapshotLevel));
   const increments = files
     .filter((file) => file.level !== snapshotLevel)
     .toSorted((a, b) => (a.min < b.min ? -1 : a.min > b.min ? 1 : 0));
-  const { reached, used, beyond } = walk(increments, start);
-  const newestTxid = formatTxid(files.reduce((newest, file) => (file.max > newest ? file.max : newest), 0n));
-  if (reached === 0n)
-    return { state: "no-base", missing: "neither a snapshot nor the file of TXID 1 is there", newestTxid };
-  if (beyond !== null) {
-    return {
-      state: "broken",
-      missing: `nothing continues TXID ${formatTxid(reached)}, the next file starts at ${formatTxid(beyond)}`,
-      newestTxid,
-    };
+  const { reached, used, beyond } = walk(increments, snapshot);
+  const newestTxid = formatTxid(findFurthest(files)?.max ?? 0n);
+  if (reached === 0n) {
+    const missing = "neither a snapshot nor the file of TXID 1 is there";
+    return { chain: { state: "no-base", missing, newestTxid }, used };
   }
-  return { state: "whole", newestTxid: formatTxid(reached), files: used + (start > 0n ? 1 : 0) };
+  if (beyond !== null) {
+    const missing = `nothing continues TXID ${formatTxid(reached)}, the next file starts at ${formatTxid(beyond)}`;
+    return { chain: { state: "broken", missing, newestTxid }, used };
+  }
+  return { chain: { state: "whole", newestTxid: formatTxid(reached), files: used.length }, used };
 }
 
 /**
@@ -77,31 +85,39 @@ export function newestOf(chain: Chain): string | null {
   return chain.state === "empty" ? null : chain.newestTxid;
 }
 
-function walk(increments: readonly LtxFile[], start: bigint): { reached: bigint; used: number; beyond: bigint | null } {
+type Walk = { reached: bigint; used: LtxFile[]; beyond: bigint | null };
+
+function walk(increments: readonly LtxFile[], snapshot: LtxFile | null): Walk {
+  const start = snapshot?.max ?? 0n;
   let reached = start;
-  let used = 0;
-  let candidate = start;
+  const used = snapshot === null ? [] : [snapshot];
+  let candidate: LtxFile | null = null;
+  const take = () => {
+    if (candidate === null || candidate.max <= reached) return;
+    used.push(candidate);
+    reached = candidate.max;
+  };
   for (const file of increments) {
-    if (file.min > reached + 1n) {
-      if (candidate > reached) {
-        reached = candidate;
-        used++;
-      }
-      if (file.min > reached + 1n) return { reached, used, beyond: file.min };
-    }
-    if (file.max > candidate) candidate = file.max;
+    if (file.min > reached + 1n) take();
+    if (file.min > reached + 1n) return { reached, used, beyond: file.min };
+    if (file.max > (candidate?.max ?? start)) candidate = file;
   }
-  if (candidate > reached) return { reached: candidate, used: used + 1, beyond: null };
+  take();
   return { reached, used, beyond: null };
+}
+
+function findFurthest(files: readonly LtxFile[]): LtxFile | null {
+  return files.reduce<LtxFile | null>((furthest, file) => (file.max > (furthest?.max ?? 0n) ? file : furthest), null);
 }
 
 function parseKey(key: string): LtxFile | null {
   const [, level, min, max] = ltxKey.exec(key) ?? [];
   if (level === undefined || min === undefined || max === undefined) return null;
-  return { level: Number.parseInt(level, 16), min: BigInt(`0x${min}`), max: BigInt(`0x${max}`) };
+  return { key, level: Number.parseInt(level, 16), min: BigInt(`0x${min}`), max: BigInt(`0x${max}`) };
 }
 
-function formatTxid(txid: bigint): string {
+/** As Litestream writes it: 16 hex digits. */
+export function formatTxid(txid: bigint): string {
   return txid.toString(16).padStart(16, "0");
 }
 

@@ -103,6 +103,13 @@ export function litestreamConfig(machine: Machine, epoch: string): LitestreamCon
   };
 }
 
+/** Renders litestream.yml for a restore from a folder of files. */
+export function renderStagedConfig({ files }: Machine, folder: string): string {
+  const replica = { type: "file", path: folder };
+  const logging = { level: "info", type: "json", stderr: true };
+  return `${JSON.stringify({ logging, dbs: [{ path: files.database, replica }] }, null, 2)}\n`;
+}
+
 /** The environment for Litestream. AWS_CA_BUNDLE is removed: with it every S3 call of 0.5.17 fails at start. */
 export function litestreamEnvironment(machine: Machine): NodeJS.ProcessEnv {
   const { AWS_CA_BUNDLE: _unused, ...environment } = process.env;

@@ -52,13 +52,20 @@ function readDate(response: unknown): string | null {
   return typeof headers.date === "string" ? headers.date : null;
 }
 
-type Reading = { Bucket: string; Key: string; doing: string; stallMs: number };
+type Reading = {
+  Bucket: string;
+  Key: string;
+  doing: string;
+  stallMs: number;
+  /** Gets what arrives; the next piece is awaited when it is done. */
+  take?: (piece: Uint8Array) => Promise<unknown>;
+};
 
 /**
  * Reads an object to its end, however long that takes, as long as data arrives. Throws BucketError `unreachable` when
  * nothing arrives for `stallMs` or the body ends early.
  */
-export async function readThrough(client: S3Client, { Bucket, Key, doing, stallMs }: Reading): Promise<void> {
+export async function readThrough(client: S3Client, { Bucket, Key, doing, stallMs, take }: Reading): Promise<void> {
   const silence = new AbortController();
   const giveUp = () => silence.abort();
   let timer = setTimeout(giveUp, stallMs);
@@ -73,8 +80,11 @@ export async function readThrough(client: S3Client, { Bucket, Key, doing, stallM
     for (;;) {
       const chunk: { done: boolean; value?: unknown } = await reader.read();
       if (chunk.done) break;
-      if (chunk.value instanceof Uint8Array) length += chunk.value.length;
       clearTimeout(timer);
+      if (chunk.value instanceof Uint8Array) {
+        length += chunk.value.length;
+        await take?.(chunk.value);
+      }
       timer = setTimeout(giveUp, stallMs);
     }
     if (silence.signal.aborted) throw unreachable(doing, `nothing arrived for ${stallMs / 1000} s`);
