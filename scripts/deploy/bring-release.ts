@@ -61,6 +61,10 @@ function demandServing(answer: Answer, limitMs: number): DeployReport {
   throw new Ended(endings[report.outcome].code, describeEnd(answer));
 }
 
+/** What to do about a wish that nobody hears: every watcher knows a deploy, an older one nothing else. */
+export const deployFirst =
+  "First: npm run deploy, which also brings a release that knows this way, and says so if the machine hears nothing at all";
+
 /** Why a wish did not end as it was meant to: in the machine's words, or by whose wish. */
 export function describeEnd(answer: Exclude<Answer, { kind: "silence" }>): string {
   if (answer.kind === "overtaken")

@@ -3,7 +3,7 @@ import { nameSealed, seal, settingsObject } from "../../app/deploys/sealed-setti
 import { type MachineSettings, renderSettings } from "../remote/machine-settings.ts";
 import type { CloudStore } from "../store/open-client.ts";
 import { putObject } from "../store/store-object.ts";
-import { describeEnd } from "./bring-release.ts";
+import { deployFirst, describeEnd } from "./bring-release.ts";
 import { waitForReport } from "./wait-for-report.ts";
 import { claimPatiently, describeUp, withdrawWish } from "./wish.ts";
 
@@ -13,6 +13,7 @@ type Upgrade = {
   settings: MachineSettings;
   volumeGb: number;
   tell: (words: string) => void;
+  silenceMs?: number;
 };
 
 /**
@@ -21,7 +22,7 @@ type Upgrade = {
  * the wish is taken back: nothing that Pulumi takes for undone may be done later. Returns the id of its wish.
  */
 export async function bringSettings(store: CloudStore, upgrade: Upgrade): Promise<string> {
-  const { sha256, server, settings, volumeGb, tell } = upgrade;
+  const { sha256, server, settings, volumeGb, tell, silenceMs = silenceLimitMs } = upgrade;
   const name = await putSealed(store, seal(renderSettings(settings), settings.settingsKey));
   const by = describeUp(process.env);
   const claim = { way: "settings", sha256, machine: server, settings: name, volumeGb, by } as const;
@@ -31,13 +32,15 @@ export async function bringSettings(store: CloudStore, upgrade: Upgrade): Promis
     if (words !== told) tell(words);
     told = words;
   };
-  const answer = await waitForReport(store, { deploy: wish.deploy, silenceMs: silenceLimitMs, onNews });
+  const answer = await waitForReport(store, { deploy: wish.deploy, silenceMs, onNews });
   if (answer.kind === "reported" && answer.report.outcome === "serving") return wish.deploy;
   if (answer.kind !== "silence") throw new Error(`${describeEnd(answer)}\n${again}`);
   const isUndone = await withdrawWish(store, wish);
+  const unheard = `nothing was heard of machine ${server} for ${silenceMs / 60_000} minutes`;
   throw new Error(
-    `nothing was heard of machine ${server} for ${silenceLimitMs / 60_000} minutes: is it down, or older than this way by the bucket? ` +
-      `${isUndone ? "Nothing was changed on it, and the wish was taken back" : "It has begun and then fallen silent"}\n${again}`,
+    isUndone
+      ? `${unheard}: is it down, or is its release older than this way by the bucket? Nothing was changed on it, and the wish was taken back. ${deployFirst}. Then ${again}`
+      : `${unheard}: it has begun and then fallen silent\n${again}`,
   );
 }
 

@@ -46,11 +46,11 @@ const StateSchema = Type.Object({ resources: Type.Optional(Type.Array(ResourceSc
  * The resources in a stack's state; the program's components and providers are among them. Their secrets are in plain
  * text, so nobody prints them. Throws when the state has another form.
  */
-export async function listResources(stack: Stack): Promise<Static<typeof ResourceSchema>[]> {
+export async function listResources(stack: Pick<Stack, "exportStack">): Promise<Static<typeof ResourceSchema>[]> {
   const { deployment } = await stack.exportStack();
   if (!Value.Check(StateSchema, deployment))
     throw new Error(
-      `the state of stack ${stack.name} has a form that is not known here: use the version of Pulumi's CLI that package.json has of @pulumi/pulumi`,
+      `the state of this stack has a form that is not known here: use the version of Pulumi's CLI that package.json has of @pulumi/pulumi`,
     );
   return deployment.resources ?? [];
 }

@@ -7,7 +7,7 @@ import { Value } from "typebox/value";
 
 import { Refused } from "../cli/run-verb.ts";
 import type { Transcript } from "../cli/transcript.ts";
-import { describeEnd } from "../deploy/bring-release.ts";
+import { deployFirst, describeEnd } from "../deploy/bring-release.ts";
 import { waitForReport } from "../deploy/wait-for-report.ts";
 import { claimPatiently, describeUp, withdrawWish } from "../deploy/wish.ts";
 import { listResources } from "../engine/open-stack.ts";
@@ -21,15 +21,16 @@ const waysOut =
   "Nothing was changed. Look at the machine, and run this again; or give up what is not in the bucket yet: --without-final-sync";
 
 /** How long nothing may be heard of a machine that shall stop. It asks for wishes every few seconds. */
-const silenceMs = 120_000;
+const silenceLimitMs = 120_000;
 
-type Doomed = { plan: Plan; server: PlanStep };
+type StackPart = Pick<Stack, "exportStack" | "getConfig">;
+type Doomed = { plan: Plan; server: PlanStep; silenceMs?: number };
 
 /**
  * Stops Lifeboat on the server of a plan and makes sure that its final sync is in the bucket: by SSH, or by the bucket
  * where no port is open for SSH. Returns its address. Throws Refused when that is not certain.
  */
-export async function stopMachine(stack: Stack, doomed: Doomed, transcript: Transcript): Promise<string> {
+export async function stopMachine(stack: StackPart, doomed: Doomed, transcript: Transcript): Promise<string> {
   const ip = String(doomed.server.state["ipv4Address"]);
   const stop = (await isSshOpen(stack))
     ? await prepareStopBySsh(stack, doomed, ip)
@@ -44,12 +45,13 @@ const FirewallSchema = Type.Object({
 });
 
 /** Whether the firewall lets somebody reach SSH, as the stack's state knows it. */
-async function isSshOpen(stack: Stack): Promise<boolean> {
+async function isSshOpen(stack: StackPart): Promise<boolean> {
   const firewalls = (await listResources(stack)).filter((resource) => Value.Check(FirewallSchema, resource));
   return firewalls.length === 0 || firewalls.some(({ outputs }) => outputs.rules.some(({ port }) => port === "22"));
 }
 
-async function stopByBucket(stack: Stack, { plan, server }: Doomed, transcript: Transcript): Promise<void> {
+async function stopByBucket(stack: StackPart, doomed: Doomed, transcript: Transcript): Promise<void> {
+  const { plan, server, silenceMs = silenceLimitMs } = doomed;
   using store = await openStoreOf(stack, plan);
   const machine = server.id ?? "";
   if (store === undefined) throw new Refused(`there is no bucket to ask server ${machine} by. ${waysOut}`);
@@ -63,7 +65,8 @@ async function stopByBucket(stack: Stack, { plan, server }: Doomed, transcript: 
     throw new Refused(`the final sync did not end well: ${describeEnd(answer)}\n${waysOut}`);
   if (await withdrawWish(store, wish))
     throw new Refused(
-      `nothing was heard of server ${machine} for ${silenceMs / 1000} s, and no port is open for SSH. ${waysOut}`,
+      `nothing was heard of server ${machine} for ${silenceMs / 1000} s, and no port is open for SSH: is it down, or is its release older than this way by the bucket? ` +
+        `Nothing was changed. ${deployFirst}. Then run this again; or give up what is not in the bucket yet: --without-final-sync`,
     );
   throw new Refused(
     `server ${machine} has begun to stop its services and has fallen silent. Run this again; or give up what is not in the bucket yet: --without-final-sync`,
@@ -76,13 +79,13 @@ export function renderStopped(ip: string, goOn: string): string {
 }
 
 /** Found before the step begins: a machine that nobody recognises is not touched. */
-async function prepareStopBySsh(stack: Stack, { plan, server }: Doomed, ip: string): Promise<() => Promise<void>> {
+async function prepareStopBySsh(stack: StackPart, { plan, server }: Doomed, ip: string): Promise<() => Promise<void>> {
   const target = await findTarget(stack, { plan, server }, ip);
   return () => stopServices(target);
 }
 
 /** Finds the server's host keys in the bucket. Without them somebody else could report a final sync. */
-async function findTarget(stack: Stack, { plan, server: { id } }: Doomed, ip: string): Promise<SshTarget> {
+async function findTarget(stack: StackPart, { plan, server: { id } }: Doomed, ip: string): Promise<SshTarget> {
   const server = id ?? "";
   using store = await openStoreOf(stack, plan);
   const hostKeys = store === undefined ? undefined : await fetchHostKeys(store, server);
