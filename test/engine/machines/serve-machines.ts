@@ -31,6 +31,8 @@ export type Machines = AsyncDisposable &
     serviceCalls: string[];
     /** What the next machines say when their services are to be stopped; null when they stop cleanly. */
     failStop(words: string | null): void;
+    /** From now on a machine serves what a deploy wishes for, as a real one does. */
+    hearDeploys(): void;
   }>;
 
 const SshCommand = Type.Object({
@@ -54,6 +56,7 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
   const serviceCalls: string[] = [];
   let refusal: string | null = null;
   let stopFailure: string | null = null;
+  let hearsDeploys = false;
   const bring = async (server: Server, { script, settings }: { script: string; settings: string }): Promise<void> => {
     if (refusal !== null) {
       await reportRefusal({ server, settings, cause: refusal }, account);
@@ -82,7 +85,8 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
     bringUp: bring,
     stop: (server: Server) => stopServices({ stopped, serviceCalls }, server, stopFailure),
   };
-  made.use(watchWishes({ cloud, account, settingsOf: ({ id }) => running.get(id)?.settings ?? "", ...watching }));
+  const known = { machineOf: ({ id }: Server) => running.get(id), hearsDeploys: () => hearsDeploys };
+  made.use(watchWishes({ cloud, account, ...known, ...watching }));
   const web = lookIn({ cloud, running, stopped });
   const listener = made.use(await listenOnLoopback(makeServer({ answer, ...web, certificate: account.certificate })));
   const ended = made.move();
@@ -94,6 +98,7 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
     serviceCalls,
     refuse: (words) => (refusal = words),
     failStop: (words) => (stopFailure = words),
+    hearDeploys: () => (hearsDeploys = true),
     [Symbol.asyncDispose]: () => ended.disposeAsync(),
   };
 }
