@@ -16,8 +16,8 @@ import { type Login, logIn, type Machine, putAs, readSettings, readSettingsKey }
 type Watching = Readonly<{
   cloud: Cloud;
   account: Account;
-  /** What a machine runs now, and with which settings; undefined before it was brought up. */
-  machineOf(server: Server): Machine | undefined;
+  /** What was brought up, by the server's id. */
+  running: ReadonlyMap<number, Machine>;
   /** Whether a release alone is heard of too. */
   hearsDeploys(): boolean;
   /** Throws what the machine would say. */
@@ -66,11 +66,11 @@ type Heard = WantedRelease & { way: "bucket" | "settings" | "stop" };
 
 function isMeantFor(watching: Watching, server: Server, wish: WantedRelease): wish is Heard {
   if ("machine" in wish) return wish.machine === String(server.id);
-  return wish.way === "bucket" && watching.hearsDeploys() && watching.machineOf(server) !== undefined;
+  return wish.way === "bucket" && watching.hearsDeploys() && watching.running.has(server.id);
 }
 
 async function carryOut(watching: Watching, server: Server, wish: Heard): Promise<void> {
-  const current = watching.machineOf(server);
+  const current = watching.running.get(server.id);
   const draft = draftReport(wish, String(server.id), current?.release ?? null);
   const report: DeployReport = {
     ...draft,
@@ -101,7 +101,7 @@ async function openSealed(watching: Watching, server: Server, name: string): Pro
   if (nameSealed(sealed) !== name) throw new Error(`${settingsObject(name)} has another SHA-256`);
   const { write_files: files } = Value.Parse(UserDataSchema, parse(server.user_data));
   const birth = files.find(({ path }) => path === settingsKeyFile)?.content.trim() ?? "";
-  return unseal(sealed, readSettingsKey(watching.machineOf(server)?.settings ?? "") ?? birth);
+  return unseal(sealed, readSettingsKey(watching.running.get(server.id)?.settings ?? "") ?? birth);
 }
 
 async function readWish(watching: Watching, server: Server): Promise<WantedRelease | null> {
@@ -119,7 +119,7 @@ async function putReport(watching: Watching, server: Server, report: DeployRepor
 }
 
 /** With the settings that it has now. */
-function loginOf({ account, machineOf }: Watching, server: Server): Login {
-  const settings = { ...readSettings(server.user_data), ...readSettings(machineOf(server)?.settings ?? "") };
+function loginOf({ account, running }: Watching, server: Server): Login {
+  const settings = { ...readSettings(server.user_data), ...readSettings(running.get(server.id)?.settings ?? "") };
   return { account, server, settings };
 }
