@@ -72,7 +72,7 @@ async function findByStack(stack: Stack): Promise<DeployPlace> {
   const outputs = await stack.outputs();
   const read = (name: string) => String(outputs[name]?.value ?? "");
   if (place === undefined || read("bucketId") === "")
-    throw new Refused(`stack ${stack.name} has no machine yet, so there is nothing to deploy to: npm run up`);
+    throw new Refused(`stack ${stack.name} has no machine: there was no up, or a down. To have one: npm run up`);
   const found: Found = { place, readSecret: async () => (await stack.getConfig("secretAccessKey")).value };
   await recognise(found, read("bucketId"));
   return { ...openers(found), platform: platformOf(read("serverType")), url: read("url") };
