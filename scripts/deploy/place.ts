@@ -28,7 +28,7 @@ export async function findDeployPlace(
   { stack, platform = "linux-x64" }: Wanted,
   environment: NodeJS.ProcessEnv,
 ): Promise<DeployPlace> {
-  if ((environment["LIFEBOAT_BUCKET"] ?? "") === "") return findByStack(await openStack(stack));
+  if ((environment["LIFEBOAT_BUCKET"] ?? "") === "") return findByStack(await openKnownStack(stack));
   if (stack !== undefined)
     throw new Refused("--stack and LIFEBOAT_BUCKET both say where to deploy: leave one of them out");
   const found = readEnvironment(environment);
@@ -41,7 +41,7 @@ function readEnvironment(environment: NodeJS.ProcessEnv): Found {
   const region = read("LIFEBOAT_REGION") || read("AWS_REGION") || read("AWS_DEFAULT_REGION");
   if (region === "")
     throw new Refused(
-      "LIFEBOAT_BUCKET is set, and LIFEBOAT_REGION, its region, is not: set it, then npm run deploy again",
+      "LIFEBOAT_BUCKET is set in the environment, and LIFEBOAT_REGION, its region, is not: set both, or none to use the stack",
     );
   const place = {
     LIFEBOAT_BUCKET: read("LIFEBOAT_BUCKET"),
@@ -54,13 +54,25 @@ function readEnvironment(environment: NodeJS.ProcessEnv): Found {
   return { place, readSecret: async () => "" };
 }
 
+/** In CI a variable that was forgotten looks like a stack that nobody has. */
+async function openKnownStack(name: string | undefined): Promise<Stack> {
+  try {
+    return await openStack(name);
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new Refused(
+      `${cause}\nWithout a stack, as in CI, set LIFEBOAT_BUCKET and LIFEBOAT_REGION in the environment`,
+    );
+  }
+}
+
 async function findByStack(stack: Stack): Promise<DeployPlace> {
   const resources = await listResources(stack);
   const place = findStoreEnvironment(resources.map(({ inputs }) => inputs));
   const outputs = await stack.outputs();
   const read = (name: string) => String(outputs[name]?.value ?? "");
   if (place === undefined || read("bucketId") === "")
-    throw new Refused(`stack ${stack.name} has no machine yet, so there is nothing to deploy to: npm run up`);
+    throw new Refused(`stack ${stack.name} has no machine: there was no up, or a down. To have one: npm run up`);
   const found: Found = { place, readSecret: async () => (await stack.getConfig("secretAccessKey")).value };
   await recognise(found, read("bucketId"));
   return { ...openers(found), platform: platformOf(read("serverType")), url: read("url") };
@@ -73,9 +85,20 @@ function openers({ place, readSecret }: Found): Pick<DeployPlace, "open" | "open
 /** The positive control before anything is written. */
 async function recognise({ place, readSecret }: Found, bucketId: string | undefined): Promise<void> {
   using store = await openCloudStore(place, readSecret);
+  await demandKey(store);
   if (bucketId !== undefined) return assertBucketId(store, bucketId);
   if ((await fetchOwnedSentinel(store)) === undefined)
     throw new Refused(
       `bucket ${store.bucket} has no lifeboat.json: no stack of Lifeboat has made it. Compare LIFEBOAT_BUCKET with: pulumi stack output bucket`,
     );
+}
+
+/** Throws Refused when the SDK knows no key at all: to it that is a store that cannot be reached. */
+async function demandKey({ client, bucket }: CloudStore): Promise<void> {
+  await client.config.credentials().catch((error: unknown) => {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new Refused(
+      `no key for bucket ${bucket}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in to AWS (${cause})`,
+    );
+  });
 }

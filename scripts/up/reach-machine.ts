@@ -76,9 +76,9 @@ async function tellNames(place: Place, byAddress: string, transcript: Transcript
     return;
   }
   const next = hasZone
-    ? "the stack has made them in dnsZone; if this stays, the domain's registrar does not name Hetzner's name servers"
-    : "make them where the domain's DNS is";
-  transcript.heading(`DNS is not right yet, as seen from here: ${next}`);
+    ? "The stack has made these records in dnsZone; if they stay away, the domain's registrar does not name Hetzner's name servers"
+    : "Make these records where the domain's DNS is";
+  transcript.heading(`DNS is not right yet, as seen from here. ${next}:`);
   transcript.line(renderRecords(checks));
   transcript.line(`${url} serves as soon as DNS is right, without another up; until then: ${byAddress}\n`);
 }

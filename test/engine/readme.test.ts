@@ -137,3 +137,14 @@ test("without an account, plan and price are shown on the doubles", async () => 
   expect(stdout).toMatch(/^ITEM +DETAIL +A MONTH$/m);
   expect(stdout).toContain("dry run: nothing was changed");
 });
+
+test("without an account, a stack goes up and hears of a deploy on the doubles", async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    join(import.meta.dirname, "run-with-doubles.ts"),
+    "bash",
+    "-ec",
+    "node scripts/up.ts --yes --no-build && node scripts/deploy.ts --no-build && node scripts/releases.ts",
+  ]);
+  expect(stdout).toMatch(/^\[PASS\] the machine's report /m);
+  expect(stdout).toMatch(/^last deploy: .*: serving$/m);
+});

@@ -31,7 +31,9 @@ async function runWithDoubles({ program, words, isReal }: Given): Promise<number
 // The help is there before all that they need is loaded.
 async function openPlayed() {
   const { openScenario } = await import("./project/open-scenario.ts");
-  return openScenario();
+  const scenario = await openScenario();
+  scenario.machines.hearDeploys();
+  return scenario;
 }
 
 async function openReal() {

@@ -31,7 +31,12 @@ export type Machines = AsyncDisposable &
     serviceCalls: string[];
     /** What the next machines say when their services are to be stopped; null when they stop cleanly. */
     failStop(words: string | null): void;
+    /** From now on a machine serves what a deploy wishes for, as a real one does. */
+    hearDeploys(): void;
   }>;
+
+/** What the tests have told the machines to do. */
+type Play = { refusal: string | null; stopFailure: string | null; hearsDeploys: boolean };
 
 const SshCommand = Type.Object({
   host: Type.String(),
@@ -52,12 +57,11 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
   const stopped = new Set<number>();
   const told = new Set<number>();
   const serviceCalls: string[] = [];
-  let refusal: string | null = null;
-  let stopFailure: string | null = null;
+  const play: Play = { refusal: null, stopFailure: null, hearsDeploys: false };
   const bring = async (server: Server, { script, settings }: { script: string; settings: string }): Promise<void> => {
-    if (refusal !== null) {
-      await reportRefusal({ server, settings, cause: refusal }, account);
-      throw new Error(refusal);
+    if (play.refusal !== null) {
+      await reportRefusal({ server, settings, cause: play.refusal }, account);
+      throw new Error(play.refusal);
     }
     running.set(server.id, await bringUp({ server, script, settings }, account));
     stopped.delete(server.id);
@@ -72,7 +76,7 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
     told.add(server.id);
     if (script === "true") return;
     if (script.includes("systemctl stop lifeboat.target")) {
-      stopServices({ stopped, serviceCalls }, server, stopFailure);
+      stopServices({ stopped, serviceCalls }, server, play.stopFailure);
       return;
     }
     await bring(server, { script, settings: stdin });
@@ -80,9 +84,9 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
   await using made = new AsyncDisposableStack();
   const watching = {
     bringUp: bring,
-    stop: (server: Server) => stopServices({ stopped, serviceCalls }, server, stopFailure),
+    stop: (server: Server) => stopServices({ stopped, serviceCalls }, server, play.stopFailure),
   };
-  made.use(watchWishes({ cloud, account, settingsOf: ({ id }) => running.get(id)?.settings ?? "", ...watching }));
+  made.use(watchWishes({ cloud, account, running, hearsDeploys: () => play.hearsDeploys, ...watching }));
   const web = lookIn({ cloud, running, stopped });
   const listener = made.use(await listenOnLoopback(makeServer({ answer, ...web, certificate: account.certificate })));
   const ended = made.move();
@@ -92,8 +96,9 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
     running,
     stopped,
     serviceCalls,
-    refuse: (words) => (refusal = words),
-    failStop: (words) => (stopFailure = words),
+    refuse: (words) => (play.refusal = words),
+    failStop: (words) => (play.stopFailure = words),
+    hearDeploys: () => (play.hearsDeploys = true),
     [Symbol.asyncDispose]: () => ended.disposeAsync(),
   };
 }

@@ -11,13 +11,15 @@ import { type WantedRelease, wantedReleaseKey, WantedReleaseSchema } from "../..
 import { settingsKeyFile } from "../../../cloud-init/machine-files.ts";
 import type { Account } from "../aws/account.ts";
 import type { Cloud, Server } from "../hcloud/cloud.ts";
-import { type Login, logIn, putAs, readSettings, readSettingsKey } from "./bring-up.ts";
+import { type Login, logIn, type Machine, putAs, readSettings, readSettingsKey } from "./bring-up.ts";
 
 type Watching = Readonly<{
   cloud: Cloud;
   account: Account;
-  /** The settings that a machine has now, as lines. */
-  settingsOf(server: Server): string;
+  /** What was brought up, by the server's id. */
+  running: ReadonlyMap<number, Machine>;
+  /** Whether a release alone is heard of too. */
+  hearsDeploys(): boolean;
   /** Throws what the machine would say. */
   bringUp(server: Server, wish: { script: string; settings: string }): Promise<void>;
   stop(server: Server): void;
@@ -29,8 +31,8 @@ const UserDataSchema = Type.Object({
 });
 
 /**
- * Plays lifeboat-deploys.service for wishes that are meant for one machine, with the machine's own key, from its
- * address. Deploys of a release alone are played by the tests.
+ * Plays lifeboat-deploys.service with the machine's own key, from its address. Most tests play the deploys of a release
+ * alone themselves.
  */
 export function watchWishes(watching: Watching): AsyncDisposable {
   const handled = new Map<number, string>();
@@ -40,7 +42,7 @@ export function watchWishes(watching: Watching): AsyncDisposable {
       // A machine without its volume has not begun to watch.
       if (server.status !== "running" || server.volumes.length === 0) continue;
       const wish = await readWish(watching, server);
-      if (wish === null || !("machine" in wish) || wish.machine !== String(server.id)) continue;
+      if (wish === null || !isMeantFor(watching, server, wish)) continue;
       if (handled.get(server.id) === wish.deploy) continue;
       handled.set(server.id, wish.deploy);
       await carryOut(watching, server, wish);
@@ -60,10 +62,16 @@ export function watchWishes(watching: Watching): AsyncDisposable {
   };
 }
 
-type Bound = Extract<WantedRelease, { machine: string }>;
+type Heard = WantedRelease & { way: "bucket" | "settings" | "stop" };
 
-async function carryOut(watching: Watching, server: Server, wish: Bound): Promise<void> {
-  const draft = draftReport(wish, String(server.id), null);
+function isMeantFor(watching: Watching, server: Server, wish: WantedRelease): wish is Heard {
+  if ("machine" in wish) return wish.machine === String(server.id);
+  return wish.way === "bucket" && watching.hearsDeploys() && watching.running.has(server.id);
+}
+
+async function carryOut(watching: Watching, server: Server, wish: Heard): Promise<void> {
+  const current = watching.running.get(server.id);
+  const draft = draftReport(wish, String(server.id), current?.release ?? null);
   const report: DeployReport = {
     ...draft,
     outcome: wish.way === "stop" ? "stopped" : "serving",
@@ -71,6 +79,8 @@ async function carryOut(watching: Watching, server: Server, wish: Bound): Promis
   };
   try {
     if (wish.way === "stop") watching.stop(server);
+    else if (wish.way === "bucket")
+      await watching.bringUp(server, { script: `set -- ${wish.sha256} 0\n`, settings: current?.settings ?? "" });
     else {
       const settings = await openSealed(watching, server, wish.settings);
       await watching.bringUp(server, { script: `set -- ${wish.sha256} ${wish.volumeGb}\n`, settings });
@@ -91,7 +101,7 @@ async function openSealed(watching: Watching, server: Server, name: string): Pro
   if (nameSealed(sealed) !== name) throw new Error(`${settingsObject(name)} has another SHA-256`);
   const { write_files: files } = Value.Parse(UserDataSchema, parse(server.user_data));
   const birth = files.find(({ path }) => path === settingsKeyFile)?.content.trim() ?? "";
-  return unseal(sealed, readSettingsKey(watching.settingsOf(server)) ?? birth);
+  return unseal(sealed, readSettingsKey(watching.running.get(server.id)?.settings ?? "") ?? birth);
 }
 
 async function readWish(watching: Watching, server: Server): Promise<WantedRelease | null> {
@@ -109,7 +119,7 @@ async function putReport(watching: Watching, server: Server, report: DeployRepor
 }
 
 /** With the settings that it has now. */
-function loginOf({ account, settingsOf }: Watching, server: Server): Login {
-  const settings = { ...readSettings(server.user_data), ...readSettings(settingsOf(server)) };
+function loginOf({ account, running }: Watching, server: Server): Login {
+  const settings = { ...readSettings(server.user_data), ...readSettings(running.get(server.id)?.settings ?? "") };
   return { account, server, settings };
 }

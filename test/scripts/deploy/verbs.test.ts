@@ -210,6 +210,16 @@ test("a bucket that no stack has made is refused; its own id is accepted", async
   expect(await run(["releases"], { LIFEBOAT_BUCKET_ID: bucketId })).toMatchObject({ code: 0 });
 });
 
+const noKey = { AWS_ACCESS_KEY_ID: "", AWS_SECRET_ACCESS_KEY: "", AWS_EC2_METADATA_DISABLED: "true", HOME: "/nowhere" };
+test.each([
+  ["the bucket", { LIFEBOAT_BUCKET: "", PULUMI_HOME: "/nowhere" }, "as in CI, set LIFEBOAT_BUCKET and LIFEBOAT_REGION"],
+  ["its region", { LIFEBOAT_REGION: "" }, "LIFEBOAT_REGION, its region, is not: set both"],
+  ["the key", noKey, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"],
+])("a job of CI that lacks %s is told what to set", async (_what, environment, words) => {
+  const { code, stderr } = await run(["releases"], environment);
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(words) });
+});
+
 test("a release is uploaded once, and never another content than its name says", async () => {
   const directory = mkdtempSync(join(tmpdir(), "lifeboat-upload-"));
   const path = join(directory, "release.tar.gz");
