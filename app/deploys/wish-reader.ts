@@ -48,9 +48,9 @@ export class WishReader implements Disposable {
     const found = await this.#get(key);
     this.#report = { deploy, etag: null, writtenMs: 0 };
     if (found === null || found === "unchanged") return null;
-    const report = parseJson(DeployReportSchema, found.text, key);
+    // Before it is understood, so that what is none can be replaced.
     this.#report = { deploy, etag: found.etag, writtenMs: found.writtenMs };
-    return report;
+    return parseJson(DeployReportSchema, found.text, key);
   }
 
   /** For how long nobody has written the wish or its report, in ms by the store's own clock. */
