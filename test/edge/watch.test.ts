@@ -82,6 +82,14 @@ test("what was served last is of no use when it is damaged, and of no harm", asy
   expect(JSON.parse(readFileSync(served, "utf8"))).toMatchObject({ mode: "name", name });
 });
 
+test("a disk that takes no note of what is served does not end the watch", async () => {
+  await addCertificate(storage(), name);
+  mkdirSync(join(folder, "state/served.json.tmp"));
+  await openWatch().look();
+  expect(loaded).toHaveLength(1);
+  expect(existsSync(join(folder, "state/served.json"))).toBe(false);
+});
+
 test("a name whose certificate is gone, or was never whole, does not come in without its records", async () => {
   const { key } = certificateFiles(storage(), name);
   await addCertificate(storage(), name);
