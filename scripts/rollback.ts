@@ -2,9 +2,10 @@ import { Refused, runVerb } from "./cli/run-verb.ts";
 import type { Transcript } from "./cli/transcript.ts";
 import { rollbackCommand, type RollbackOptions } from "./deploy/arguments.ts";
 import { bringRelease } from "./deploy/bring-release.ts";
-import { fetchDesiredRelease } from "./deploy/desired-release.ts";
+import { type DesiredRelease, fetchDesiredRelease } from "./deploy/desired-release.ts";
 import { listReleases } from "./deploy/list-releases.ts";
 import { findDeployPlace } from "./deploy/place.ts";
+import { fetchStandingWish, type StandingWish } from "./deploy/wish.ts";
 import type { CloudStore } from "./store/open-client.ts";
 
 await runVerb(rollbackCommand, process.argv.slice(2), rollBack);
@@ -19,10 +20,16 @@ async function rollBack({ stack, release, limitMs }: RollbackOptions, transcript
 
 async function findPrevious(store: CloudStore): Promise<string> {
   const desired = await fetchDesiredRelease(store);
-  const previous = desired?.previous ?? null;
+  const previous = findGap(await fetchStandingWish(store), desired) ?? desired?.previous ?? null;
   if (previous === null)
     throw new Refused("there was no release before this one. To see what there is: npm run releases");
   return demandStored(store, previous);
+}
+
+/** What ran before a release that serves although nobody has told so to new machines. Null without such a gap. */
+function findGap(standing: StandingWish | undefined, desired: DesiredRelease | undefined): string | null {
+  const report = standing?.report;
+  return report?.outcome === "serving" && report.sha256 !== desired?.sha256 ? report.previous : null;
 }
 
 async function findNamed(store: CloudStore, beginning: string): Promise<string> {

@@ -1,7 +1,8 @@
 import { type Static, Type } from "typebox";
 
 import { readOptionalFile, writeDurably } from "../durable-file.ts";
-import { parseJson } from "../replica/parse-json.ts";
+import type { Log } from "../log.ts";
+import { parseJson, ShapeError } from "../replica/parse-json.ts";
 import { DeployReportSchema } from "./deploy-report.ts";
 
 const NotesSchema = Type.Object({
@@ -15,13 +16,61 @@ const NotesSchema = Type.Object({
 /** What a machine remembers of its deploys over a restart. A new machine remembers nothing. */
 export type DeployNotes = Static<typeof NotesSchema>;
 
-/** Reads the notes. Throws ShapeError when the file is damaged: a deploy may be under way. */
-export function readNotes(file: string): DeployNotes {
-  const text = readOptionalFile(file);
-  return text === null ? { format: 1, handled: null, begun: null } : parseJson(NotesSchema, text, file);
-}
+/** Keeps the notes in a file. */
+export class DeployNotebook {
+  readonly #file: string;
+  readonly #log: Log;
+  #notes: DeployNotes;
+  /** Whether the file was damaged: then the report in the bucket may know of more. */
+  readonly hasForgotten: boolean;
 
-/** Writes the notes: complete or as before, also after a power loss. */
-export function writeNotes(file: string, notes: DeployNotes): void {
-  writeDurably(file, `${JSON.stringify(notes)}\n`);
+  constructor(file: string, log: Log) {
+    this.#file = file;
+    this.#log = log;
+    const found = this.#read();
+    this.hasForgotten = found === null;
+    // Not a new machine, which would carry out again what another one has served.
+    this.#notes = found ?? { format: 1, handled: "", begun: null };
+  }
+
+  get notes(): DeployNotes {
+    return this.#notes;
+  }
+
+  /** Writes the notes: complete or as before, also after a power loss. Throws when they cannot be written. */
+  note(notes: DeployNotes): void {
+    writeDurably(this.#file, `${JSON.stringify(notes)}\n`);
+    this.#notes = notes;
+  }
+
+  /** The same for what has ended. A full disk must not cost the outcome: from older notes it is found once more. */
+  noteEnd(notes: DeployNotes): void {
+    this.#notes = notes;
+    try {
+      this.note(notes);
+    } catch (err) {
+      this.#log.error({ err }, "the notes of deploys cannot be written");
+    }
+  }
+
+  /** Why nothing can be noted now, and so nothing be begun. */
+  findFault(): string | null {
+    try {
+      this.note(this.#notes);
+      return null;
+    } catch (error) {
+      return `${this.#file} cannot be written (${error instanceof Error ? error.message : String(error)})`;
+    }
+  }
+
+  #read(): DeployNotes | null {
+    try {
+      const text = readOptionalFile(this.#file);
+      return text === null ? { format: 1, handled: null, begun: null } : parseJson(NotesSchema, text, this.#file);
+    } catch (err) {
+      if (!(err instanceof ShapeError)) throw err;
+      this.#log.error({ err }, "the notes of deploys are damaged: going on by the reports in the bucket");
+      return null;
+    }
+  }
 }

@@ -1,8 +1,10 @@
 import type { Log } from "../log.ts";
-import { type DeployNotes, readNotes, writeNotes } from "./deploy-notes.ts";
-import { type DeployReport, draftReport, isOver, sayEveryMs, silenceLimitMs } from "./deploy-report.ts";
+import { ShapeError } from "../replica/parse-json.ts";
+import { DeployNotebook, type DeployNotes } from "./deploy-notes.ts";
+import { type DeployReport, draftReport, isOver, isWaiting, sayEveryMs, silenceLimitMs } from "./deploy-report.ts";
 import type { Hindrance, Installation, Installer } from "./installer.ts";
 import { installationCodes, judgeInstallation } from "./judge-installation.ts";
+import { expired, lookAtBootstrap, makeRoom, refuse, stopped } from "./refusals.ts";
 import { releaseHash, type WantedRelease } from "./wanted-release.ts";
 import type { WishReader } from "./wish-reader.ts";
 
@@ -24,7 +26,7 @@ const mostCollisions = 3;
  */
 export class DeployWatch {
   readonly #options: WatchOptions;
-  #notes: DeployNotes;
+  readonly #notebook: DeployNotebook;
   #said = { at: 0, words: "" };
   /** Since when the deploy of that name waits here. */
   #waiting = { deploy: "", since: 0 };
@@ -33,7 +35,7 @@ export class DeployWatch {
 
   constructor(options: WatchOptions) {
     this.#options = options;
-    this.#notes = readNotes(options.notesFile);
+    this.#notebook = new DeployNotebook(options.notesFile, options.log);
   }
 
   /** Whether a deploy is under way here. */
@@ -43,18 +45,18 @@ export class DeployWatch {
 
   /** Looks once, and does what is next. Never waits for an installation. Throws BucketError and ShapeError. */
   async goOn(wishes: Wishes): Promise<void> {
+    if (this.#notes.begun !== null) return this.#goOnWith(wishes, await readOther(wishes));
     const wish = await wishes.readWish();
-    if (this.#notes.begun !== null) await this.#goOnWith(wishes, wish);
-    else if (wish !== null && wish.deploy !== this.#notes.handled) await this.#take(wishes, wish);
+    if (wish !== null && wish.deploy !== this.#notes.handled) await this.#take(wishes, wish);
   }
 
   async #take(wishes: Wishes, wish: WantedRelease): Promise<void> {
     const { deploy } = wish;
     if (this.#leftAlone.deploy === deploy && performance.now() - this.#leftAlone.at < sayEveryMs) return;
-    const standing = await wishes.readReport(deploy);
+    const { standing, damage } = await readReport(wishes, deploy);
     // An old wish must not undo what came after it.
     if (isOver(standing) && !(await this.#isUnfinished(wishes, standing))) {
-      this.#note({ format: 1, handled: deploy, begun: null });
+      this.#notebook.noteEnd({ format: 1, handled: deploy, begun: null });
       return;
     }
     // Whoever wrote it brings it, or it is for another machine.
@@ -63,7 +65,11 @@ export class DeployWatch {
       return;
     }
     const report = draftReport(wish, this.#options.nameMachine(), this.#options.installer.currentRelease());
-    const refusal = await this.#findRefusal(wishes, wish);
+    if (this.#hasForgotten(standing, report)) {
+      this.#notebook.note({ ...this.#notes, begun: { report: standing, attempts: mostAttempts } });
+      return;
+    }
+    const refusal = damage === null ? await this.#findRefusal(wishes, wish) : refuse(damage, "npm run deploy");
     if (refusal !== null) return this.#end(wishes, { ...report, ...refusal });
     // Boot may be what fails, or what somebody wants to stop.
     const hindrance = wish.way === "stop" ? null : await this.#options.installer.findHindrance();
@@ -71,8 +77,17 @@ export class DeployWatch {
     // `up` wants the machine to serve, whoever stopped it.
     if (wish.way !== "settings" && wish.way !== "stop" && (await this.#options.installer.isStopped()))
       return this.#end(wishes, { ...report, ...stopped });
+    const fault = this.#notebook.findFault();
+    if (fault !== null) return this.#end(wishes, { ...report, ...refuse(fault, makeRoom) });
+    this.#options.installer.clear();
     // Another machine, or whoever takes the wish back, may be quicker. The next look tells.
     if (await this.#put(wishes, report)) await this.#begin(wish, { report, attempts: 1 });
+  }
+
+  /** Whether this machine has begun it, by its report, and does not know that because its notes were damaged. */
+  #hasForgotten(standing: DeployReport | null, { machine }: DeployReport): standing is DeployReport {
+    if (!this.#notebook.hasForgotten || this.#notes.handled !== "" || standing === null) return false;
+    return !isOver(standing) && !isWaiting(standing) && standing.machine === machine;
   }
 
   async #findRefusal(wishes: Wishes, wish: WantedRelease) {
@@ -111,7 +126,7 @@ export class DeployWatch {
     const { installer, log } = this.#options;
     const { report, attempts } = begun;
     installer.clear();
-    this.#note({ ...this.#notes, begun });
+    this.#notebook.note({ ...this.#notes, begun });
     const { deploy, sha256 } = report;
     log.info({ deploy, way: wish.way, sha256, attempts }, "deploy begun");
     await installer.start(this.#programFor(wish, report.previous ?? installer.currentRelease()));
@@ -138,10 +153,10 @@ export class DeployWatch {
     const isBusy = installation.state === "ended" && installation.code === installationCodes.busy;
     if (installation.state === "running") return this.#say(wishes, report);
     // Something else got the lock first. A first attempt has touched nothing, so it is as if it had not begun.
-    if (isBusy && attempts === 1) return this.#note({ ...this.#notes, begun: null });
+    if (isBusy && attempts === 1) return this.#notebook.noteEnd({ ...this.#notes, begun: null });
     if (installation.state === "ended" && !isBusy) return this.#conclude(wishes, report, installation);
     // It may have been off for days. What is written now would hide that.
-    await wishes.readReport(report.deploy);
+    await readReport(wishes, report.deploy);
     const mayGoOn = wish !== null && wish.deploy === report.deploy && !this.#isExpired(wishes, wish);
     if (!mayGoOn || (attempts >= mostAttempts && !isBusy)) return this.#conclude(wishes, report, { state: "gone" });
     if (isBusy && (await installer.findHindrance()) !== null) return this.#say(wishes, report);
@@ -158,9 +173,9 @@ export class DeployWatch {
   async #end(wishes: Wishes, ended: DeployReport): Promise<void> {
     const endedAt = ended.endedAt ?? new Date().toISOString();
     const report = { ...ended, endedAt, seenAt: endedAt };
-    this.#note({ ...this.#notes, begun: { report, attempts: mostAttempts } });
+    this.#notebook.noteEnd({ ...this.#notes, begun: { report, attempts: mostAttempts } });
     await this.#publish(wishes, report);
-    this.#note({ format: 1, handled: report.deploy, begun: null });
+    this.#notebook.noteEnd({ format: 1, handled: report.deploy, begun: null });
     const { deploy, way, outcome, sha256, previous, cause } = report;
     const isGood = outcome === "serving" || outcome === "stopped";
     if (isGood) this.#options.log.info({ deploy, way, outcome, sha256, previous }, "deploy ended");
@@ -181,7 +196,7 @@ export class DeployWatch {
   async #publish(wishes: Wishes, report: DeployReport): Promise<void> {
     for (let tries = 0; tries < mostCollisions; tries++) {
       if (await this.#put(wishes, report)) return;
-      const standing = await wishes.readReport(report.deploy);
+      const { standing } = await readReport(wishes, report.deploy);
       // What another machine has ended stays ended.
       if (isOver(standing) && standing.machine !== report.machine) return;
     }
@@ -194,25 +209,27 @@ export class DeployWatch {
     return isWritten;
   }
 
-  #note(notes: DeployNotes): void {
-    writeNotes(this.#options.notesFile, notes);
-    this.#notes = notes;
+  get #notes(): DeployNotes {
+    return this.#notebook.notes;
   }
 }
 
-function refuse(cause: string, next: string) {
-  return { outcome: "refused", cause, next } as const;
+/** What stands in the bucket, or why that is no report: then it may be replaced. */
+async function readReport(wishes: Wishes, deploy: string) {
+  try {
+    return { standing: await wishes.readReport(deploy), damage: null };
+  } catch (error) {
+    if (error instanceof ShapeError) return { standing: null, damage: error.message };
+    throw error;
+  }
 }
 
-const lookAtBootstrap =
-  "on the machine, or by the provider's console: journalctl -u lifeboat-bootstrap; then npm run deploy";
-
-const expired = refuse(
-  `nobody waits for it any more: for ${silenceLimitMs / 60_000} minutes nothing was heard of it, and it was meant for a machine at work`,
-  "run what wished for it again, if it is still wanted",
-);
-
-const stopped = refuse(
-  "somebody has stopped Lifeboat on the machine, or takes it away just now, or its bootstrap has refused",
-  "to serve again, on the machine: systemctl start lifeboat.target, or npm run up; then npm run deploy",
-);
+/** The wish that stands. Null for what is no wish, too: it is another one than what was begun. */
+async function readOther(wishes: Wishes): Promise<WantedRelease | null> {
+  try {
+    return await wishes.readWish();
+  } catch (error) {
+    if (error instanceof ShapeError) return null;
+    throw error;
+  }
+}

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { existsSync, readlinkSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 
@@ -91,9 +91,10 @@ async function look(directory: string): Promise<Installation> {
   // In this order: the code is written before the unit ends.
   const state = await ask(unit, "ActiveState");
   const code = readOptionalFile(join(directory, "code"));
-  if (code !== null) {
-    const words = readFileSync(join(directory, "words"), "utf8").trim();
-    return { state: "ended", code: Number(code), words };
+  // After a power loss it may be empty, which must not count as 0.
+  if (code !== null && /^\d+\n$/.test(code)) {
+    const words = readOptionalFile(join(directory, "words")) ?? "";
+    return { state: "ended", code: Number(code), words: words.trim() };
   }
   return { state: state === "active" || state === "activating" || state === "deactivating" ? "running" : "gone" };
 }

@@ -8,6 +8,8 @@ import { type DeployReport, deployReportKey, DeployReportSchema } from "./deploy
 import { type WantedRelease, wantedReleaseKey, WantedReleaseSchema } from "./wanted-release.ts";
 
 const answerMs = 10_000;
+// A store is more than one computer.
+const clockSlackMs = 60_000;
 const desiredReleaseKey = "desired-release.json";
 
 /** An object as the store has it. `writtenMs` is by the store's clock. */
@@ -48,14 +50,20 @@ export class WishReader implements Disposable {
     const found = await this.#get(key);
     this.#report = { deploy, etag: null, writtenMs: 0 };
     if (found === null || found === "unchanged") return null;
-    const report = parseJson(DeployReportSchema, found.text, key);
+    // Before it is understood, so that what is none can be replaced.
     this.#report = { deploy, etag: found.etag, writtenMs: found.writtenMs };
-    return report;
+    return parseJson(DeployReportSchema, found.text, key);
   }
 
-  /** For how long nobody has written the wish or its report, in ms by the store's own clock. */
+  /** For how long nobody has written the wish or its report, in ms by the store's own clock, if it has a sound one. */
   silentMs(): number {
-    return this.#storeMs - Math.max(this.#wish?.writtenMs ?? 0, this.#report?.writtenMs ?? 0);
+    const writtenMs = Math.max(this.#wish?.writtenMs ?? 0, this.#report?.writtenMs ?? 0);
+    return this.#nowMs(writtenMs) - writtenMs;
+  }
+
+  /** By the store's clock; by this machine's where that is not told, or is long before what the store has stored. */
+  #nowMs(writtenMs: number): number {
+    return this.#storeMs === 0 || this.#storeMs + clockSlackMs < writtenMs ? Date.now() : this.#storeMs;
   }
 
   /**
@@ -71,7 +79,7 @@ export class WishReader implements Disposable {
     const text = `${JSON.stringify(report, null, 2)}\n`;
     const written = await this.#put(deployReportKey(deploy), text, etag);
     if (written === null) return false;
-    this.#report = { deploy, etag: written, writtenMs: this.#storeMs };
+    this.#report = { deploy, etag: written, writtenMs: this.#nowMs(0) };
     return true;
   }
 

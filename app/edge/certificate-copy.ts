@@ -1,3 +1,5 @@
+import { dirname } from "node:path";
+
 import { Type } from "typebox";
 
 import type { Log } from "../log.ts";
@@ -6,7 +8,15 @@ import type { Bucket } from "../replica/bucket.ts";
 import { parseJson, ShapeError } from "../replica/parse-json.ts";
 import { RareCauses } from "../replica/rare-causes.ts";
 import { waitForStore } from "../replica/wait-for-store.ts";
-import { findHalf, isKept, readStorage, type StoredFile, writeStorage } from "./certificate-storage.ts";
+import {
+  findHalf,
+  isKept,
+  listDamaged,
+  readStorage,
+  replaceFolders,
+  type StoredFile,
+  writeStorage,
+} from "./certificate-storage.ts";
 
 export const copyKey = "tls/certificates.json";
 
@@ -22,16 +32,41 @@ const CopySchema = Type.Object({
  */
 export const youngKeyMs = 120_000;
 
+/** How long a store that is away is waited for while certificates are there that can be served. */
+const mendLimitMs = 10_000;
+
 type PutBackOptions = { bucket: Pick<Bucket, "get" | "list">; storage: string; log: Log; youngKeyLimitMs?: number };
 
 /**
- * Puts the certificates of the machine before back from the bucket, if this one has none. Waits for a store that is
- * away: Let's Encrypt gives the same certificate five times a week. Only a listing proves that there is no copy. With a copy
- * that cannot be used the machine goes on without it, and says so.
+ * Puts the certificates of the machine before back from the bucket, if this one has none, and those in the place of
+ * damaged ones. Waits for a store that is away: Let's Encrypt gives the same certificate five times a week. Only a
+ * listing proves that there is no copy. With a copy that cannot be used the machine goes on without it, and says so.
  */
 export async function putCertificatesBack(options: PutBackOptions): Promise<"kept" | "put back" | "none"> {
-  const { bucket, storage, log, youngKeyLimitMs = youngKeyMs } = options;
-  if (readStorage(storage).some(({ path }) => path.startsWith("certificates/"))) return "kept";
+  const { storage, log } = options;
+  const found = readStorage(storage);
+  const damaged = listDamaged(found);
+  const isWhole = ({ path }: StoredFile) => path.startsWith("certificates/") && !damaged.includes(dirname(path));
+  const hasWhole = found.some(isWhole);
+  if (hasWhole && damaged.length === 0) return "kept";
+  const copy = await waitForCopy(options, hasWhole ? mendLimitMs : Number.POSITIVE_INFINITY);
+  const files = hasWhole ? (copy ?? []).filter(({ path }) => damaged.includes(dirname(path))) : (copy ?? []);
+  try {
+    if (hasWhole || copy === null) replaceFolders(storage, damaged, files);
+    else writeStorage(storage, copy);
+  } catch (err) {
+    log.error({ err, next: "look whether the system's disk is full: df -h" }, "certificates cannot be written");
+    return "none";
+  }
+  if (damaged.length > 0) log.error({ damaged, files: files.length }, "damaged certificates were replaced or removed");
+  if (files.length === 0) return "none";
+  log.info({ files: files.length }, "certificates put back");
+  return "put back";
+}
+
+/** Null when there is none that can be used. */
+async function waitForCopy(options: PutBackOptions, limitMs: number): Promise<StoredFile[] | null> {
+  const { bucket, log, youngKeyLimitMs = youngKeyMs } = options;
   const news = new RareCauses();
   const startedAt = performance.now();
   const isPassing = (error: unknown) =>
@@ -40,14 +75,10 @@ export async function putCertificatesBack(options: PutBackOptions): Promise<"kep
     if (news.isNews(cause)) log.warn({ cause }, "waiting for the store, which may hold the certificates");
   };
   try {
-    const files = await waitForStore(() => fetchCopy(bucket), Number.POSITIVE_INFINITY, onFault, isPassing);
-    if (files === null) return "none";
-    writeStorage(storage, files);
-    log.info({ files: files.length }, "certificates put back");
-    return "put back";
+    return await waitForStore(() => fetchCopy(bucket), limitMs, onFault, isPassing);
   } catch (err) {
     log.error({ err, next: refusedNext }, "certificates cannot be put back: new ones are ordered");
-    return "none";
+    return null;
   }
 }
 
@@ -69,7 +100,8 @@ function readCopy(text: string): StoredFile[] {
   if (foreign !== undefined) throw new ShapeError(copyKey, `holds a file that is none of Caddy's: ${foreign.path}`);
   const half = findHalf(files);
   if (half !== null) throw new ShapeError(copyKey, `holds a certificate without its key: ${half}`);
-  return files;
+  const damaged = listDamaged(files);
+  return files.filter(({ path }) => !damaged.includes(dirname(path)));
 }
 
 /** Copies Caddy's storage into the bucket after each change. */
@@ -90,7 +122,8 @@ export class CertificateCopy {
     const content = JSON.stringify(files);
     if (content === this.#copied || performance.now() < this.#nextTryMs) return;
     // Last: it reads every key, and this is asked once a second.
-    if (!files.some(({ path }) => path.endsWith(".crt")) || findHalf(files) !== null) return;
+    if (!files.some(({ path }) => path.endsWith(".crt")) || findHalf(files) !== null || listDamaged(files).length > 0)
+      return;
     try {
       await this.#bucket.put(copyKey, JSON.stringify({ format: 1, at: new Date().toISOString(), files }));
       this.#copied = content;

@@ -36,6 +36,24 @@ export function findHalf(files: readonly StoredFile[]): string | null {
 }
 
 /**
+ * The folders with files that Caddy could not use: a certificate with another one's key, as after a kill in the middle of
+ * a renewal, or contents that a power loss has cut off. Caddy neither serves such a certificate nor orders another one.
+ * A file that is missing is no damage: then it orders.
+ */
+export function listDamaged(files: readonly StoredFile[]): string[] {
+  const texts = new Map(files.map(({ path, text }) => [path, text]));
+  const damaged = files.filter(({ path, text }) => !isUsable(path, text, texts));
+  return [...new Set(damaged.map(({ path }) => dirname(path)))];
+}
+
+function isUsable(path: string, text: string, texts: ReadonlyMap<string, string>): boolean {
+  if (path.endsWith(".json")) return isJson(text);
+  if (path.endsWith(".key")) return isKey(text);
+  const key = texts.get(path.replace(/\.crt$/, ".key"));
+  return key === undefined ? readCertificate(text) !== null : isPair(text, key);
+}
+
+/**
  * The names and addresses for which an issuer's certificate is there, whole and not over. One that is half written, as
  * for a moment in each renewal, counts for those that were held `before`.
  */
@@ -65,12 +83,7 @@ export function listHeld(
  */
 export function writeStorage(storage: string, files: readonly StoredFile[]): void {
   const unfinished = join(storage, "putting-back");
-  rmSync(unfinished, { recursive: true, force: true });
-  for (const { path, text } of files) {
-    const place = join(unfinished, path);
-    mkdirSync(dirname(place), { recursive: true, mode: 0o700 });
-    writeFileSync(place, text, { mode: 0o600, flush: true });
-  }
+  writeFiles(unfinished, files);
   for (const folder of kept) {
     if (statSync(join(unfinished, folder), { throwIfNoEntry: false }) === undefined) continue;
     rmSync(join(storage, folder), { recursive: true, force: true });
@@ -78,6 +91,26 @@ export function writeStorage(storage: string, files: readonly StoredFile[]): voi
   }
   rmSync(unfinished, { recursive: true, force: true });
   fsyncPath(storage);
+}
+
+/** Puts files in the place of some folders of a storage, each by one rename. A folder without a file is removed. */
+export function replaceFolders(storage: string, folders: readonly string[], files: readonly StoredFile[]): void {
+  const unfinished = join(storage, "putting-back");
+  writeFiles(unfinished, files);
+  for (const folder of folders) {
+    rmSync(join(storage, folder), { recursive: true, force: true });
+    if (files.some(({ path }) => dirname(path) === folder)) renameSync(join(unfinished, folder), join(storage, folder));
+  }
+  rmSync(unfinished, { recursive: true, force: true });
+  fsyncPath(storage);
+}
+
+function writeFiles(place: string, files: readonly StoredFile[]): void {
+  rmSync(place, { recursive: true, force: true });
+  for (const { path, text } of files) {
+    mkdirSync(dirname(join(place, path)), { recursive: true, mode: 0o700 });
+    writeFileSync(join(place, path), text, { mode: 0o600, flush: true });
+  }
 }
 
 /** How Caddy names the folder of an issuer: the directory's host and path (CertMagic's issuerKey, made a safe key). */
@@ -93,6 +126,24 @@ function isPair(certificate: string, key: string): boolean {
     return new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));
   } catch {
     // Half a file is no certificate and no key.
+    return false;
+  }
+}
+
+function isKey(text: string): boolean {
+  try {
+    createPrivateKey(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
     return false;
   }
 }

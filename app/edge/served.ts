@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
 
 import { readOptionalFile, writeDurably } from "../durable-file.ts";
-import { parseJson } from "../replica/parse-json.ts";
+import { parseJson, ShapeError } from "../replica/parse-json.ts";
 import type { Domain } from "./settings.ts";
 
 const ServedSchema = Type.Object({
@@ -21,10 +21,16 @@ export function describeServed(domain: Domain): Served {
   return { format: 1, mode: domain.mode, name: isName ? domain.name : null, www: isName && domain.www };
 }
 
-/** Null on a machine that has served nothing yet. Throws ShapeError. */
+/** Null on a machine that has served nothing yet. So does what is damaged count: without it Caddy serves all the same. */
 export function readServed(path: string): Served | null {
   const text = readOptionalFile(path);
-  return text === null ? null : parseJson(ServedSchema, text, path);
+  if (text === null) return null;
+  try {
+    return parseJson(ServedSchema, text, path);
+  } catch (error) {
+    if (error instanceof ShapeError) return null;
+    throw error;
+  }
 }
 
 /** Writes it unless it is there already. */

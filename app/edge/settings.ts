@@ -38,7 +38,7 @@ export function readEdgeSettings(environment: NodeJS.ProcessEnv): EdgeSettings {
   const read = new Reading(environment);
   const domain = read.domain();
   const isBare = domain.mode === "none";
-  const acmeDirectory = read.httpUrl("LIFEBOAT_ACME_DIRECTORY") ?? letsEncrypt;
+  const acmeDirectory = read.acmeDirectory();
   const settings: EdgeSettings = {
     domain,
     addresses: isBare ? [] : read.addresses(),
@@ -75,12 +75,20 @@ class Reading extends EnvironmentReading {
     return { mode: "name", name: mode, www };
   }
 
+  acmeDirectory(): string {
+    const url = this.httpUrl("LIFEBOAT_ACME_DIRECTORY") ?? letsEncrypt;
+    if (/[\s{}"'`\\]/.test(url))
+      this.fault("LIFEBOAT_ACME_DIRECTORY must hold no blanks, braces, quotes or backslashes");
+    return url;
+  }
+
   addresses(): string[] {
     const ipv4 = this.required("LIFEBOAT_IPV4");
     const ipv6 = this.optional("LIFEBOAT_IPV6");
     if (ipv4 !== "" && !isIPv4(ipv4)) this.fault(`LIFEBOAT_IPV4 must be an IPv4 address (got ${ipv4})`);
     if (ipv6 === undefined) return [ipv4];
-    if (isIPv6(ipv6)) return [ipv4, normaliseIpv6(ipv6)];
+    // One with a zone is no address for others.
+    if (isIPv6(ipv6) && !ipv6.includes("%")) return [ipv4, normaliseIpv6(ipv6)];
     this.fault(`LIFEBOAT_IPV6 must be an IPv6 address (got ${ipv6})`);
     return [ipv4];
   }

@@ -51,7 +51,7 @@ export class EdgeWatch {
   /** One look at everything. */
   async look(): Promise<void> {
     const settings = this.#settings;
-    const { acmeDirectory, domain, places } = settings;
+    const { acmeDirectory, places } = settings;
     const files = readStorage(places.storage);
     // Otherwise a renewal would take its name out, and break itself off, if DNS cannot be asked just then.
     const held = listHeld(files, acmeDirectory, Date.now(), this.#held);
@@ -59,8 +59,19 @@ export class EdgeWatch {
     await this.#askDns(held);
     const facts: EdgeFacts = { held, leadHere: this.#leadHere, served: readServed(places.served) };
     await this.#load(facts);
-    if (isServed(settings, facts)) writeServed(places.served, describeServed(domain));
+    if (isServed(settings, facts)) this.#noteServed();
     await this.#copy?.copy(files);
+  }
+
+  /** A full disk must keep neither the certificates from their copy nor Caddy from its configuration. */
+  #noteServed(): void {
+    const { domain, places } = this.#settings;
+    try {
+      writeServed(places.served, describeServed(domain));
+    } catch (error) {
+      const cause = String(error);
+      if (this.#news.isNews(cause)) this.#log.error({ cause }, "what is served cannot be noted on the system's disk");
+    }
   }
 
   async #askDns(held: ReadonlySet<string>): Promise<void> {

@@ -2,8 +2,13 @@ import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import type { Static, TSchema } from "typebox";
 
 import { BucketError, toBucketError } from "../../app/replica/bucket-error.ts";
+import { ShapeError } from "../../app/replica/parse-json.ts";
+import { Refused } from "../cli/run-verb.ts";
 import type { CloudStore } from "../store/open-client.ts";
 import { fetchJson } from "../store/store-object.ts";
+
+/** An object that only deploys and `up` write is something else. */
+export class DamagedObject extends Refused {}
 
 /**
  * Reads a JSON object that may be missing. Undefined when it is. Amazon answers "forbidden" instead of "missing" to a
@@ -17,9 +22,18 @@ export async function fetchKnownJson<Schema extends TSchema>(
   try {
     return await fetchJson(store, key, schema);
   } catch (error) {
-    if (!(error instanceof BucketError) || error.status !== 403 || (await hasObject(store, key))) throw error;
+    if (!(error instanceof BucketError)) throw explainDamage(error);
+    if (error.status !== 403 || (await hasObject(store, key))) throw error;
     return undefined;
   }
+}
+
+function explainDamage(cause: unknown): unknown {
+  if (!(cause instanceof ShapeError)) return cause;
+  return new DamagedObject(
+    `${cause.message}. Put an older version of it back, or delete it: the next deploy writes it again`,
+    { cause },
+  );
 }
 
 /** Whether the bucket has an object, by a listing. Throws BucketError. */

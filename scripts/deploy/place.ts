@@ -43,11 +43,15 @@ function readEnvironment(environment: NodeJS.ProcessEnv): Found {
     throw new Refused(
       "LIFEBOAT_BUCKET is set in the environment, and LIFEBOAT_REGION, its region, is not: set both, or none to use the stack",
     );
+  const endpoint = read("LIFEBOAT_ENDPOINT");
+  // The SDK would fail at the first request, with a stack and without its name.
+  if (endpoint !== "" && !/^https?:$/.test(URL.parse(endpoint)?.protocol ?? ""))
+    throw new Refused("LIFEBOAT_ENDPOINT must start with https:// or http://: set it, then npm run deploy again");
   const place = {
     LIFEBOAT_BUCKET: read("LIFEBOAT_BUCKET"),
     LIFEBOAT_REGION: region,
-    LIFEBOAT_ENDPOINT: read("LIFEBOAT_ENDPOINT"),
-    LIFEBOAT_PATH_STYLE: String(read("LIFEBOAT_ENDPOINT") !== ""),
+    LIFEBOAT_ENDPOINT: endpoint,
+    LIFEBOAT_PATH_STYLE: String(endpoint !== ""),
     AWS_PROFILE: read("AWS_PROFILE"),
   };
   // The SDK finds the key by itself: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or any other login at AWS.

@@ -4,7 +4,7 @@ import { type DeployReport, isOver } from "../../app/deploys/deploy-report.ts";
 import { wantedReleaseKey, WantedReleaseSchema } from "../../app/deploys/wanted-release.ts";
 import { BucketError } from "../../app/replica/bucket-error.ts";
 import type { CloudStore } from "../store/open-client.ts";
-import { fetchKnownJson } from "./fetch-known-json.ts";
+import { DamagedObject, fetchKnownJson } from "./fetch-known-json.ts";
 import { fetchReport } from "./wish.ts";
 
 type Waiting = { deploy: string; silenceMs: number; onNews: (words: string) => void };
@@ -41,7 +41,8 @@ export async function waitForReport(store: CloudStore, { deploy, silenceMs, onNe
       if (next !== undefined) onNews(next.cause ?? `machine ${next.machine} works on it`);
       [report, fault, answeredAt] = [next, null, performance.now()];
     } catch (error) {
-      if (!(error instanceof BucketError)) throw error;
+      // A machine that is at work writes a damaged report again.
+      if (!(error instanceof BucketError || error instanceof DamagedObject)) throw error;
       fault = error.message;
       onNews(error.message);
     }

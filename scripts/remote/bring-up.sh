@@ -24,7 +24,9 @@ main() {
   wait_for_birth
   # Read by bin/grow-volume of the release.
   export LIFEBOAT_VOLUME_GB="${2-0}"
-  write_settings
+  stage_all
+  # Before the settings, which may name these files for the first time.
+  for file in "$tokens" "$edge" "$settings_key" "$environment"; do swap "$file"; done
   code=0
   install "$1" "${3-}" || code=$?
   if [ $code = 0 ]; then
@@ -73,14 +75,29 @@ wait_for_birth() {
   exit 100
 }
 
-write_settings() {
-  # Before the settings, which may name this file for the first time.
-  printf '%s\n' "$given" | sed '1,/^# tokens$/d; /^# edge$/,$d' | change "$tokens" 640 $app_group
-  printf '%s\n' "$given" | sed '1,/^# edge$/d; /^# settings-key$/,$d' | change "$edge" 600 0
-  printf '%s\n' "$given" | sed '1,/^# settings-key$/d; /^# complete$/d' | change "$settings_key" 600 0
+# All of them before one is used: on a full disk nothing must be half done.
+stage_all() {
+  # Behind || the shell would go on after a failure.
+  set +e
+  (
+    set -e
+    render_all
+  )
+  staged=$?
+  set -e
+  if [ $staged = 0 ]; then return 0; fi
+  for file in "$environment" "$tokens" "$edge" "$settings_key"; do rm -f "$file.next"; done
+  echo "lifeboat: refused: the settings cannot be written; next: look at the machine's own disk (df -h), then run up again" >&2
+  exit 100
+}
+
+render_all() {
+  printf '%s\n' "$given" | sed '1,/^# tokens$/d; /^# edge$/,$d' | stage "$tokens" 640 $app_group
+  printf '%s\n' "$given" | sed '1,/^# edge$/d; /^# settings-key$/,$d' | stage "$edge" 600 0
+  printf '%s\n' "$given" | sed '1,/^# settings-key$/d; /^# complete$/d' | stage "$settings_key" 600 0
   lines=$(printf '%s\n' "$given" | sed '/^# tokens$/,$d')
   kept=$(names_given | grep -v -f - "$environment")
-  printf '%s\n%s\n' "$kept" "$lines" | sort | change "$environment" 600 0
+  printf '%s\n%s\n' "$kept" "$lines" | sort | stage "$environment" 600 0
 }
 
 # Older machines have their tokens among the settings.
@@ -89,14 +106,19 @@ names_given() {
   echo '^LIFEBOAT_API_TOKENS_SHA256='
 }
 
-# change FILE MODE GROUP: replaces the file by stdin atomically. The first .before stays until a run succeeds: it is the
-# last file that is known to work. FILE.made says that there was none.
-change() {
+# stage FILE MODE GROUP: writes stdin beside the file, unless that has the same lines.
+stage() {
   cat >"$1.next"
   if [ -e "$1" ] && [ "$(sort "$1.next")" = "$(sort "$1")" ]; then rm "$1.next" && return 0; fi
   chgrp "$3" "$1.next"
   chmod "$2" "$1.next"
   sync "$1.next"
+}
+
+# swap FILE: replaces the file by what was staged. The first .before stays until a run succeeds: it is the last file that
+# is known to work. FILE.made says that there was none.
+swap() {
+  if [ ! -e "$1.next" ]; then return 0; fi
   if [ ! -e "$1.before" ] && [ ! -e "$1.made" ]; then
     if [ -e "$1" ]; then ln "$1" "$1.before"; else : >"$1.made"; fi
   fi

@@ -3,6 +3,8 @@ import { text } from "node:stream/consumers";
 
 import { S3Client } from "@aws-sdk/client-s3";
 
+const requestLimitMs = 15_000;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export type CloudStore = Disposable & { client: S3Client; bucket: string };
@@ -55,6 +57,7 @@ async function openStore(
   const endpoint = environment["LIFEBOAT_ENDPOINT"] ?? "";
   const accessKeyId = environment["LIFEBOAT_ACCESS_KEY_ID"] ?? "";
   const profile = environment["AWS_PROFILE"] ?? "";
+  const { requestTimeout = requestLimitMs, socketTimeout = requestTimeout } = limits ?? {};
   const client = new S3Client({
     region: requireVariable(environment, "LIFEBOAT_REGION"),
     ...(endpoint === "" ? {} : { endpoint }),
@@ -64,7 +67,8 @@ async function openStore(
     ...repetition,
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
-    requestHandler: { connectionTimeout: 5_000, requestTimeout: 15_000, throwOnRequestTimeout: true, ...limits },
+    // The request timeout ends with the first bytes of an answer. A body that stops is noticed by the socket.
+    requestHandler: { connectionTimeout: 5_000, requestTimeout, socketTimeout, throwOnRequestTimeout: true },
   });
   addContentMd5(client);
   return { client, bucket, [Symbol.dispose]: () => client.destroy() };

@@ -1,14 +1,14 @@
 import { GetObjectCommand, PutObjectCommand, S3ServiceException } from "@aws-sdk/client-s3";
 import { type Static, type TSchema } from "typebox";
-import { Value } from "typebox/value";
 
 import { BucketError, toBucketError } from "../../app/replica/bucket-error.ts";
 import { swapInKnownForm, type Swap } from "../../app/replica/conditional-writes.ts";
+import { parseJson } from "../../app/replica/parse-json.ts";
 import type { CloudStore } from "./open-client.ts";
 
 /**
- * Reads a JSON object of the bucket. Undefined when it does not exist. Throws when it cannot be read or is something
- * else.
+ * Reads a JSON object of the bucket. Undefined when it does not exist. Throws BucketError when it cannot be read, and
+ * ShapeError when it is something else.
  */
 export async function fetchJson<Schema extends TSchema>(
   store: CloudStore,
@@ -17,11 +17,7 @@ export async function fetchJson<Schema extends TSchema>(
 ): Promise<{ value: Static<Schema>; etag: string } | undefined> {
   const found = await fetchText(store, key);
   if (found === undefined) return undefined;
-  try {
-    return { value: Value.Parse(schema, JSON.parse(found.text)), etag: found.etag };
-  } catch (error) {
-    throw new Error(`reading ${key} from bucket ${store.bucket}`, { cause: error });
-  }
+  return { value: parseJson(schema, found.text, `${key} in bucket ${store.bucket}`), etag: found.etag };
 }
 
 /**

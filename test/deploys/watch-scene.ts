@@ -67,8 +67,13 @@ class WatchScene implements AsyncDisposable {
 
   /** The watcher of a machine. A second one of the same machine goes on where the first one was killed. */
   open(installer: Installer, machine = "a"): DeployWatch {
-    const notesFile = join(this.#directory, `${machine}.json`);
+    const notesFile = this.notesFile(machine);
     return new DeployWatch({ installer, notesFile, nameMachine: () => machine, log: silent });
+  }
+
+  /** What a machine remembers. */
+  notesFile(machine = "a"): string {
+    return join(this.#directory, `${machine}.json`);
   }
 
   /** The bucket as it is, but for some calls. */

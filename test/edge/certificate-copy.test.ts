@@ -47,6 +47,8 @@ class CopyBucket {
   }
 }
 
+const stem = (name: string, ending: string) => `${issuer}/${name}/${name}.${ending}`;
+
 const putBack = async (bucket: CopyBucket, storage: string) => {
   const { log, logged } = recordLog();
   return { how: await putCertificatesBack({ bucket, storage, log }), logged };
@@ -132,6 +134,38 @@ test.each([
     expect(readStorage(storage.path)).toEqual([]);
   },
 );
+
+test.each([
+  ["a certificate beside the key of the next one", "key", (text: string) => text],
+  ["a certificate that was cut off", "crt", () => ""],
+  ["what Caddy notes of a certificate, cut off", "json", () => ""],
+])("%s is put back from the copy, beside those that are whole", async (_what, ending, damage) => {
+  using storage = makeStorage();
+  using other = makeStorage();
+  const bucket = new CopyBucket();
+  for (const name of ["app.example.com", "203.0.113.7.example.com"]) await addCertificate(storage.path, name);
+  writeFileSync(join(storage.path, stem("app.example.com", "json")), "{}");
+  const whole = readStorage(storage.path);
+  await new CertificateCopy(bucket, recordLog().log).copy(whole);
+  await addCertificate(other.path, "app.example.com");
+  const damaged = join(storage.path, stem("app.example.com", ending));
+  const source = ending === "key" ? join(other.path, stem("app.example.com", ending)) : damaged;
+  writeFileSync(damaged, damage(readFileSync(source, "utf8")));
+  expect((await putBack(bucket, storage.path)).how).toBe("put back");
+  expect(readStorage(storage.path)).toEqual(whole);
+});
+
+test("a damaged certificate is removed when there is no copy, so that Caddy orders; whole ones stay", async () => {
+  using storage = makeStorage();
+  for (const name of ["app.example.com", "www.example.com"]) await addCertificate(storage.path, name);
+  writeFileSync(join(storage.path, stem("www.example.com", "crt")), "cut");
+  const { how, logged } = await putBack(new CopyBucket(), storage.path);
+  expect(how).toBe("none");
+  expect(JSON.stringify(logged)).toContain("damaged");
+  expect(readStorage(storage.path).map(({ path }) => path)).toEqual(
+    ["crt", "key"].map((ending) => stem("app.example.com", ending)),
+  );
+});
 
 test("a copy that was cut off while it was put back is put back whole the next time", async () => {
   using storage = makeStorage();

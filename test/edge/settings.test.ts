@@ -62,6 +62,21 @@ test.each([
   expect(() => readEdgeSettings({ ...complete, LIFEBOAT_DOMAIN: domain })).toThrow("LIFEBOAT_DOMAIN must be");
 });
 
+test.each([
+  "https://acme.example.com/dir\nadmin off",
+  "https://acme.example.com/a b",
+  "https://acme.example.com/{$HOME}",
+  "https://acme.example.com/{",
+  "https://acme.example.com/`",
+])("the ACME directory %j is refused for the same reason", (directory) => {
+  const read = () => readEdgeSettings({ ...complete, LIFEBOAT_ACME_DIRECTORY: directory });
+  expect(read).toThrow("LIFEBOAT_ACME_DIRECTORY must hold no blanks");
+});
+
+test("an IPv6 address with a zone is refused, and not only by an error of the URL", () => {
+  expect(() => readEdgeSettings({ ...complete, LIFEBOAT_IPV6: "fe80::1%eth0" })).toThrow("LIFEBOAT_IPV6 must be");
+});
+
 test("www without a name is refused", () => {
   expect(() => readEdgeSettings({ ...complete, LIFEBOAT_DOMAIN: "ip" })).toThrow("LIFEBOAT_WWW is true");
 });

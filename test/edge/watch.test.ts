@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,6 +71,23 @@ test("a name that is renewed just now stays, whichever of its files is the new o
   renameSync(renewed.certificate, certificate);
   await watch.look();
   expect(loaded).toHaveLength(1);
+});
+
+test("what was served last is of no use when it is damaged, and of no harm", async () => {
+  await addCertificate(storage(), name);
+  const served = join(folder, "state/served.json");
+  writeFileSync(served, "");
+  await openWatch().look();
+  expect(loaded).toEqual([expect.stringContaining(`https://${name} {`)]);
+  expect(JSON.parse(readFileSync(served, "utf8"))).toMatchObject({ mode: "name", name });
+});
+
+test("a disk that takes no note of what is served does not end the watch", async () => {
+  await addCertificate(storage(), name);
+  mkdirSync(join(folder, "state/served.json.tmp"));
+  await openWatch().look();
+  expect(loaded).toHaveLength(1);
+  expect(existsSync(join(folder, "state/served.json"))).toBe(false);
 });
 
 test("a name whose certificate is gone, or was never whole, does not come in without its records", async () => {

@@ -198,6 +198,7 @@ test("without a release before this one there is nothing to go back to", async (
 
 test.each([
   [{ LIFEBOAT_REGION: "" }, "LIFEBOAT_REGION, its region, is not"],
+  [{ LIFEBOAT_ENDPOINT: "not a url" }, "LIFEBOAT_ENDPOINT must start with"],
   [{ LIFEBOAT_BUCKET_ID: "another-bucket" }, "it is another bucket"],
 ])("a place that is not told or not the right one is refused: %j", async (environment, told) => {
   expect(await run(["rollback"], environment)).toMatchObject({ code: 1, stderr: expect.stringContaining(told) });
@@ -229,4 +230,29 @@ test("a release is uploaded once, and never another content than its name says",
   expect(await uploadRelease(store, { sha256, path })).toBeNull();
   await expect(uploadRelease(store, { sha256: three, path })).rejects.toThrow(`has SHA-256 ${sha256}`);
   rmSync(directory, { recursive: true });
+});
+
+test.each(["wanted-release.json", "reports/deploys/one.json", "desired-release.json"])(
+  "a damaged %s is named, and what to do about it",
+  async (key) => {
+    const wish = { format: 1, deploy: "one", sha256: one, at: new Date().toISOString(), by: "ada", way: "bucket" };
+    await put("wanted-release.json", JSON.stringify(wish));
+    await put(key, "<html>503</html>");
+    for (const words of [["releases"], ["rollback", "--limit", "1s"]] as const)
+      expect(await run(words)).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(new RegExp(`${key} in bucket .* is not JSON.*older version of it.*delete it`)),
+      });
+  },
+);
+
+test("without its name the release before the one that runs is meant, also where new machines lag behind", async () => {
+  await put(releaseKey(three), "the newest");
+  const { deploy } = await wishFor(three);
+  const report = { format: 1, deploy, outcome: "serving", sha256: three, previous: two, cause: null, next: null };
+  const rest = { words: null, machine: "4711", startedAt: "", seenAt: "", endedAt: "" };
+  await put(`reports/deploys/${deploy}.json`, JSON.stringify({ ...report, ...rest }));
+  await using machine = new PlayedMachine(bucket(), three);
+  expect(await run(["rollback"])).toMatchObject({ code: 0 });
+  expect(machine.installer.current).toBe(two);
 });
