@@ -63,10 +63,10 @@ export async function claimDeploy(store: CloudStore, claim: Claim): Promise<Clai
     const { wish } = standing;
     if (wish.way === "bucket" && claim.way === "bucket" && wish.sha256 === claim.sha256)
       return { ...wish, isJoined: true, before: undefined };
-    const silentMs = Date.now() - lastSignOf(standing);
+    const silentMs = readStoreClock(store) - lastSignOf(standing);
     if (silentMs < silenceLimitMs) throw new DeployUnderWay(describe(standing, silenceLimitMs - silentMs));
   }
-  const at = new Date().toISOString();
+  const at = new Date(readStoreClock(store)).toISOString();
   const deploy = `${at.replaceAll(/[-:]|\.\d+/g, "")}-${randomBytes(4).toString("hex")}`;
   const wish: WantedRelease = { format: 1, deploy, at, ...claim };
   if (await putJson(store, wantedReleaseKey, { value: wish, etag: standing?.etag }))
@@ -124,6 +124,11 @@ export function describeCaller(environment: NodeJS.ProcessEnv): string {
 /** The same for `pulumi up` and the verbs around it. */
 export function describeUp(environment: NodeJS.ProcessEnv): string {
   return `pulumi up of ${describeCaller(environment)}`.slice(0, 100);
+}
+
+/** The time now. A clock that is minutes off is corrected by the SDK's last answer from the store. */
+function readStoreClock({ client }: CloudStore): number {
+  return Date.now() + client.config.systemClockOffset;
 }
 
 function lastSignOf({ wish, report }: StandingWish): number {
