@@ -44,7 +44,7 @@ test("systemd understands every unit", ({ skip }) => {
 // That the kernel obeys is shown by test/machine/network.test.ts.
 test.for(files.filter((path) => path.endsWith(".service")))("%s is hardened", (path, { skip }) => {
   skip(isMissing("systemd-analyze"), "systemd-analyze is not installed");
-  const words = ["security", "--offline=true", "--threshold=21", "--no-pager", path];
+  const words = ["security", "--offline=true", "--threshold=20", "--no-pager", path];
   const { status, stdout } = spawnSync("systemd-analyze", words, { encoding: "utf8" });
   expect(status, stdout).toBe(0);
 });
