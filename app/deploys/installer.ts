@@ -43,7 +43,9 @@ export function openInstaller(directory: string): Installer {
     clear: () => rmSync(join(directory, "code"), { force: true }),
     start: async (program) => {
       const options = ["--quiet", "--collect", `--unit=${unit}`, "--property=OOMScoreAdjust=300"];
-      await run("systemd-run", [...options, join(home, "current/bin/run-deploy"), ...program], { timeout: commandLimitMs });
+      await run("systemd-run", [...options, join(home, "current/bin/run-deploy"), ...program], {
+        timeout: commandLimitMs,
+      });
     },
     look: async () => look(directory),
   };

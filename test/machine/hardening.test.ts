@@ -1,0 +1,71 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+
+import { afterAll, beforeAll, expect } from "vitest";
+
+import { inspectMachine, renderFindings } from "../../scripts/virtual/inspect-machine.ts";
+import { machineTest } from "../cloud-init/machine-root.ts";
+import { ReleaseBucket } from "../cloud-init/release-bucket.ts";
+import { VolumeFile } from "../cloud-init/volume-file.ts";
+import { makeServerDebian } from "./bare-debian.ts";
+import { BuiltRelease } from "./built-release.ts";
+import { SystemdMachine } from "./systemd-machine.ts";
+
+const timeout = 300_000;
+const sshSettings = "/etc/ssh/sshd_config.d/10-lifeboat.conf";
+
+const cleanup = new AsyncDisposableStack();
+let machine: SystemdMachine;
+beforeAll(async () => {
+  const release = cleanup.use(await BuiltRelease.make());
+  const bucket = cleanup.use(await ReleaseBucket.open());
+  await release.upload(bucket);
+  const volume = cleanup.use(new VolumeFile());
+  const system = await makeServerDebian();
+  machine = cleanup.use(await SystemdMachine.switchOn(bucket, release.sha256, volume, { system }));
+  // The test's own is no pair.
+  await machine.do("sh", "-c", "rm -f /etc/ssh/ssh_host_*; ssh-keygen -A && systemctl start ssh systemd-resolved");
+  await machine.waitUntilReady();
+  await machine.waitForState("lifeboat-hardening.service", "inactive");
+}, timeout);
+afterAll(() => cleanup.disposeAsync(), timeout);
+
+const shell = { run: (script: string) => machine.do("sh", "-c", script) };
+
+machineTest("a machine that serves is hardened, by all that one sees inside of it", { timeout }, async () => {
+  const findings = await inspectMachine(shell);
+  console.info(renderFindings(findings));
+  // The kernel is this computer's, and its settings cannot be written here.
+  const own = findings.filter(({ name }) => name !== "dumps and swap");
+  expect(own.length).toBeGreaterThan(8);
+  expect(own.filter(({ faults }) => faults.length > 0)).toEqual([]);
+});
+
+machineTest("root comes in with a key, and with nothing else", { timeout }, async () => {
+  await machine.do("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/run/key");
+  await machine.do("sh", "-c", "mkdir -p -m 700 /root/.ssh && cp /run/key.pub /root/.ssh/authorized_keys");
+  const words = ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "root@127.0.0.1"];
+  expect(await machine.do(...words.slice(0, -1), "-i", "/run/key", "root@127.0.0.1", "echo in")).toBe("in\n");
+  expect(await machine.root.run([...words, "true"])).toMatchObject({
+    code: 255,
+    stderr: expect.stringMatching(/Permission denied \(publickey\)/),
+  });
+});
+
+machineTest("settings that sshd refuses are taken back, and sshd and the app go on", { timeout }, async () => {
+  const before = await machine.show("ssh.service", "MainPID");
+  const shipped = machine.root.path(`/opt/lifeboat/current/system${sshSettings}`);
+  const sound = readFileSync(shipped, "utf8");
+  writeFileSync(shipped, "NoSuchSetting yes\n");
+  expect((await machine.root.run(["systemctl", "start", "lifeboat-hardening.service"])).code).not.toBe(0);
+  expect(existsSync(machine.root.path(sshSettings))).toBe(false);
+  expect(await machine.show("ssh.service", "MainPID")).toBe(before);
+  expect(await machine.ask("GET", "/ready")).toMatchObject({ status: 200 });
+  writeFileSync(shipped, sound);
+  await machine.do("systemctl", "start", "lifeboat-hardening.service");
+  expect(readFileSync(machine.root.path(sshSettings), "utf8")).toBe(sound);
+});
+
+machineTest("only fixes of security are brought, and apt's own timers bring nothing", { timeout }, async () => {
+  const said = await machine.do("sh", "-c", "unattended-upgrade --dry-run --debug 2>&1 || :");
+  expect(said).toMatch(/Allowed origins are: origin=Debian,codename=trixie-security,label=Debian-Security\n/);
+});

@@ -1,0 +1,120 @@
+import { chmodSync, existsSync, rmSync, writeFileSync } from "node:fs";
+
+import { afterAll, beforeAll, expect } from "vitest";
+
+import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { machineTest } from "../cloud-init/machine-root.ts";
+import { ReleaseBucket } from "../cloud-init/release-bucket.ts";
+import { VolumeFile } from "../cloud-init/volume-file.ts";
+import { BuiltRelease } from "./built-release.ts";
+import { SystemdMachine } from "./systemd-machine.ts";
+
+const timeout = 300_000;
+const upgrades = "lifeboat-upgrades.service";
+const required = "/run/reboot-required";
+const unattended = "/usr/bin/unattended-upgrade";
+
+const untilTold = "until [ -e /run/told ]; do sleep 0.1; done";
+
+const cleanup = new AsyncDisposableStack();
+let bucket: ReleaseBucket;
+let machine: SystemdMachine;
+beforeAll(async () => {
+  const release = cleanup.use(await BuiltRelease.make());
+  bucket = cleanup.use(await ReleaseBucket.open());
+  await release.upload(bucket);
+  machine = cleanup.use(await SystemdMachine.switchOn(bucket, release.sha256, cleanup.use(new VolumeFile())));
+  await machine.waitUntilReady();
+  rmSync(machine.root.path(unattended), { force: true });
+  writeCommand("/usr/local/bin/dpkg", "exit 0");
+  writeCommand("/usr/local/bin/date", 'if [ "$*" = +%H ]; then cat /run/hour; else exec /usr/bin/date "$@"; fi');
+  // What a reboot begins with; its end would take the machine with it.
+  writeFileSync(machine.root.path("/etc/systemd/system/reboot.target"), "[Unit]\nDefaultDependencies=no\n");
+  await machine.do("systemctl", "daemon-reload");
+}, timeout);
+afterAll(() => cleanup.disposeAsync(), timeout);
+
+function writeCommand(path: string, script: string): void {
+  writeFileSync(machine.root.path(path), `#!/bin/sh\n${script}\n`);
+  chmodSync(machine.root.path(path), 0o755);
+}
+
+/** One run, as the timer starts it. */
+async function upgrade(): Promise<{ result: string; note: string; said: string }> {
+  await machine.root.run(["systemctl", "start", upgrades]);
+  const words = ["--no-pager", "--output=cat", `--unit=${upgrades}`, "--lines=30"];
+  return {
+    result: await machine.show(upgrades, "Result"),
+    note: (await machine.do("cat", "/var/lib/lifeboat-upgrades/note")).trim(),
+    said: await machine.do("journalctl", ...words),
+  };
+}
+
+machineTest("mirrors that are away stop nothing, are named, and are asked again", { timeout }, async () => {
+  const starts = await machine.countStarts();
+  writeCommand("/usr/local/bin/apt-get", "echo no mirror >&2; exit 100");
+  const { result, note } = await upgrade();
+  expect({ result, note }).toEqual({ result: "exit-code", note: expect.stringMatching(/^exit-code at 20/) });
+  expect(await machine.show(upgrades, "SubState")).toBe("auto-restart");
+  expect(await machine.ask("GET", "/ready")).toMatchObject({ status: 200 });
+  const { code, stderr } = await machine.root.run(["/opt/lifeboat/current/bin/serve"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/no security updates \(exit-code at /) });
+  expect(await machine.countStarts()).toBe(starts);
+});
+
+machineTest("what a machine lacks is installed once a mirror answers", { timeout }, async () => {
+  const made = `printf '#!/bin/sh\\necho upgraded\\n' >${unattended}; chmod +x ${unattended}`;
+  writeCommand("/usr/local/bin/apt-get", `case "$*" in *install*unattended-upgrades*) ${made};; esac`);
+  const { result, note, said } = await upgrade();
+  expect({ result, note }).toEqual({ result: "success", note: expect.stringMatching(/^success at 20/) });
+  expect(said).toContain("upgraded");
+  expect((await machine.root.run(["/opt/lifeboat/current/bin/note-upgrades"])).stderr).toBe("");
+});
+
+machineTest("by day, or while somebody brings the machine up, no update restarts it", { timeout }, async () => {
+  writeFileSync(machine.root.path(required), "");
+  writeFileSync(machine.root.path("/run/hour"), "05\n");
+  expect((await upgrade()).said).toContain("which waits for the night");
+  writeFileSync(machine.root.path("/run/hour"), "04\n");
+  const held = machine.root.run(["flock", "/run/lifeboat-bring-up.lock", "sh", "-c", untilTold]);
+  await waitFor("the lock", () => machine.root.succeeds(["sh", "-c", "! flock -n /run/lifeboat-bring-up.lock true"]), {
+    timeoutMs: 10_000,
+  });
+  expect((await upgrade()).said).toContain("waits for whoever brings this machine up");
+  expect(await machine.show("reboot.target", "ActiveState")).toBe("inactive");
+  expect(await machine.ask("GET", "/ready")).toMatchObject({ status: 200 });
+  writeFileSync(machine.root.path("/run/told"), "");
+  await held;
+});
+
+machineTest("at night it restarts, after a stop with everything in the bucket", { timeout }, async () => {
+  expect(await machine.ask("POST", "/customers", { name: "Ada", email: "ada@example.test" })).toMatchObject({
+    status: 201,
+  });
+  writeFileSync(machine.root.path("/run/hour"), "03\n");
+  expect((await upgrade()).result).toBe("success");
+  expect(await machine.show("reboot.target", "ActiveState")).toBe("active");
+  expect(await machine.show("app.service", "ActiveState")).toBe("inactive");
+  expect(JSON.parse(await machine.do("cat", "/data/mark.json"))).toMatchObject({
+    cleanStop: { txid: expect.any(String) },
+  });
+  await machine.do("systemctl", "stop", "reboot.target");
+  await machine.do("systemctl", "start", "lifeboat.target");
+  await machine.waitUntilReady();
+});
+
+machineTest("whoever shuts it down gets a clean stop: the app first, then Litestream", { timeout }, async () => {
+  const goingDown = "[Unit]\nDefaultDependencies=no\nRequires=shutdown.target\n";
+  writeFileSync(machine.root.path("/run/systemd/system/going-down.target"), goingDown);
+  await machine.do("systemctl", "daemon-reload");
+  const began = performance.now();
+  await machine.do("systemctl", "start", "--job-mode=replace-irreversibly", "going-down.target");
+  expect(performance.now() - began).toBeLessThan(60_000);
+  expect(JSON.parse(await machine.do("cat", "/data/mark.json"))).toMatchObject({
+    cleanStop: { txid: expect.any(String) },
+  });
+  const stopped = async (unit: string) => Number(await machine.show(unit, "InactiveEnterTimestampMonotonic"));
+  expect(await stopped("app.service")).toBeGreaterThan(0);
+  expect(await stopped("app.service")).toBeLessThanOrEqual(await stopped("litestream.service"));
+  expect(existsSync(machine.root.path(required))).toBe(true);
+});
