@@ -34,7 +34,7 @@ type Words = Parameters<typeof runVerb>[1];
 
 async function run(...words: Words): Promise<VerbRun> {
   const done = await runVerb({ project: cloud, checkout }, words, { buildsRelease: true, limitMs: timeout });
-  if (done.code !== 0) console.error(lastWordsOf(cloud));
+  if (done.code !== 0) console.error(`${done.stdout}\n${done.stderr}\n${lastWordsOf(cloud)}`);
   return done;
 }
 
