@@ -8,6 +8,7 @@ import { findFreePorts } from "../local/free-ports.ts";
 import { type GuestBoot, readGuestBoot } from "../virtual/guest-boot.ts";
 import { GuestShell, type ShellKey } from "../virtual/guest-shell.ts";
 import { HetznerServer } from "../virtual/hetzner-server.ts";
+import { type Finding, inspectMachine } from "../virtual/inspect-machine.ts";
 import type { ServerImage } from "../virtual/server-image.ts";
 import { type Forward } from "../virtual/virtual-machine.ts";
 import type { DrillMachine } from "./drill-machine.ts";
@@ -122,6 +123,11 @@ export class ServerMachine implements DrillMachine {
 
   readGuestBoot(): Promise<GuestBoot> {
     return readGuestBoot(this.#shell);
+  }
+
+  /** Whether it is hardened, seen from inside. */
+  inspect(): Promise<Finding[]> {
+    return inspectMachine(this.#shell);
   }
 
   async copyDatabase(): Promise<string> {

@@ -6,11 +6,16 @@ export type MachineShell = Readonly<{ run(script: string): Promise<string> }>;
 /** What one check found. No faults: the machine is as it should be. */
 export type Finding = Readonly<{ name: string; answer: readonly string[]; faults: readonly string[] }>;
 
+// It holds up nothing, so it may end long after the app is ready.
+const untilHardened =
+  'until [ "$(systemctl show --property=InactiveEnterTimestampMonotonic --value lifeboat-hardening)" != 0 ]; do sleep 1; done';
+
 /** Asks a machine that serves whether it is hardened. */
 export async function inspectMachine(
   shell: MachineShell,
   checks: readonly MachineCheck[] = machineChecks,
 ): Promise<Finding[]> {
+  await shell.run(untilHardened);
   const findings: Finding[] = [];
   for (const { name, script, findFaults } of checks) {
     const said = (await shell.run(script)).trimEnd();

@@ -13,6 +13,10 @@ import { SystemdMachine } from "./systemd-machine.ts";
 const timeout = 300_000;
 const sshSettings = "/etc/ssh/sshd_config.d/10-lifeboat.conf";
 
+// The kernel is this computer's: no container sets its clock, writes its settings or lowers a score. The rehearsal with a
+// virtual machine looks at these.
+const ofTheKernel = new Set(["dumps and swap", "time", "order of OOM kills"]);
+
 const cleanup = new AsyncDisposableStack();
 let machine: SystemdMachine;
 beforeAll(async () => {
@@ -25,7 +29,6 @@ beforeAll(async () => {
   // The test's own is no pair.
   await machine.do("sh", "-c", "rm -f /etc/ssh/ssh_host_*; ssh-keygen -A && systemctl start ssh systemd-resolved");
   await machine.waitUntilReady();
-  await machine.waitForState("lifeboat-hardening.service", "inactive");
 }, timeout);
 afterAll(() => cleanup.disposeAsync(), timeout);
 
@@ -34,9 +37,8 @@ const shell = { run: (script: string) => machine.do("sh", "-c", script) };
 machineTest("a machine that serves is hardened, by all that one sees inside of it", { timeout }, async () => {
   const findings = await inspectMachine(shell);
   console.info(renderFindings(findings));
-  // The kernel is this computer's, and its settings cannot be written here.
-  const own = findings.filter(({ name }) => name !== "dumps and swap");
-  expect(own.length).toBeGreaterThan(8);
+  const own = findings.filter(({ name }) => !ofTheKernel.has(name));
+  expect(own.length).toBeGreaterThan(6);
   expect(own.filter(({ faults }) => faults.length > 0)).toEqual([]);
 });
 
@@ -53,7 +55,8 @@ machineTest("root comes in with a key, and with nothing else", { timeout }, asyn
 
 machineTest("settings that sshd refuses are taken back, and sshd and the app go on", { timeout }, async () => {
   const before = await machine.show("ssh.service", "MainPID");
-  const shipped = machine.root.path(`/opt/lifeboat/current/system${sshSettings}`);
+  const file = await machine.do("readlink", "--canonicalize", `/opt/lifeboat/current/system${sshSettings}`);
+  const shipped = machine.root.path(file.trim());
   const sound = readFileSync(shipped, "utf8");
   writeFileSync(shipped, "NoSuchSetting yes\n");
   expect((await machine.root.run(["systemctl", "start", "lifeboat-hardening.service"])).code).not.toBe(0);
