@@ -77,7 +77,9 @@ machineTest(
     const { stdout } = await root.run(["cat", "/etc/lifeboat/environment"]);
     expect(stdout).toContain("LIFEBOAT_API_TOKENS_FILE='/etc/lifeboat/tokens'\n");
     expect(stdout).not.toContain("LIFEBOAT_API_TOKENS_SHA256");
-    expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe("complete\nedge\nenvironment\nsettings-key\ntokens\n");
+    expect((await root.run(["ls", "/etc/lifeboat"])).stdout).toBe(
+      "complete\nedge\nenvironment\nsettings-key\ntokens\n",
+    );
   },
 );
 
