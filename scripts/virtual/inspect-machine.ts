@@ -7,8 +7,9 @@ export type MachineShell = Readonly<{ run(script: string): Promise<string> }>;
 export type Finding = Readonly<{ name: string; answer: readonly string[]; faults: readonly string[] }>;
 
 // It holds up nothing, so it may end long after the app is ready.
-const untilHardened =
-  'until [ "$(systemctl show --property=InactiveEnterTimestampMonotonic --value lifeboat-hardening)" != 0 ]; do sleep 1; done';
+const untilHardened = `tries=0
+until [ "$(systemctl show --property=InactiveEnterTimestampMonotonic --value lifeboat-hardening)" != 0 ] || [ $tries = 120 ]
+do tries=$((tries + 1)); sleep 1; done`;
 
 /** Asks a machine that serves whether it is hardened. */
 export async function inspectMachine(

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
 import { afterAll, beforeAll, expect } from "vitest";
 
@@ -53,22 +53,48 @@ machineTest("root comes in with a key, and with nothing else", { timeout }, asyn
   });
 });
 
-machineTest("settings that sshd refuses are taken back, and sshd and the app go on", { timeout }, async () => {
-  const before = await machine.show("ssh.service", "MainPID");
-  const file = await machine.do("readlink", "--canonicalize", `/opt/lifeboat/current/system${sshSettings}`);
-  const shipped = machine.root.path(file.trim());
-  const sound = readFileSync(shipped, "utf8");
-  writeFileSync(shipped, "NoSuchSetting yes\n");
-  expect((await machine.root.run(["systemctl", "start", "lifeboat-hardening.service"])).code).not.toBe(0);
-  expect(existsSync(machine.root.path(sshSettings))).toBe(false);
-  expect(await machine.show("ssh.service", "MainPID")).toBe(before);
-  expect(await machine.ask("GET", "/ready")).toMatchObject({ status: 200 });
-  writeFileSync(shipped, sound);
-  await machine.do("systemctl", "start", "lifeboat-hardening.service");
-  expect(readFileSync(machine.root.path(sshSettings), "utf8")).toBe(sound);
+machineTest(
+  "settings that sshd refuses are not taken and told, and sshd, the rest and the app go on",
+  { timeout },
+  async () => {
+    const before = await machine.show("ssh.service", "MainPID");
+    const file = await machine.do("readlink", "--canonicalize", `/opt/lifeboat/current/system${sshSettings}`);
+    const shipped = machine.root.path(file.trim());
+    const sound = readFileSync(shipped, "utf8");
+    writeFileSync(shipped, "NoSuchSetting yes\n");
+    expect((await machine.root.run(["systemctl", "start", "lifeboat-hardening.service"])).code).not.toBe(0);
+    expect(readFileSync(machine.root.path(sshSettings), "utf8")).toBe(sound);
+    expect(await machine.show("ssh.service", "MainPID")).toBe(before);
+    expect(await machine.ask("GET", "/ready")).toMatchObject({ status: 200 });
+    expect(await machine.root.run(["/opt/lifeboat/current/bin/serve"])).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining(
+        "lifeboat: this machine is not hardened; to see why: journalctl -u lifeboat-hard",
+      ),
+    });
+    writeFileSync(shipped, sound);
+    await machine.do("systemctl", "start", "lifeboat-hardening.service");
+    expect((await machine.root.run(["/opt/lifeboat/current/bin/tell-upkeep"])).stderr).toBe("");
+  },
+);
+
+machineTest("what a service did not read hinders nothing else, and is tried again", { timeout }, async () => {
+  const journal = "/etc/systemd/journald.conf.d/60-lifeboat.conf";
+  for (const file of [journal, sshSettings]) rmSync(machine.root.path(file));
+  const mask = "/run/systemd/system/systemd-journald.service";
+  await machine.do("sh", "-c", `ln -s /dev/null ${mask} && systemctl daemon-reload`);
+  const harden = () => machine.root.run(["systemctl", "start", "lifeboat-hardening.service"]);
+  expect((await harden()).code).not.toBe(0);
+  const said = await machine.do("journalctl", "--no-pager", "--output=cat", "--unit=lifeboat-hardening", "--lines=20");
+  expect(said).toContain(`lifeboat: ${journal} is not in use`);
+  expect(existsSync(machine.root.path(sshSettings))).toBe(true);
+  // The file is there now, and that is not enough.
+  expect((await harden()).code).not.toBe(0);
+  await machine.do("sh", "-c", `rm ${mask} && systemctl daemon-reload`);
+  expect((await harden()).code).toBe(0);
 });
 
-machineTest("only fixes of security are brought, and apt's own timers bring nothing", { timeout }, async () => {
+machineTest("only fixes of security are brought", { timeout }, async () => {
   const said = await machine.do("sh", "-c", "unattended-upgrade --dry-run --debug 2>&1 || :");
   expect(said).toMatch(/Allowed origins are: origin=Debian,codename=trixie-security,label=Debian-Security\n/);
 });

@@ -13,6 +13,7 @@ const timeout = 300_000;
 const upgrades = "lifeboat-upgrades.service";
 const required = "/run/reboot-required";
 const note = "/var/lib/lifeboat-upgrades/note";
+const stamp = "/var/lib/apt/periodic/upgrade-stamp";
 const unattended = "/usr/bin/unattended-upgrade";
 
 const untilTold = "until [ -e /run/told ]; do sleep 0.1; done";
@@ -40,12 +41,12 @@ function writeCommand(path: string, script: string): void {
   chmodSync(machine.root.path(path), 0o755);
 }
 
-/** One run, as the timer starts it. */
+/** One run, as the timer starts it, by Debian's own service. */
 async function upgrade(): Promise<{ result: string; note: string; said: string }> {
   // Whoever starts a unit that is tried again waits for the end of all tries.
   await machine.do("sh", "-c", `systemctl stop ${upgrades} && rm -f ${note} && systemctl start --no-block ${upgrades}`);
-  await waitFor("the end of the run", () => machine.root.succeeds(["test", "-e", note]), { timeoutMs: 60_000 });
-  const words = ["--no-pager", "--output=cat", `--unit=${upgrades}`, "--lines=30"];
+  await waitFor("the end of the run", () => machine.root.succeeds(["test", "-e", note]), { timeoutMs: 120_000 });
+  const words = ["--no-pager", "--output=cat", `--unit=${upgrades}`, "--unit=apt-daily-upgrade", "--lines=30"];
   return {
     result: await machine.show(upgrades, "Result"),
     note: (await machine.do("cat", note)).trim(),
@@ -53,15 +54,27 @@ async function upgrade(): Promise<{ result: string; note: string; said: string }
   };
 }
 
+async function waitUntilStarted(times: number): Promise<void> {
+  await waitFor(`start ${times}`, async () => ((await machine.countStarts()) >= times ? true : null), {
+    timeoutMs: 60_000,
+  });
+  await machine.waitUntilReady();
+  expect(await machine.countStarts()).toBe(times);
+}
+
 machineTest("mirrors that are away stop nothing, are named, and are asked again", { timeout }, async () => {
   const starts = await machine.countStarts();
   writeCommand("/usr/local/bin/apt-get", "echo no mirror >&2; exit 100");
-  expect(await upgrade()).toMatchObject({ result: "exit-code", note: expect.stringMatching(/^exit-code at 20/) });
+  const told = /^no security updates came, exit-code at 20/;
+  expect(await upgrade()).toMatchObject({ result: "exit-code", note: expect.stringMatching(told) });
   const waits = async () => ((await machine.show(upgrades, "SubState")) === "auto-restart" ? true : null);
   await waitFor("another try", waits, { timeoutMs: 10_000 });
   expect(await machine.ask("GET", "/ready")).toMatchObject({ status: 200 });
   const { code, stderr } = await machine.root.run(["/opt/lifeboat/current/bin/serve"]);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/no security updates \(exit-code at /) });
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr: expect.stringMatching(/no security updates came, exit-code at /),
+  });
   expect(await machine.countStarts()).toBe(starts);
 });
 
@@ -73,7 +86,19 @@ machineTest("what a machine lacks is installed once a mirror answers", { timeout
     note: expect.stringMatching(/^success at 20/),
     said: expect.stringContaining("upgraded"),
   });
-  expect((await machine.root.run(["/opt/lifeboat/current/bin/note-upgrades"])).stderr).toBe("");
+  expect((await machine.root.run(["/opt/lifeboat/current/bin/tell-upkeep"])).stderr).toBe("");
+});
+
+machineTest("an upgrade that fails is told, although Debian's service ends well", { timeout }, async () => {
+  rmSync(machine.root.path(stamp));
+  writeCommand(unattended, "echo a package refuses; exit 1");
+  expect(await upgrade()).toMatchObject({
+    result: "exit-code",
+    note: expect.stringMatching(/^no security updates came/),
+    said: expect.stringMatching(/a package refuses[^]*the upgrade failed/),
+  });
+  writeCommand(unattended, "echo upgraded");
+  expect(await upgrade()).toMatchObject({ result: "success", note: expect.stringMatching(/^success at 20/) });
 });
 
 machineTest("by day, or while somebody brings the machine up, no update restarts it", { timeout }, async () => {
@@ -90,6 +115,38 @@ machineTest("by day, or while somebody brings the machine up, no update restarts
   expect(await machine.ask("GET", "/ready")).toMatchObject({ status: 200 });
   writeFileSync(machine.root.path("/run/told"), "");
   await held;
+});
+
+machineTest(
+  "at night nothing restarts it if the last sync fails: it serves again, until another night",
+  { timeout },
+  async () => {
+    const starts = await machine.countStarts();
+    await machine.do("systemctl", "stop", "litestream.service");
+    expect(await upgrade()).toMatchObject({
+      result: "exit-code",
+      note: expect.stringMatching(/^the restart for an update failed at 20/),
+      said: expect.stringContaining("the app has left no clean stop behind"),
+    });
+    await machine.waitUntilReady();
+    expect(await machine.countStarts()).toBe(starts + 1);
+    expect(await machine.show("reboot.target", "ActiveState")).toBe("inactive");
+    expect(await machine.show(upgrades, "ActiveState")).toBe("failed");
+  },
+);
+
+machineTest("a restart that is cut off does not leave the app down", { timeout }, async () => {
+  const starts = await machine.countStarts();
+  const slow = machine.root.path("/usr/local/bin/grep");
+  writeCommand(
+    "/usr/local/bin/grep",
+    'case "$*" in *cleanStop*) kill -9 $PPID; sleep 600 ;; *) exec /bin/grep "$@" ;; esac',
+  );
+  // PID 1 is asked to go down by nobody.
+  await upgrade();
+  rmSync(slow);
+  await waitUntilStarted(starts + 1);
+  expect(await machine.show("reboot.target", "ActiveState")).toBe("inactive");
 });
 
 machineTest("at night it restarts, after a stop with everything in the bucket", { timeout }, async () => {
@@ -112,7 +169,7 @@ machineTest("at night it restarts, after a stop with everything in the bucket", 
 });
 
 machineTest("whoever shuts it down gets a clean stop: the app first, then Litestream", { timeout }, async () => {
-  const goingDown = "[Unit]\nDefaultDependencies=no\nRequires=shutdown.target\n";
+  const goingDown = "[Unit]\nDefaultDependencies=no\nRequires=shutdown.target\nAfter=shutdown.target\n";
   writeFileSync(machine.root.path("/run/systemd/system/going-down.target"), goingDown);
   await machine.do("systemctl", "daemon-reload");
   const began = performance.now();
