@@ -80,17 +80,18 @@ machineTest(
 
 machineTest("what a service did not read hinders nothing else, and is tried again", { timeout }, async () => {
   const journal = "/etc/systemd/journald.conf.d/60-lifeboat.conf";
-  for (const file of [journal, sshSettings]) rmSync(machine.root.path(file));
-  const mask = "/run/systemd/system/systemd-journald.service";
-  await machine.do("sh", "-c", `ln -s /dev/null ${mask} && systemctl daemon-reload`);
+  for (const file of [sshSettings, journal]) rmSync(machine.root.path(file));
+  const folder = "/run/systemd/system/ssh.service.d";
+  const refusal = "[Service]\\nExecReload=\\nExecReload=/bin/false\\n";
+  await machine.do("sh", "-c", `mkdir ${folder} && printf '${refusal}' >${folder}/no.conf && systemctl daemon-reload`);
   const harden = () => machine.root.run(["systemctl", "start", "lifeboat-hardening.service"]);
   expect((await harden()).code).not.toBe(0);
   const said = await machine.do("journalctl", "--no-pager", "--output=cat", "--unit=lifeboat-hardening", "--lines=20");
-  expect(said).toContain(`lifeboat: ${journal} is not in use`);
-  expect(existsSync(machine.root.path(sshSettings))).toBe(true);
+  expect(said).toContain(`lifeboat: ${sshSettings} is not in use`);
+  expect(existsSync(machine.root.path(journal))).toBe(true);
   // The file is there now, and that is not enough.
   expect((await harden()).code).not.toBe(0);
-  await machine.do("sh", "-c", `rm ${mask} && systemctl daemon-reload`);
+  await machine.do("sh", "-c", `rm -r ${folder} && systemctl daemon-reload`);
   expect((await harden()).code).toBe(0);
 });
 
