@@ -9,7 +9,7 @@ export type MachineCheck = Readonly<{
 // settings that has 9.6.
 const exposureLimit = 2;
 const installer = "apt-daily-upgrade.service";
-const installerLimit = 5.4;
+const installerLimit = 5.6;
 
 const units = "$(cd /etc/systemd/system && ls | grep -E '^(app|boot|caddy|edge|litestream|lifeboat-.*)\\.service$')";
 const pidOf = "pid() { systemctl show --property=MainPID --value $1.service; }\n";

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 import { afterAll, beforeAll, expect } from "vitest";
 
@@ -99,3 +100,23 @@ machineTest("only fixes of security are brought", { timeout }, async () => {
   const said = await machine.do("sh", "-c", "unattended-upgrade --dry-run --debug 2>&1 || :");
   expect(said).toMatch(/Allowed origins are: origin=Debian,codename=trixie-security,label=Debian-Security\n/);
 });
+
+machineTest(
+  "a flawed package is replaced by the real apt, behind what its service may not do",
+  { timeout },
+  async () => {
+    // By day, whatever the time of this test is.
+    const date = machine.root.path("/usr/local/bin/date");
+    writeFileSync(date, '#!/bin/sh\nif [ "$*" = +%H ]; then echo 12; else exec /usr/bin/date "$@"; fi\n');
+    chmodSync(date, 0o755);
+    await machine.do("sh", "-c", readFileSync(join(import.meta.dirname, "mirrors.guest.sh"), "utf8"));
+    const starts = await machine.countStarts();
+    await machine.do("systemctl", "start", "lifeboat-upgrades.service");
+    expect(await machine.do("cat", "/usr/bin/flawed", "/etc/flawed", "/usr/bin/plain")).toBe("2\n2\n1\n");
+    expect(await machine.do("stat", "-c", "%A %U", "/usr/bin/flawed")).toBe("-rwsr-xr-x root\n");
+    expect(await machine.do("id", "--name", "--user", "flawed-2")).toBe("flawed-2\n");
+    const told = (await machine.root.run(["/opt/lifeboat/current/bin/tell-upkeep"])).stderr;
+    expect(told).toBe("lifeboat: an update waits for the next restart, at night\n");
+    expect(await machine.countStarts()).toBe(starts);
+  },
+);
