@@ -43,6 +43,12 @@ machineTest("a machine that serves is hardened, by all that one sees inside of i
   expect(own.filter(({ faults }) => faults.length > 0)).toEqual([]);
 });
 
+machineTest("a helper of the app may say that it is killed before the app", { timeout }, async () => {
+  const script = `pid=$(systemctl show --property=MainPID --value app)
+    nsenter -t $pid -m -U $(stat -c '--setuid=%u --setgid=%g' /proc/$pid) sh -c 'echo 900 >/proc/self/oom_score_adj; cat /proc/self/oom_score_adj'`;
+  expect(await machine.do("sh", "-c", script)).toBe("900\n");
+});
+
 machineTest("root comes in with a key, and with nothing else", { timeout }, async () => {
   await machine.do("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/run/key");
   await machine.do("sh", "-c", "mkdir -p -m 700 /root/.ssh && cp /run/key.pub /root/.ssh/authorized_keys");
