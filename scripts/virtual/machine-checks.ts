@@ -79,7 +79,7 @@ done`,
   {
     name: "who reads the metadata",
     // One more process of the unit, behind what systemd has put before its network, and root, whom nothing else stops.
-    script: `fetch() { for host in 169.254.169.254 '[fd00:ec2::254]'; do "$@" --silent --max-time 5 --output /dev/null http://$host/ && echo $unit $host; done; }
+    script: `fetch() { for host in 169.254.169.254 '[fd00:ec2::254]'; do "$@" --silent --max-time 2 --output /dev/null http://$host/ && echo $unit $host; done; }
 for unit in app litestream caddy edge lifeboat-deploys; do
   fetch sh -c 'echo $$ >/sys/fs/cgroup/system.slice/$0.service/cgroup.procs; exec "$@"' $unit curl
 done
