@@ -144,7 +144,7 @@ export class ServerMachine implements DrillMachine {
   }
 
   async destroyDisks(): Promise<void> {
-    await this.server.delete();
+    await this.#delete();
     await rm(this.volume.file, { force: true });
   }
 
@@ -170,13 +170,23 @@ export class ServerMachine implements DrillMachine {
 
   async readLastWords(): Promise<string> {
     if (this.#lastWords !== null) return this.#lastWords;
-    const console = this.server.readConsole().trimEnd().split("\n").slice(-wordsOfConsole);
     const journal = this.server.isOn ? await this.#readJournal() : [];
-    return [`--- machine ${this.name}, last lines of its console and its journal`, ...console, ...journal].join("\n");
+    return [...this.#readConsole(), ...journal].join("\n");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#delete();
+  }
+
+  async #delete(): Promise<void> {
+    // Its console goes with it, and whoever failed asks for it afterwards.
+    this.#lastWords ??= this.#readConsole().join("\n");
     await this.server.delete();
+  }
+
+  #readConsole(): string[] {
+    const lines = this.server.readConsole().trimEnd().split("\n");
+    return [`--- machine ${this.name}, last lines of its console and its journal`, ...lines.slice(-wordsOfConsole)];
   }
 
   async #readJournal(): Promise<string[]> {
