@@ -117,7 +117,9 @@ machineTest(
     chmodSync(date, 0o755);
     await machine.do("sh", "-c", readFileSync(join(import.meta.dirname, "mirrors.guest.sh"), "utf8"));
     const starts = await machine.countStarts();
+    rmSync(machine.root.path(sshSettings));
     await machine.do("systemctl", "start", "lifeboat-upgrades.service");
+    expect(existsSync(machine.root.path(sshSettings))).toBe(true);
     expect(await machine.do("cat", "/usr/bin/flawed", "/etc/flawed", "/usr/bin/plain")).toBe("2\n2\n1\n");
     expect(await machine.do("stat", "-c", "%A %U", "/usr/bin/flawed")).toBe("-rwsr-xr-x root\n");
     expect(await machine.do("id", "--name", "--user", "flawed-2")).toBe("flawed-2\n");
