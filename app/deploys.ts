@@ -9,7 +9,9 @@ import { Faults } from "./deploys/faults.ts";
 import { openInstaller } from "./deploys/installer.ts";
 import { readMachineName } from "./deploys/machine-place.ts";
 import { openSettings, SettingsRefused } from "./deploys/open-settings.ts";
+import { exitCodes } from "./exit-codes.ts";
 import { type Log, openLog } from "./log.ts";
+import { BucketError } from "./replica/bucket-error.ts";
 
 // Run as root by lifeboat-deploys.service: `deploys.mjs` watches the bucket; `deploys.mjs check` reads the wish once, by
 // which a deploy sees that this release will hear of the next one; `deploys.mjs open-settings SHA256` prints settings that
@@ -24,7 +26,7 @@ const watching = "/run/lifeboat-deploys/watching";
 const lookEveryMs = 1_000;
 const slowestMs = 30_000;
 const keyLimitMs = 120_000;
-const refusedCode = 100;
+const checkLimitMs = 30_000;
 
 const [, , order, operand = ""] = process.argv;
 if (order === "check") await check();
@@ -36,20 +38,37 @@ function nameMachine(): string {
   return readMachineName(names);
 }
 
+/** A store that is away is no fault of this release. */
 async function check(): Promise<void> {
-  await new Connection(settings).open().readWish();
+  const endAt = performance.now() + checkLimitMs;
+  for (;;) {
+    try {
+      await new Connection(settings).open().readWish();
+      return;
+    } catch (error) {
+      if (!(error instanceof BucketError)) throw error;
+      if (performance.now() > endAt) return refuse(error.message, "npm run deploy, when the store answers again");
+    }
+    await sleep(lookEveryMs);
+  }
 }
 
-/** Prints them, or in one line why they are refused, as the bootstrap's refuse does. */
+/** Prints them, or in one line why they are refused. */
 async function printSettings(sha256: string): Promise<void> {
   try {
     const opened = await openSettings(sha256, { settings, settingsKey, limitMs: keyLimitMs });
     await new Promise((resolve) => process.stdout.write(opened, resolve));
   } catch (error) {
-    if (!(error instanceof SettingsRefused)) throw error;
-    console.error(`lifeboat: refused: ${error.message}; next: ${error.next}`);
-    process.exitCode = refusedCode;
+    if (error instanceof SettingsRefused) refuse(error.message, error.next);
+    else if (error instanceof BucketError) refuse(error.message, "run up again, when the store answers");
+    else throw error;
   }
+}
+
+/** In the form of the bootstrap's refuse. */
+function refuse(cause: string, next: string): void {
+  console.error(`lifeboat: refused: ${cause}; next: ${next}`);
+  process.exitCode = exitCodes.refused;
 }
 
 /** Ends when another release is current, whoever brought it: systemd then starts that release's own watcher. */

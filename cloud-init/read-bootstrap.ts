@@ -6,7 +6,10 @@ export type BootstrapFile = { path: string; mode: "0755" | "0644"; text: string 
 
 const bootstrap = join(import.meta.dirname, "bootstrap");
 
-/** Reads the files that user-data puts onto a bare image, by path. What starts with #! is executable: modes do not survive every way of copying a repository. */
+/**
+ * Reads the files that user-data puts onto a bare image, by path. What starts with #! is executable: modes do not
+ * survive every way of copying a repository.
+ */
 export function readBootstrap(): BootstrapFile[] {
   const files = readdirSync(bootstrap, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   return files

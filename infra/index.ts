@@ -22,7 +22,7 @@ import { summariseMonthlyCost } from "./cost/monthly-cost.ts";
 import { labelsOf } from "./survey/data-place.ts";
 import { locateStore } from "./survey/locate-store.ts";
 import { chooseServerType } from "./survey/server-type.ts";
-import { surveyProject } from "./survey/survey-project.ts";
+import { expectsIpv6, surveyProject } from "./survey/survey-project.ts";
 import { surveyRecords } from "./survey/survey-records.ts";
 
 const config = readConfig();
@@ -47,7 +47,7 @@ const deploys = new DeployAccess("deploys", { bucket: replica, enabled: config.d
 const edge = edgeSettings(config, address, access.edgeKey);
 const release = new AppRelease("release", { bucket: replica, release: readRelease(platformOf(serverType)) });
 
-const { key: sealingKey } = new SettingsKey("settings-key");
+const { key: sealingKey } = new SettingsKey("settings-key", { generation: config.settingsKeyGeneration });
 const userData = machineUserData({ config, bucket: replica, key, edge, release, settingsKey: sealingKey });
 const machine = new Machine("machine", {
   ...config,
@@ -82,7 +82,7 @@ const settings = {
 const reach = config.adminCidrs.length === 0 ? "bucket" : "ssh";
 const active = new ActiveRelease("active", { machine, volume, release, bucket: replica, key, settings, reach });
 // oxlint-disable-next-line no-new -- a resource is made by its constructor, and nothing is read from this one
-new DnsRecords("dns", { wanted: records, labels, machine });
+new DnsRecords("dns", { wanted: records, labels, machine, hasIpv6: expectsIpv6(survey, config) });
 // oxlint-disable-next-line no-new -- a resource is made by its constructor, and nothing is read from this one
 new RecoveryCard("recovery", { config, bucket: replica, after: active });
 

@@ -8,7 +8,7 @@ import { confirmDeletion, deleteData, findData } from "./down/delete-data.ts";
 import { discardVolumes, findDiscarded } from "./down/discard-volumes.ts";
 import { findKept, findServer } from "./engine/find-refusals.ts";
 import { renderKeptAddresses } from "./engine/kept-addresses.ts";
-import { countResources, openStack } from "./engine/open-stack.ts";
+import { listResources, openStack } from "./engine/open-stack.ts";
 import { announceDeletion, findCard, type Plan, type PlanStep, readPlan } from "./engine/plan.ts";
 import { PlanProgress, Progress } from "./engine/progress.ts";
 import { refuseProtected } from "./engine/refuse-protected.ts";
@@ -63,8 +63,9 @@ async function destroy(stack: Stack, stoppedIp: string | undefined, transcript: 
   try {
     using progress = new Progress(transcript);
     await runEngine((engine) => stack.destroy(engine), progress.listen);
-    const left = await countResources(stack);
-    if (left > 0) throw new Error(`${left} resources are still in the state of ${stack.name}: run down again`);
+    const left = await listResources(stack);
+    if (left.length > 0)
+      throw new Error(`${left.length} resources are still in the state of ${stack.name}: run down again`);
   } catch (error) {
     if (stoppedIp !== undefined) transcript.line(renderStopped(stoppedIp, "npm run down"));
     throw error;

@@ -1,13 +1,13 @@
 import type { Log } from "../log.ts";
 import { type DeployNotes, readNotes, writeNotes } from "./deploy-notes.ts";
-import { type DeployReport, sayEveryMs } from "./deploy-report.ts";
-import type { Installation, Installer } from "./installer.ts";
-import { judgeInstallation } from "./judge-installation.ts";
-import { releaseHash, releaseOf, type WantedRelease } from "./wanted-release.ts";
+import { type DeployReport, draftReport, isOver, sayEveryMs, silenceLimitMs } from "./deploy-report.ts";
+import type { Hindrance, Installation, Installer } from "./installer.ts";
+import { installationCodes, judgeInstallation } from "./judge-installation.ts";
+import { releaseHash, type WantedRelease } from "./wanted-release.ts";
 import type { WishReader } from "./wish-reader.ts";
 
 /** The calls to the bucket. */
-export type Wishes = Pick<WishReader, "readWish" | "readReport" | "isNewerThanDesired" | "putReport">;
+export type Wishes = Pick<WishReader, "readWish" | "readReport" | "isNewerThanDesired" | "putReport" | "silentMs">;
 
 type WatchOptions = { installer: Installer; notesFile: string; nameMachine: () => string; log: Log };
 
@@ -15,7 +15,8 @@ type Begun = NonNullable<DeployNotes["begun"]>;
 
 /** A deploy that is cut off so often is not begun again: it may be what cuts it off. */
 const mostAttempts = 3;
-const busyCode = 75;
+/** Reports of one deploy that are written at the same moment, by two machines or by one and whoever takes it back. */
+const mostCollisions = 3;
 
 /**
  * Carries out the wish that stands in the bucket, once. What is over, here or by its report, is not done again; what
@@ -24,8 +25,11 @@ const busyCode = 75;
 export class DeployWatch {
   readonly #options: WatchOptions;
   #notes: DeployNotes;
-  #saidAt = 0;
-  #saidCause: string | null = null;
+  #said = { at: 0, words: "" };
+  /** Since when the deploy of that name waits here. */
+  #waiting = { deploy: "", since: 0 };
+  /** The wish that is not for this machine, or not yet. */
+  #leftAlone = { deploy: "", at: 0 };
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -45,33 +49,51 @@ export class DeployWatch {
   }
 
   async #take(wishes: Wishes, wish: WantedRelease): Promise<void> {
-    const standing = await wishes.readReport(wish.deploy);
-    const isOver = standing !== null && standing.outcome !== "working";
+    const { deploy } = wish;
+    if (this.#leftAlone.deploy === deploy && performance.now() - this.#leftAlone.at < sayEveryMs) return;
+    const standing = await wishes.readReport(deploy);
     // An old wish must not undo what came after it.
-    if (isOver && !(await this.#isUnfinished(wishes, standing))) {
-      this.#note({ format: 1, handled: wish.deploy, begun: null });
+    if (isOver(standing) && !(await this.#isUnfinished(wishes, standing))) {
+      this.#note({ format: 1, handled: deploy, begun: null });
       return;
     }
     // Whoever wrote it brings it, or it is for another machine.
-    if ((wish.way === "ssh" || !this.#isMeant(wish)) && !isOver) return;
-    const { installer } = this.#options;
-    const report = this.#draft(wish);
-    if (wish.way === "stop") return this.#begin(wishes, wish, { report, attempts: 1 });
-    if (!releaseHash.test(wish.sha256)) {
-      await this.#end(wishes, { ...report, ...refuse(`"${wish.sha256}" is not a SHA-256`, "npm run deploy") });
+    if ((wish.way === "ssh" || !this.#isMeant(wish)) && !isOver(standing)) {
+      this.#leftAlone = { deploy, at: performance.now() };
       return;
     }
-    const hindrance = await installer.findHindrance();
-    if (hindrance !== null) {
-      await this.#say(wishes, { ...report, cause: hindrance });
-      return;
-    }
+    const report = draftReport(wish, this.#options.nameMachine(), this.#options.installer.currentRelease());
+    const refusal = await this.#findRefusal(wishes, wish);
+    if (refusal !== null) return this.#end(wishes, { ...report, ...refusal });
+    // Boot may be what fails, or what somebody wants to stop.
+    const hindrance = wish.way === "stop" ? null : await this.#options.installer.findHindrance();
+    if (hindrance !== null) return this.#wait(wishes, report, hindrance);
     // `up` wants the machine to serve, whoever stopped it.
-    if (wish.way !== "settings" && (await installer.isStopped())) {
-      await this.#end(wishes, { ...report, ...stopped });
-      return;
+    if (wish.way !== "settings" && wish.way !== "stop" && (await this.#options.installer.isStopped()))
+      return this.#end(wishes, { ...report, ...stopped });
+    // Another machine, or whoever takes the wish back, may be quicker. The next look tells.
+    if (await this.#put(wishes, report)) await this.#begin(wish, { report, attempts: 1 });
+  }
+
+  async #findRefusal(wishes: Wishes, wish: WantedRelease) {
+    if (this.#isExpired(wishes, wish)) return expired;
+    if (wish.way === "stop" || releaseHash.test(wish.sha256)) return null;
+    return refuse(`"${wish.sha256}" is not a SHA-256`, "npm run deploy");
+  }
+
+  /** Whoever wishes something of one machine waits for it, and has given up by now. */
+  #isExpired(wishes: Wishes, wish: WantedRelease): boolean {
+    return "machine" in wish && this.#isMeant(wish) && wishes.silentMs() > silenceLimitMs;
+  }
+
+  async #wait(wishes: Wishes, report: DeployReport, { cause, limitMs }: Hindrance): Promise<void> {
+    const { deploy } = report;
+    if (this.#waiting.deploy !== deploy) this.#waiting = { deploy, since: performance.now() };
+    if (performance.now() - this.#waiting.since > limitMs) {
+      const words = `it waited in vain for ${Math.round(limitMs / 60_000)} minutes: ${cause}`;
+      return this.#end(wishes, { ...report, ...refuse(words, lookAtBootstrap) });
     }
-    await this.#begin(wishes, wish, { report, attempts: 1 });
+    if (this.#isNews({ ...report, cause })) await this.#put(wishes, { ...report, cause });
   }
 
   /** Whether a wish is for whichever machine, or for this one. */
@@ -85,7 +107,7 @@ export class DeployWatch {
     return sha256 !== this.#options.installer.currentRelease() && (await wishes.isNewerThanDesired());
   }
 
-  async #begin(wishes: Wishes, wish: WantedRelease, begun: Begun): Promise<void> {
+  async #begin(wish: WantedRelease, begun: Begun): Promise<void> {
     const { installer, log } = this.#options;
     const { report, attempts } = begun;
     installer.clear();
@@ -93,7 +115,6 @@ export class DeployWatch {
     const { deploy, sha256 } = report;
     log.info({ deploy, way: wish.way, sha256, attempts }, "deploy begun");
     await installer.start(this.#programFor(wish, report.previous ?? installer.currentRelease()));
-    await this.#say(wishes, report);
   }
 
   /** The program of a release that carries out a wish, with its words. */
@@ -112,29 +133,25 @@ export class DeployWatch {
       await this.#end(wishes, report);
       return;
     }
-    const installation = await this.#options.installer.look();
-    switch (installation.state) {
-      case "running":
-        return this.#say(wishes, report);
-      case "ended":
-        return installation.code === busyCode ? this.#giveBack() : this.#conclude(wishes, report, installation);
-      case "gone":
-        if (wish?.deploy === report.deploy && attempts < mostAttempts)
-          return this.#begin(wishes, wish, { report, attempts: attempts + 1 });
-        return this.#conclude(wishes, report, installation);
-      default:
-        return installation satisfies never;
-    }
-  }
-
-  /** Something else got the lock first, and nothing was touched. */
-  #giveBack(): void {
-    this.#note({ ...this.#notes, begun: null });
+    const { installer } = this.#options;
+    const installation = await installer.look();
+    const isBusy = installation.state === "ended" && installation.code === installationCodes.busy;
+    if (installation.state === "running") return this.#say(wishes, report);
+    // Something else got the lock first. A first attempt has touched nothing, so it is as if it had not begun.
+    if (isBusy && attempts === 1) return this.#note({ ...this.#notes, begun: null });
+    if (installation.state === "ended" && !isBusy) return this.#conclude(wishes, report, installation);
+    // It may have been off for days. What is written now would hide that.
+    await wishes.readReport(report.deploy);
+    const mayGoOn = wish !== null && wish.deploy === report.deploy && !this.#isExpired(wishes, wish);
+    if (!mayGoOn || (attempts >= mostAttempts && !isBusy)) return this.#conclude(wishes, report, { state: "gone" });
+    if (isBusy && (await installer.findHindrance()) !== null) return this.#say(wishes, report);
+    await this.#begin(wish, { report, attempts: isBusy ? attempts : attempts + 1 });
   }
 
   async #conclude(wishes: Wishes, report: DeployReport, installation: Installation): Promise<void> {
-    const current = this.#options.installer.currentRelease();
-    await this.#end(wishes, { ...report, ...judgeInstallation(report, { installation, current }) });
+    const { installer } = this.#options;
+    const facts = { installation, current: installer.currentRelease(), isReady: await installer.isReady() };
+    await this.#end(wishes, { ...report, ...judgeInstallation(report, facts) });
   }
 
   /** Noted before it is told: a store that is away must not cost the outcome. */
@@ -142,40 +159,39 @@ export class DeployWatch {
     const endedAt = ended.endedAt ?? new Date().toISOString();
     const report = { ...ended, endedAt, seenAt: endedAt };
     this.#note({ ...this.#notes, begun: { report, attempts: mostAttempts } });
-    await wishes.putReport(report);
+    await this.#publish(wishes, report);
     this.#note({ format: 1, handled: report.deploy, begun: null });
-    const { deploy, outcome, sha256, previous, cause } = report;
-    if (outcome === "serving") this.#options.log.info({ deploy, outcome, sha256, previous }, "deploy ended");
-    else this.#options.log.error({ deploy, outcome, sha256, previous, cause }, "deploy ended without its release");
+    const { deploy, way, outcome, sha256, previous, cause } = report;
+    const isGood = outcome === "serving" || outcome === "stopped";
+    if (isGood) this.#options.log.info({ deploy, way, outcome, sha256, previous }, "deploy ended");
+    else
+      this.#options.log.error({ deploy, way, outcome, sha256, previous, cause }, "deploy ended otherwise than wished");
   }
 
-  /** Says that it is at work: at once, when the cause changes, and now and then. */
+  /** Says now and then that it is at work. */
   async #say(wishes: Wishes, report: DeployReport): Promise<void> {
-    const isNews = this.#saidCause !== `${report.deploy} ${report.cause}`;
-    if (!isNews && performance.now() - this.#saidAt < sayEveryMs) return;
-    await wishes.putReport({ ...report, seenAt: new Date().toISOString() });
-    this.#saidAt = performance.now();
-    this.#saidCause = `${report.deploy} ${report.cause}`;
+    if (this.#isNews(report)) await this.#publish(wishes, { ...report, seenAt: new Date().toISOString() });
   }
 
-  #draft(wish: WantedRelease): DeployReport {
-    const now = new Date().toISOString();
-    const current = this.#options.installer.currentRelease();
-    return {
-      format: 1,
-      deploy: wish.deploy,
-      way: wish.way,
-      outcome: "working",
-      sha256: releaseOf(wish) ?? current,
-      previous: current,
-      cause: null,
-      next: null,
-      words: null,
-      machine: this.#options.nameMachine(),
-      startedAt: now,
-      seenAt: now,
-      endedAt: null,
-    };
+  #isNews({ deploy, cause }: DeployReport): boolean {
+    return this.#said.words !== `${deploy} ${cause}` || performance.now() - this.#said.at > sayEveryMs;
+  }
+
+  /** Tells of what was begun here, or is over: also when the answer to the report before was lost. */
+  async #publish(wishes: Wishes, report: DeployReport): Promise<void> {
+    for (let tries = 0; tries < mostCollisions; tries++) {
+      if (await this.#put(wishes, report)) return;
+      const standing = await wishes.readReport(report.deploy);
+      // What another machine has ended stays ended.
+      if (isOver(standing) && standing.machine !== report.machine) return;
+    }
+    throw new Error(`the report of deploy ${report.deploy} is changed again and again by somebody else`);
+  }
+
+  async #put(wishes: Wishes, report: DeployReport): Promise<boolean> {
+    const isWritten = await wishes.putReport(report);
+    if (isWritten) this.#said = { at: performance.now(), words: `${report.deploy} ${report.cause}` };
+    return isWritten;
   }
 
   #note(notes: DeployNotes): void {
@@ -188,7 +204,15 @@ function refuse(cause: string, next: string) {
   return { outcome: "refused", cause, next } as const;
 }
 
+const lookAtBootstrap =
+  "on the machine, or by the provider's console: journalctl -u lifeboat-bootstrap; then npm run deploy";
+
+const expired = refuse(
+  `nobody waits for it any more: for ${silenceLimitMs / 60_000} minutes nothing was heard of it, and it was meant for a machine at work`,
+  "run what wished for it again, if it is still wanted",
+);
+
 const stopped = refuse(
-  "somebody has stopped Lifeboat on the machine, or takes it away just now",
+  "somebody has stopped Lifeboat on the machine, or takes it away just now, or its bootstrap has refused",
   "to serve again, on the machine: systemctl start lifeboat.target, or npm run up; then npm run deploy",
 );

@@ -10,12 +10,17 @@ const run = promisify(execFile);
 /** How a run of the release's run-deploy stands. `gone`: it was cut off and left no exit code. */
 export type Installation = { state: "running" | "gone" } | { state: "ended"; code: number; words: string };
 
+/** Why a deploy must wait now, and for how long at most. */
+export type Hindrance = { cause: string; limitMs: number };
+
 /** Brings releases onto this machine. */
 export type Installer = {
   /** The hash of the current release. */
   currentRelease(): string;
-  /** Why a deploy must wait now. Null when it need not. */
-  findHindrance(): Promise<string | null>;
+  /** Null when nothing is in the way of a deploy. */
+  findHindrance(): Promise<Hindrance | null>;
+  /** Whether the app answers /ready. */
+  isReady(): Promise<boolean>;
   /** Whether somebody has stopped Lifeboat here. */
   isStopped(): Promise<boolean>;
   /** Forgets the installation before. */
@@ -29,7 +34,10 @@ const home = "/opt/lifeboat";
 const unit = "lifeboat-deploy.service";
 const lock = "/run/lifeboat-bring-up.lock";
 const commandLimitMs = 30_000;
-const keptWords = 4_000;
+const readyUrl = "http://127.0.0.1:8080/ready";
+const readyLimitMs = 5_000;
+/** As long as bin/wait-until-ready waits for a boot. */
+const patienceMs = 1_800_000;
 
 /**
  * The installer of a machine. Each installation is a unit of its own: it has the rights that it needs, which the
@@ -39,6 +47,7 @@ export function openInstaller(directory: string): Installer {
   return {
     currentRelease: () => basename(readlinkSync(join(home, "current"))),
     findHindrance,
+    isReady,
     isStopped: async () => (await ask("lifeboat.target", "ActiveState")) !== "active",
     clear: () => rmSync(join(directory, "code"), { force: true }),
     start: async (program) => {
@@ -51,15 +60,33 @@ export function openInstaller(directory: string): Installer {
   };
 }
 
-async function findHindrance(): Promise<string | null> {
-  if (existsSync(lock) && !(await succeeds("flock", ["--nonblock", lock, "true"])))
-    return "something else brings this machine up, such as pulumi up; the deploy begins when that has ended";
-  // A job: it is about to begin.
-  const isBooting =
+async function findHindrance(): Promise<Hindrance | null> {
+  if (existsSync(lock) && !(await succeeds("flock", ["--nonblock", lock, "true"]))) {
+    const cause = "something else brings this machine up, such as pulumi up; the deploy begins when that has ended";
+    return { cause, limitMs: patienceMs };
+  }
+  // A restore takes as long as it takes. Not "activating": between two tries of a boot that fails again and again there
+  // is room for the release that cures it.
+  if (["start-pre", "start"].includes(await ask("boot.service", "SubState")))
+    return { cause: "the machine boots, or restores; the deploy begins when that has ended", limitMs: Infinity };
+  // In the order of a start, so that none of them can pass unseen.
+  const isStarting =
     (await ask("lifeboat-bootstrap.service", "ActiveState")) === "activating" ||
-    (await ask("boot.service", "SubState")) === "start" ||
-    !["", "0"].includes(await ask("boot.service", "Job"));
-  return isBooting ? "the machine boots, or restores; the deploy begins when that has ended" : null;
+    (await hasJob("lifeboat-bootstrap.service")) ||
+    (await hasJob("lifeboat.target")) ||
+    (await hasJob("boot.service"));
+  const cause = "the machine starts: lifeboat-bootstrap has not ended; the deploy begins when it has";
+  return isStarting ? { cause, limitMs: patienceMs } : null;
+}
+
+/** Whether a unit is about to start or to stop. */
+async function hasJob(unitName: string): Promise<boolean> {
+  return !["", "0"].includes(await ask(unitName, "Job"));
+}
+
+async function isReady(): Promise<boolean> {
+  const answer = await fetch(readyUrl, { signal: AbortSignal.timeout(readyLimitMs) }).catch(() => null);
+  return answer?.ok === true;
 }
 
 async function look(directory: string): Promise<Installation> {
@@ -68,7 +95,7 @@ async function look(directory: string): Promise<Installation> {
   const code = readOptionalFile(join(directory, "code"));
   if (code !== null) {
     const words = readFileSync(join(directory, "words"), "utf8").trim();
-    return { state: "ended", code: Number(code), words: words.slice(-keptWords) };
+    return { state: "ended", code: Number(code), words };
   }
   return { state: state === "active" || state === "activating" || state === "deactivating" ? "running" : "gone" };
 }

@@ -1,42 +1,50 @@
 import type { DeployReport } from "./deploy-report.ts";
 import type { Installation } from "./installer.ts";
 
-type Facts = { installation: Installation; current: string };
+type Facts = {
+  installation: Installation;
+  current: string;
+  /** Whether the app answers /ready now. */
+  isReady: boolean;
+};
 type Verdict = Pick<DeployReport, "outcome" | "cause" | "next" | "words">;
 
-/** What an installation came to, by its exit code, its words and the release that is current afterwards. */
+/** The exit codes of run-deploy. Any other is of a release from before they were agreed, and proves nothing good. */
+export const installationCodes = { done: 0, busy: 75, refused: 100, wentBack: 101, down: 102 } as const;
+
+const keptWords = 4_000;
+const runbook = "mend it and npm run deploy; or restore, as docs/runbooks/not-ready.md says";
+
+/** What an installation came to: by its exit code, or by what serves when it was cut off. Its words only explain it. */
 export function judgeInstallation(
-  { way, sha256, previous }: Pick<DeployReport, "way" | "sha256" | "previous">,
-  { installation, current }: Facts,
+  { way, previous }: Pick<DeployReport, "way" | "previous">,
+  { installation, current, isReady }: Facts,
 ): Verdict {
   if (installation.state !== "ended") {
     const cause = "the deploy was cut off again and again, by a restart of the machine or a kill";
-    const isNew = current === sha256 && current !== previous;
-    return {
-      outcome: isNew ? "failed" : "refused",
-      cause,
-      next: "look at the machine, then npm run deploy",
-      words: null,
-    };
+    const outcome = isReady && current === previous ? "rolled-back" : "failed";
+    return { outcome, cause, next: "look at the machine, then npm run deploy", words: null };
   }
-  const { code, words } = installation;
-  if (code === 0) return { outcome: way === "stop" ? "stopped" : "serving", cause: null, next: null, words: null };
-  const own = words.split("\n").filter((line) => line.startsWith("lifeboat: "));
-  const refusal = /^lifeboat: refused: (.*); next: (.*)$/.exec(own.at(-1) ?? "");
-  if (refusal !== null) return { outcome: "refused", cause: refusal[1] ?? "", next: refusal[2] ?? "", words };
-  const cause = own.map((line) => line.slice("lifeboat: ".length)).join("; ") || `it ended with exit code ${code}`;
-  if (current === sha256 && current !== previous)
-    return {
-      outcome: "failed",
-      cause,
-      next: "mend it and npm run deploy; or restore, as docs/runbooks/not-ready.md says",
-      words,
-    };
-  const outcome = words.includes("going back to ") || way === "stop" ? "rolled-back" : "refused";
+  const { code } = installation;
+  if (code === installationCodes.done)
+    return { outcome: way === "stop" ? "stopped" : "serving", cause: null, next: null, words: null };
+  const { cause, next } = explain(installation);
+  const words = installation.words.slice(-keptWords);
+  const again = way === "bucket" ? "mend it, then npm run deploy" : "mend it, then run this again";
+  if (code === installationCodes.refused) return { outcome: "refused", cause, next: next ?? again, words };
+  if (code === installationCodes.wentBack) return { outcome: "rolled-back", cause, next: again, words };
+  return { outcome: "failed", cause, next: runbook, words };
+}
+
+/** What a program says of itself, or else the last that was said. */
+function explain({ code, words }: Extract<Installation, { state: "ended" }>): { cause: string; next: string | null } {
+  const lines = words.split("\n").filter((line) => line.trim() !== "");
+  const own = lines.filter((line) => line.startsWith("lifeboat: "));
+  const refusal = own.map((line) => /^lifeboat: refused: (.*); next: (.*)$/.exec(line)).findLast((found) => found);
+  if (refusal) return { cause: refusal[1] ?? "", next: refusal[2] ?? "" };
+  const said = own.map((line) => line.slice("lifeboat: ".length)).join("; ");
   return {
-    outcome,
-    cause,
-    next: way === "bucket" ? "mend it, then npm run deploy" : "mend it, then run this again",
-    words,
+    cause: (said || `it ended with exit code ${code}: ${lines.at(-1) ?? "no words"}`).slice(-keptWords),
+    next: null,
   };
 }

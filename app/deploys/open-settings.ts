@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
 import { readOptionalFile } from "../durable-file.ts";
 import { BucketError } from "../replica/bucket-error.ts";
 import { openBucket, sentinelKey } from "../replica/bucket.ts";
+import { askUntilSure } from "./ask-until-sure.ts";
 import { readBucketConfig, readKey } from "./machine-place.ts";
 import { nameSealed, settingsObject, unseal } from "./sealed-settings.ts";
 
@@ -15,16 +14,12 @@ type Place = {
   limitMs: number;
 };
 
-const askEveryMs = 2_000;
-// AWS makes new keys known everywhere within seconds. A single answer may come from a place that knows it early.
-const neededAnswers = 3;
-
 /** Nothing was touched. */
 export class SettingsRefused extends Error {
   readonly next: string;
 
-  constructor(message: string, next: string) {
-    super(message);
+  constructor(message: string, next: string, cause?: unknown) {
+    super(message, { cause });
     this.next = next;
   }
 }
@@ -58,32 +53,22 @@ function unsealOr(sealed: string, key: string): string {
   try {
     return unseal(sealed, key);
   } catch (cause) {
-    throw Object.assign(
-      new SettingsRefused(
-        "the settings in the bucket were sealed with another key than this machine's",
-        "run npm run up -- --rebuild, whose machine has the stack's present key",
-      ),
-      { cause },
+    throw new SettingsRefused(
+      "the settings in the bucket were sealed with another key than this machine's",
+      "run npm run up -- --rebuild, whose machine has the stack's present key",
+      cause,
     );
   }
 }
 
 async function waitUntilAccepted(given: ReturnType<typeof readBucketConfig>, limitMs: number): Promise<void> {
-  const bucket = openBucket(given);
-  const endAt = performance.now() + limitMs;
-  for (let answers = 0; answers < neededAnswers;) {
-    try {
-      await bucket.get(sentinelKey);
-      answers += 1;
-    } catch (error) {
-      if (!(error instanceof BucketError)) throw error;
-      if (performance.now() > endAt) {
-        throw new SettingsRefused(
-          `the bucket does not accept key ${given.accessKeyId} from this machine (${error.message})`,
-          "look whether the key still exists, then run up again",
-        );
-      }
-      await sleep(askEveryMs);
-    }
+  try {
+    await askUntilSure(() => openBucket(given).get(sentinelKey), limitMs);
+  } catch (error) {
+    if (!(error instanceof BucketError)) throw error;
+    throw new SettingsRefused(
+      `the bucket does not accept key ${given.accessKeyId} from this machine (${error.message})`,
+      "look whether the key still exists, then run up again",
+    );
   }
 }

@@ -10,16 +10,21 @@ import { type WantedRelease, wantedReleaseKey, WantedReleaseSchema } from "./wan
 const answerMs = 10_000;
 const desiredReleaseKey = "desired-release.json";
 
+/** An object as the store has it. `writtenMs` is by the store's clock. */
+type Stored = { text: string; etag: string; writtenMs: number };
+
 /** The bucket, as far as deploys are concerned. */
 export class WishReader implements Disposable {
   readonly #client: ReturnType<typeof openS3Client>;
   readonly #bucket: Bucket;
-  #etag: string | undefined;
-  #wish: WantedRelease | null = null;
-  #writtenAt: Date | undefined;
+  #wish: { value: WantedRelease; etag: string; writtenMs: number } | null = null;
+  /** The report that was read or written last. Without an ETag there is none. */
+  #report: { deploy: string; etag: string | null; writtenMs: number } | null = null;
+  #storeMs = 0;
 
   constructor(config: BucketConfig) {
-    this.#client = openS3Client(config, { answerMs, maxAttempts: 1, onDate: () => undefined });
+    const onDate = (date: string) => void (this.#storeMs = Date.parse(date) || this.#storeMs);
+    this.#client = openS3Client(config, { answerMs, maxAttempts: 1, onDate });
     this.#bucket = openBucket(config);
   }
 
@@ -28,33 +33,57 @@ export class WishReader implements Disposable {
    * ShapeError when it is something else.
    */
   async readWish(): Promise<WantedRelease | null> {
-    const call = `GET ${wantedReleaseKey} (bucket ${this.#bucket.name})`;
-    try {
-      const condition = this.#etag === undefined ? {} : { IfNoneMatch: this.#etag };
-      const asked = new GetObjectCommand({ Bucket: this.#bucket.name, Key: wantedReleaseKey, ...condition });
-      const answer = await this.#client.send(asked, { abortSignal: AbortSignal.timeout(answerMs) });
-      const text = await answer.Body?.transformToString();
-      if (text === undefined || answer.ETag === undefined) throw BucketError.notAStore(call, "no ETag or no body");
-      this.#wish = parseJson(WantedReleaseSchema, text, wantedReleaseKey);
-      this.#etag = answer.ETag;
-      this.#writtenAt = answer.LastModified;
-    } catch (error) {
-      const status = error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
-      if (status === 304) return this.#wish;
-      if (status !== 404) throw toBucketError(error, call);
-      this.#etag = undefined;
-      this.#wish = null;
-    }
-    return this.#wish;
+    const found = await this.#get(wantedReleaseKey, this.#wish?.etag);
+    if (found === "unchanged") return this.#wish?.value ?? null;
+    this.#wish = null;
+    if (found === null) return null;
+    const value = parseJson(WantedReleaseSchema, found.text, wantedReleaseKey);
+    this.#wish = { value, etag: found.etag, writtenMs: found.writtenMs };
+    return value;
   }
 
   /** The report of a deploy. Null while there is none. Throws BucketError, and ShapeError when it is something else. */
   async readReport(deploy: string): Promise<DeployReport | null> {
     const key = deployReportKey(deploy);
+    const found = await this.#get(key);
+    this.#report = { deploy, etag: null, writtenMs: 0 };
+    if (found === null || found === "unchanged") return null;
+    const report = parseJson(DeployReportSchema, found.text, key);
+    this.#report = { deploy, etag: found.etag, writtenMs: found.writtenMs };
+    return report;
+  }
+
+  /** For how long nobody has written the wish or its report, in ms by the store's own clock. */
+  silentMs(): number {
+    return this.#storeMs - Math.max(this.#wish?.writtenMs ?? 0, this.#report?.writtenMs ?? 0);
+  }
+
+  /**
+   * Writes a report in the place of the one that was read or written last. False when there is another one by now, or
+   * when none was read: a machine must not begin what somebody takes back at the same moment. Throws BucketError.
+   */
+  async putReport(report: DeployReport): Promise<boolean> {
+    const { deploy } = report;
+    if (this.#report?.deploy !== deploy) return false;
+    const { etag } = this.#report;
+    // Unknown until the answer: it may be written although the answer is lost.
+    this.#report = null;
+    const text = `${JSON.stringify(report, null, 2)}\n`;
+    const written = await this.#put(deployReportKey(deploy), text, etag);
+    if (written === null) return false;
+    this.#report = { deploy, etag: written, writtenMs: this.#storeMs };
+    return true;
+  }
+
+  /** Returns the new ETag, or null when the object is another one than was read. */
+  async #put(key: string, text: string, etag: string | null): Promise<string | null> {
     try {
-      return parseJson(DeployReportSchema, (await this.#bucket.get(key)).text, key);
+      return await this.#bucket.put(key, text, etag === null ? { ifNoneMatch: "*" } : { ifMatch: etag });
     } catch (error) {
-      if (error instanceof BucketError && error.kind === "missing" && error.status === 404) return null;
+      if (!(error instanceof BucketError)) throw error;
+      if (error.status === 412) return null;
+      // A store without conditional writes: it was read a moment ago.
+      if (error.kind === "unsupported" || error.kind === "never-matches") return this.#bucket.put(key, text);
       throw error;
     }
   }
@@ -68,14 +97,28 @@ export class WishReader implements Disposable {
     try {
       const asked = new HeadObjectCommand({ Bucket: this.#bucket.name, Key: desiredReleaseKey });
       const { LastModified } = await this.#client.send(asked, { abortSignal: AbortSignal.timeout(answerMs) });
-      return this.#writtenAt !== undefined && LastModified !== undefined && this.#writtenAt > LastModified;
+      return this.#wish !== null && LastModified !== undefined && this.#wish.writtenMs > LastModified.getTime();
     } catch (error) {
       throw toBucketError(error, call);
     }
   }
 
-  async putReport(report: DeployReport): Promise<void> {
-    await this.#bucket.put(deployReportKey(report.deploy), `${JSON.stringify(report, null, 2)}\n`);
+  async #get(Key: string, IfNoneMatch?: string): Promise<Stored | "unchanged" | null> {
+    const call = `GET ${Key} (bucket ${this.#bucket.name})`;
+    try {
+      const asked = new GetObjectCommand({ Bucket: this.#bucket.name, Key, IfNoneMatch });
+      const answer = await this.#client.send(asked, { abortSignal: AbortSignal.timeout(answerMs) });
+      const text = await answer.Body?.transformToString();
+      const { ETag: etag, LastModified } = answer;
+      if (text === undefined || etag === undefined || LastModified === undefined)
+        throw BucketError.notAStore(call, "no ETag, no date or no body");
+      return { text, etag, writtenMs: LastModified.getTime() };
+    } catch (error) {
+      const status = error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
+      if (status === 304) return "unchanged";
+      if (status === 404) return null;
+      throw toBucketError(error, call);
+    }
   }
 
   [Symbol.dispose](): void {

@@ -16,8 +16,11 @@ const CopySchema = Type.Object({
   files: Type.Array(Type.Object({ path: Type.String(), text: Type.String() })),
 });
 
-/** A new key is known everywhere within seconds. One that is refused for longer is a wrong one. */
-const youngKeyMs = 300_000;
+/**
+ * A new key is known everywhere within seconds. One that is refused for longer is a wrong one. Much less than the five
+ * minutes that bin/serve-edge waits for Caddy: otherwise a bring-up would fail just before Caddy serves without them.
+ */
+export const youngKeyMs = 120_000;
 
 type PutBackOptions = { bucket: Pick<Bucket, "get" | "list">; storage: string; log: Log; youngKeyLimitMs?: number };
 

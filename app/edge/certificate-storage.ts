@@ -35,17 +35,26 @@ export function findHalf(files: readonly StoredFile[]): string | null {
   return half?.path ?? null;
 }
 
-/** The names and addresses for which an issuer's certificate is there, whole and not over. */
-export function listHeld(files: readonly StoredFile[], acmeDirectory: string, nowMs: number): ReadonlySet<string> {
+/**
+ * The names and addresses for which an issuer's certificate is there, whole and not over. One that is half written, as
+ * for a moment in each renewal, counts for those that were held `before`.
+ */
+export function listHeld(
+  files: readonly StoredFile[],
+  acmeDirectory: string,
+  nowMs: number,
+  before: ReadonlySet<string> = new Set(),
+): ReadonlySet<string> {
   const folder = `certificates/${nameIssuer(acmeDirectory)}/`;
   const texts = new Map(files.map(({ path, text }) => [path, text]));
   const certificates = files.filter(({ path }) => path.startsWith(folder) && path.endsWith(".crt"));
   return new Set(
     certificates.flatMap(({ path, text }) => {
+      const certificate = readCertificate(text);
+      if (certificate === null || certificate.validToDate.getTime() <= nowMs) return [];
       const key = texts.get(path.replace(/\.crt$/, ".key"));
-      if (key === undefined || !isPair(text, key)) return [];
-      const certificate = new X509Certificate(text);
-      return certificate.validToDate.getTime() > nowMs ? listNames(certificate) : [];
+      const names = listNames(certificate);
+      return key !== undefined && isPair(text, key) ? names : names.filter((name) => before.has(name));
     }),
   );
 }
@@ -85,6 +94,14 @@ function isPair(certificate: string, key: string): boolean {
   } catch {
     // Half a file is no certificate and no key.
     return false;
+  }
+}
+
+function readCertificate(text: string): X509Certificate | null {
+  try {
+    return new X509Certificate(text);
+  } catch {
+    return null;
   }
 }
 

@@ -64,9 +64,9 @@ function renderOptions({ addresses }: Sites, { storage, adminSocket, ports }: Ca
 		}
 	}
 	servers {
+		# None for a body: the app's own limit answers 408, and this one would cut an upload off instead.
 		timeouts {
 			read_header 15s
-			read_body 30s
 			idle 2m
 		}
 		max_header_size 16KiB

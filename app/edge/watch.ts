@@ -29,6 +29,7 @@ export class EdgeWatch {
   readonly #resolver: ReturnType<typeof openResolver>;
   readonly #leadHere = new Set<string>();
   readonly #news = new RareCauses();
+  #held: ReadonlySet<string> = new Set();
   #askDnsAtMs = 0;
   #loadAtMs = 0;
 
@@ -52,7 +53,9 @@ export class EdgeWatch {
     const settings = this.#settings;
     const { acmeDirectory, domain, places } = settings;
     const files = readStorage(places.storage);
-    const held = listHeld(files, acmeDirectory, Date.now());
+    // Otherwise a renewal would take its name out, and break itself off, if DNS cannot be asked just then.
+    const held = listHeld(files, acmeDirectory, Date.now(), this.#held);
+    this.#held = held;
     await this.#askDns(held);
     const facts: EdgeFacts = { held, leadHere: this.#leadHere, served: readServed(places.served) };
     await this.#load(facts);

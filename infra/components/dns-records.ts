@@ -9,6 +9,8 @@ export type DnsRecordsArgs = {
   wanted: WantedRecords | undefined;
   labels: Record<string, string>;
   machine: Machine;
+  /** Whether the machine has an IPv6 address. Hetzner refuses a record without a value. */
+  hasIpv6: boolean;
 };
 
 // Short, so that a move to other addresses is over in minutes.
@@ -21,7 +23,7 @@ export class DnsRecords extends pulumi.ComponentResource {
     const { zone, names } = args.wanted ?? { zone: "", names: [] };
     for (const relative of names) {
       this.#point(name, { zone, relative, type: "A" }, args.machine.ip, args);
-      this.#point(name, { zone, relative, type: "AAAA" }, args.machine.ipv6, args);
+      if (args.hasIpv6) this.#point(name, { zone, relative, type: "AAAA" }, args.machine.ipv6, args);
     }
     this.registerOutputs();
   }

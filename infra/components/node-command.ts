@@ -15,7 +15,7 @@ export type NodeCommandArgs = {
 
 /**
  * Runs a script of ours on this computer once, and again whenever its inputs change. The scripts are idempotent. They
- * print one line, which is the output. Only that of settings-key.ts is a secret.
+ * print one line, which is the output. Only that of make-settings-key.ts is a secret.
  */
 export function runScript(
   name: string,

@@ -31,6 +31,8 @@ export type InfraConfig = DomainConfig & {
   /** Undefined: whatever the bucket's sentinel says, if this stack made the bucket. */
   bucketId: string | undefined;
   keyGeneration: number;
+  /** Any change of it makes another key for the settings that come by the bucket. */
+  settingsKeyGeneration: number;
   /** The machine's bucket key works from every network, not only from its own address and the administrators'. */
   keyFromAnywhere: boolean;
   /** Whether there is a key by which CI deploys. */
@@ -74,7 +76,7 @@ export function readConfig(): InfraConfig {
     ...readDataPlace(read),
     bucketId: read.optional("bucketId"),
     keyFromAnywhere: read.flag("keyFromAnywhere", false),
-    keyGeneration: read.integer("keyGeneration", { fallback: 1, least: 1, most: 1_000_000 }),
+    ...readGenerations(read),
     deployKey: read.flag("deployKey", false),
     replicationIntervalMs: read.integer("replicationIntervalMs", { fallback: 1000, least: 100, most: 3_600_000 }),
     retentionHours: read.integer("retentionHours", { fallback: 24, least: 1, most: 8784 }),
@@ -130,6 +132,14 @@ function readFallbacks(read: ConfigReading, serverType: string): string[] {
     read.fault(`serverTypeFallbacks: ${type} has another processor architecture than ${serverType}`);
   }
   return fallbacks;
+}
+
+function readGenerations(read: ConfigReading): Pick<InfraConfig, "keyGeneration" | "settingsKeyGeneration"> {
+  const generation = { fallback: 1, least: 1, most: 1_000_000 };
+  return {
+    keyGeneration: read.integer("keyGeneration", generation),
+    settingsKeyGeneration: read.integer("settingsKeyGeneration", generation),
+  };
 }
 
 function readAdminCidrs(read: ConfigReading, { domain }: DomainConfig): string[] {

@@ -1,3 +1,5 @@
+import { isIPv6 } from "node:net";
+
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
 
@@ -18,7 +20,12 @@ export type Survey = {
 };
 
 /** A server of this stack. */
-export type StandingServer = { serverType: string; location: string; rebuild: string | undefined };
+export type StandingServer = {
+  serverType: string;
+  location: string;
+  rebuild: string | undefined;
+  hasIpv6: boolean;
+};
 export type ServerTypeOffer = { name: string; cores: number; availableIn: readonly string[] };
 /** A key of the project, uploaded by this stack or another. */
 export type StandingSshKey = { id: number; publicKey: string; isOurs: boolean };
@@ -49,10 +56,11 @@ export async function surveyProject(location: string, labels: StackLabels): Prom
   };
   const volume = findOurs("volumes", volumes, { location, labels });
   return {
-    servers: servers.map(({ serverType, location: where, labels: its }) => ({
+    servers: servers.map(({ serverType, location: where, ipv6Address, labels: its }) => ({
       serverType,
       location: where,
       rebuild: its["rebuild"],
+      hasIpv6: isIPv6(ipv6Address),
     })),
     offers: serverTypes.map(({ name, cores, locations }) => ({
       name,
@@ -67,6 +75,20 @@ export async function surveyProject(location: string, labels: StackLabels): Prom
     addresses: { ipv4: ofType("ipv4"), ipv6: ofType("ipv6") },
     volume: volume === undefined ? undefined : { id: volume.id, sizeGb: volume.size ?? 0 },
   };
+}
+
+/**
+ * Whether the machine will have an IPv6 address. A new one has; one that stands may not, if somebody has taken it off at
+ * Hetzner.
+ */
+export function expectsIpv6(
+  { servers }: Pick<Survey, "servers">,
+  { location, rebuild }: { location: string; rebuild: number },
+): boolean {
+  const wanted = String(rebuild);
+  return servers.every(
+    ({ location: where, rebuild: its = wanted, hasIpv6 }) => where !== location || its !== wanted || hasIpv6,
+  );
 }
 
 // Its key would lose the rights to the bucket that it writes to.

@@ -13,8 +13,8 @@ export const appSources = join(import.meta.dirname, "../../app");
 
 /**
  * Bundles the app into a directory that runs with Node alone, without npm and node_modules: boot, main, the edge, the
- * watcher of deploys, the writer thread, the rehearsal and SQLite's binary for `platform` ("linux-x64", …). A bundle starts in a third of the time of
- * the sources, which is part of every recovery. Throws the errors that esbuild found.
+ * watcher of deploys, the writer thread, the rehearsal and SQLite's binary for `platform` ("linux-x64", …). A bundle
+ * starts in a third of the time of the sources, which is part of every recovery. Throws the errors that esbuild found.
  */
 export async function bundleApp(
   sources: string,
@@ -56,7 +56,10 @@ export async function bundleApp(
   return { boot: join(directory, "boot.mjs"), main: join(directory, "main.mjs") };
 }
 
-/** What lies beside the product's sources, as its pages do, lies beside the bundle: at the same path from `import.meta.url`. */
+/**
+ * What lies beside the product's sources, as its pages do, lies beside the bundle: at the same path from
+ * `import.meta.url`.
+ */
 function copyFiles(service: string, directory: string, bundled: ReadonlySet<string>): void {
   for (const name of listFiles(service).filter((path) => !/\.[cm]?ts$/.test(path))) {
     const place = join(directory, name);

@@ -1,9 +1,9 @@
+import { silenceLimitMs } from "../../app/deploys/deploy-report.ts";
 import { type ReleasePlatform, releasePlatforms } from "../../cloud-init/built-release.ts";
 import { checkText, flag, readFlags, readValue, stackName, text, UsageError } from "../cli/flags.ts";
 import { parseDurationMs } from "../cli/quantity.ts";
 import { type CommandLine, verbExitCodes } from "../cli/run-verb.ts";
 import { deployExitCodes } from "./bring-release.ts";
-import { silenceLimitMs } from "./wish.ts";
 
 export type PlaceOptions = Readonly<{ stack: string | undefined }>;
 export type WishOptions = PlaceOptions & Readonly<{ limitMs: number }>;

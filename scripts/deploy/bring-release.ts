@@ -44,8 +44,11 @@ export async function bringRelease(
   );
   await transcript.step(
     "new machines install it too",
-    () => writeDesiredRelease(store, sha256),
-    ({ previous }) => `before: ${previous?.slice(0, 12) ?? "none"}`,
+    () => writeDesiredRelease(store, sha256, deploy),
+    ({ sha256: desired, previous }) =>
+      desired === sha256
+        ? `before: ${previous?.slice(0, 12) ?? "none"}`
+        : `another deploy has come after this one: they install ${desired.slice(0, 12)}`,
   );
   transcript.line(`serving ${short}, before ${report.previous?.slice(0, 12) ?? "none"}; to go back: npm run rollback`);
 }
@@ -68,7 +71,7 @@ export function describeEnd(answer: Exclude<Answer, { kind: "silence" }>): strin
   return `machine ${report.machine}: ${endings[report.outcome].words}: ${report.cause ?? "no cause"}${said}${next}`;
 }
 
-const noWayBack = { code: 4, words: "the release does not serve, and there is no way back" };
+const noWayBack = { code: 4, words: "the machine does not serve, and found no way back" };
 const endings = {
   refused: { code: 1, words: "the deploy was refused, and nothing was touched" },
   "rolled-back": { code: 3, words: "it did not get ready, and what was before serves again" },

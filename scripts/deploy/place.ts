@@ -1,10 +1,9 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import { Type } from "typebox";
-import { Value } from "typebox/value";
 
 import { platformOf, type ReleasePlatform } from "../../cloud-init/built-release.ts";
 import { Refused } from "../cli/run-verb.ts";
-import { openStack } from "../engine/open-stack.ts";
+import { listResources, openStack } from "../engine/open-stack.ts";
+import { findStoreEnvironment } from "../engine/plan.ts";
 import { type CloudStore, openCloudStore, openUploadStore } from "../store/open-client.ts";
 import { assertBucketId, fetchOwnedSentinel } from "../store/sentinel.ts";
 
@@ -56,10 +55,8 @@ function readEnvironment(environment: NodeJS.ProcessEnv): Found {
 }
 
 async function findByStack(stack: Stack): Promise<DeployPlace> {
-  const { deployment } = await stack.exportStack();
-  const resources = Value.Check(StateSchema, deployment) ? deployment.resources : [];
-  const inputs = resources.map((resource) => resource.inputs);
-  const place = inputs.find((given) => Value.Check(ScriptSchema, given))?.environment;
+  const resources = await listResources(stack);
+  const place = findStoreEnvironment(resources.map(({ inputs }) => inputs));
   const outputs = await stack.outputs();
   const read = (name: string) => String(outputs[name]?.value ?? "");
   if (place === undefined || read("bucketId") === "")
@@ -68,15 +65,6 @@ async function findByStack(stack: Stack): Promise<DeployPlace> {
   await recognise(found, read("bucketId"));
   return { ...openers(found), platform: platformOf(read("serverType")), url: read("url") };
 }
-
-const StateSchema = Type.Object({ resources: Type.Array(Type.Object({ inputs: Type.Optional(Type.Unknown()) })) });
-// What the program gives to its scripts (infra/survey/locate-store.ts).
-const ScriptSchema = Type.Object({
-  environment: Type.Intersect([
-    Type.Object({ LIFEBOAT_BUCKET: Type.String({ minLength: 1 }) }),
-    Type.Record(Type.String(), Type.String()),
-  ]),
-});
 
 function openers({ place, readSecret }: Found): Pick<DeployPlace, "open" | "openForUpload"> {
   return { open: () => openCloudStore(place, readSecret), openForUpload: () => openUploadStore(place, readSecret) };

@@ -1,11 +1,9 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 
-import { PutObjectCommand } from "@aws-sdk/client-s3";
-
-import { toBucketError } from "../../app/replica/bucket-error.ts";
 import type { BuiltRelease } from "../../cloud-init/built-release.ts";
 import type { CloudStore } from "../store/open-client.ts";
+import { putObject } from "../store/store-object.ts";
 import { hasObject } from "./fetch-known-json.ts";
 
 /** The key of a release. */
@@ -15,15 +13,11 @@ export function releaseKey(sha256: string): string {
 
 /** Puts a release into the bucket, unless it is there. Returns its size in bytes, or null when it was there. */
 export async function uploadRelease(store: CloudStore, { sha256, path }: BuiltRelease): Promise<number | null> {
-  const Key = releaseKey(sha256);
-  if (await hasObject(store, Key)) return null;
-  const Body = await readArchive({ sha256, path });
-  try {
-    await store.client.send(new PutObjectCommand({ Bucket: store.bucket, Key, Body, ContentType: "application/gzip" }));
-  } catch (error) {
-    throw toBucketError(error, `PUT ${Key} (bucket ${store.bucket})`);
-  }
-  return Body.length;
+  const key = releaseKey(sha256);
+  if (await hasObject(store, key)) return null;
+  const body = await readArchive({ sha256, path });
+  await putObject(store, key, { body, contentType: "application/gzip" });
+  return body.length;
 }
 
 /** Reads an archive. Throws unless it is the one that was built: a machine would refuse it, but only later. */

@@ -2,7 +2,15 @@ import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { type DeployReport, deployReportKey, DeployReportSchema } from "../../app/deploys/deploy-report.ts";
+import {
+  type DeployReport,
+  deployReportKey,
+  DeployReportSchema,
+  draftReport,
+  isOver,
+  isWaiting,
+  silenceLimitMs,
+} from "../../app/deploys/deploy-report.ts";
 import {
   releaseOf,
   type WantedRelease,
@@ -13,9 +21,6 @@ import { Refused } from "../cli/run-verb.ts";
 import type { CloudStore } from "../store/open-client.ts";
 import { putJson } from "../store/store-object.ts";
 import { fetchKnownJson } from "./fetch-known-json.ts";
-
-/** A deploy of which nothing was heard for so long may be replaced by another one. */
-export const silenceLimitMs = 600_000;
 
 export type StandingWish = { wish: WantedRelease; etag: string; report: DeployReport | undefined };
 
@@ -33,11 +38,6 @@ export async function fetchStandingWish(store: CloudStore): Promise<StandingWish
 /** The report of a deploy. Undefined while no machine has begun it. */
 export async function fetchReport(store: CloudStore, deploy: string): Promise<DeployReport | undefined> {
   return (await fetchKnownJson(store, deployReportKey(deploy), DeployReportSchema))?.value;
-}
-
-/** Whether a deploy has ended, one way or another. */
-export function isOver(report: DeployReport | undefined): boolean {
-  return report !== undefined && report.outcome !== "working";
 }
 
 type Without<Wish, Key extends PropertyKey> = Wish extends unknown ? Omit<Wish, Key> : never;
@@ -94,36 +94,17 @@ export async function claimPatiently(store: CloudStore, claim: Claim, tell: (wor
 }
 
 /**
- * Takes a wish back that no machine has begun, by a final report that only exists if no machine has written one. Returns
- * false when a machine has begun it all the same.
+ * Takes a wish back that no machine has begun, by a final report that is only written while none says that it has. The
+ * machine begins by such a report, too, so one of them wins. Returns false when the machine did.
  */
 export async function withdrawWish(store: CloudStore, wish: WantedRelease): Promise<boolean> {
-  const now = new Date().toISOString();
-  const cause = "it was taken back: no machine had begun it";
-  const withdrawn = { ...draftReport(wish, "none"), outcome: "refused", cause, endedAt: now } as const;
   const key = deployReportKey(wish.deploy);
-  if (!(await putJson(store, key, { value: withdrawn, etag: undefined }))) return false;
-  // A machine may have looked just before. Then it says now that it works on it.
-  await sleep(beginMs);
-  return (await fetchReport(store, wish.deploy))?.cause === cause;
-}
-
-/** The report of a deploy that begins now. */
-export function draftReport(wish: WantedRelease, machine: string): DeployReport {
-  const now = new Date().toISOString();
-  const open = { previous: null, cause: null, next: null, words: null, endedAt: null };
-  const { deploy, way } = wish;
-  return {
-    format: 1,
-    deploy,
-    way,
-    outcome: "working",
-    sha256: releaseOf(wish) ?? "",
-    machine,
-    startedAt: now,
-    seenAt: now,
-    ...open,
-  };
+  const standing = await fetchKnownJson(store, key, DeployReportSchema);
+  if (!isWaiting(standing?.value)) return false;
+  const report = draftReport(wish, "none", null);
+  const cause = "it was taken back: no machine had begun it";
+  const value = { ...report, outcome: "refused", cause, endedAt: report.seenAt } as const;
+  return putJson(store, key, { value, etag: standing?.etag });
 }
 
 /** A wish in a few words. */
@@ -132,7 +113,6 @@ export function nameWish(wish: WantedRelease): string {
 }
 
 const askPatientlyMs = 5_000;
-const beginMs = 3_000;
 
 /** Who deploys, for whoever is told to wait. */
 export function describeCaller(environment: NodeJS.ProcessEnv): string {

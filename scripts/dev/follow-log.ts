@@ -36,7 +36,10 @@ export function followLog(path: string, tell: (line: string) => void): LogFollow
 
 const LogLine = Type.Object({ level: Type.Integer(), time: Type.Number(), msg: Type.String() });
 const levels: Record<number, string> = { 30: "info ", 40: "warn ", 50: "error", 60: "fatal" };
-/** Fields that are the same in every line, that have their own place, or (`next`) that tell operators of a deployed machine what to do. */
+/**
+ * Fields that are the same in every line, that have their own place, or (`next`) that tell operators of a deployed
+ * machine what to do.
+ */
 const known = new Set(["level", "time", "msg", "pid", "hostname", "err", "next"]);
 
 const LoggedError = Type.Object({

@@ -4,7 +4,6 @@ import { flag, readFlags, readValue, text, UsageError } from "../cli/flags.ts";
 import { parseDurationMs, parseSizeBytes, parseWholeNumber } from "../cli/quantity.ts";
 import { type CommandLine, usageExitCode } from "../cli/run-verb.ts";
 import { type Suite, suites } from "../virtual/server-image.ts";
-import { type ActName, actNames } from "./acts.ts";
 
 type GivenStore = Readonly<{
   endpoint: string;
@@ -31,6 +30,9 @@ export type DrillOptions = Readonly<{
   filesystem: "ext4" | "btrfs";
 }>;
 
+/** What can happen to a whole machine. */
+export const actNames = ["lost", "kept", "rebuild", "frozen"] as const;
+export type ActName = (typeof actNames)[number];
 const rooms = ["process", "machine"] as const;
 type Room = (typeof rooms)[number];
 const filesystems = ["ext4", "btrfs"] as const;

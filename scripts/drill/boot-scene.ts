@@ -67,7 +67,12 @@ export async function splitRecovery(
     ...report.steps,
     { step: "report and end boot", durationMs: appAtMs - reportedAtMs - reportedMs },
     { step: "start the app and Litestream", durationMs: readyAtMs - appAtMs },
-  ].map(({ step, durationMs }) => ({ step, durationMs: Math.max(0, Math.round(durationMs)) }));
+  ].map(roundStep);
+}
+
+/** Two clocks may disagree by a little: no step takes less than nothing. */
+export function roundStep({ step, durationMs }: RecoveryStep): RecoveryStep {
+  return { step, durationMs: Math.max(0, Math.round(durationMs)) };
 }
 
 /** What boot said of itself. */

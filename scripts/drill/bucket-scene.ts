@@ -1,6 +1,7 @@
 import { waitFor } from "../cli/wait-for.ts";
 import { Author } from "./author.ts";
 import type { Serving } from "./boot-scene.ts";
+import { nameOf } from "./facts.ts";
 import { HttpClient } from "./http-client.ts";
 import type { Unfinished } from "./load.ts";
 import { seedRandom } from "./random.ts";
@@ -48,7 +49,7 @@ export async function repeatCutOff(stage: Scene, serving: Serving, unfinished: r
     for (const { write, entry } of unfinished) {
       const repeated = await sendWrite(write, entry, sending);
       if (repeated.kind !== "reached" && repeated.kind !== "refused") {
-        throw new Error(`${write.fact.kind} ${write.fact.key}, repeated with its key: ${repeated.kind}`);
+        throw new Error(`${nameOf(write.fact)}, repeated with its key: ${repeated.kind}`);
       }
     }
   };

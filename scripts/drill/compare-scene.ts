@@ -2,7 +2,7 @@ import type { Serving } from "./boot-scene.ts";
 import { type Comparison, compareContent } from "./compare.ts";
 import type { Disaster } from "./disaster.ts";
 import { readFacts } from "./facts.ts";
-import type { PerDurability } from "./ledger.ts";
+import { type PerDurability, renderCounts } from "./ledger.ts";
 import type { Scene } from "./stage.ts";
 
 /** The losses of a disaster. */
@@ -29,6 +29,5 @@ export async function compareWithLedger(stage: Scene, { machine }: Serving, disa
 }
 
 function renderComparison({ rows, lost, differing, unexpected, duplicated }: Comparison): string {
-  const counts = `lost ${lost.commit} commit, ${lost.disk} disk, ${lost.bucket} bucket`;
-  return `${rows} rows; ${counts}; ${differing} differ, ${duplicated} twice, ${unexpected} from nobody`;
+  return `${rows} rows; lost ${renderCounts(lost)}; ${differing} differ, ${duplicated} twice, ${unexpected} from nobody`;
 }

@@ -1,4 +1,4 @@
-import type { FoundFact } from "./facts.ts";
+import { type FoundFact, nameOf } from "./facts.ts";
 import type { Entry, Ledger, PerDurability } from "./ledger.ts";
 
 export type Comparison = Readonly<{
@@ -32,7 +32,7 @@ export function compareContent(ledger: Ledger, facts: Iterable<FoundFact>): Comp
     if (entry) found.add(entry);
     if (fault === null) continue;
     counts[fault.kind] += 1;
-    note(examples, `${fact.kind} ${fact.key} ${fault.words}`);
+    note(examples, `${nameOf(fact)} ${fault.words}`);
   }
   return { ...counts, ...countLost(ledger, found, examples), examples, found };
 }
@@ -59,7 +59,7 @@ function countLost(ledger: Ledger, found: ReadonlySet<Entry>, examples: string[]
     const promised = entry.state === "kept" ? "bucket" : entry.state === "acknowledged" ? entry.reached : null;
     if (promised === null) continue;
     lost[promised] += 1;
-    if (promised === "bucket") note(examples, `${entry.kind} ${entry.key} was in the bucket and is lost`);
+    if (promised === "bucket") note(examples, `${nameOf(entry)} was in the bucket and is lost`);
     if (promised === "commit" && entry.acknowledgedAtMs !== null) {
       oldestLostCommitAtMs = Math.min(oldestLostCommitAtMs ?? Infinity, entry.acknowledgedAtMs);
     }

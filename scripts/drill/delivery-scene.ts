@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { product } from "../../app/service/product.ts";
 import type { ServingMachine } from "./boot-scene.ts";
-import { readFacts, type FoundFact } from "./facts.ts";
+import { type FoundFact, nameOf, readFacts } from "./facts.ts";
 import { HttpClient } from "./http-client.ts";
 import { Receiver } from "./receiver.ts";
 import type { Stage } from "./stage.ts";
@@ -108,8 +108,4 @@ function judgeDeliveries(stage: Stage, facts: readonly FoundFact[], audience: To
     differing: differing.length + receiver.faults.length,
     examples: words.slice(0, exampleLimit),
   };
-}
-
-function nameOf({ kind, key }: { kind: string; key: string }): string {
-  return `${kind} ${key}`;
 }

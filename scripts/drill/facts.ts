@@ -14,6 +14,11 @@ export type Fact = Readonly<{ kind: string; key: string; sha256: string }>;
 /** A fact in a database, with the id that the server gave it. */
 export type FoundFact = Fact & Readonly<{ id: string }>;
 
+/** What a fact is called, and no other. */
+export function nameOf({ kind, key }: Pick<Fact, "kind" | "key">): string {
+  return `${kind} ${key}`;
+}
+
 /** Makes the fact of what was written or found. The drill holds 200,000 of them, so it keeps no content. */
 export function toFact({ kind, key, content }: DrillContent): Fact {
   return { kind, key, sha256: createHash("sha256").update(JSON.stringify(content)).digest("base64") };

@@ -36,7 +36,11 @@ export class CutOff extends Error {
 // Longer than a frozen machine stays frozen in the drill: its answers must be seen when it wakes up.
 const answerLimitMs = 120_000;
 
-type ClientOptions = Omit<Target, "name"> & Readonly<{ /** How many at once, one by default. */ connections?: number }>;
+type ClientOptions = Omit<Target, "name"> &
+  Readonly<{
+    /** How many at once, one by default. */
+    connections?: number;
+  }>;
 
 /** A client of the machine's HTTP server whose connections are kept alive; each asks one question at a time. */
 export class HttpClient implements Disposable {

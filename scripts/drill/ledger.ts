@@ -1,4 +1,4 @@
-import type { Durability, Fact } from "./facts.ts";
+import { type Durability, type Fact, nameOf } from "./facts.ts";
 
 /**
  * `open`: sent, no answer yet. `acknowledged`: at the durability of `reached`. `refused`: nothing was written.
@@ -29,6 +29,11 @@ export class Entry {
 }
 
 export type PerDurability = Record<Durability, number>;
+
+/** "412 commit, 130 disk, 96 bucket". */
+export function renderCounts({ commit, disk, bucket }: Readonly<PerDurability>): string {
+  return `${commit} commit, ${disk} disk, ${bucket} bucket`;
+}
 
 const ranks = { commit: 0, disk: 1, bucket: 2 } as const;
 
@@ -124,8 +129,4 @@ export class Ledger {
     }
     return { acknowledged, refused, unknown };
   }
-}
-
-function nameOf({ kind, key }: { kind: string; key: string }): string {
-  return `${kind} ${key}`;
 }

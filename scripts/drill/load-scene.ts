@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { openDatabase } from "../../app/database/open-database.ts";
 import type { Serving, ServingMachine } from "./boot-scene.ts";
 import { writeToBucket } from "./bucket-scene.ts";
+import { renderCounts } from "./ledger.ts";
 import { type ClientPlan, Load, mixedClients } from "./load.ts";
 import { chooseInteger } from "./random.ts";
 import type { Scene } from "./stage.ts";
@@ -46,7 +47,7 @@ export async function writeMixedLoad(stage: Scene, { machine }: Serving): Promis
       load.start(mixedClients);
       await writeFor(load, durationMs + chooseInteger(stage.random, 0, 500));
     },
-    () => renderCounts(stage),
+    () => renderAcknowledged(stage),
   );
   return load;
 }
@@ -63,7 +64,7 @@ export async function writeWithoutBucket(stage: Scene, load: Load): Promise<void
       await load.stop("bucket");
       await writeFor(load, durationMs);
     },
-    () => renderCounts(stage),
+    () => renderAcknowledged(stage),
   );
 }
 
@@ -122,8 +123,6 @@ function measureDatabase(path: string): number {
   }
 }
 
-/** "412 commit, 130 disk, 96 bucket acknowledged". */
-function renderCounts({ ledger }: Scene): string {
-  const { acknowledged } = ledger.count();
-  return `${acknowledged.commit} commit, ${acknowledged.disk} disk, ${acknowledged.bucket} bucket acknowledged`;
+function renderAcknowledged({ ledger }: Scene): string {
+  return `${renderCounts(ledger.count().acknowledged)} acknowledged`;
 }

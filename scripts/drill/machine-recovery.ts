@@ -1,4 +1,4 @@
-import { readBootReport, type RecoveryStep, type Serving } from "./boot-scene.ts";
+import { readBootReport, type RecoveryStep, roundStep, type Serving } from "./boot-scene.ts";
 import type { ServerMachine } from "./server-machine.ts";
 
 /** The way back of a whole machine. */
@@ -37,6 +37,6 @@ export async function splitComeback(
     rtoMs: Math.round(readyAtMs - disasterAtMs),
     imageMs: Math.round(multiUserAtMs - startedAtMs),
     oursMs: Math.round(readyAtMs - multiUserAtMs),
-    steps: steps.map(({ step, durationMs }) => ({ step, durationMs: Math.max(0, Math.round(durationMs)) })),
+    steps: steps.map(roundStep),
   };
 }

@@ -1,4 +1,4 @@
-import { type ActName, actNames } from "./acts.ts";
+import { type ActName, actNames } from "./arguments.ts";
 import { bringUp, type ServingMachine } from "./boot-scene.ts";
 import { repeatCutOff, writeToBucket } from "./bucket-scene.ts";
 import { compareWithLedger, type Loss } from "./compare-scene.ts";

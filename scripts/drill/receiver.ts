@@ -1,9 +1,9 @@
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
 import type { DrillDeliveries } from "../../app/drill-subject.ts";
-import { toFact } from "./facts.ts";
+import { listenOnLoopback } from "../local/listen-on-loopback.ts";
+import { nameOf, toFact } from "./facts.ts";
 
 /** The deliveries of one fact: under which ids, and how many. */
 export type Told = { kind: string; key: string; sha256: string; ids: Set<string>; count: number };
@@ -26,9 +26,8 @@ export class Receiver implements AsyncDisposable {
   }
 
   async listen(): Promise<string> {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/deliveries`;
+    const { url } = await listenOnLoopback(this.#server);
+    return `${url}/deliveries`;
   }
 
   /** All deliveries so far, the repeated ones too. */
@@ -48,7 +47,7 @@ export class Receiver implements AsyncDisposable {
     try {
       const { id, ...content } = this.#deliveries.readDelivery({ headers, body });
       const fact = toFact(content);
-      const name = `${fact.kind} ${fact.key}`;
+      const name = nameOf(fact);
       const told = this.told.get(name) ?? { ...fact, ids: new Set(), count: 0 };
       this.told.set(name, told);
       told.ids.add(id);

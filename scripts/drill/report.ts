@@ -5,7 +5,7 @@ import type { RecoveryStep } from "./boot-scene.ts";
 import type { Loss } from "./compare-scene.ts";
 import type { Deliveries } from "./delivery-scene.ts";
 import type { Fence } from "./fence-scene.ts";
-import type { PerDurability } from "./ledger.ts";
+import { type PerDurability, renderCounts } from "./ledger.ts";
 
 /** What the drill measured: act one, the machine dies; act two, it freezes, is replaced, and wakes up. */
 export type Findings = Readonly<{
@@ -72,11 +72,11 @@ export function printReport(report: Report, transcript: Transcript): void {
     transcript.line(`    ${renderSeconds(durationMs).padStart(9)}  ${step}`);
   }
   transcript.line(`    ${renderSeconds(report.firstBucketWriteMs)} to the first write acknowledged at bucket`);
-  const split = `${lost.commit} commit, ${lost.disk} disk, ${lost.bucket} bucket`;
+  const split = renderCounts(lost);
   transcript.line(
     `RPO ${renderSeconds(report.rpoMs)}  of commit writes, ${report.rpoWrites} acknowledged writes lost (${split})`,
   );
-  const mixedLost = `${mixed.lost.commit} commit, ${mixed.lost.disk} disk, ${mixed.lost.bucket} bucket lost`;
+  const mixedLost = `${renderCounts(mixed.lost)} lost`;
   transcript.line(`    ${renderSeconds(mixed.rpoMs)} while bucket writes go on: ${mixedLost}`);
   if (report.deliveries !== null)
     transcript.line(

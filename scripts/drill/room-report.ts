@@ -1,6 +1,7 @@
 import { renderSeconds } from "../cli/quantity.ts";
 import type { Transcript } from "../cli/transcript.ts";
-import type { ActName } from "./acts.ts";
+import type { ActName } from "./arguments.ts";
+import { renderCounts } from "./ledger.ts";
 import type { Act, RoomFindings } from "./machine-room.ts";
 import { type Facts, judgeLoss, mergeShortSteps, sumOf } from "./report.ts";
 
@@ -48,7 +49,7 @@ export function printRoom(report: RoomReport, transcript: Transcript): void {
       transcript.line(`    ${renderSeconds(durationMs).padStart(9)}  ${step}`);
     transcript.line(`    The image boots in ${renderSeconds(imageMs)}, we come ${renderSeconds(oursMs)} later.`);
     transcript.line(`    ${renderSeconds(firstBucketWriteMs)} to the first write acknowledged at bucket`);
-    const split = `${lost.commit} commit, ${lost.disk} disk, ${lost.bucket} bucket`;
+    const split = renderCounts(lost);
     transcript.line(
       `RPO ${renderSeconds(rpoMs)}  of commit writes, ${sumOf(lost)} acknowledged writes lost (${split})`,
     );

@@ -1,21 +1,22 @@
 import { createHash, randomBytes, randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 
-import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
-
-import { releaseFolder } from "../../cloud-init/built-release.ts";
+import { type BuiltRelease, releaseFolder } from "../../cloud-init/built-release.ts";
 import { renderUserData } from "../../cloud-init/user-data.ts";
 import { buildRelease } from "../build/build-release.ts";
 import { Refused } from "../cli/run-verb.ts";
+import { uploadRelease } from "../deploy/upload-release.ts";
 import { AcmeServer } from "../local/acme-server.ts";
 import { type PreparedBucket, prepareBucket } from "../local/bucket-preparation.ts";
 import { isFree } from "../local/free-ports.ts";
 import { startSeaweedStore } from "../local/seaweed-store.ts";
+import { openUploadStore } from "../store/open-client.ts";
 import { findObstacle } from "../virtual/find-obstacle.ts";
 import { makeShellKey } from "../virtual/guest-shell.ts";
 import { forwardsOf } from "../virtual/hetzner-server.ts";
 import { hostAddress } from "../virtual/qemu-arguments.ts";
 import { makeServerImage } from "../virtual/server-image.ts";
+import { renderVendorData } from "../virtual/vendor-data.ts";
 import { Ledger } from "./ledger.ts";
 import { seedRandom } from "./random.ts";
 import type { ServerSite } from "./server-machine.ts";
@@ -28,7 +29,10 @@ const slowness = 4;
 const memoryMb = 1024;
 const addressTries = 50;
 
-/** Prepares a drill with whole machines: their image, a store with a release, an ACME server. Throws Refused, in one sentence, where none can run. */
+/**
+ * Prepares a drill with whole machines: their image, a store with a release, an ACME server. Throws Refused, in one
+ * sentence, where none can run.
+ */
 export async function openServerStage(house: StageOptions): Promise<ServerStage & AsyncDisposable> {
   const { options, transcript, leftovers } = house;
   const obstacle = findObstacle({ suite: options.debian, servers: 2, memoryMb });
@@ -54,7 +58,7 @@ export async function openServerStage(house: StageOptions): Promise<ServerStage 
     publicPorts: forwardsOf(address),
     key: await makeShellKey(directory),
     userData: renderFor({ bucket, release, address, acme, token, filesystem: options.filesystem }),
-    vendorData: trustScript(readFileSync(acme.rootFile, "utf8")),
+    vendorData: renderVendorData(readFileSync(acme.rootFile, "utf8")),
     ca: readFileSync(await acme.writeIssuedRoot(), "utf8"),
   };
   const stage = { options, transcript, ledger: new Ledger(), random: seedRandom(options.seed), slowness };
@@ -83,15 +87,16 @@ async function fillStore({ transcript, leftovers }: StageOptions, made: AsyncDis
   return { bucket, release: release.sha256 };
 }
 
-async function putRelease({ config }: PreparedBucket, { sha256, path }: { sha256: string; path: string }) {
-  const { endpoint = "", region } = config;
-  const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials: config });
-  try {
-    const object = { Bucket: config.bucket, Key: `releases/${sha256}.tar.gz`, Body: readFileSync(path) };
-    await client.send(new PutObjectCommand(object));
-  } finally {
-    client.destroy();
-  }
+async function putRelease({ config }: PreparedBucket, release: BuiltRelease): Promise<void> {
+  const place = {
+    LIFEBOAT_BUCKET: config.bucket,
+    LIFEBOAT_REGION: config.region,
+    LIFEBOAT_ENDPOINT: config.endpoint,
+    LIFEBOAT_PATH_STYLE: String(config.pathStyle),
+    LIFEBOAT_ACCESS_KEY_ID: config.accessKeyId,
+  };
+  using store = await openUploadStore(place, async () => config.secretAccessKey);
+  await uploadRelease(store, release);
 }
 
 /** An address of loopback's on which nobody has the ports of a server. */
@@ -138,9 +143,4 @@ function renderFor({ bucket, release, address, acme, token, filesystem }: Machin
     retentionHours: 168,
     settingsKey: randomBytes(32).toString("hex"),
   });
-}
-
-/** Lets a machine trust our ACME server as it trusts Let's Encrypt's. The provider's own script, so that user-data stays what it is. */
-function trustScript(certificate: string): string {
-  return `#cloud-boothook\n#!/bin/sh\ncat >/etc/ssl/certs/acme-of-the-drill.pem <<'END'\n${certificate.trim()}\nEND\n`;
 }

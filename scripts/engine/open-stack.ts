@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
 import { LocalWorkspace, Stack, StackNotFoundError } from "@pulumi/pulumi/automation/index.js";
-import { Type } from "typebox";
+import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 
 import { findPulumi } from "./find-pulumi.ts";
@@ -35,13 +35,25 @@ export async function findStack(workspace: LocalWorkspace, name: string): Promis
   }
 }
 
-/** How many resources a stack's state holds. The program's components and providers count. */
-export async function countResources(stack: Stack): Promise<number> {
-  const { deployment } = await stack.exportStack();
-  return Value.Parse(StateSchema, deployment).resources?.length ?? 0;
-}
+const ResourceSchema = Type.Object({
+  type: Type.String(),
+  inputs: Type.Optional(Type.Unknown()),
+  outputs: Type.Optional(Type.Unknown()),
+});
+const StateSchema = Type.Object({ resources: Type.Optional(Type.Array(ResourceSchema)) });
 
-const StateSchema = Type.Object({ resources: Type.Optional(Type.Array(Type.Unknown())) });
+/**
+ * The resources in a stack's state; the program's components and providers are among them. Their secrets are in plain
+ * text, so nobody prints them. Throws when the state has another form.
+ */
+export async function listResources(stack: Stack): Promise<Static<typeof ResourceSchema>[]> {
+  const { deployment } = await stack.exportStack();
+  if (!Value.Check(StateSchema, deployment))
+    throw new Error(
+      `the state of stack ${stack.name} has a form that is not known here: use the version of Pulumi's CLI that package.json has of @pulumi/pulumi`,
+    );
+  return deployment.resources ?? [];
+}
 
 /** The file with a stack's settings. Pulumi leaves the organization out of its name. */
 export function settingsFileOf(stackName: string): string {

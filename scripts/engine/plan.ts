@@ -32,13 +32,6 @@ export type Plan = {
 
 type Metadata = NonNullable<EngineEvent["resourcePreEvent"]>["metadata"];
 
-const StoreEnvironmentSchema = Type.Object({
-  environment: Type.Intersect([
-    Type.Object({ LIFEBOAT_BUCKET: Type.String({ minLength: 1 }) }),
-    Type.Record(Type.String(), Type.String()),
-  ]),
-});
-
 /** Reads what the engine announced in a preview, one step for each resource that changes. */
 export function readPlan(events: readonly EngineEvent[]): Plan {
   const announced = events.flatMap(({ resourcePreEvent }) => resourcePreEvent?.metadata ?? []).filter(isManaged);
@@ -56,8 +49,23 @@ export function readPlan(events: readonly EngineEvent[]): Plan {
     steps: [...steps.values()],
     unchangedCount: unchanged.length,
     outputs: readOutputs(events),
-    storeEnvironment: readStoreEnvironment(announced),
+    storeEnvironment: findStoreEnvironment(announced.map(({ old, new: next }) => next?.inputs ?? old?.inputs)),
   };
+}
+
+const StoreScriptSchema = Type.Object({
+  environment: Type.Intersect([
+    Type.Object({ LIFEBOAT_BUCKET: Type.String({ minLength: 1 }) }),
+    Type.Record(Type.String(), Type.String()),
+  ]),
+});
+
+/**
+ * Where the bucket is, as the program tells its scripts (infra/survey/locate-store.ts), from the inputs of its
+ * resources. Undefined when none of them is such a script.
+ */
+export function findStoreEnvironment(inputs: readonly unknown[]): Record<string, string> | undefined {
+  return inputs.find((given) => Value.Check(StoreScriptSchema, given))?.environment;
 }
 
 const ActivationSchema = Type.Object({ environment: Type.Object({ LIFEBOAT_SERVER: Type.Unknown() }) });
@@ -163,9 +171,4 @@ function readOutputs(events: readonly EngineEvent[]): Record<string, unknown> {
     .filter(({ type }) => type === "pulumi:pulumi:Stack")
     .map(({ op, old, new: next }) => (op === "delete" ? old?.outputs : next?.outputs) ?? {});
   return Object.assign({}, ...found);
-}
-
-function readStoreEnvironment(announced: readonly Metadata[]): Record<string, string> | undefined {
-  const inputs: unknown[] = announced.map(({ old, new: next }) => next?.inputs ?? old?.inputs);
-  return inputs.find((given) => Value.Check(StoreEnvironmentSchema, given))?.environment;
 }

@@ -13,7 +13,10 @@ const builds = ["pebble", "pebble-challtestsrv"].map((name) => ({
   takes: "a minute",
 }));
 
-/** The paths of the ACME server and of its name server, built from published Go modules at the first call. Throws when Go is missing. */
+/**
+ * The paths of the ACME server and of its name server, built from published Go modules at the first call. Throws when
+ * Go is missing.
+ */
 export async function buildPebble(say: (line: string) => void): Promise<Pebble> {
   const home = await buildOnce({ name: "pebble", directory: import.meta.dirname, builds, extra: [] }, say);
   return { pebble: join(home, "pebble"), nameServer: join(home, "pebble-challtestsrv") };

@@ -58,8 +58,10 @@ export class AcmeServer implements AsyncDisposable {
     return join(this.folder, "cert.pem");
   }
 
-  /** Starts the ACME server, which knows nothing of what it issued before. `validitySeconds` is that of a certificate: who
-   * asks for no profile gets one by chance. */
+  /**
+   * Starts the ACME server, which knows nothing of what it issued before. `validitySeconds` is that of a certificate:
+   * who asks for no profile gets one by chance.
+   */
   async startIssuing(validitySeconds = 7_776_000): Promise<void> {
     const { acme, management, names, http, https } = this.ports;
     const config = join(this.folder, "pebble.json");

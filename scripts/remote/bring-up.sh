@@ -4,7 +4,8 @@
 # volume, and writes the settings from stdin: the lines of /etc/lifeboat/environment, "# tokens", the lines of
 # /etc/lifeboat/tokens, "# edge", the lines of /etc/lifeboat/edge, "# settings-key", the line of
 # /etc/lifeboat/settings-key, "# complete". If the machine does not get ready, it goes back to the release and the
-# settings from before. A second run changes nothing. New tokens or a new edge alone do not restart the app.
+# settings from before. It ends with 100 when it has touched nothing. A second run changes nothing. New tokens or a new
+# edge alone do not restart the app.
 set -eu
 umask 077
 environment=/etc/lifeboat/environment
@@ -18,17 +19,34 @@ app_group=980
 main() {
   if [ -z "${LIFEBOAT_DEPLOY-}" ]; then come_by_ssh; fi
   given=$(cat)
-  case $given in *"# complete") ;; *) echo "lifeboat: the settings were cut off on their way" >&2 && exit 1 ;; esac
+  case $given in *"# complete") ;; *) echo "lifeboat: the settings were cut off on their way" >&2 && exit 100 ;; esac
+  demand_sections
   wait_for_birth
   # Read by bin/grow-volume of the release.
   export LIFEBOAT_VOLUME_GB="${2-0}"
   write_settings
-  if install "$1" "${3-}"; then
+  code=0
+  install "$1" "${3-}" || code=$?
+  if [ $code = 0 ]; then
     for file in "$environment" "$tokens" "$edge" "$settings_key"; do rm -f "$file.before" "$file.made"; done
     exit 0
   fi
-  if take_back; then /opt/lifeboat/current/bin/serve; fi
-  exit 1
+  if take_back; then
+    /opt/lifeboat/current/bin/serve
+    exit 1
+  fi
+  # No settings had changed, so only the release was touched, or not.
+  exit $code
+}
+
+# By the bucket another version may have sent them. A section that is not known would end up in the file before it, and a
+# file whose section is missing would be emptied.
+demand_sections() {
+  known='# tokens|# edge|# settings-key|# complete'
+  sections=$(printf '%s\n' "$given" | grep '^#' | paste -sd '|')
+  if [ "$sections" = "$known" ]; then return 0; fi
+  echo "lifeboat: refused: the settings came with the sections \"$sections\", and this release knows \"$known\"; next: npm run deploy, then npm run up" >&2
+  exit 100
 }
 
 # By the bucket run-deploy has done the same.
@@ -51,8 +69,8 @@ install() {
 # cloud-init also fails over things that are none of ours. What counts is whether it has installed the bootstrap.
 wait_for_birth() {
   if cloud-init status --wait >/dev/null || systemctl is-enabled --quiet lifeboat-bootstrap.service; then return 0; fi
-  cloud-init status --long >&2
-  exit 1
+  cloud-init status --long >&2 || :
+  exit 100
 }
 
 write_settings() {

@@ -64,7 +64,7 @@ async function stopByBucket(stack: Stack, { plan, server }: Doomed, transcript: 
   if (answer.kind === "reported" && answer.report.outcome === "stopped") return;
   if (answer.kind !== "silence")
     throw new Refused(`the final sync did not end well: ${describeEnd(answer)}\n${waysOut}`);
-  if (answer.report === undefined && (await withdrawWish(store, wish)))
+  if (await withdrawWish(store, wish))
     throw new Refused(
       `nothing was heard of server ${machine} for ${silenceMs / 1000} s, and no port is open for SSH. ${waysOut}`,
     );

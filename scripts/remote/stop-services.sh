@@ -7,6 +7,7 @@ set -eu
 main() {
   # A deploy that is under way would start again what is stopped here. One that comes later finds it stopped.
   if [ -z "${LIFEBOAT_DEPLOY-}" ]; then
+    umask 077
     exec 8>/run/lifeboat-bring-up.lock
     flock 8
   fi
@@ -26,6 +27,8 @@ main() {
 complain() {
   echo "lifeboat: $1" >&2
   journalctl --unit boot --unit app --lines 8 --no-pager --output cat >&2
+  # By the failure that is complained of: whoever waits for the app would give up at once.
+  systemctl stop lifeboat-down.target
   systemctl start --no-block lifeboat.target
   echo "lifeboat: the services were started again" >&2
   exit 1

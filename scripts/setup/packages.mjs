@@ -23,8 +23,9 @@ export function packagesKey(root) {
 }
 
 /**
- * Installs what package-lock.json names, unless the stamp or npm's own record says that it is there, and sees to it that `node` is in
- * node_modules/.bin. Throws one sentence when npm is missing, too old, too slow or fails; node_modules is then as it was.
+ * Installs what package-lock.json names, unless the stamp or npm's own record says that it is there, and sees to it
+ * that `node` is in node_modules/.bin. Throws one sentence when npm is missing, too old, too slow or fails;
+ * node_modules is then as it was.
  * @param {string} root
  * @param {boolean} isStamped
  */

@@ -27,17 +27,24 @@ const settings = readMachineSettings(await text(process.stdin));
 using store = await openCloudStore(environment, async () => settings.secretAccessKey);
 const upgrade = { sha256: release, server: machine.server, tell: (words: string) => console.error(words) };
 const reach = requireVariable(environment, "LIFEBOAT_REACH");
-if (reach === "bucket") await bringSettings(store, { ...upgrade, settings, volumeGb: Number(volumeGb) });
-else await activateBySsh();
-// Others may have deployed since, and the resource that writes it knows nothing of that.
-await writeDesiredRelease(store, release);
+const deploy =
+  reach === "bucket"
+    ? await bringSettings(store, { ...upgrade, settings, volumeGb: Number(volumeGb) })
+    : await activateBySsh();
+// Others may have deployed before, and the resource that writes it knows nothing of that.
+await writeDesiredRelease(store, release, deploy).catch((cause: unknown) => {
+  throw new Error(
+    `the machine serves ${release}, and new machines would not install it yet: ${String(cause)}; run up again`,
+    { cause },
+  );
+});
 console.log(release);
 
-async function activateBySsh(): Promise<void> {
+async function activateBySsh(): Promise<string> {
   using bucket = await MachineBucket.open(environment, settings);
   await bucket.waitUntilKeyWorks();
   await waitForSsh(machine);
-  await announceUp(store, upgrade, () => bringUp(bucket));
+  return announceUp(store, upgrade, () => bringUp(bucket));
 }
 
 async function bringUp(bucket: MachineBucket): Promise<void> {

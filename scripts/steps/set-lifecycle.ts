@@ -5,7 +5,8 @@ import { Value } from "typebox/value";
 import { openCloudStore, requireVariable } from "../store/open-client.ts";
 import { setUpBucket } from "../store/refused-call.ts";
 
-// Run by `pulumi up` (infra/components/replica-bucket.ts) at a given store whose bucket the stack makes. Prints what it has set.
+// Run by `pulumi up` (infra/components/replica-bucket.ts) at a given store whose bucket the stack makes. Prints what it
+// has set.
 const HistoryRule = Type.Object({ id: Type.String(), prefix: Type.String(), days: Type.Integer({ minimum: 1 }) });
 const history = Value.Parse(
   Type.Array(HistoryRule, { minItems: 1 }),

@@ -3,7 +3,8 @@ import { PutBucketVersioningCommand } from "@aws-sdk/client-s3";
 import { openCloudStore } from "../store/open-client.ts";
 import { setUpBucket } from "../store/refused-call.ts";
 
-// Run by `pulumi up` (infra/components/replica-bucket.ts) at a given store whose bucket the stack makes. Prints what it has set.
+// Run by `pulumi up` (infra/components/replica-bucket.ts) at a given store whose bucket the stack makes. Prints what it
+// has set.
 using store = await openCloudStore(process.env);
 const { client, bucket: Bucket } = store;
 await setUpBucket(

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { GetObjectCommand, S3ServiceException } from "@aws-sdk/client-s3";
 
+import { askUntilSure } from "../../app/deploys/ask-until-sure.ts";
 import { sentinelKey } from "../../app/replica/bucket.ts";
 import type { MachineSettings } from "../remote/machine-settings.ts";
 import { hostKeysObject, parseHostKeys } from "../ssh/host-keys.ts";
@@ -9,23 +10,21 @@ import { type CloudStore, openPatientStore } from "./open-client.ts";
 
 const waitLimitMs = 120_000;
 const pollMs = 2_000;
-// AWS makes new keys known everywhere within seconds. A single answer may come from a place that knows it early.
-const neededAnswers = 3;
 
 const placeHint =
   "at AWS the machine's key works from the machine and from adminCidrs only: is this computer's address in adminCidrs? " +
   'If not: pulumi config set --path "adminCidrs[0]" "$(curl -4s ifconfig.me)/32", or pulumi config set keyFromAnywhere true';
 
+type Opening = { open: () => Promise<CloudStore>; accessKeyId: string; limitMs: number };
+
 /** The bucket, as a machine with these settings sees it. */
 export class MachineBucket implements Disposable {
   readonly #store: CloudStore;
-  readonly #accessKeyId: string;
-  readonly #limitMs: number;
+  readonly #opening: Opening;
 
-  private constructor(store: CloudStore, { accessKeyId, limitMs }: { accessKeyId: string; limitMs: number }) {
+  private constructor(store: CloudStore, opening: Opening) {
     this.#store = store;
-    this.#accessKeyId = accessKeyId;
-    this.#limitMs = limitMs;
+    this.#opening = opening;
   }
 
   /** Opens the bucket that the environment names, with the machine's key instead of the user's. */
@@ -35,7 +34,8 @@ export class MachineBucket implements Disposable {
     limitMs = waitLimitMs,
   ): Promise<MachineBucket> {
     const place = { ...environment, AWS_PROFILE: "", LIFEBOAT_ACCESS_KEY_ID: accessKeyId };
-    return new MachineBucket(await openPatientStore(place, async () => secretAccessKey), { accessKeyId, limitMs });
+    const open = () => openPatientStore(place, async () => secretAccessKey);
+    return new MachineBucket(await open(), { open, accessKeyId, limitMs });
   }
 
   /**
@@ -43,8 +43,16 @@ export class MachineBucket implements Disposable {
    * Throws after two minutes.
    */
   async waitUntilKeyWorks(): Promise<void> {
-    const failure = `the bucket does not accept key ${this.#accessKeyId}`;
-    for (let answers = 0; answers < neededAnswers; answers++) await this.#waitForObject(sentinelKey, failure);
+    const { open, accessKeyId, limitMs } = this.#opening;
+    const ask = async () => {
+      using store = await open();
+      await store.client.send(new GetObjectCommand({ Bucket: store.bucket, Key: sentinelKey }));
+    };
+    try {
+      await askUntilSure(ask, limitMs);
+    } catch (cause) {
+      throw new Error(explain(`the bucket does not accept key ${accessKeyId}`, cause), { cause });
+    }
   }
 
   /**
@@ -60,12 +68,12 @@ export class MachineBucket implements Disposable {
 
   async #waitForObject(key: string, failure: string): Promise<string> {
     const { client, bucket } = this.#store;
-    for (const endAt = Date.now() + this.#limitMs; ;) {
+    for (const endAt = Date.now() + this.#opening.limitMs; ;) {
       try {
         const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
         return (await Body?.transformToString()) ?? "";
       } catch (cause) {
-        if (Date.now() > endAt) throw new Error(isForbidden(cause) ? `${failure}; ${placeHint}` : failure, { cause });
+        if (Date.now() > endAt) throw new Error(explain(failure, cause), { cause });
         await sleep(pollMs);
       }
     }
@@ -76,6 +84,7 @@ export class MachineBucket implements Disposable {
   }
 }
 
-function isForbidden(error: unknown): boolean {
-  return error instanceof S3ServiceException && error.$metadata.httpStatusCode === 403;
+function explain(failure: string, cause: unknown): string {
+  const isForbidden = cause instanceof S3ServiceException && cause.$metadata.httpStatusCode === 403;
+  return isForbidden ? `${failure}; ${placeHint}` : failure;
 }

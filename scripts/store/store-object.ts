@@ -43,6 +43,30 @@ export async function fetchText(
   }
 }
 
+type Condition = { IfMatch?: string; IfNoneMatch?: string };
+
+export type Content = {
+  body: string | Uint8Array;
+  contentType: string;
+  /** Without one it is written whatever stands there. */
+  condition?: Condition;
+};
+
+/** Writes an object of the bucket. Returns its ETag. Throws BucketError when it cannot be written. */
+export async function putObject(
+  { client, bucket }: CloudStore,
+  key: string,
+  { body, contentType, condition = {} }: Content,
+): Promise<string> {
+  const put = { Bucket: bucket, Key: key, Body: body, ContentType: contentType, ...condition };
+  try {
+    const { ETag } = await client.send(new PutObjectCommand(put));
+    return ETag ?? "";
+  } catch (error) {
+    throw toBucketError(error, `PUT ${key} (bucket ${bucket})`);
+  }
+}
+
 export type JsonChange = {
   value: unknown;
   /** The ETag that was read before. Undefined when there was no object. */
@@ -54,7 +78,8 @@ export type JsonChange = {
  * conditional writes it is written all the same: it was read a moment ago, and only `up` and deploys write these objects.
  */
 export async function putJson(store: CloudStore, key: string, { value, etag }: JsonChange): Promise<boolean> {
-  const send = (condition: { IfMatch?: string; IfNoneMatch?: string }) => sendJson(store, key, { value, condition });
+  const content = { body: `${JSON.stringify(value)}\n`, contentType: "application/json" };
+  const send = (condition: Condition) => putObject(store, key, { ...content, condition });
   try {
     if (etag === undefined) await send({ IfNoneMatch: "*" });
     else await swapIn(store, (IfMatch) => send({ IfMatch }))(key, "", etag);
@@ -66,18 +91,6 @@ export async function putJson(store: CloudStore, key: string, { value, etag }: J
     await send({});
   }
   return true;
-}
-
-type Sending = { value: unknown; condition: { IfMatch?: string; IfNoneMatch?: string } };
-
-async function sendJson({ client, bucket }: CloudStore, key: string, { value, condition }: Sending): Promise<string> {
-  const put = { Bucket: bucket, Key: key, Body: `${JSON.stringify(value)}\n`, ContentType: "application/json" };
-  try {
-    const { ETag } = await client.send(new PutObjectCommand({ ...put, ...condition }));
-    return ETag ?? "";
-  } catch (error) {
-    throw toBucketError(error, `PUT ${key} (bucket ${bucket})`);
-  }
 }
 
 /** Finds out how a store wants If-Match, like the machines do. */

@@ -4,7 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { type LocalWorkspace, Stack } from "@pulumi/pulumi/automation/index.js";
 
 import { Refused } from "../cli/run-verb.ts";
-import { countResources, findStack, openWorkspace, settingsFileOf } from "../engine/open-stack.ts";
+import { findStack, listResources, openWorkspace, settingsFileOf } from "../engine/open-stack.ts";
 import { setSecret } from "../engine/set-secret.ts";
 import { openCloudStore } from "../store/open-client.ts";
 import type { AdoptOptions } from "./arguments.ts";
@@ -76,10 +76,10 @@ async function makeStack(workspace: LocalWorkspace, name: string, undo: AsyncDis
     });
     return made;
   }
-  const resourceCount = await countResources(found);
-  if (resourceCount > 0)
+  const resources = await listResources(found);
+  if (resources.length > 0)
     throw new Refused(
-      `stack ${name} already has ${resourceCount} resources: nothing needs to be adopted, use npm run up`,
+      `stack ${name} already has ${resources.length} resources: nothing needs to be adopted, use npm run up`,
     );
   if (before !== null) undo.defer(() => writeFile(file, before));
   return found;

@@ -7,6 +7,7 @@ import { readSettings } from "../engine/read-settings.ts";
 import { askReady } from "./ask-ready.ts";
 import { checkDns, renderRecords } from "./check-dns.ts";
 import { waitUntilReady } from "./wait-until-ready.ts";
+import { describeEdgeLog } from "./ways-in.ts";
 
 const plainLimitMs = 120_000;
 // An order takes a few seconds; the first one of an authority that is busy, minutes.
@@ -23,6 +24,7 @@ type Place = {
   names: readonly string[];
   hasZone: boolean;
   acmeDirectory: string;
+  hasSsh: boolean;
 };
 
 /**
@@ -34,10 +36,11 @@ export async function reachMachine(stack: Stack, hasAnsweredItself: boolean, tra
   const isPlain = place.url.startsWith("http:");
   const byAddress = `${isPlain ? "http" : "https"}://${place.ipv4}`;
   const takesAnyCertificate = place.acmeDirectory !== "";
+  const { hasSsh } = place;
   const timeoutMs = isPlain ? plainLimitMs : certificateLimitMs;
   const state = await transcript.step(
     `${byAddress}/ready from here`,
-    () => waitUntilReady(byAddress, { timeoutMs, hasAnsweredItself, takesAnyCertificate }),
+    () => waitUntilReady(byAddress, { timeoutMs, hasAnsweredItself, takesAnyCertificate, hasSsh }),
     (answered) => answered,
   );
   if (takesAnyCertificate)
@@ -57,6 +60,7 @@ async function readPlace(stack: Stack): Promise<Place> {
     names: listNames({ domain: settings.get("domain") ?? "ip", www: settings.get("www") === "true" }),
     hasZone: (settings.get("dnsZone") ?? "") !== "",
     acmeDirectory: settings.get("acmeDirectory") ?? "",
+    hasSsh: output("sshCommand") !== "",
   };
 }
 
@@ -80,7 +84,7 @@ async function tellNames(place: Place, byAddress: string, transcript: Transcript
 }
 
 /** Says whether the name serves already. If not, that is the order of its certificate, which the machine goes on with. */
-async function tellCertificate({ url, ipv4, acmeDirectory }: Place, transcript: Transcript): Promise<void> {
+async function tellCertificate({ url, ipv4, hasSsh, acmeDirectory }: Place, transcript: Transcript): Promise<void> {
   const ask = () => askReady(url, { takesAnyCertificate: acmeDirectory !== "" });
   try {
     await transcript.attempt(
@@ -93,7 +97,7 @@ async function tellCertificate({ url, ipv4, acmeDirectory }: Place, transcript: 
     transcript.line(
       `DNS is right, and ${url} does not answer yet: ${cause}\n` +
         "The order of its certificate may still run, be refused, or have met a rate limit; the machine goes on trying by itself, and serves what it served before. " +
-        `Why: ssh root@${ipv4} journalctl --unit caddy --unit edge --lines 20 --no-pager\n`,
+        `Why: ${describeEdgeLog({ address: ipv4, hasSsh })}\n`,
     );
   }
 }

@@ -2,11 +2,14 @@ import { BlockList, isIPv4 } from "node:net";
 
 import { waitFor } from "../cli/wait-for.ts";
 import { askReady, NoCertificate, NotReady, type Trust } from "./ask-ready.ts";
+import { describeEdgeLog, describeStart, type WayIn } from "./ways-in.ts";
 
 type ReadyWait = Trust & {
   timeoutMs: number;
   /** The machine was brought up just now, and reported that it is ready. */
   hasAnsweredItself: boolean;
+  /** Whether SSH is open: else other remedies are named. */
+  hasSsh: boolean;
 };
 
 /**
@@ -15,23 +18,24 @@ type ReadyWait = Trust & {
  */
 export async function waitUntilReady(
   url: string,
-  { timeoutMs, hasAnsweredItself, ...trust }: ReadyWait,
+  { timeoutMs, hasAnsweredItself, hasSsh, ...trust }: ReadyWait,
 ): Promise<string> {
   try {
     return await waitFor(`${url}/ready`, () => askReady(url, trust), { timeoutMs, everyMs: 500 });
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
-    throw new Error(explainSilence(url, { hasAnsweredItself, cause }), { cause: error });
+    throw new Error(explainSilence(url, { hasAnsweredItself, hasSsh, cause }), { cause: error });
   }
 }
 
-type Silence = { hasAnsweredItself: boolean; cause: unknown };
+type Silence = { hasAnsweredItself: boolean; hasSsh: boolean; cause: unknown };
 
-function explainSilence(url: string, { hasAnsweredItself, cause }: Silence): string {
+function explainSilence(url: string, { hasAnsweredItself, hasSsh, cause }: Silence): string {
   const { hostname, protocol } = new URL(url);
-  const start = `ssh root@${hostname} systemctl start lifeboat.target; or make it anew: npm run up -- --rebuild`;
+  const way = { address: hostname, hasSsh };
+  const start = describeStart(way);
   if (cause instanceof NotReady) return `the machine answers, and is not ready. If it was stopped: ${start}`;
-  if (cause instanceof NoCertificate) return explainCertificate(hostname);
+  if (cause instanceof NoCertificate) return explainCertificate(way);
   const silent = `${url}/ready does not answer to this computer`;
   const likely = protocol === "https:" ? "does this computer's network let 443 out?" : "is your address in adminCidrs?";
   if (hasAnsweredItself) return `${silent}, although it does on the machine: ${likely}`;
@@ -39,7 +43,8 @@ function explainSilence(url: string, { hasAnsweredItself, cause }: Silence): str
 }
 
 /** What to do about a machine that serves and has no certificate for its address, or none that is trusted here. */
-export function explainCertificate(address: string): string {
+export function explainCertificate(way: WayIn): string {
+  const { address } = way;
   const lacks = `the machine serves, but has no certificate for ${address} that this computer trusts`;
   if (isPrivate(address))
     return (
@@ -48,7 +53,7 @@ export function explainCertificate(address: string): string {
     );
   return (
     `${lacks}. Its order may still run, be refused, or have met a rate limit of the authority. The machine goes on trying by itself and nothing has to be made anew. ` +
-    `Why: ssh root@${address} journalctl --unit caddy --unit edge --lines 20 --no-pager; to look again: npm run up`
+    `To look again: npm run up. Why: ${describeEdgeLog(way)}`
   );
 }
 

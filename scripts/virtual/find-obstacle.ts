@@ -25,7 +25,10 @@ const aroundMb = 800;
 /** What is asked of this computer. `servers`: how many run at the same time. */
 export type Demand = Readonly<{ suite: Suite; servers: number; memoryMb: number }>;
 
-/** The first thing that keeps servers from running on this computer, and what to do about it, in one sentence; null when there is none. */
+/**
+ * The first thing that keeps servers from running on this computer, and what to do about it, in one sentence; null when
+ * there is none.
+ */
 export function findObstacle({ suite, servers, memoryMb }: Demand): string | null {
   if (process.platform !== "linux" || process.arch !== "x64")
     return "virtual machines are emulated on Linux on x64 only; use such a computer, or the process room: npm run drill";

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { runCommand } from "../build/run-command.ts";
@@ -32,8 +32,8 @@ export function forwardsOf(address: string): Forward[] {
 }
 
 /**
- * A server as Hetzner rents them out, emulated: it has a number, a metadata service with its user-data, a root disk that lives as
- * long as the server, volumes that come and go while it runs, and a power button.
+ * A server as Hetzner rents them out, emulated: it has a number, a metadata service with its user-data, a root disk
+ * that lives as long as the server, volumes that come and go while it runs, and a power button.
  */
 export class HetznerServer implements AsyncDisposable {
   readonly id: number;
@@ -143,7 +143,7 @@ export class HetznerServer implements AsyncDisposable {
 
   /** All that it has written to its console. */
   readConsole(): string {
-    return readFileSync(join(this.#folder, "console.log"), "utf8").replaceAll("\r", "");
+    return this.#machine?.readConsole() ?? "";
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

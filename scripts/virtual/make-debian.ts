@@ -26,7 +26,10 @@ export function placeOf({ name, suite, words, finish }: Recipe): string {
   return join(cacheRoot(process.env), "debian", `${name}-${content.digest("hex").slice(0, 12)}`);
 }
 
-/** The folder of a recipe, made from a mirror once and kept in the cache. Needs root and mmdebstrap where it is not there yet. */
+/**
+ * The folder of a recipe, made from a mirror once and kept in the cache. Needs root and mmdebstrap where it is not
+ * there yet.
+ */
 export async function makeDebian(recipe: Recipe): Promise<string> {
   const kept = placeOf(recipe);
   if (existsSync(kept)) return kept;

@@ -1,6 +1,6 @@
-import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+
+import { listenOnLoopback, type Loopback } from "../local/listen-on-loopback.ts";
 
 /** What Hetzner tells a server of itself. */
 export type Metadata = Readonly<{
@@ -19,25 +19,15 @@ export type Metadata = Readonly<{
 /** Where a server asks. */
 export const metadataAddress = { address: "169.254.169.254", port: 80 } as const;
 
-export type MetadataService = Readonly<{ port: number }> & AsyncDisposable;
-
 /** Starts the metadata service of one server, as Hetzner's answers, on a port of loopback. */
-export async function startMetadataService(metadata: Metadata): Promise<MetadataService> {
+export async function startMetadataService(metadata: Metadata): Promise<Loopback> {
   const answers = answersOf(metadata);
   const server = createServer((request, response) => {
     const answer = answers.get((request.url ?? "").replace(/\/$/, ""));
     response.writeHead(answer === undefined ? 404 : 200, { "content-type": "text/plain" });
     response.end(answer ?? "not found");
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port
-  const { port } = server.address() as AddressInfo;
-  const close = async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  };
-  return { port, [Symbol.asyncDispose]: close };
+  return listenOnLoopback(server);
 }
 
 /** Every path with its answer. JSON is YAML, which cloud-init reads. */

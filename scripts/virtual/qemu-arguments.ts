@@ -27,7 +27,10 @@ export const emulator = "qemu-system-x86_64";
 /** The bus on which volumes come and go, and the network card. */
 export const names = { bus: "scsi0", card: "net0" } as const;
 
-/** This computer, as the machine reaches it: every port here is one of loopback there. No unit of the machine may use link-local addresses. */
+/**
+ * This computer, as the machine reaches it: every port here is one of loopback there. No unit of the machine may use
+ * link-local addresses.
+ */
 export const hostAddress = "172.20.0.2";
 // Slirp answers only for addresses of its own network, and 169.254.169.254 must be one: 160.0.0.0/4 holds both.
 const network = `net=160.0.0.0/4,host=${hostAddress},dhcpstart=172.20.0.15,dns=172.20.0.3,ipv6=off`;

@@ -39,7 +39,10 @@ export function hasServerImage(suite: Suite): boolean {
   return spawnSync("test", ["-d", placeOf(recipeOf(suite))]).status === 0;
 }
 
-/** The image of a server: a bare Debian with cloud-init, as Hetzner's are. Made once, and kept in the cache by its content. */
+/**
+ * The image of a server: a bare Debian with cloud-init, as Hetzner's are. Made once, and kept in the cache by its
+ * content.
+ */
 export async function makeServerImage(suite: Suite): Promise<ServerImage> {
   const folder = await makeDebian(recipeOf(suite));
   return { kernel: join(folder, "kernel"), initrd: join(folder, "initrd"), disk: join(folder, "disk") };

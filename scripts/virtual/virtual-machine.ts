@@ -17,8 +17,8 @@ const endLimitMs = 20_000;
 const detachLimitMs = 10_000;
 
 /**
- * A machine with a kernel and disks of its own, emulated by QEMU. It ends with this process, however that ends. What it writes
- * to its console is in a file.
+ * A machine with a kernel and disks of its own, emulated by QEMU. It ends with this process, however that ends. What it
+ * writes to its console is in a file.
  */
 export class VirtualMachine implements AsyncDisposable {
   /** When QEMU was started, on the clock of performance.now(). */

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { expect, test } from "vitest";
 
 import { openBucket } from "../../app/replica/bucket.ts";
-import { listenOnLoopback } from "../listen-on-loopback.ts";
+import { listenOnLoopback } from "../../scripts/local/listen-on-loopback.ts";
 
 /** A try of a page has 500 ms, then 2 s, then all. */
 const limits = { callMs: 500, answerMs: 400, listMs: 10_000 };

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect } from "vitest";
 
 import { MachineRoot, machineTest } from "./machine-root.ts";
+import { stubCommand } from "./stub-command.ts";
 
 // A network of callers, each on an address of its own, and a server that keeps whatever comes.
 const setUp = `set -e
@@ -64,8 +65,18 @@ machineTest(
   },
 );
 
-machineTest("without nft it says so, and nothing fails", async () => {
+machineTest.each([
+  ["is missing", null, "there is no nft here"],
+  ["refuses", 'echo "Error: Could not process rule: Operation not supported" >&2; exit 1', "Operation not supported"],
+  ["never ends", "exec sleep 300", "nft ended with 124"],
+])("an nft that %s holds nobody up: it is told as an error, with what to do", async (_, nft, cause) => {
   const script = `${import.meta.dirname}/../../cloud-init/release/bin/limit-connections`;
-  const { code, stderr } = await root.run(["env", "PATH=/nowhere", "/bin/sh", script]);
-  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining("there is no nft here") });
+  if (nft !== null) await stubCommand(root, "nft", nft);
+  const words = nft === null ? ["env", "PATH=/nowhere", "/bin/sh", script] : [script];
+  const { code, stderr } = await root.run(words);
+  if (nft !== null) await root.run(["rm", "/usr/local/sbin/nft"]);
+  expect(code).toBe(0);
+  // The level of the journal: an error.
+  expect(stderr).toMatch(/^<3>lifeboat: .*no limit.*\/opt\/lifeboat\/current\/bin\/limit-connections$/m);
+  expect(stderr).toContain(cause);
 });

@@ -23,8 +23,9 @@ if (obstacle !== null) console.warn(`tests of the machine are skipped: they need
 export const machineTest = test.skipIf(obstacle !== null);
 
 /**
- * A Debian of its own that costs a second: this computer's system, or another one's files, under an overlay, in namespaces of its own, with /dev, /run, loopback and process 1
- * of its own. Whatever runs in it writes into memory, and disposing takes all of it away. No virtual machine: the kernel is this computer's.
+ * A Debian of its own that costs a second: this computer's system, or another one's files, under an overlay, in
+ * namespaces of its own, with /dev, /run, loopback and process 1 of its own. Whatever runs in it writes into memory,
+ * and disposing takes all of it away. No virtual machine: the kernel is this computer's.
  */
 export class MachineRoot implements AsyncDisposable {
   readonly #pid: number;

@@ -1,19 +1,14 @@
-import { beforeAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { ScriptedInstaller } from "./scripted-installer.ts";
-import { WatchScene } from "./watch-scene.ts";
+import { useScene } from "./watch-scene.ts";
 
 // The order of wishes, machines and restarts, at a real store. That releases are really installed is shown by
 // test/machine/deploys.test.ts.
 const [old, next] = ["1".repeat(64), "2".repeat(64)];
+const scene = useScene();
 
-let scene: WatchScene;
-beforeAll(async () => {
-  scene = await WatchScene.open();
-  return () => scene[Symbol.asyncDispose]();
-}, 60_000);
-beforeEach(() => scene.begin());
-
+const boots = { cause: "the machine boots", limitMs: Infinity };
 const wish = (deploy: string, sha256 = next, way = "bucket") => scene.wish({ deploy, sha256, way });
 
 test("without a wish nothing happens; a wish is carried out once and reported", async () => {
@@ -41,7 +36,7 @@ test("a new machine leaves alone what has ended, so that an old wish undoes noth
   const first = new ScriptedInstaller(old);
   const watch = scene.open(first);
   await scene.goOn(watch);
-  first.finish(1, old, "lifeboat: it does not get ready, going back to 1");
+  first.finish(101, old, "lifeboat: it does not get ready, going back to 1");
   await scene.goOn(watch);
   expect(await scene.readReport("one")).toMatchObject({
     outcome: "rolled-back",
@@ -97,7 +92,7 @@ test("what `up` brings by SSH is left to it, before it has ended and afterwards"
 test("a boot, or somebody who brings the machine up, is waited for, and that is told", async () => {
   await wish("one");
   const installer = new ScriptedInstaller(old);
-  installer.hindrance = "the machine boots";
+  installer.hindrance = boots;
   const watch = scene.open(installer);
   await scene.goOn(watch, 3);
   expect(installer.started).toEqual([]);
@@ -115,7 +110,7 @@ test("a boot, or somebody who brings the machine up, is waited for, and that is 
 test("a wish that was replaced while the machine waited is not carried out", async () => {
   await wish("one");
   const installer = new ScriptedInstaller(old);
-  installer.hindrance = "the machine boots";
+  installer.hindrance = boots;
   const watch = scene.open(installer);
   await scene.goOn(watch);
   await wish("two", "3".repeat(64));
@@ -194,7 +189,7 @@ test("what was cut off is not begun again when somebody wishes for something els
   installer.installation = { state: "gone" };
   await wish("two", "3".repeat(64));
   await scene.goOn(scene.open(installer), 3);
-  expect(await scene.readReport("one")).toMatchObject({ outcome: "refused" });
+  expect(await scene.readReport("one")).toMatchObject({ outcome: "rolled-back" });
   expect(installer.started).toEqual(["2 after 1", "3 after 1"]);
 });
 
@@ -204,14 +199,38 @@ test("an outcome that the store does not take is told as soon as it does", async
   const watch = scene.open(installer);
   await scene.goOn(watch);
   installer.finish(0, next);
-  const away = {
-    readWish: () => scene.reader.readWish(),
-    readReport: (deploy: string) => scene.reader.readReport(deploy),
-    isNewerThanDesired: () => scene.reader.isNewerThanDesired(),
-    putReport: () => Promise.reject(new Error("the store is away")),
-  };
+  const away = scene.through({ putReport: () => Promise.reject(new Error("the store is away")) });
   await expect(watch.goOn(away)).rejects.toThrow("away");
   installer.clear();
   await scene.goOn(scene.open(installer), 1);
   expect(await scene.readReport("one")).toMatchObject({ outcome: "serving" });
+});
+
+test("a machine that cannot come up for ever refuses, and says why", async () => {
+  await wish("one");
+  const installer = new ScriptedInstaller(old);
+  installer.hindrance = { cause: "lifeboat-bootstrap has not ended", limitMs: 0 };
+  await scene.goOn(scene.open(installer), 3);
+  expect(await scene.readReport("one")).toMatchObject({
+    outcome: "refused",
+    cause: expect.stringContaining("lifeboat-bootstrap has not ended"),
+    next: expect.stringContaining("journalctl -u lifeboat-bootstrap"),
+  });
+});
+
+test("one that was cut off and then finds the lock taken still knows what ran before", async () => {
+  await wish("one");
+  const installer = new ScriptedInstaller(old);
+  await scene.goOn(scene.open(installer));
+  installer.current = next;
+  installer.installation = { state: "gone" };
+  const watch = scene.open(installer);
+  await scene.goOn(watch, 1);
+  installer.hindrance = boots;
+  installer.finish(75, next);
+  await scene.goOn(watch, 3);
+  expect(installer.started).toEqual(["2 after 1", "2 after 1"]);
+  installer.hindrance = null;
+  await scene.goOn(watch, 1);
+  expect(installer.started).toEqual(["2 after 1", "2 after 1", "2 after 1"]);
 });

@@ -3,33 +3,48 @@ import { expect, test } from "vitest";
 import { judgeInstallation } from "../../app/deploys/judge-installation.ts";
 
 const [old, next] = ["1".repeat(64), "2".repeat(64)];
-const report = { sha256: next, previous: old };
+const deploy = { way: "bucket", previous: old };
+
+const judge = (code: number, words: string, report = deploy) => {
+  const installation = { state: "ended", code, words } as const;
+  return judgeInstallation(report, { installation, current: old, isReady: false });
+};
 
 test.each([
-  [0, next, "", { outcome: "serving", cause: null }],
-  [
-    100,
-    old,
-    "x\nlifeboat: refused: the bucket has no release; next: npm run up",
-    { outcome: "refused", cause: "the bucket has no release", next: "npm run up" },
-  ],
-  [1, old, "lifeboat: the release cannot serve this database, and nothing was stopped", { outcome: "refused" }],
-  [1, old, "lifeboat: /x does not get ready, going back to /y", { outcome: "rolled-back" }],
-  [1, next, "lifeboat: /x does not get ready and has migrated, so there is no going back to /y", { outcome: "failed" }],
-  [
-    28,
-    old,
-    "curl: (28) Operation too slow",
-    { outcome: "refused", cause: expect.stringContaining("28"), words: expect.stringContaining("too slow") },
-  ],
-])("an installation that ends with %i on %s is told with its cause", (code, current, words, told) => {
-  expect(judgeInstallation(report, { installation: { state: "ended", code, words }, current })).toMatchObject(told);
+  [0, "serving"],
+  [100, "refused"],
+  [101, "rolled-back"],
+  [102, "failed"],
+  // Of a release from before the codes were agreed, or none that we know.
+  [1, "failed"],
+])("exit code %i means %s, whatever was said", (code, outcome) => {
+  for (const words of ["", "lifeboat: x does not get ready, going back to y", "lifeboat: refused: a; next: b"])
+    expect(judge(code, words)).toMatchObject({ outcome });
+});
+
+test("a stop that succeeds has stopped the services", () => {
+  expect(judge(0, "", { way: "stop", previous: old })).toMatchObject({ outcome: "stopped", cause: null });
 });
 
 test.each([
-  [old, "refused"],
-  [next, "failed"],
-])("one that was cut off on %s is told as such", (current, outcome) => {
-  const verdict = judgeInstallation(report, { installation: { state: "gone" }, current });
+  [
+    "x\nlifeboat: refused: the bucket has no release; next: npm run up\nlifeboat: going back",
+    { cause: "the bucket has no release", next: "npm run up" },
+  ],
+  ["lifeboat: one\nnoise\nlifeboat: two", { cause: "one; two" }],
+  ["curl: (28) Operation too slow\n", { cause: "it ended with exit code 100: curl: (28) Operation too slow" }],
+  [`lifeboat: refused: the first of many; next: look\n${"noise\n".repeat(2_000)}`, { cause: "the first of many" }],
+])("the words explain it: %#", (words, told) => {
+  const verdict = judge(100, words);
+  expect(verdict).toMatchObject(told);
+  expect(verdict.words?.length).toBeLessThanOrEqual(4_000);
+});
+
+test.each([
+  [old, true, "rolled-back"],
+  [old, false, "failed"],
+  [next, true, "failed"],
+])("one that was cut off on %s, ready %s, is judged by what serves", (current, isReady, outcome) => {
+  const verdict = judgeInstallation(deploy, { installation: { state: "gone" }, current, isReady });
   expect(verdict).toMatchObject({ outcome, cause: expect.stringContaining("cut off") });
 });

@@ -1,12 +1,13 @@
-import type { Installation, Installer } from "../../app/deploys/installer.ts";
+import type { Hindrance, Installation, Installer } from "../../app/deploys/installer.ts";
 
 export const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** Installs what it is told to when `finish` says so. */
 export class ScriptedInstaller implements Installer {
   current: string;
-  hindrance: string | null = null;
+  hindrance: Hindrance | null = null;
   stopped = false;
+  ready = true;
   readonly started: string[] = [];
   /** The release that was started last. */
   wanted = "";
@@ -18,6 +19,7 @@ export class ScriptedInstaller implements Installer {
 
   currentRelease = () => this.current;
   findHindrance = async () => this.hindrance;
+  isReady = async () => this.ready;
   isStopped = async () => this.stopped;
   clear = () => void (this.installation = { state: "gone" });
   look = async () => this.installation;

@@ -1,30 +1,20 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { CertificateCopy, copyKey, putCertificatesBack } from "../../app/edge/certificate-copy.ts";
+import { CertificateCopy, copyKey, putCertificatesBack, youngKeyMs } from "../../app/edge/certificate-copy.ts";
 import { listHeld, readStorage, writeStorage } from "../../app/edge/certificate-storage.ts";
 import { BucketError } from "../../app/replica/bucket-error.ts";
-import { runCommand } from "../../scripts/build/run-command.ts";
 import { recordLog } from "../recorded-log.ts";
+import { addCertificate, issuer } from "./stored-certificate.ts";
 
 const directory = "https://acme-v02.api.letsencrypt.org/directory";
-const issuer = "certificates/acme-v02.api.letsencrypt.org-directory";
 
 function makeStorage(): Disposable & { path: string } {
   const path = mkdtempSync(join(tmpdir(), "lifeboat-certificates-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
-}
-
-/** A certificate and its key as Caddy stores them, for a day. */
-async function addCertificate(storage: string, name: string): Promise<void> {
-  const [crt, key] = ["crt", "key"].map((kind) => join(storage, issuer, name, `${name}.${kind}`));
-  mkdirSync(dirname(crt ?? ""), { recursive: true });
-  const words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"];
-  const subject = ["-subj", "/", "-addext", `subjectAltName=DNS:${name}`, "-keyout", key ?? "", "-out", crt ?? ""];
-  await runCommand("openssl", [...words, ...subject], { timeoutMs: 20_000 });
 }
 
 /** One object, and what was done to it. */
@@ -107,6 +97,20 @@ test("a store that is away, or that does not know the key yet, is waited for; an
   const { how, logged } = await putBack(bucket, storage.path);
   expect({ how, faults: bucket.faults }).toEqual({ how: "none", faults: [] });
   expect(JSON.stringify(logged)).toContain("waiting for the store");
+});
+
+test("a key that stays refused is given up, and told; whoever waits for Caddy waits much longer than that", async () => {
+  using storage = makeStorage();
+  const bucket = new CopyBucket();
+  const refusal = new BucketError("key-refused", "LIST", { detail: "AccessDenied" });
+  bucket.faults.push(refusal, refusal, refusal);
+  const { log, logged } = recordLog();
+  expect(await putCertificatesBack({ bucket, storage: storage.path, log, youngKeyLimitMs: 300 })).toBe("none");
+  expect(JSON.stringify(logged)).toContain("cannot be put back");
+
+  const script = readFileSync(join(import.meta.dirname, "../../cloud-init/release/bin/serve-edge"), "utf8");
+  const [, tries] = /tries -gt (\d+)[^]*sleep 0\.5/.exec(script) ?? [];
+  expect(youngKeyMs).toBeLessThanOrEqual((Number(tries) * 500) / 2);
 });
 
 test.each([

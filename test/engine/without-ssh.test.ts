@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { settingsObject } from "../../app/deploys/sealed-settings.ts";
+import { readSettingsKey } from "./machines/bring-up.ts";
 import {
   failureOf,
   onlyServer,
@@ -109,15 +110,40 @@ test("a machine that has no key for the settings is not waited for: up says how 
   expect(await run("up", "--yes")).toMatchObject({ code: 0, stderr: "" });
 });
 
-test("with SSH it goes that way again, and without it back by the bucket", async () => {
+test("another key for the settings does not come by the bucket: up says how it comes, and changes nothing", async () => {
+  const before = readSettingsKey(machine()?.settings ?? "");
+  await scenario.stack.setConfig("settingsKeyGeneration", { value: "2" });
+  const { code, stderr } = await run("up", "--yes");
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: expect.stringMatching(/settingsKeyGeneration.*nothing was changed\n.*adminCidrs\[0\].*\n.*--rebuild/),
+  });
+  expect(readSettingsKey(machine()?.settings ?? "")).toBe(before);
+});
+
+test("with SSH it goes that way again, with the new key, and without it back by the bucket", async () => {
+  const before = readSettingsKey(machine()?.settings ?? "");
   await scenario.stack.setConfig("adminCidrs[0]", { value: "127.0.0.0/8" }, true);
   expect(await run("up", "--yes")).toMatchObject({ code: 0, stderr: "" });
+  const after = readSettingsKey(machine()?.settings ?? "");
+  expect(after).toMatch(/^[0-9a-f]{64}$/);
+  expect(after).not.toBe(before);
   expect(openPorts()).toContain("22");
   expect(await readWish()).toMatchObject({ way: "ssh" });
   await scenario.stack.removeConfig("adminCidrs");
   expect(await run("up", "--yes")).toMatchObject({ code: 0, stderr: "" });
   expect(openPorts()).not.toContain("22");
   expect(await readWish()).toMatchObject({ way: "settings" });
+});
+
+test("a rebuild brings another key for the settings without SSH", async () => {
+  const before = readSettingsKey(machine()?.settings ?? "");
+  await scenario.stack.setConfig("settingsKeyGeneration", { value: "3" });
+  expect(await run("up", "--yes", "--rebuild")).toMatchObject({ code: 0, stderr: "" });
+  const after = readSettingsKey(machine()?.settings ?? "");
+  expect(after).not.toBe(before);
+  expect(onlyServer(scenario).user_data).toContain(after);
+  expect(openPorts()).not.toContain("22");
 });
 
 test("a down ends after the final sync that the machine reports, and the next machine does not hear the stop", async () => {

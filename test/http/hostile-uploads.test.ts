@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 
 import { FileStore } from "../../app/files/file-store.ts";
 import { waitFor } from "../../scripts/cli/wait-for.ts";
-import { listenOnLoopback } from "../listen-on-loopback.ts";
+import { listenOnLoopback } from "../../scripts/local/listen-on-loopback.ts";
 import { filesPath as path, filesProduct, limitBytes } from "./files-product.ts";
 import { startTestServer, token } from "./test-server.ts";
 

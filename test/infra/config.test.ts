@@ -61,6 +61,7 @@ test("settings with a default need not be set", () => {
     retentionHours: 24,
     rebuild: 0,
     keyGeneration: 1,
+    settingsKeyGeneration: 1,
     keyFromAnywhere: false,
   });
 });

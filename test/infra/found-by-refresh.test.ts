@@ -7,9 +7,10 @@ vi.mock("../../infra/components/read-release.ts", () => ({
 }));
 
 /**
- * The inputs that a read of the provider writes and its schema calls optional but not computed, so that one which the program does not give counts as to
- * be taken away. Sources: internal/* of terraform-provider-hcloud 1.68, internal/service/{s3,iam} of terraform-provider-aws 6. A resource that the program
- * gets anew is to be looked up there.
+ * The inputs that a read of the provider writes and its schema calls optional but not computed, so that one which the
+ * program does not give counts as to be taken away. Sources: internal/* of terraform-provider-hcloud 1.68,
+ * internal/service/{s3,iam} of terraform-provider-aws 6. A resource that the program gets anew is to be looked up
+ * there.
  */
 const foundByRefresh: Readonly<Record<string, readonly string[]>> = {
   "hcloud:index/server:Server": ["backups", "deleteProtection", "labels", "placementGroupId", "rebuildProtection"],

@@ -187,6 +187,7 @@ test("the way back is written into the bucket once the machine answered, with ev
       "lifeboat:replicationIntervalMs": "1000",
       "lifeboat:retentionHours": "24",
       "lifeboat:serverType": "cx33",
+      "lifeboat:settingsKeyGeneration": "1",
       "lifeboat:sshKeys[0]": "laptop",
       "lifeboat:sshKeys[1]": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3n4ZUm me@laptop",
       "lifeboat:store": "aws",

@@ -35,7 +35,7 @@ export type World = {
     mode: string;
     rrsets: { name: string; type: string; labels: Record<string, string>; records: { value: string }[] }[];
   };
-  servers?: (Listed & { serverType: string })[];
+  servers?: (Listed & { serverType: string; ipv6Address?: string })[];
   sshKeys?: (Omit<Listed, "location"> & { publicKey: string })[];
   /** Types that no location has. */
   soldOut?: string[];
@@ -54,7 +54,7 @@ export async function recordStack(world: World): Promise<RecordedStack> {
     {
       newResource: ({ type, name, inputs }) => ({
         id: idOf(type, name),
-        state: { ...inputs, ...computed(type, name) },
+        state: { ...inputs, ...computed(type, name, world) },
       }),
       call: ({ token }) => {
         calls.push(token);
@@ -90,10 +90,12 @@ function idOf(type: string, name: string): string {
   return type.startsWith("hcloud:") ? "4711" : `${name}-id`;
 }
 
-function computed(type: string, name: string): Record<string, unknown> {
+const ipv6OfServer = "2001:db8:9::1";
+
+function computed(type: string, name: string, { servers = [] }: World): Record<string, unknown> {
   if (type === "hcloud:index/primaryIp:PrimaryIp")
     return { ipAddress: name.endsWith("-ipv6") ? "2001:db8:9::" : "203.0.113.9" };
-  if (type === "hcloud:index/server:Server") return { ipv6Address: "2001:db8:9::1" };
+  if (type === "hcloud:index/server:Server") return { ipv6Address: servers[0]?.ipv6Address ?? ipv6OfServer };
   if (type === "aws:iam/user:User") return { name: `${name}-user` };
   if (type === "aws:iam/accessKey:AccessKey") return { secret: `secret-of-${name}` };
   if (name === "settings-key") return { stdout: `${"5ea1".repeat(16)}\n` };
@@ -116,7 +118,7 @@ function answer(token: string, world: World): Record<string, unknown> {
     case "hcloud:index/getZoneRrsets:getZoneRrsets":
       return { rrsets: world.zone?.rrsets ?? [] };
     case "hcloud:index/getServers:getServers":
-      return { servers: world.servers ?? [] };
+      return { servers: (world.servers ?? []).map(listServer) };
     case "hcloud:index/getSshKeys:getSshKeys":
       return { sshKeys: world.sshKeys ?? [] };
     case "hcloud:index/getServerTypes:getServerTypes":
@@ -124,6 +126,10 @@ function answer(token: string, world: World): Record<string, unknown> {
     default:
       throw new Error(`${token} was not expected`);
   }
+}
+
+function listServer(server: NonNullable<World["servers"]>[number]): Record<string, unknown> {
+  return { ipv6Address: ipv6OfServer, ...server };
 }
 
 function answerGetBucket({ bucketExists = false }: World): Record<string, unknown> {

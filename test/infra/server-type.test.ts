@@ -5,7 +5,7 @@ import { chooseServerType } from "../../infra/survey/server-type.ts";
 import type { StandingServer } from "../../infra/survey/survey-project.ts";
 
 const config = { serverType: "cx33", serverTypeFallbacks: ["cpx32"], location: "fsn1", rebuild: 3 };
-const standing = { serverType: "cpx32", location: "fsn1", rebuild: "3" };
+const standing = { serverType: "cpx32", location: "fsn1", rebuild: "3", hasIpv6: true };
 
 /** What can be had in fsn1; in hel1 everything can. */
 function choose(available: readonly string[], servers: readonly StandingServer[] = [], changed = {}): string {

@@ -8,6 +8,7 @@ import { findRefusedBoot } from "../../scripts/up/boot-reports.ts";
 import { machineTest } from "../cloud-init/machine-root.ts";
 import { findReadable, metadataUrls, startMetadataService } from "../cloud-init/metadata-service.ts";
 import { ReleaseBucket } from "../cloud-init/release-bucket.ts";
+import { stubCommand } from "../cloud-init/stub-command.ts";
 import { VolumeFile } from "../cloud-init/volume-file.ts";
 import { BuiltRelease } from "./built-release.ts";
 import { SystemdMachine } from "./systemd-machine.ts";
@@ -101,6 +102,26 @@ machineTest("the edge answers on IPv4 and IPv6, and where there is no IPv6 on IP
   await machine.waitUntilReady();
   expect(await listReached()).toEqual(["127.0.0.1"]);
 });
+
+machineTest(
+  "an nft that refuses its rules is told as an error, and the edge answers; the command that is named sets them",
+  { timeout },
+  async ({ skip }) => {
+    skip((await machine.root.succeeds(["which", "nft"])) === null, "nft is not installed");
+    const listRules = ["nft", "list", "table", "inet", "lifeboat"];
+    await machine.do("nft", "delete", "table", "inet", "lifeboat");
+    await stubCommand(machine.root, "nft", "echo 'Error: Operation not supported' >&2; exit 1");
+    await machine.do("systemctl", "restart", "caddy.service");
+    expect(await machine.ask("GET", "/ready")).toMatchObject({ status: 200 });
+    await machine.do("rm", "/usr/local/sbin/nft");
+    expect(await machine.root.succeeds(listRules)).toBe(null);
+
+    const errors = await machine.do("journalctl", "--unit=caddy", "--priority=err", "--output=cat", "--no-pager");
+    const [, command = ""] = /to try again: (.*)$/.exec(errors.trim()) ?? [];
+    await machine.do(command);
+    expect(await machine.root.succeeds(listRules)).toBe(true);
+  },
+);
 
 machineTest(
   "a last sync that fails on the way down is told, and stands in no way of the shutdown",

@@ -43,7 +43,7 @@ beforeAll(async () => {
 afterAll(() => cleanup.disposeAsync(), timeout);
 
 /** What `pulumi up` does without SSH. */
-function bring(changed: Partial<MachineSettings> = {}, sha256 = release.sha256): Promise<void> {
+function bring(changed: Partial<MachineSettings> = {}, sha256 = release.sha256): Promise<string> {
   const { edge, settingsKey } = exampleInput;
   const common = { replicationIntervalMs: 1000, retentionHours: 24, edge, settingsKey };
   const settings = { ...key, ...common, apiTokensSha256: [machine.tokenSha256], ...changed };
@@ -52,9 +52,10 @@ function bring(changed: Partial<MachineSettings> = {}, sha256 = release.sha256):
 }
 
 /** What `npm run down` does without SSH. */
-async function stop(server = machine.serverNumber): Promise<DeployReport> {
-  const wish = await claimPatiently(bucket.store, { way: "stop", machine: server, by: "a test" }, () => undefined);
-  const answer = await waitForReport(bucket.store, { deploy: wish.deploy, silenceMs: 60_000, onNews: () => undefined });
+async function stop(silenceMs = 60_000): Promise<DeployReport> {
+  const claim = { way: "stop", machine: machine.serverNumber, by: "a test" } as const;
+  const wish = await claimPatiently(bucket.store, claim, () => undefined);
+  const answer = await waitForReport(bucket.store, { deploy: wish.deploy, silenceMs, onNews: () => undefined });
   if (answer.kind !== "reported") throw new Error(`the stop was not reported: ${JSON.stringify(answer)}`);
   return answer.report;
 }
@@ -147,18 +148,33 @@ machineTest(
     expect(await stop()).toMatchObject({ outcome: "stopped", machine: machine.serverNumber });
     expect(JSON.parse(await machine.do("cat", "/data/mark.json"))).toMatchObject({ cleanStop: expect.anything() });
     expect(await stop()).toMatchObject({ outcome: "stopped" });
-    await bring({ retentionHours: 96 }, await current());
+    // With another release, which nothing has started until then.
+    const third = await bucket.putRelease(release.change({ "app/third.txt": "" }));
+    await bring({ retentionHours: 96 }, third);
     expect(await machine.ask("GET", "/ready")).toMatchObject({ status: 200 });
+    expect(await current()).toBe(third);
   },
 );
 
 machineTest("a stop that cannot end well is told with its cause, and the machine serves on", { timeout }, async () => {
-  await machine.do("systemctl", "kill", "--signal=KILL", "--kill-whom=main", "app.service");
-  await machine.do("sh", "-c", "mv /opt/lifeboat/current/app/main.mjs /opt/lifeboat/current/app/gone.mjs");
-  await machine.do("sh", "-c", "systemctl kill --signal=KILL app.service || true");
-  expect(await stop()).toMatchObject({
+  // Then no sync ends.
+  await machine.do("systemctl", "kill", "--signal=STOP", "litestream.service");
+  const { status } = await machine.ask("POST", "/customers", { name: "Bob", email: "bob@example.test" });
+  // Written or pending: only the disk has it.
+  expect([201, 202]).toContain(status);
+  expect(await stop(300_000)).toMatchObject({
     outcome: "rolled-back",
     cause: expect.stringContaining("no clean stop"),
     words: expect.stringContaining("started again"),
   });
+  await machine.waitUntilReady();
+});
+
+machineTest("nobody but root can hold the locks of deploys", { timeout }, async () => {
+  const locks = ["/run/lifeboat-bring-up.lock", "/opt/lifeboat/lock"];
+  expect(await machine.do("stat", "-c", "%a %U", ...locks)).toBe("600 root\n600 root\n");
+});
+
+machineTest("a machine whose bootstrap fails hears wishes after a restart", { timeout }, async () => {
+  expect(await machine.show("lifeboat-deploys.service", "UnitFileState")).toBe("enabled");
 });

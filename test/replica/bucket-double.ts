@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
 import { text } from "node:stream/consumers";
 
-import { listenOnLoopback } from "../listen-on-loopback.ts";
+import { listenOnLoopback } from "../../scripts/local/listen-on-loopback.ts";
 
 /** How a store that cannot swap takes a conditional PUT: as if no condition were there, or with 501. */
 type Conditions = "ignored" | "not-implemented";

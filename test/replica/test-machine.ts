@@ -77,7 +77,8 @@ export class TestMachine {
   }
 
   /**
-   * Boots, writes and replicates `before` and then `after` in one life, and dies; the disk that it is left with is the copy that was taken between them.
+   * Boots, writes and replicates `before` and then `after` in one life, and dies; the disk that it is left with is the
+   * copy that was taken between them.
    */
   async liveAndGoBack({
     before = [],

@@ -5,7 +5,7 @@ import { createServer, type Server } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { listenOnLoopback } from "../listen-on-loopback.ts";
+import { listenOnLoopback } from "../../scripts/local/listen-on-loopback.ts";
 
 /** What is wrong with the certificate of the store. All are signed by themselves. */
 export type Certificate = Readonly<{ name: string; notBefore: string; notAfter: string }>;

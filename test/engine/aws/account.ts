@@ -82,8 +82,9 @@ export async function openAccount(directory: string): Promise<Account> {
 }
 
 /**
- * Whoever runs `up`, with those rights of the policy that our scripts use: the server enforces them. It refuses a policy with an action that it does not
- * know, such as most of those on a bucket's settings; these are held against the policy by the stand-in of the provider (rights.ts).
+ * Whoever runs `up`, with those rights of the policy that our scripts use: the server enforces them. It refuses a
+ * policy with an action that it does not know, such as most of those on a bucket's settings; these are held against the
+ * policy by the stand-in of the provider (rights.ts).
  */
 async function makeOperator(iam: IAMClient): Promise<Key> {
   const UserName = "operator";

@@ -24,7 +24,10 @@ type Verb = "create" | "read" | "update" | "delete";
 /** The IAM actions that the provider's calls need on the thing itself, and at its end on "*". */
 type Rights = Readonly<Partial<Record<Verb, readonly string[]>> & { deleteAnywhere?: readonly string[] }>;
 
-/** A resource that the provider only touches with the rights of the operator's policy. Source: internal/service/{s3,iam} of terraform-provider-aws. */
+/**
+ * A resource that the provider only touches with the rights of the operator's policy. Source: internal/service/{s3,iam}
+ * of terraform-provider-aws.
+ */
 export function withRights(type: string, resource: Resource): Resource {
   const rights = rightsOf[type];
   if (rights === undefined) throw new Error(`the rights that a ${type} needs are not known here`);

@@ -163,6 +163,12 @@ export class EdgeMachine implements AsyncDisposable {
 }
 
 function answer(request: IncomingMessage, response: ServerResponse): void {
+  if (request.url === "/upload") {
+    let bytes = 0;
+    request.on("data", (data: Buffer) => (bytes += data.length));
+    request.on("end", () => response.end(String(bytes)));
+    return;
+  }
   if (request.url?.startsWith("/events") !== true)
     return void response.end(JSON.stringify({ path: request.url, headers: request.headers }));
   response.writeHead(200, { "content-type": "text/event-stream" });

@@ -1,4 +1,6 @@
+import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -31,7 +33,16 @@ async function sendStart(start: string): Promise<{ seconds: number }> {
   return { seconds: Math.round((performance.now() - startedAt) / 1000) };
 }
 
-test("a client with slow headers is let go of, and a stream of events is not cut", async () => {
+/** Uploads a file at so many bytes a second; returns what the app has counted, and the status. */
+async function uploadSlowly(bytes: number, rate: string): Promise<string> {
+  const file = join(machine.folder, "upload");
+  writeFileSync(file, Buffer.alloc(bytes));
+  const words = ["-s", "-m", "60", "--limit-rate", rate, "--data-binary", `@${file}`, "-w", " %{http_code}"];
+  const url = `http://127.0.0.1:${acme.ports.http}/upload`;
+  return await runCommand("curl", [...words, "-H", "Expect:", url], { timeoutMs: 70_000 });
+}
+
+test("a client with slow headers is let go of; neither a stream of events nor a slow upload is cut", async () => {
   const url = `http://127.0.0.1:${acme.ports.http}/events?secret=1`;
   const stream = runCommand("curl", ["-sN", "-m", "40", "-H", "Authorization: Bearer the-token", url], {
     timeoutMs: 60_000,
@@ -40,11 +51,14 @@ test("a client with slow headers is let go of, and a stream of events is not cut
     throw error;
   });
   const streamedAt = performance.now();
+  // Only the app limits how long a body may take, and its answer says so. This one takes 40 s.
+  const upload = uploadSlowly(2_000_000, "50k");
   const header = await sendStart("GET / HTTP/1.1\r\nHost: x\r\n");
   expect(header.seconds).toBeGreaterThanOrEqual(14);
   expect(header.seconds).toBeLessThanOrEqual(17);
   await stream;
   expect(performance.now() - streamedAt).toBeGreaterThan(39_000);
+  expect(await upload).toBe("2000000 200");
   // Caddy logs that the client has left, with neither its query nor its token.
   await waitFor("the log", async () => machine.readLog().includes('"uri":"/events') || null, { timeoutMs: 5_000 });
   expect(machine.readLog()).not.toMatch(/secret=1|the-token/);

@@ -24,7 +24,10 @@ export const locations: readonly Location[] = [
 const european = ["fsn1", "nbg1", "hel1"];
 const everywhere = locations.map(({ name }) => name);
 
-/** The types with four cores, and one smaller: the cx and cax lines are sold in Europe only. The prices of cpx32 and ccx23 are no more than plausible. */
+/**
+ * The types with four cores, and one smaller: the cx and cax lines are sold in Europe only. The prices of cpx32 and
+ * ccx23 are no more than plausible.
+ */
 export const serverTypes: readonly ServerType[] = [
   describeType({ id: 114, name: "cx23", architecture: "x86", cores: 2, memory: 4, disk: 40 }, european, 5.49),
   describeType({ id: 115, name: "cx33", architecture: "x86", cores: 4, memory: 8, disk: 80 }, european, 8.49),

@@ -1,6 +1,9 @@
 /** What a test breaks. */
 export type Faults = Readonly<{
-  /** Server types that are sold out, "TYPE" everywhere or "TYPE@LOCATION": the catalogue says so, and a call that needs one answers `resource_unavailable`. */
+  /**
+   * Server types that are sold out, "TYPE" everywhere or "TYPE@LOCATION": the catalogue says so, and a call that needs
+   * one answers `resource_unavailable`.
+   */
   soldOut: readonly string[];
   /** The same, between the look at the catalogue and the call. */
   soldOutMeanwhile: readonly string[];

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { json } from "node:stream/consumers";
 
-import { listenOnLoopback } from "../../listen-on-loopback.ts";
+import { listenOnLoopback } from "../../../scripts/local/listen-on-loopback.ts";
 import { answerRequest } from "./answer-request.ts";
 import { Cloud, type Hardware, type Kind } from "./cloud.ts";
 import { Refusal } from "./refusal.ts";

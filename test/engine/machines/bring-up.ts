@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-import { GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import { GetObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 
 import type { Account } from "../aws/account.ts";
 import type { Server } from "../hcloud/cloud.ts";
@@ -25,14 +25,13 @@ export async function bringUp({ server, script, settings }: BringUp, account: Ac
   if (!server.user_data.startsWith("#cloud-config\n")) throw new Error("the machine was born without cloud-config");
   if (server.volumes.length === 0) throw new Error("/data: no volume");
   const given = readSettings(settings);
-  const accessKeyId = given["LITESTREAM_ACCESS_KEY_ID"] ?? "";
-  const key = { accessKeyId, secretAccessKey: given["LITESTREAM_SECRET_ACCESS_KEY"] ?? "" };
-  const Bucket = readSettings(server.user_data)["LIFEBOAT_BUCKET"];
-  const machine = account.openAs(key, server.public_net.ipv4?.ip);
-  const found = await machine.send(new GetObjectCommand({ Bucket, Key: `releases/${release}.tar.gz` }));
+  const LIFEBOAT_BUCKET = readSettings(server.user_data)["LIFEBOAT_BUCKET"] ?? "";
+  const { client, bucket: Bucket } = logIn({ account, server, settings: { ...given, LIFEBOAT_BUCKET } });
+  const found = await client.send(new GetObjectCommand({ Bucket, Key: `releases/${release}.tar.gz` }));
   const archive = (await found.Body?.transformToByteArray()) ?? new Uint8Array();
   const sha256 = createHash("sha256").update(archive).digest("hex");
   if (sha256 !== release) throw new Error(`release ${release} has SHA-256 ${sha256}`);
+  const accessKeyId = given["LITESTREAM_ACCESS_KEY_ID"] ?? "";
   const heartbeatUrl = given["LIFEBOAT_HEARTBEAT_URL"] ?? "";
   const [, tokens = "", edge = ""] =
     /^# tokens\n([^]*)# edge\n([^]*)# settings-key\n[0-9a-f]{64}\n# complete$/m.exec(settings) ?? [];
@@ -42,11 +41,8 @@ export async function bringUp({ server, script, settings }: BringUp, account: Ac
 /** Puts the host keys of a server's birth into the bucket, as cloud-init's tell-host-keys does, with the key of its birth. */
 export async function tellHostKeys(server: Server, account: Account): Promise<void> {
   const settings = readSettings(server.user_data);
-  await putAs(
-    { account, server, settings },
-    `reports/host-keys/${server.id}`,
-    `${hostKeyOf(server)} root@${server.name}\n`,
-  );
+  const words = `${hostKeyOf(server)} root@${server.name}\n`;
+  await putAs({ account, server, settings }, `reports/host-keys/${server.id}`, words);
 }
 
 /** The public host key of a machine, as `type base64`. */
@@ -61,21 +57,30 @@ export async function reportRefusal({ server, settings, cause }: RefusedBoot, ac
   const startedAt = new Date().toISOString();
   const report = { outcome: "refused", machine: server.name, startedAt, cause, next: "restore head.json" };
   const given = { ...readSettings(server.user_data), ...readSettings(settings) };
-  await putAs(
-    { account, server, settings: given },
-    `reports/boot/${startedAt}-${server.name}.json`,
-    JSON.stringify(report),
-  );
+  const key = `reports/boot/${startedAt}-${server.name}.json`;
+  await putAs({ account, server, settings: given }, key, JSON.stringify(report));
 }
 
-type Writer = Readonly<{ account: Account; server: Server; settings: Record<string, string> }>;
+export type Login = Readonly<{ account: Account; server: Server; settings: Readonly<Record<string, string>> }>;
 
-/** With the machine's key, and from its address: the key works from nowhere else. */
-async function putAs({ account, server, settings }: Writer, Key: string, Body: string): Promise<void> {
-  const accessKeyId = settings["LITESTREAM_ACCESS_KEY_ID"] ?? "";
-  const key = { accessKeyId, secretAccessKey: settings["LITESTREAM_SECRET_ACCESS_KEY"] ?? "" };
-  const machine = account.openAs(key, server.public_net.ipv4?.ip);
-  await machine.send(new PutObjectCommand({ Bucket: settings["LIFEBOAT_BUCKET"], Key, Body }));
+/** Writes an object as a machine does. */
+export async function putAs(login: Login, Key: string, Body: string): Promise<void> {
+  const { client, bucket: Bucket } = logIn(login);
+  await client.send(new PutObjectCommand({ Bucket, Key, Body }));
+}
+
+/** The bucket as a machine with these settings has it. From its address: the key works from nowhere else. */
+export function logIn({ account, server, settings }: Login): { client: S3Client; bucket: string } {
+  const key = {
+    accessKeyId: settings["LITESTREAM_ACCESS_KEY_ID"] ?? "",
+    secretAccessKey: settings["LITESTREAM_SECRET_ACCESS_KEY"] ?? "",
+  };
+  return { client: account.openAs(key, server.public_net.ipv4?.ip), bucket: settings["LIFEBOAT_BUCKET"] ?? "" };
+}
+
+/** The key for settings that come by the bucket, in what a machine was given. */
+export function readSettingsKey(settings: string): string | undefined {
+  return /^# settings-key\n([0-9a-f]{64})$/m.exec(settings)?.[1];
 }
 
 /** Every NAME='value' line of a text. */

@@ -7,7 +7,7 @@ import { json } from "node:stream/consumers";
 import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 
-import { listenOnLoopback } from "../../listen-on-loopback.ts";
+import { listenOnLoopback } from "../../../scripts/local/listen-on-loopback.ts";
 import type { Account } from "../aws/account.ts";
 import type { Certificate } from "../aws/certificate.ts";
 import type { Cloud, Server } from "../hcloud/cloud.ts";

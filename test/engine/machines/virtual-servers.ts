@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { HetznerServer } from "../../../scripts/virtual/hetzner-server.ts";
 import { hostAddress } from "../../../scripts/virtual/qemu-arguments.ts";
 import { makeServerImage, type Suite } from "../../../scripts/virtual/server-image.ts";
+import { renderVendorData } from "../../../scripts/virtual/vendor-data.ts";
 import type { Hardware, Server, Volume } from "../hcloud/cloud.ts";
 
 type Place = Readonly<{
@@ -45,7 +46,7 @@ export class VirtualServers implements Hardware, AsyncDisposable {
       location: location.name,
       image: await makeServerImage(suite),
       directory: this.#place.directory,
-      vendorData: renderVendorData(this.#place),
+      vendorData: renderVendorData(this.#place.authority, openDoors(this.#place.doors)),
     });
     this.#servers.set(id, made);
   };
@@ -80,18 +81,13 @@ export class VirtualServers implements Hardware, AsyncDisposable {
   }
 }
 
-/**
- * What the provider adds to the image: only here, what stands in for the internet is this computer's loopback, under the
- * same URL for it and for its machines. A boothook, because it runs early, and user-data has a bootcmd of its own.
- */
-function renderVendorData({ doors, authority }: Place): string {
+/** Commands that let a machine reach these ports of this computer under the URLs that are used here. */
+function openDoors(doors: readonly number[]): string[] {
   const proxy = "/usr/lib/systemd/systemd-socket-proxyd";
   // The system waits for cloud-init, and systemd-run for the socket, which so must wait for nothing.
   const run = "systemd-run --quiet --no-block --socket-property=DefaultDependencies=no";
-  const opening = doors.map(
+  return doors.map(
     (port) =>
       `${run} --unit=door-${port} --socket-property=ListenStream=127.0.0.1:${port} ${proxy} ${hostAddress}:${port}`,
   );
-  const trust = `cat >/etc/ssl/certs/acme-of-this-cloud.pem <<'END'\n${authority.trim()}\nEND`;
-  return `${["#cloud-boothook", "#!/bin/sh", trust, ...opening].join("\n")}\n`;
 }

@@ -1,22 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { GetObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand } from "@aws-sdk/client-s3";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { parse } from "yaml";
 
-import { type DeployReport, deployReportKey } from "../../../app/deploys/deploy-report.ts";
+import { type DeployReport, deployReportKey, draftReport } from "../../../app/deploys/deploy-report.ts";
 import { nameSealed, settingsObject, unseal } from "../../../app/deploys/sealed-settings.ts";
-import {
-  releaseOf,
-  type WantedRelease,
-  wantedReleaseKey,
-  WantedReleaseSchema,
-} from "../../../app/deploys/wanted-release.ts";
+import { type WantedRelease, wantedReleaseKey, WantedReleaseSchema } from "../../../app/deploys/wanted-release.ts";
 import { settingsKeyFile } from "../../../cloud-init/machine-files.ts";
 import type { Account } from "../aws/account.ts";
 import type { Cloud, Server } from "../hcloud/cloud.ts";
-import { readSettings } from "./bring-up.ts";
+import { type Login, logIn, putAs, readSettings, readSettingsKey } from "./bring-up.ts";
 
 type Watching = Readonly<{
   cloud: Cloud;
@@ -68,21 +63,11 @@ export function watchWishes(watching: Watching): AsyncDisposable {
 type Bound = Extract<WantedRelease, { machine: string }>;
 
 async function carryOut(watching: Watching, server: Server, wish: Bound): Promise<void> {
-  const now = new Date().toISOString();
+  const draft = draftReport(wish, String(server.id), null);
   const report: DeployReport = {
-    format: 1,
-    deploy: wish.deploy,
-    way: wish.way,
+    ...draft,
     outcome: wish.way === "stop" ? "stopped" : "serving",
-    sha256: releaseOf(wish) ?? "",
-    machine: String(server.id),
-    startedAt: now,
-    seenAt: now,
-    endedAt: now,
-    previous: null,
-    cause: null,
-    next: null,
-    words: null,
+    endedAt: draft.seenAt,
   };
   try {
     if (wish.way === "stop") watching.stop(server);
@@ -98,17 +83,19 @@ async function carryOut(watching: Watching, server: Server, wish: Bound): Promis
   await putReport(watching, server, report);
 }
 
+/** With the key that it was given last, or that of its birth. */
 async function openSealed(watching: Watching, server: Server, name: string): Promise<string> {
-  const { client, bucket } = login(watching, server);
+  const { client, bucket } = logIn(loginOf(watching, server));
   const found = await client.send(new GetObjectCommand({ Bucket: bucket, Key: settingsObject(name) }));
   const sealed = (await found.Body?.transformToString()) ?? "";
   if (nameSealed(sealed) !== name) throw new Error(`${settingsObject(name)} has another SHA-256`);
   const { write_files: files } = Value.Parse(UserDataSchema, parse(server.user_data));
-  return unseal(sealed, files.find(({ path }) => path === settingsKeyFile)?.content.trim() ?? "");
+  const birth = files.find(({ path }) => path === settingsKeyFile)?.content.trim() ?? "";
+  return unseal(sealed, readSettingsKey(watching.settingsOf(server)) ?? birth);
 }
 
 async function readWish(watching: Watching, server: Server): Promise<WantedRelease | null> {
-  const { client, bucket } = login(watching, server);
+  const { client, bucket } = logIn(loginOf(watching, server));
   // Without a bucket, a key that works, or a wish there is nothing to do yet.
   const found = await client
     .send(new GetObjectCommand({ Bucket: bucket, Key: wantedReleaseKey }))
@@ -118,16 +105,11 @@ async function readWish(watching: Watching, server: Server): Promise<WantedRelea
 }
 
 async function putReport(watching: Watching, server: Server, report: DeployReport): Promise<void> {
-  const { client, bucket } = login(watching, server);
-  const Body = JSON.stringify(report);
-  await client.send(new PutObjectCommand({ Bucket: bucket, Key: deployReportKey(report.deploy), Body }));
+  await putAs(loginOf(watching, server), deployReportKey(report.deploy), JSON.stringify(report));
 }
 
-function login({ account, settingsOf }: Watching, server: Server): { client: S3Client; bucket: string } {
+/** With the settings that it has now. */
+function loginOf({ account, settingsOf }: Watching, server: Server): Login {
   const settings = { ...readSettings(server.user_data), ...readSettings(settingsOf(server)) };
-  const key = {
-    accessKeyId: settings["LITESTREAM_ACCESS_KEY_ID"] ?? "",
-    secretAccessKey: settings["LITESTREAM_SECRET_ACCESS_KEY"] ?? "",
-  };
-  return { client: account.openAs(key, server.public_net.ipv4?.ip), bucket: settings["LIFEBOAT_BUCKET"] ?? "" };
+  return { account, server, settings };
 }

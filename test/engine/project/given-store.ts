@@ -5,7 +5,8 @@ import type { Ground } from "./open-project.ts";
 export type GivenBucket = Readonly<{
   bucket: string;
   createBucket: boolean;
-  /** That of AWS's double, if no other is given. */ endpoint?: string;
+  /** That of AWS's double, if no other is given. */
+  endpoint?: string;
 }>;
 
 /** The settings of a store that speaks S3 and has neither IAM nor a login of its own. */

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 import type { BinaryPin } from "../../../scripts/build/manifest.ts";
-import { listenOnLoopback } from "../../listen-on-loopback.ts";
+import { listenOnLoopback } from "../../../scripts/local/listen-on-loopback.ts";
 
 /** What the pinned binary holds; anything else must be refused. */
 export const genuine = "#!/bin/sh\necho genuine\n";

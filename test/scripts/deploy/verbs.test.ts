@@ -94,13 +94,13 @@ test("releases lists the newest first, says what each is, and how the last deplo
 test.each([
   [
     3,
-    { code: 1, isCurrent: false, words: "lifeboat: x does not get ready, going back to y\nno luck today" },
+    { code: 101, isCurrent: false, words: "lifeboat: x does not get ready, going back to y\nno luck today" },
     "no luck today",
   ],
-  [4, { code: 1, isCurrent: true, words: "lifeboat: x does not get ready and has migrated" }, "has migrated"],
+  [4, { code: 102, isCurrent: true, words: "lifeboat: x does not get ready and has migrated" }, "has migrated"],
   [
     1,
-    { code: 1, isCurrent: false, words: "lifeboat: the release cannot serve this database, and nothing was stopped" },
+    { code: 100, isCurrent: false, words: "lifeboat: the release cannot serve this database, and nothing was stopped" },
     "cannot serve this database",
   ],
 ])(

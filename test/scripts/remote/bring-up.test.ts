@@ -137,6 +137,32 @@ machineTest("an older machine gets the key for settings that come by the bucket,
   expect(stdout).toBe(`600 root\n${given.settingsKey}\n`);
 });
 
+machineTest.each([
+  [
+    "a section that is not known",
+    "# complete",
+    "# tunnel\nLIFEBOAT_TUNNEL_SECRET='n3w/tunnel'\n# complete",
+    "# tunnel",
+  ],
+  ["a section that is missing", /# edge\n[^]*(?=# settings-key)/, "", "# edge"],
+  ["a section that is there twice", "# edge", "# edge\n# edge", "# edge"],
+])("%s is refused by its name, before anything is written", async (_, from, to, name) => {
+  const read = async () =>
+    (await root.run(["sh", "-c", "stat -c '%n %Y' /etc/lifeboat/*; cat /etc/lifeboat/*"])).stdout;
+  const before = await read();
+  const sent = renderSettings(given).replace(from, to);
+  const { code, stderr } = await root.run(["sh", "-c", `set -- ${"a".repeat(64)}\n${script}`], sent);
+  expect({ code, stderr }).toEqual({
+    code: 100,
+    stderr: expect.stringMatching(
+      new RegExp(`^lifeboat: refused: .*${name}.*; next: npm run deploy, then npm run up\n$`),
+    ),
+  });
+  expect(stderr).not.toContain("n3w");
+  expect(await read()).toBe(before);
+  expect((await root.run(["cat", "/run/calls"])).stdout).toBe("");
+});
+
 machineTest("no secret is on a command line of the machine, nor in what is said", async () => {
   await bringUp();
   expect(await readCalls()).toContain(`install-release ${"a".repeat(64)}`);
@@ -148,7 +174,7 @@ machineTest("what else went wrong in cloud-init is no obstacle, unless it left u
   await stubCommand(root, "cloud-init", 'echo "status: error, no locale"; exit 1');
   expect(await bringUp()).toMatchObject({ code: 0 });
   await stubCommand(root, "systemctl", 'test "$1" != is-enabled');
-  expect(await bringUp()).toMatchObject({ code: 1, stderr: expect.stringContaining("status: error, no locale") });
+  expect(await bringUp()).toMatchObject({ code: 100, stderr: expect.stringContaining("status: error, no locale") });
 });
 
 test("settings that the shell would read in its own way are refused before they are sent", () => {

@@ -18,7 +18,10 @@ import { writeExecutable } from "../build/fake-binary.ts";
 
 const ourNode = `node-${process.platform}-${process.arch}`;
 
-/** An `npm` that installs nothing but our Node, records what it installed as the real one does, outlives Ctrl-C as the real one does, and writes down when it started and ended and what lockfile it saw. */
+/**
+ * An `npm` that installs nothing but our Node, records what it installed as the real one does, outlives Ctrl-C as the
+ * real one does, and writes down when it started and ended and what lockfile it saw.
+ */
 const fakeNpm = `#!/bin/sh
 [ "$1" = --version ] && { echo "\${FAKE_NPM_VERSION:-10.8.2}"; exit; }
 echo "$$" > "$FAKE_LOG.npm-pid"

@@ -3,10 +3,10 @@ import { createServer } from "node:http";
 import { PutBucketVersioningCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { expect, test } from "vitest";
 
+import { listenOnLoopback } from "../../../scripts/local/listen-on-loopback.ts";
 import { deleteBucket, emptyBucket, isEmpty } from "../../../scripts/store/empty-bucket.ts";
 import { openPatientStore } from "../../../scripts/store/open-client.ts";
 import { openS3 } from "../../infra/limited-key.ts";
-import { listenOnLoopback } from "../../listen-on-loopback.ts";
 import { StoreProxy } from "../../replica/store-proxy.ts";
 import { notImplemented, ScriptedStore } from "./scripted-store.ts";
 

@@ -1,8 +1,10 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 
+export type Loopback = AsyncDisposable & { url: string; port: number };
+
 /** Lets an HTTP server listen on a free port of 127.0.0.1. Disposing ends its connections too. */
-export async function listenOnLoopback(server: Server): Promise<AsyncDisposable & { url: string }> {
+export async function listenOnLoopback(server: Server): Promise<Loopback> {
   server.listen({ port: 0, host: "127.0.0.1" });
   await once(server, "listening");
   const address = server.address();
@@ -11,5 +13,6 @@ export async function listenOnLoopback(server: Server): Promise<AsyncDisposable 
     server.close();
     server.closeAllConnections();
   };
-  return { url: `http://127.0.0.1:${address.port}`, [Symbol.asyncDispose]: close };
+  const { port } = address;
+  return { url: `http://127.0.0.1:${port}`, port, [Symbol.asyncDispose]: close };
 }

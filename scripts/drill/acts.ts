@@ -1,3 +1,0 @@
-/** What can happen to a whole machine. */
-export const actNames = ["lost", "kept", "rebuild", "frozen"] as const;
-export type ActName = (typeof actNames)[number];
