@@ -1,3 +1,4 @@
+import { existsSync, writeFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 
 import { RehearsalOrderSchema } from "./replica/inspections.ts";
@@ -6,7 +7,9 @@ import { parseJson } from "./replica/parse-json.ts";
 import { rehearsalLimits, rehearseRestore } from "./replica/rehearsal.ts";
 
 // A separate process, because it hashes the whole database: it must not block the server, or take it down when memory
-// runs out.
+// runs out. It would inherit that the app is spared; of all that run here it can best be done without.
+const oomScore = "/proc/self/oom_score_adj";
+if (existsSync(oomScore)) writeFileSync(oomScore, "900");
 const order = parseJson(RehearsalOrderSchema, await text(process.stdin), "the order of a rehearsal");
 const { epoch, dataDirectory, runDirectory, bucket, ...rest } = order;
 const { endpoint, ...place } = bucket;

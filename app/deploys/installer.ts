@@ -51,8 +51,10 @@ export function openInstaller(directory: string): Installer {
     isStopped: async () => (await ask("lifeboat.target", "ActiveState")) !== "active",
     clear: () => rmSync(join(directory, "code"), { force: true }),
     start: async (program) => {
-      const words = ["--quiet", "--collect", `--unit=${unit}`, join(home, "current/bin/run-deploy")];
-      await run("systemd-run", [...words, ...program], { timeout: commandLimitMs });
+      const options = ["--quiet", "--collect", `--unit=${unit}`, "--property=OOMScoreAdjust=300"];
+      await run("systemd-run", [...options, join(home, "current/bin/run-deploy"), ...program], {
+        timeout: commandLimitMs,
+      });
     },
     look: async () => look(directory),
   };

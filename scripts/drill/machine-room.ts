@@ -4,6 +4,7 @@ import { repeatCutOff, writeToBucket } from "./bucket-scene.ts";
 import { compareWithLedger, type Loss } from "./compare-scene.ts";
 import { type Disaster, freeze, kill } from "./disaster.ts";
 import { type Fence, wakeUp } from "./fence-scene.ts";
+import { inspectInside } from "./inspect-scene.ts";
 import { fillRows, writeMixedLoad, writeWithoutBucket } from "./load-scene.ts";
 import type { Load } from "./load.ts";
 import { type Comeback, splitComeback } from "./machine-recovery.ts";
@@ -25,6 +26,7 @@ export async function rehearseMachines(stage: ServerStage): Promise<RoomFindings
   let fence: Fence | null = null;
   await using machines = new AsyncDisposableStack();
   let current = machines.use(await bootServer(stage, "a", makeVolume(stage.site.directory)));
+  await inspectInside(stage, current);
   await fillRows(stage, current);
   for (let time = 1; chosen.has("lost") && time <= stage.options.times; time += 1) {
     stage.transcript.heading("Both disks are lost: power cut, and nothing but the bucket is left");

@@ -8,6 +8,7 @@ import { findFreePorts } from "../local/free-ports.ts";
 import { type GuestBoot, readGuestBoot } from "../virtual/guest-boot.ts";
 import { GuestShell, type ShellKey } from "../virtual/guest-shell.ts";
 import { HetznerServer } from "../virtual/hetzner-server.ts";
+import { type Finding, inspectMachine } from "../virtual/inspect-machine.ts";
 import type { ServerImage } from "../virtual/server-image.ts";
 import { type Forward } from "../virtual/virtual-machine.ts";
 import type { DrillMachine } from "./drill-machine.ts";
@@ -124,6 +125,11 @@ export class ServerMachine implements DrillMachine {
     return readGuestBoot(this.#shell);
   }
 
+  /** Whether it is hardened, seen from inside. */
+  inspect(): Promise<Finding[]> {
+    return inspectMachine(this.#shell);
+  }
+
   async copyDatabase(): Promise<string> {
     const copy = join(this.#site.directory, `copy-${this.name}.db`);
     for (const rest of ["", "-wal", "-shm"]) await rm(`${copy}${rest}`, { force: true });
@@ -138,7 +144,7 @@ export class ServerMachine implements DrillMachine {
   }
 
   async destroyDisks(): Promise<void> {
-    await this.server.delete();
+    await this.#delete();
     await rm(this.volume.file, { force: true });
   }
 
@@ -164,13 +170,23 @@ export class ServerMachine implements DrillMachine {
 
   async readLastWords(): Promise<string> {
     if (this.#lastWords !== null) return this.#lastWords;
-    const console = this.server.readConsole().trimEnd().split("\n").slice(-wordsOfConsole);
     const journal = this.server.isOn ? await this.#readJournal() : [];
-    return [`--- machine ${this.name}, last lines of its console and its journal`, ...console, ...journal].join("\n");
+    return [...this.#readConsole(), ...journal].join("\n");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#delete();
+  }
+
+  async #delete(): Promise<void> {
+    // Its console goes with it, and whoever failed asks for it afterwards.
+    this.#lastWords ??= this.#readConsole().join("\n");
     await this.server.delete();
+  }
+
+  #readConsole(): string[] {
+    const lines = this.server.readConsole().trimEnd().split("\n");
+    return [`--- machine ${this.name}, last lines of its console and its journal`, ...lines.slice(-wordsOfConsole)];
   }
 
   async #readJournal(): Promise<string[]> {

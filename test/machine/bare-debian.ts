@@ -6,6 +6,8 @@ import { makeDebian as makeFolder } from "../../scripts/virtual/make-debian.ts";
 const tool = "mmdebstrap";
 // What is in Hetzner's images and in no minimal Debian, of that which user-data, units and verbs call.
 const packages = "systemd-sysv,curl,ca-certificates,iproute2,procps,e2fsprogs,openssh-client";
+// What is in Hetzner's images, and what the machine gets later.
+const morePackages = "openssh-server,systemd-resolved,systemd-timesyncd,unattended-upgrades";
 const withoutDocs = "--dpkgopt=path-exclude=/usr/share/doc/*";
 const bootPackages =
   "linux-image-cloud-amd64,base-files,dash,coreutils,util-linux,mount,e2fsprogs,systemd,kmod,liblzma5";
@@ -23,6 +25,12 @@ export async function makeDebian(release: string): Promise<string> {
   if (release === here) return "/";
   const words = ["--variant=minbase", `--include=${packages}`, withoutDocs];
   return makeFolder({ name: release, suite: release, words });
+}
+
+/** The same with the services that a server has, and which a release hardens. */
+export async function makeServerDebian(): Promise<string> {
+  const words = ["--variant=minbase", `--include=${packages},${morePackages}`, withoutDocs];
+  return makeFolder({ name: "trixie-services", suite: "trixie", words });
 }
 
 /**

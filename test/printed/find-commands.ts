@@ -93,7 +93,8 @@ const substitution = /\$\(((?:[^()]|\([^()]*\))*)\)/g;
 function readTexts(path: string, content: string): Text[] {
   const lines = content.split("\n").map((text, index) => ({ at: `${path}:${index + 1}`, text, isScript: false }));
   // Of a unit, systemctl shows this.
-  if (/\.(service|target|mount|timer)$/.test(path)) return lines.filter(({ text }) => text.startsWith("Description="));
+  if (/\.(service|target|mount|timer)(\.d\/.*)?$/.test(path))
+    return lines.filter(({ text }) => text.startsWith("Description="));
   return content.startsWith("#!/bin/sh") || path.endsWith(".sh") ? readScript(path, content) : lines;
 }
 
