@@ -25,7 +25,7 @@ export class WishReader implements Disposable {
   #storeMs = 0;
 
   constructor(config: BucketConfig) {
-    const onDate = (date: string) => void (this.#storeMs = Date.parse(date) || this.#storeMs);
+    const onDate = (storeMs: number) => void (this.#storeMs = storeMs);
     this.#client = openS3Client(config, { answerMs, maxAttempts: 1, onDate });
     this.#bucket = openBucket(config);
   }

@@ -1,11 +1,9 @@
-import { open } from "node:fs/promises";
-
 import { GetObjectCommand, PutObjectCommand, type PutObjectCommandInput, type S3Client } from "@aws-sdk/client-s3";
 
 import { BucketError, toBucketError } from "./bucket-error.ts";
 import { swapInKnownForm, type PutCondition } from "./conditional-writes.ts";
 import { Lister, pageLimitMs, type BucketLimits, type OnSlowListing } from "./lister.ts";
-import { openS3Client, readThrough, type BucketConfig } from "./s3-client.ts";
+import { download, openS3Client, readThrough, type BucketConfig } from "./s3-client.ts";
 
 /** The object that marks a bucket as ours. It always exists, so a GET of it shows whether the store answers. */
 export const sentinelKey = "lifeboat.json";
@@ -53,10 +51,7 @@ const bucketLimits: BucketLimits = {
 export function openBucket(config: BucketConfig, { onSlowListing, ...shortened }: BucketOptions = {}): Bucket {
   const limits = { ...bucketLimits, ...shortened };
   let aheadMs: number | null = null;
-  const onDate = (date: string) => {
-    const storeMs = Date.parse(date);
-    if (!Number.isNaN(storeMs)) aheadMs = Date.now() - storeMs;
-  };
+  const onDate = (storeMs: number) => (aheadMs = Date.now() - storeMs);
   const reads = openS3Client(config, { answerMs: limits.answerMs, maxAttempts: readAttempts, onDate });
   const writes = openS3Client(config, { answerMs: limits.callMs, maxAttempts: 1, onDate });
   const Bucket = config.bucket;
@@ -94,11 +89,8 @@ export function openBucket(config: BucketConfig, { onSlowListing, ...shortened }
     },
     clockAheadMs: () => aheadMs,
     readThrough: (key, stallMs) => readThrough(reads, { Bucket, Key: key, doing: `GET ${key} (${where})`, stallMs }),
-    download: async (key, path, stallMs) => {
-      await using file = await open(path, "wx", 0o600);
-      const doing = `GET ${key} (${where})`;
-      await readThrough(reads, { Bucket, Key: key, doing, stallMs, take: (piece) => file.write(piece) });
-    },
+    download: (key, path, stallMs) =>
+      download(reads, { Bucket, Key: key, doing: `GET ${key} (${where})`, stallMs }, path),
     list: (prefix) => lister.list(prefix),
     listTop: () => lister.listTop(),
     longestListMs: () => lister.longestMs,

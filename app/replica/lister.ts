@@ -20,7 +20,7 @@ type ListerOptions = {
   /** The store's name in an error. */
   where: string;
   limits: Pick<BucketLimits, "callMs" | "listMs">;
-  onDate: (date: string) => void;
+  onDate: (storeMs: number) => void;
   /** Whether the store answers a small request within that request's limit. */
   isAnswering: () => Promise<boolean>;
   onSlowListing: OnSlowListing | undefined;

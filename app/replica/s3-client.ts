@@ -1,3 +1,5 @@
+import { open } from "node:fs/promises";
+
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 
 import { BucketError, toBucketError } from "./bucket-error.ts";
@@ -12,9 +14,9 @@ export type BucketConfig = {
   secretAccessKey: string;
 };
 
-type Opening = { answerMs: number; maxAttempts: number; onDate: (date: string) => void };
+type Opening = { answerMs: number; maxAttempts: number; onDate: (storeMs: number) => void };
 
-/** Makes a client of the AWS SDK. `onDate` gets the store's clock from every answer. */
+/** Makes a client of the AWS SDK. `onDate` gets the store's clock from every answer, in ms since 1970. */
 export function openS3Client(config: BucketConfig, { answerMs, maxAttempts, onDate }: Opening): S3Client {
   const client = new S3Client({
     region: config.region,
@@ -33,8 +35,8 @@ export function openS3Client(config: BucketConfig, { answerMs, maxAttempts, onDa
   client.middlewareStack.add(
     (next) => async (args) => {
       const answered = await next(args);
-      const date = readDate(answered.response);
-      if (date !== null) onDate(date);
+      const storeMs = Date.parse(readDate(answered.response) ?? "");
+      if (!Number.isNaN(storeMs)) onDate(storeMs);
       return answered;
     },
     { step: "deserialize", priority: "low", name: "readDate" },
@@ -52,20 +54,23 @@ function readDate(response: unknown): string | null {
   return typeof headers.date === "string" ? headers.date : null;
 }
 
-type Reading = {
-  Bucket: string;
-  Key: string;
-  doing: string;
-  stallMs: number;
-  /** Gets what arrives; the next piece is awaited when it is done. */
-  take?: (piece: Uint8Array) => Promise<unknown>;
-};
+type Reading = { Bucket: string; Key: string; doing: string; stallMs: number };
 
 /**
  * Reads an object to its end, however long that takes, as long as data arrives. Throws BucketError `unreachable` when
  * nothing arrives for `stallMs` or the body ends early.
  */
-export async function readThrough(client: S3Client, { Bucket, Key, doing, stallMs, take }: Reading): Promise<void> {
+export async function readThrough(client: S3Client, reading: Reading): Promise<void> {
+  for await (const _piece of readPieces(client, reading));
+}
+
+/** The same into a new file that only its owner may read. The disk's own errors come as they are. */
+export async function download(client: S3Client, reading: Reading, path: string): Promise<void> {
+  await using file = await open(path, "wx", 0o600);
+  for await (const piece of readPieces(client, reading)) await file.writeFile(piece);
+}
+
+async function* readPieces(client: S3Client, { Bucket, Key, doing, stallMs }: Reading): AsyncGenerator<Uint8Array> {
   const silence = new AbortController();
   const giveUp = () => silence.abort();
   let timer = setTimeout(giveUp, stallMs);
@@ -83,7 +88,7 @@ export async function readThrough(client: S3Client, { Bucket, Key, doing, stallM
       clearTimeout(timer);
       if (chunk.value instanceof Uint8Array) {
         length += chunk.value.length;
-        await take?.(chunk.value);
+        yield chunk.value;
       }
       timer = setTimeout(giveUp, stallMs);
     }
@@ -95,6 +100,7 @@ export async function readThrough(client: S3Client, { Bucket, Key, doing, stallM
     throw toBucketError(error, doing);
   } finally {
     clearTimeout(timer);
+    silence.abort();
   }
 }
 

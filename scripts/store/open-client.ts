@@ -3,7 +3,7 @@ import { text } from "node:stream/consumers";
 
 import { S3Client } from "@aws-sdk/client-s3";
 
-const requestLimitMs = 15_000;
+const defaultLimitMs = 15_000;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -57,7 +57,7 @@ async function openStore(
   const endpoint = environment["LIFEBOAT_ENDPOINT"] ?? "";
   const accessKeyId = environment["LIFEBOAT_ACCESS_KEY_ID"] ?? "";
   const profile = environment["AWS_PROFILE"] ?? "";
-  const { requestTimeout = requestLimitMs, socketTimeout = requestTimeout } = limits ?? {};
+  const { requestTimeout = defaultLimitMs, socketTimeout = requestTimeout } = limits ?? {};
   const client = new S3Client({
     region: requireVariable(environment, "LIFEBOAT_REGION"),
     ...(endpoint === "" ? {} : { endpoint }),

@@ -105,10 +105,10 @@ test("a file that compaction takes away meanwhile is planned around", { timeout 
   expect(seen.gets).toBeLessThan(2 * rows);
 });
 
-test.each([
-  ["is refused", { status: 503, body: "<Error><Code>SlowDown</Code></Error>" } as Fate],
-  ["loses its answers", "lose-answer" as Fate],
-])("a store that %s to many at once is left to Litestream", { timeout }, async (_what, fate) => {
+test.each<[string, Fate]>([
+  ["refuses", { status: 503, body: "<Error><Code>SlowDown</Code></Error>" }],
+  ["loses its answers to", "lose-answer"],
+])("a store that %s many at once is left to Litestream", { timeout }, async (_what, fate) => {
   let isHealed = false;
   watch((count) => {
     isHealed ||= count > 100;
