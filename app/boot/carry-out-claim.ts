@@ -87,7 +87,7 @@ async function installWithRetry(context: ClaimContext): Promise<Installed> {
   let backoffMs = limits.restorePausesMs[0] ?? 0;
   for (let attempt = 1; ; attempt++) {
     try {
-      return await installDatabase({ machine, facts: survey.facts, plan, step, limits: patientLimits(context) });
+      return await installDatabase({ machine, facts: survey.facts, plan, step, log, limits: patientLimits(context) });
     } catch (error) {
       if (!(error instanceof RestoreFailed)) throw error;
       log.warn({ attempt, cause: error.message }, "restore failed");

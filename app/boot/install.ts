@@ -5,6 +5,7 @@ import { DatabaseDamaged } from "../database/database-file.ts";
 import { openDatabase, quickCheck, readDatabase } from "../database/open-database.ts";
 import { isOutOfSpace } from "../database/sqlite-failure.ts";
 import { fsyncPath } from "../durable-file.ts";
+import type { Log } from "../log.ts";
 import type { Claim } from "../replica/claim.ts";
 import type { Machine } from "../replica/machine.ts";
 import { RestoreFailed, type Restored, restoreEpoch } from "../replica/restore.ts";
@@ -21,7 +22,7 @@ export type Installed = {
   quarantined: string | null;
 };
 
-type Context = { machine: Machine; facts: BootFacts; plan: Claim; step: Step; limits: BootLimits };
+type Context = { machine: Machine; facts: BootFacts; plan: Claim; step: Step; limits: BootLimits; log: Log };
 
 /**
  * Puts the content that the plan asks for in the database's place. The winner has passed quick_check, everything else
@@ -135,7 +136,9 @@ async function restoreAndCheck(context: Context): Promise<Checked> {
 /** When the disk runs full during the restore, it is not tried again. */
 async function restoreWithRoom(context: Context, epoch: string, stallLimitMs: number): Promise<Restored> {
   try {
-    return await restoreEpoch(context.machine, epoch, stallLimitMs);
+    const onDetour = (cause: string) =>
+      context.log.warn({ cause }, "the replica's files cannot be fetched side by side, Litestream fetches them");
+    return await restoreEpoch(context.machine, epoch, { stallLimitMs, onDetour });
   } catch (error) {
     if (!(error instanceof RestoreFailed) || !isOutOfSpace(error)) throw error;
     const { cause, next } = tellFullDisk(context.machine, error.message);

@@ -106,7 +106,7 @@ async function restoreAt(
 ): Promise<string | { failure: string }> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return (await restoreEpoch(machine, epoch, limits.restoreStallMs, txid)).path;
+      return (await restoreEpoch(machine, epoch, { stallLimitMs: limits.restoreStallMs, txid })).path;
     } catch (error) {
       if (!(error instanceof RestoreFailed)) throw error;
       // This says nothing about the files.

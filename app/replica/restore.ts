@@ -9,7 +9,7 @@ import { openBucket } from "./bucket.ts";
 import { litestreamEnvironment, renderLitestreamConfig, renderStagedConfig } from "./litestream-config.ts";
 import type { Machine } from "./machine.ts";
 import { parseJson } from "./parse-json.ts";
-import { stageChain } from "./stage-chain.ts";
+import { stageChain, type Staging } from "./stage-chain.ts";
 
 /** Litestream itself waits forever for a server that accepts and never answers (measured). */
 export const restoreStallMs = 60_000;
@@ -21,6 +21,14 @@ export class RestoreFailed extends Error {
   override readonly name = "RestoreFailed";
 }
 
+type RestoreOptions = {
+  stallLimitMs?: number;
+  /** The state to restore instead of the newest. */
+  txid?: string | undefined;
+  /** Gets the cause when the files could not be fetched side by side. */
+  onDetour?: (cause: string) => void;
+};
+
 export type Restored = { path: string; txid: string };
 
 /**
@@ -29,13 +37,13 @@ export type Restored = { path: string; txid: string };
  * after `stallLimitMs` without progress. Throws RestoreFailed and removes partial files.
  *
  * The files of the newest state are fetched side by side first, where there is room for them: Litestream 0.5.17 opens
- * them one after the other. Whatever goes wrong there, Litestream fetches them itself, and has the last word.
+ * them one after the other. Whatever goes wrong there, `onDetour` is told, and Litestream fetches them itself: it has
+ * the last word.
  */
 export async function restoreEpoch(
   machine: Machine,
   epoch: string,
-  stallLimitMs = restoreStallMs,
-  txid?: string,
+  { stallLimitMs = restoreStallMs, txid, onDetour }: RestoreOptions = {},
 ): Promise<Restored> {
   const { restored, restoreConfig } = machine.files;
   const restore = async (config: string, words: string[]): Promise<Restored> => {
@@ -44,12 +52,16 @@ export async function restoreEpoch(
   };
   try {
     empty(restored);
-    const staged = txid === undefined ? await stageOrNull(machine, epoch, stallLimitMs) : null;
-    if (staged !== null) {
-      const found = await restore(renderStagedConfig(machine, staged.folder), []).catch(() => null);
-      rmSync(staged.folder, { recursive: true, force: true });
-      if (found !== null && found.txid >= staged.txid) return found;
-      empty(restored);
+    if (txid === undefined) {
+      try {
+        const folder = join(restored, "staged");
+        const found = await restoreStaged(machine, { epoch, folder, stallMs: stallLimitMs }, restore);
+        rmSync(folder, { recursive: true, force: true });
+        if (found !== null) return found;
+      } catch (error) {
+        onDetour?.(error instanceof Error ? error.message : String(error));
+        empty(restored);
+      }
     }
     return await restore(renderLitestreamConfig(machine, epoch), txid === undefined ? [] : ["-txid", txid]);
   } catch (error) {
@@ -65,20 +77,18 @@ function empty(directory: string): void {
   mkdirSync(directory, { mode: 0o700 });
 }
 
-type Staged = { folder: string; txid: string };
-
-/** Null when Litestream should fetch the files itself. */
-async function stageOrNull({ files, bucket }: Machine, epoch: string, stallMs: number): Promise<Staged | null> {
-  const folder = join(files.restored, "staged");
-  mkdirSync(folder, { mode: 0o700 });
-  try {
-    const txid = await stageChain(openBucket(bucket), { epoch, folder, stallMs });
-    if (txid !== null) return { folder, txid };
-  } catch {
-    // Litestream says what is wrong with the store or the disk, if it meets it too.
-  }
-  rmSync(folder, { recursive: true, force: true });
-  return null;
+/** Null when the files are too few, or no whole chain: Litestream then says better what is wrong. */
+async function restoreStaged(
+  machine: Machine,
+  staging: Staging,
+  restore: (config: string, words: string[]) => Promise<Restored>,
+): Promise<Restored | null> {
+  mkdirSync(staging.folder, { mode: 0o700 });
+  const planned = await stageChain(openBucket(machine.bucket), staging);
+  if (planned === null) return null;
+  const found = await restore(renderStagedConfig(machine, staging.folder), []);
+  if (found.txid < planned) throw new Error(`the files fetched reach ${planned}, what they gave ${found.txid}`);
+  return found;
 }
 
 /** Runs Litestream with the config that was written. Throws its last lines. */

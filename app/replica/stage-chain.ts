@@ -14,7 +14,7 @@ const fewestFiles = 8;
 const mostPlans = 5;
 const marginBytes = 64 * 1024 ** 2;
 
-type Staging = { epoch: string; folder: string; stallMs: number };
+export type Staging = { epoch: string; folder: string; stallMs: number };
 
 /**
  * Fetches the files of a restore side by side into a folder, in the layout of Litestream's own file replica

@@ -70,7 +70,7 @@ export async function runCompleteness(options: CompletenessOptions): Promise<Com
     await kill(writer);
     await sync(machine);
     await kill(litestream);
-    const { path } = await restoreEpoch(machine, epoch, waitMs);
+    const { path } = await restoreEpoch(machine, epoch, { stallLimitMs: waitMs });
     return {
       ...compareRows(machine.files.database, path),
       syncs,

@@ -150,7 +150,7 @@ export class ReplicaSite implements AsyncDisposable {
       bucket: { ...this.machine.bucket, endpoint },
       files: { ...files, restored: join(this.#directory, "restored") },
     };
-    const { path } = await restoreEpoch(reader, this.mark.epoch, 20_000);
+    const { path } = await restoreEpoch(reader, this.mark.epoch, { stallLimitMs: 20_000 });
     if (txid !== undefined) {
       rmSync(path);
       const words = [

@@ -49,6 +49,8 @@ async function sync(): Promise<void> {
   }
 }
 
+let detours: string[];
+
 type Seen = { gets: number; most: number };
 
 /** Counts the files that are fetched, and how many at once. */
@@ -69,8 +71,13 @@ function watch(judge: (count: number, path: string) => Fate = () => "pass"): See
 }
 
 async function restore(txid?: string): Promise<Restored> {
+  detours = [];
   const bucket = { ...site.machine.bucket, endpoint: proxy.endpoint };
-  const restored = await restoreEpoch({ ...site.machine, bucket }, site.mark.epoch, 5_000, txid);
+  const restored = await restoreEpoch({ ...site.machine, bucket }, site.mark.epoch, {
+    stallLimitMs: 5_000,
+    txid,
+    onDetour: (cause) => detours.push(cause),
+  });
   expect(readdirSync(site.machine.files.restored)).toEqual(["app.db"]);
   return restored;
 }
@@ -82,6 +89,7 @@ function countRows({ path }: Restored): number {
 test("all rows come back, with many files at once and each of them once", { timeout }, async () => {
   const seen = watch();
   expect(countRows(await restore())).toBe(rows);
+  expect(detours).toEqual([]);
   expect(seen.most).toBeGreaterThan(8);
   expect(seen.gets).toBeLessThan(2 * rows);
 });
@@ -105,16 +113,17 @@ test("a file that compaction takes away meanwhile is planned around", { timeout 
   expect(seen.gets).toBeLessThan(2 * rows);
 });
 
-test.each<[string, Fate]>([
-  ["refuses", { status: 503, body: "<Error><Code>SlowDown</Code></Error>" }],
-  ["loses its answers to", "lose-answer"],
-])("a store that %s many at once is left to Litestream", { timeout }, async (_what, fate) => {
+test.each<[string, string, Fate]>([
+  ["refuses", "SlowDown", { status: 503, body: "<Error><Code>SlowDown</Code></Error>" }],
+  ["loses its answers to", "unreachable", "lose-answer"],
+])("a store that %s many at once is left to Litestream, and boot is told", { timeout }, async (_what, cause, fate) => {
   let isHealed = false;
   watch((count) => {
     isHealed ||= count > 100;
     return isHealed || count % 2 === 0 ? "pass" : fate;
   });
   expect(countRows(await restore())).toBe(rows);
+  expect(detours).toEqual([expect.stringContaining(cause)]);
 });
 
 test("a damaged file is damaged in both ways, and nothing is left behind", { timeout }, async () => {
@@ -136,7 +145,7 @@ test("a few files are not worth a copy", { timeout }, async () => {
     if (isDone) break;
     await sleep(100);
   }
-  const restored = await restoreEpoch(other.machine, other.mark.epoch, 5_000);
+  const restored = await restoreEpoch(other.machine, other.mark.epoch, { stallLimitMs: 5_000 });
   expect(countRows(restored)).toBe(1);
   expect(existsSync(join(other.machine.files.restored, "staged"))).toBe(false);
   openDatabase(restored.path, "reader").close();
