@@ -70,8 +70,10 @@ export type JsonChange = {
 };
 
 /**
- * Writes a JSON object if it has not changed since it was read. Returns false when it has. On a store without
- * conditional writes it is written all the same: it was read a moment ago, and only `up` and deploys write these objects.
+ * Writes a JSON object if it has not changed since it was read. Returns false when it has. An answer may be lost, and the
+ * repetition is then refused for its own first success, so the object is read before either is believed. On a store
+ * without conditional writes it is written all the same: it was read a moment ago, and only `up` and deploys write these
+ * objects.
  */
 export async function putJson(store: CloudStore, key: string, { value, etag }: JsonChange): Promise<boolean> {
   const content = { body: `${JSON.stringify(value)}\n`, contentType: "application/json" };
@@ -81,12 +83,20 @@ export async function putJson(store: CloudStore, key: string, { value, etag }: J
     else await swapIn(store, (IfMatch) => send({ IfMatch }))(key, "", etag);
   } catch (error) {
     if (!(error instanceof BucketError)) throw error;
-    if (error.status === 412) return false;
+    const isRefused = error.status === 412;
+    const isLost = error.kind === "unreachable";
+    if ((isRefused || isLost) && (await holds(store, key, content.body))) return true;
+    if (isRefused) return false;
     if (error.kind !== "unsupported" && error.kind !== "never-matches")
       throw new Error(`writing ${key} to bucket ${store.bucket}`, { cause: error });
     await send({});
   }
   return true;
+}
+
+async function holds(store: CloudStore, key: string, body: string): Promise<boolean> {
+  const found = await fetchText(store, key).catch(() => undefined);
+  return found?.text === body;
 }
 
 /** Finds out how a store wants If-Match, like the machines do. */

@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+
+import { openCloudStore, openPatientStore, type CloudStore } from "../../../scripts/store/open-client.ts";
+import { fetchText, putJson } from "../../../scripts/store/store-object.ts";
+import { StoreProxy } from "../../replica/store-proxy.ts";
+import { ScriptedStore } from "./scripted-store.ts";
+
+const key = "wanted-release.json";
+
+let scripted: ScriptedStore;
+let proxy: StoreProxy;
+beforeAll(async () => {
+  scripted = await ScriptedStore.open();
+  proxy = await StoreProxy.start(scripted.access.endpoint);
+});
+afterAll(async () => {
+  await proxy[Symbol.asyncDispose]();
+  await scripted[Symbol.asyncDispose]();
+});
+
+let place: Record<string, string>;
+beforeEach(async () => {
+  place = { ...scripted.place(await scripted.newBucket()), LIFEBOAT_ENDPOINT: proxy.endpoint };
+  proxy.decide = () => "pass";
+});
+
+const openers = { "tries once": openCloudStore, "repeats what fails": openPatientStore };
+
+test.each(Object.entries(openers))(
+  "a write whose answer is lost is known for done by a client that %s",
+  async (_what, open) => {
+    using store = await open(place, async () => scripted.access.secretAccessKey);
+    loseAnswers(1);
+    expect(await putJson(store, key, { value: { deploy: "ours" }, etag: undefined })).toBe(true);
+    const standing = await read(store);
+    loseAnswers(1);
+    expect(await putJson(store, key, { value: { deploy: "ours too" }, etag: standing?.etag })).toBe(true);
+    expect((await read(store))?.text).toBe('{"deploy":"ours too"}\n');
+  },
+);
+
+test("a write that did not arrive is no write, and somebody else's stays", async () => {
+  using store = await openCloudStore(place, async () => scripted.access.secretAccessKey);
+  proxy.decide = ({ method }) => (method === "PUT" ? "drop" : "pass");
+  const lost = putJson(store, key, { value: { deploy: "ours" }, etag: undefined });
+  await expect(lost).rejects.toThrow(`writing ${key}`);
+  proxy.decide = () => "pass";
+  expect(await putJson(store, key, { value: { deploy: "theirs" }, etag: undefined })).toBe(true);
+  expect(await putJson(store, key, { value: { deploy: "ours" }, etag: undefined })).toBe(false);
+  expect((await read(store))?.text).toBe('{"deploy":"theirs"}\n');
+});
+
+const read = (store: CloudStore) => fetchText(store, key);
+
+function loseAnswers(count: number): void {
+  let lost = 0;
+  proxy.decide = ({ method }) => (method === "PUT" && lost++ < count ? "lose-answer" : "pass");
+}
