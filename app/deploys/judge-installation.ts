@@ -26,8 +26,10 @@ export function judgeInstallation(
     return { outcome, cause, next: "look at the machine, then npm run deploy", words: null };
   }
   const { code } = installation;
-  if (code === installationCodes.done)
-    return { outcome: way === "stop" ? "stopped" : "serving", cause: null, next: null, words: null };
+  if (code === installationCodes.done) {
+    const words = sayOfItself(installation).join("\n").slice(-keptWords) || null;
+    return { outcome: way === "stop" ? "stopped" : "serving", cause: null, next: null, words };
+  }
   const { cause, next } = explain(installation);
   const words = installation.words.slice(-keptWords);
   const again = way === "bucket" ? "mend it, then npm run deploy" : "mend it, then run this again";
@@ -36,15 +38,20 @@ export function judgeInstallation(
   return { outcome: "failed", cause, next: runbook, words };
 }
 
+type Ended = Extract<Installation, { state: "ended" }>;
+
 /** What a program says of itself, or else the last that was said. */
-function explain({ code, words }: Extract<Installation, { state: "ended" }>): { cause: string; next: string | null } {
-  const lines = words.split("\n").filter((line) => line.trim() !== "");
-  const own = lines.filter((line) => line.startsWith("lifeboat: "));
-  const refusal = own.map((line) => /^lifeboat: refused: (.*); next: (.*)$/.exec(line)).findLast((found) => found);
+function explain(ended: Ended): { cause: string; next: string | null } {
+  const own = sayOfItself(ended);
+  const refusal = own.map((line) => /^refused: (.*); next: (.*)$/.exec(line)).findLast((found) => found);
   if (refusal) return { cause: refusal[1] ?? "", next: refusal[2] ?? "" };
-  const said = own.map((line) => line.slice("lifeboat: ".length)).join("; ");
-  return {
-    cause: (said || `it ended with exit code ${code}: ${lines.at(-1) ?? "no words"}`).slice(-keptWords),
-    next: null,
-  };
+  const last = ended.words.split("\n").findLast((line) => line.trim() !== "") ?? "no words";
+  return { cause: (own.join("; ") || `it ended with exit code ${ended.code}: ${last}`).slice(-keptWords), next: null };
+}
+
+const ownLine = "lifeboat: ";
+
+function sayOfItself({ words }: Ended): string[] {
+  const own = words.split("\n").filter((line) => line.startsWith(ownLine));
+  return own.map((line) => line.slice(ownLine.length));
 }

@@ -15,7 +15,7 @@ export const expired = refuse(
 
 export const stopped = refuse(
   "somebody has stopped Lifeboat on the machine, or takes it away just now, or its bootstrap has refused",
-  "to serve again, on the machine: systemctl start lifeboat.target, or npm run up; then npm run deploy",
+  "to serve again: npm run up, or on the machine: systemctl start lifeboat.target; then npm run deploy",
 );
 
 export const makeRoom =

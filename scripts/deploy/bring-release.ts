@@ -50,7 +50,13 @@ export async function bringRelease(
         ? `before: ${previous?.slice(0, 12) ?? "none"}`
         : `another deploy has come after this one: they install ${desired.slice(0, 12)}`,
   );
+  for (const words of listComplaints(report)) transcript.line(words);
   transcript.line(`serving ${short}, before ${report.previous?.slice(0, 12) ?? "none"}; to go back: npm run rollback`);
+}
+
+/** What a machine that serves says of itself all the same, such as that it is not hardened: a line each. */
+export function listComplaints({ machine, words }: DeployReport): string[] {
+  return words === null ? [] : words.split("\n").map((line) => `machine ${machine} says: ${line}`);
 }
 
 function demandServing(answer: Answer, limitMs: number): DeployReport {

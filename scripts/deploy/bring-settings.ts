@@ -3,7 +3,7 @@ import { nameSealed, seal, settingsObject } from "../../app/deploys/sealed-setti
 import { type MachineSettings, renderSettings } from "../remote/machine-settings.ts";
 import type { CloudStore } from "../store/open-client.ts";
 import { putObject } from "../store/store-object.ts";
-import { deployFirst, describeEnd } from "./bring-release.ts";
+import { deployFirst, describeEnd, listComplaints } from "./bring-release.ts";
 import { waitForReport } from "./wait-for-report.ts";
 import { claimPatiently, describeUp, withdrawWish } from "./wish.ts";
 
@@ -33,7 +33,10 @@ export async function bringSettings(store: CloudStore, upgrade: Upgrade): Promis
     told = words;
   };
   const answer = await waitForReport(store, { deploy: wish.deploy, silenceMs, onNews });
-  if (answer.kind === "reported" && answer.report.outcome === "serving") return wish.deploy;
+  if (answer.kind === "reported" && answer.report.outcome === "serving") {
+    for (const words of listComplaints(answer.report)) tell(words);
+    return wish.deploy;
+  }
   if (answer.kind !== "silence") throw new Error(`${describeEnd(answer)}\n${again}`);
   const isUndone = await withdrawWish(store, wish);
   const unheard = `nothing was heard of machine ${server} for ${silenceMs / 60_000} minutes`;

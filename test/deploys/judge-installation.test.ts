@@ -26,6 +26,14 @@ test("a stop that succeeds has stopped the services", () => {
   expect(judge(0, "", { way: "stop", previous: old })).toMatchObject({ outcome: "stopped", cause: null });
 });
 
+test("what a machine that serves says of itself is kept, and nothing else", () => {
+  expect(judge(0, "noise\nlifeboat: this machine is not hardened\n")).toMatchObject({
+    outcome: "serving",
+    words: "this machine is not hardened",
+  });
+  expect(judge(0, "noise\n").words).toBeNull();
+});
+
 test.each([
   [
     "x\nlifeboat: refused: the bucket has no release; next: npm run up\nlifeboat: going back",

@@ -65,9 +65,11 @@ async function run(words: readonly [string, ...string[]], environment: Record<st
 }
 
 test("a rollback wishes for the release before, waits for the report, and makes it the one of new machines", async () => {
-  await using machine = new PlayedMachine(bucket(), two);
+  const ending = { code: 0, isCurrent: true, words: "noise\nlifeboat: this machine is not hardened" };
+  await using machine = new PlayedMachine(bucket(), two, ending);
   const { code, stdout, stderr } = await run(["rollback"]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toContain("machine 4711 says: this machine is not hardened\n");
   expect(stdout).toContain(`serving ${one.slice(0, 12)}, before ${two.slice(0, 12)}; to go back: npm run rollback`);
   expect(machine.installer.current).toBe(one);
   expect(await fetchDesiredRelease(store)).toEqual({ sha256: one, previous: two });
@@ -140,11 +142,8 @@ test(
 
 test("of two deploys at once the second is refused, with who and when, and changes nothing", async () => {
   const { deploy, at } = await wishFor(two);
-  const { code, stderr } = await run(["rollback"]);
-  expect({ code, stderr }).toEqual({
-    code: 1,
-    stderr: expect.stringContaining(`ada deploys ${two.slice(0, 12)} since ${at}`),
-  });
+  const words = `ada deploys ${two.slice(0, 12)} since ${at}`;
+  expect(await run(["rollback"])).toMatchObject({ code: 1, stderr: expect.stringContaining(words) });
   expect((await fetchStandingWish(store))?.wish.deploy).toBe(deploy);
 });
 
