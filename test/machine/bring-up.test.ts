@@ -214,7 +214,7 @@ machineTest("a run that was cut off is finished by the next one", { timeout }, a
   const [before, process] = [await readEnvironment(), await readProcess()];
   const half = renderSettings(settings(changed)).slice(0, -20);
   const words = ["sh", "-c", `set -- ${release.sha256}\n${script}`];
-  expect(await machine.root.run(words, half)).toMatchObject({ code: 1, stderr: expect.stringContaining("cut off") });
+  expect(await machine.root.run(words, half)).toMatchObject({ code: 100, stderr: expect.stringContaining("cut off") });
   expect([await readEnvironment(), await readProcess()]).toEqual([before, process]);
 
   await stubCommand(machine.root, "systemctl", 'test "$1" != stop && exec /usr/bin/systemctl "$@"; kill -9 "$PPID"');
