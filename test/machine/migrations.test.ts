@@ -67,7 +67,7 @@ machineTest(
     const starts = await machine.countStarts();
     const none = await bringUp(release.sha256);
     expect(none).toMatchObject({
-      code: 1,
+      code: 100,
       stderr: expect.stringMatching(/not additive; deploy a newer one, or restore .*TXID[^]*nothing was stopped/),
     });
     expect(await machine.countStarts()).toBe(starts);
