@@ -21,7 +21,7 @@ const settingsKey = "/etc/lifeboat/settings-key";
 // Written by the release's name-machine, perhaps later.
 const names = { name: "/run/lifeboat-machine", otherName: "/etc/machine-id" };
 const place = "/var/lib/lifeboat-deploys";
-const watching = "/run/lifeboat-deploys/watching";
+const passing = "/run/lifeboat-deploys";
 // While a release is installed.
 const lookEveryMs = 1_000;
 const slowestMs = 30_000;
@@ -74,7 +74,7 @@ function refuse(cause: string, next: string): void {
 /** Ends when another release is current, whoever brought it: systemd then starts that release's own watcher. */
 async function watch(log: Log): Promise<void> {
   const own = basename(dirname(import.meta.dirname));
-  const installer = openInstaller(place);
+  const installer = openInstaller(passing);
   const watcher = new DeployWatch({ installer, notesFile: join(place, "notes.json"), nameMachine, log });
   const connection = new Connection(settings);
   const faults = new Faults(log);
@@ -86,7 +86,7 @@ async function watch(log: Log): Promise<void> {
       faults.add(error);
     }
     // By this a deploy sees that its release watches. A store that is away is not the release's fault.
-    if (!faults.isOwn) writeFileSync(watching, `${own}\n`);
+    if (!faults.isOwn) writeFileSync(join(passing, "watching"), `${own}\n`);
     await sleep(Math.min((watcher.isBusy ? lookEveryMs : askEveryMs) * 2 ** faults.count, slowestMs));
   }
 }

@@ -26,10 +26,14 @@ async function findPrevious(store: CloudStore): Promise<string> {
   return demandStored(store, previous);
 }
 
-/** What ran before a release that serves although nobody has told so to new machines. Null without such a gap. */
+/**
+ * What ran before a release that serves although nobody has told so to new machines. Null without such a gap. A rollback
+ * that was cut off leaves one too: said again it ends what it began.
+ */
 function findGap(standing: StandingWish | undefined, desired: DesiredRelease | undefined): string | null {
   const report = standing?.report;
-  return report?.outcome === "serving" && report.sha256 !== desired?.sha256 ? report.previous : null;
+  if (report?.outcome !== "serving") return null;
+  return [desired?.sha256, desired?.previous].includes(report.sha256) ? null : report.previous;
 }
 
 async function findNamed(store: CloudStore, beginning: string): Promise<string> {

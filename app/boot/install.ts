@@ -138,7 +138,8 @@ async function restoreWithRoom(context: Context, epoch: string, stallLimitMs: nu
   try {
     const onDetour = (cause: string) =>
       context.log.warn({ cause }, "the replica's files cannot be fetched side by side, Litestream fetches them");
-    return await restoreEpoch(context.machine, epoch, { stallLimitMs, onDetour });
+    const isTight = isInScratch(context.machine.files);
+    return await restoreEpoch(context.machine, epoch, { stallLimitMs, isTight, onDetour });
   } catch (error) {
     if (!(error instanceof RestoreFailed) || !isOutOfSpace(error)) throw error;
     const { cause, next } = tellFullDisk(context.machine, error.message);

@@ -43,8 +43,11 @@ export class DeployNotebook {
     this.#notes = notes;
   }
 
-  /** The same for what has ended. A full disk must not cost the outcome: from older notes it is found once more. */
-  noteEnd(notes: DeployNotes): void {
+  /**
+   * The same where a full disk must stand in the way of nothing: what has ended is found once more from older notes, and
+   * services may be stopped twice.
+   */
+  noteIfPossible(notes: DeployNotes): void {
     this.#notes = notes;
     try {
       this.note(notes);
@@ -53,7 +56,7 @@ export class DeployNotebook {
     }
   }
 
-  /** Why nothing can be noted now, and so nothing be begun. */
+  /** Why nothing can be noted now. Null when something can. */
   findFault(): string | null {
     try {
       this.note(this.#notes);

@@ -56,7 +56,7 @@ export class DeployWatch {
     const { standing, damage } = await readReport(wishes, deploy);
     // An old wish must not undo what came after it.
     if (isOver(standing) && !(await this.#isUnfinished(wishes, standing))) {
-      this.#notebook.noteEnd({ format: 1, handled: deploy, begun: null });
+      this.#notebook.noteIfPossible({ format: 1, handled: deploy, begun: null });
       return;
     }
     // Whoever wrote it brings it, or it is for another machine.
@@ -66,10 +66,10 @@ export class DeployWatch {
     }
     const report = draftReport(wish, this.#options.nameMachine(), this.#options.installer.currentRelease());
     if (this.#hasForgotten(standing, report)) {
-      this.#notebook.note({ ...this.#notes, begun: { report: standing, attempts: mostAttempts } });
+      this.#notebook.noteIfPossible({ ...this.#notes, begun: { report: standing, attempts: mostAttempts } });
       return;
     }
-    const refusal = damage === null ? await this.#findRefusal(wishes, wish) : refuse(damage, "npm run deploy");
+    const refusal = damage === null ? await this.#findRefusal(wishes, wish) : refuse(damage, expired.next);
     if (refusal !== null) return this.#end(wishes, { ...report, ...refusal });
     // Boot may be what fails, or what somebody wants to stop.
     const hindrance = wish.way === "stop" ? null : await this.#options.installer.findHindrance();
@@ -77,7 +77,7 @@ export class DeployWatch {
     // `up` wants the machine to serve, whoever stopped it.
     if (wish.way !== "settings" && wish.way !== "stop" && (await this.#options.installer.isStopped()))
       return this.#end(wishes, { ...report, ...stopped });
-    const fault = this.#notebook.findFault();
+    const fault = this.#findDiskFault(wish);
     if (fault !== null) return this.#end(wishes, { ...report, ...refuse(fault, makeRoom) });
     this.#options.installer.clear();
     // Another machine, or whoever takes the wish back, may be quicker. The next look tells.
@@ -126,7 +126,8 @@ export class DeployWatch {
     const { installer, log } = this.#options;
     const { report, attempts } = begun;
     installer.clear();
-    this.#notebook.note({ ...this.#notes, begun });
+    if (wish.way === "stop") this.#notebook.noteIfPossible({ ...this.#notes, begun });
+    else this.#notebook.note({ ...this.#notes, begun });
     const { deploy, sha256 } = report;
     log.info({ deploy, way: wish.way, sha256, attempts }, "deploy begun");
     await installer.start(this.#programFor(wish, report.previous ?? installer.currentRelease()));
@@ -153,14 +154,21 @@ export class DeployWatch {
     const isBusy = installation.state === "ended" && installation.code === installationCodes.busy;
     if (installation.state === "running") return this.#say(wishes, report);
     // Something else got the lock first. A first attempt has touched nothing, so it is as if it had not begun.
-    if (isBusy && attempts === 1) return this.#notebook.noteEnd({ ...this.#notes, begun: null });
+    if (isBusy && attempts === 1) return this.#notebook.noteIfPossible({ ...this.#notes, begun: null });
     if (installation.state === "ended" && !isBusy) return this.#conclude(wishes, report, installation);
     // It may have been off for days. What is written now would hide that.
     await readReport(wishes, report.deploy);
     const mayGoOn = wish !== null && wish.deploy === report.deploy && !this.#isExpired(wishes, wish);
     if (!mayGoOn || (attempts >= mostAttempts && !isBusy)) return this.#conclude(wishes, report, { state: "gone" });
     if (isBusy && (await installer.findHindrance()) !== null) return this.#say(wishes, report);
+    const fault = this.#findDiskFault(wish);
+    if (fault !== null) return this.#conclude(wishes, report, { state: "gone", cause: fault });
     await this.#begin(wish, { report, attempts: isBusy ? attempts : attempts + 1 });
+  }
+
+  /** Why nothing can be noted now, and so nothing be begun. A stop needs no room, and may make some. */
+  #findDiskFault({ way }: WantedRelease): string | null {
+    return way === "stop" ? null : this.#notebook.findFault();
   }
 
   async #conclude(wishes: Wishes, report: DeployReport, installation: Installation): Promise<void> {
@@ -173,9 +181,9 @@ export class DeployWatch {
   async #end(wishes: Wishes, ended: DeployReport): Promise<void> {
     const endedAt = ended.endedAt ?? new Date().toISOString();
     const report = { ...ended, endedAt, seenAt: endedAt };
-    this.#notebook.noteEnd({ ...this.#notes, begun: { report, attempts: mostAttempts } });
+    this.#notebook.noteIfPossible({ ...this.#notes, begun: { report, attempts: mostAttempts } });
     await this.#publish(wishes, report);
-    this.#notebook.noteEnd({ format: 1, handled: report.deploy, begun: null });
+    this.#notebook.noteIfPossible({ format: 1, handled: report.deploy, begun: null });
     const { deploy, way, outcome, sha256, previous, cause } = report;
     const isGood = outcome === "serving" || outcome === "stopped";
     if (isGood) this.#options.log.info({ deploy, way, outcome, sha256, previous }, "deploy ended");

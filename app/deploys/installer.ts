@@ -7,8 +7,11 @@ import { readOptionalFile } from "../durable-file.ts";
 
 const run = promisify(execFile);
 
-/** How a run of the release's run-deploy stands. `gone`: it was cut off and left no exit code. */
-export type Installation = { state: "running" | "gone" } | { state: "ended"; code: number; words: string };
+/** How a run of the release's run-deploy stands. `gone`: it was cut off and left no exit code, or cannot go on. */
+export type Installation =
+  | { state: "running" }
+  | { state: "gone"; cause?: string }
+  | { state: "ended"; code: number; words: string };
 
 /** Why a deploy must wait now, and for how long at most. */
 export type Hindrance = { cause: string; limitMs: number };
@@ -33,6 +36,7 @@ export type Installer = {
 const home = "/opt/lifeboat";
 const unit = "lifeboat-deploy.service";
 const lock = "/run/lifeboat-bring-up.lock";
+const keepsKeysOffTheDisk = ["--property=LimitCORE=0", "--property=MemorySwapMax=0"];
 const commandLimitMs = 30_000;
 const readyUrl = "http://127.0.0.1:8080/ready";
 const readyLimitMs = 5_000;
@@ -51,7 +55,13 @@ export function openInstaller(directory: string): Installer {
     isStopped: async () => (await ask("lifeboat.target", "ActiveState")) !== "active",
     clear: () => rmSync(join(directory, "code"), { force: true }),
     start: async (program) => {
-      const options = ["--quiet", "--collect", `--unit=${unit}`, "--property=OOMScoreAdjust=300"];
+      const options = [
+        "--quiet",
+        "--collect",
+        `--unit=${unit}`,
+        "--property=OOMScoreAdjust=300",
+        ...keepsKeysOffTheDisk,
+      ];
       await run("systemd-run", [...options, join(home, "current/bin/run-deploy"), ...program], {
         timeout: commandLimitMs,
       });
@@ -93,7 +103,7 @@ async function look(directory: string): Promise<Installation> {
   // In this order: the code is written before the unit ends.
   const state = await ask(unit, "ActiveState");
   const code = readOptionalFile(join(directory, "code"));
-  // After a power loss it may be empty, which must not count as 0.
+  // What is no number must not count as 0.
   if (code !== null && /^\d+\n$/.test(code)) {
     const words = readOptionalFile(join(directory, "words")) ?? "";
     return { state: "ended", code: Number(code), words: words.trim() };

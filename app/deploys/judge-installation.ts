@@ -21,7 +21,8 @@ export function judgeInstallation(
   { installation, current, isReady }: Facts,
 ): Verdict {
   if (installation.state !== "ended") {
-    const cause = "the deploy was cut off again and again, by a restart of the machine or a kill";
+    const known = installation.state === "gone" ? installation.cause : undefined;
+    const cause = known ?? "the deploy was cut off again and again, by a restart of the machine or a kill";
     const outcome = isReady && current === previous ? "rolled-back" : "failed";
     return { outcome, cause, next: "look at the machine, then npm run deploy", words: null };
   }
@@ -53,5 +54,6 @@ const ownLine = "lifeboat: ";
 
 function sayOfItself({ words }: Ended): string[] {
   const own = words.split("\n").filter((line) => line.startsWith(ownLine));
-  return own.map((line) => line.slice(ownLine.length));
+  // A release that is new here says the same when it is activated and when it is asked to serve.
+  return [...new Set(own.map((line) => line.slice(ownLine.length)))];
 }

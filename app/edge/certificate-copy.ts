@@ -52,8 +52,8 @@ export async function putCertificatesBack(options: PutBackOptions): Promise<"kep
   const copy = await waitForCopy(options, hasWhole ? mendLimitMs : Number.POSITIVE_INFINITY);
   const files = hasWhole ? (copy ?? []).filter(({ path }) => damaged.includes(dirname(path))) : (copy ?? []);
   try {
-    if (hasWhole || copy === null) replaceFolders(storage, damaged, files);
-    else writeStorage(storage, copy);
+    replaceFolders(storage, damaged, hasWhole ? files : []);
+    if (!hasWhole && copy !== null) writeStorage(storage, copy);
   } catch (err) {
     log.error({ err, next: "look whether the system's disk is full: df -h" }, "certificates cannot be written");
     return "none";

@@ -25,6 +25,8 @@ type RestoreOptions = {
   stallLimitMs?: number;
   /** The state to restore instead of the newest. */
   txid?: string | undefined;
+  /** Whether the disk must not run full: then nobody tries whether a second copy of the files has room on it. */
+  isTight?: boolean;
   /** Gets the cause when the files could not be fetched side by side. */
   onDetour?: (cause: string) => void;
 };
@@ -40,35 +42,23 @@ export type Restored = { path: string; txid: string };
  * them one after the other. Whatever goes wrong there, `onDetour` is told, and Litestream fetches them itself: it has
  * the last word.
  */
-export async function restoreEpoch(
-  machine: Machine,
-  epoch: string,
-  { stallLimitMs = restoreStallMs, txid, onDetour }: RestoreOptions = {},
-): Promise<Restored> {
-  const { restored, restoreConfig } = machine.files;
-  const restore = async (config: string, words: string[]): Promise<Restored> => {
-    writeFileSync(restoreConfig, config, { mode: 0o600 });
-    return runRestore(machine, words, stallLimitMs);
-  };
+export async function restoreEpoch(machine: Machine, epoch: string, options: RestoreOptions = {}): Promise<Restored> {
+  const { restored } = machine.files;
+  const { stallLimitMs = restoreStallMs, txid } = options;
   try {
     empty(restored);
-    if (txid === undefined) {
-      try {
-        const folder = join(restored, "staged");
-        const found = await restoreStaged(machine, { epoch, folder, stallMs: stallLimitMs }, restore);
-        rmSync(folder, { recursive: true, force: true });
-        if (found !== null) return found;
-      } catch (error) {
-        onDetour?.(error instanceof Error ? error.message : String(error));
-        empty(restored);
-      }
-    }
-    return await restore(renderLitestreamConfig(machine, epoch), txid === undefined ? [] : ["-txid", txid]);
+    const found = await restoreSideBySide(
+      machine,
+      { epoch, folder: join(restored, "staged"), stallMs: stallLimitMs },
+      options,
+    );
+    if (found !== null) return found;
+    empty(restored);
+    const words = txid === undefined ? [] : ["-txid", txid];
+    return await runRestore(machine, { config: renderLitestreamConfig(machine, epoch), words, stallLimitMs });
   } catch (error) {
     rmSync(restored, { recursive: true, force: true });
-    throw new RestoreFailed(`restoring epoch ${epoch}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
+    throw new RestoreFailed(`restoring epoch ${epoch}: ${sayWhy(error)}`, { cause: error });
   }
 }
 
@@ -77,23 +67,38 @@ function empty(directory: string): void {
   mkdirSync(directory, { mode: 0o700 });
 }
 
-/** Null when the files are too few, or no whole chain: Litestream then says better what is wrong. */
-async function restoreStaged(
+/** Null when Litestream shall fetch the files itself: there are few, or no whole chain, of which it says more. */
+async function restoreSideBySide(
   machine: Machine,
   staging: Staging,
-  restore: (config: string, words: string[]) => Promise<Restored>,
+  { txid, isTight = false, onDetour }: RestoreOptions,
 ): Promise<Restored | null> {
-  mkdirSync(staging.folder, { mode: 0o700 });
-  const planned = await stageChain(openBucket(machine.bucket), staging);
-  if (planned === null) return null;
-  const found = await restore(renderStagedConfig(machine, staging.folder), []);
-  if (found.txid < planned) throw new Error(`the files fetched reach ${planned}, what they gave ${found.txid}`);
-  return found;
+  if (txid !== undefined || isTight) return null;
+  try {
+    mkdirSync(staging.folder, { mode: 0o700 });
+    const planned = await stageChain(openBucket(machine.bucket), staging);
+    if (planned === null) return null;
+    const config = renderStagedConfig(machine, staging.folder);
+    const found = await runRestore(machine, { config, words: [], stallLimitMs: staging.stallMs });
+    if (found.txid < planned) throw new Error(`the files fetched reach ${planned}, what they gave ${found.txid}`);
+    rmSync(staging.folder, { recursive: true });
+    return found;
+  } catch (error) {
+    onDetour?.(sayWhy(error));
+    return null;
+  }
 }
 
-/** Runs Litestream with the config that was written. Throws its last lines. */
-async function runRestore(machine: Machine, words: readonly string[], stallLimitMs: number): Promise<Restored> {
+function sayWhy(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+type Run = { config: string; words: readonly string[]; stallLimitMs: number };
+
+/** Runs Litestream. Throws its last lines. */
+async function runRestore(machine: Machine, { config, words, stallLimitMs }: Run): Promise<Restored> {
   const { restored, restoreConfig, database } = machine.files;
+  writeFileSync(restoreConfig, config, { mode: 0o600 });
   const output = join(restored, "app.db");
   // Otherwise a "$" in a path would be expanded as a variable.
   const args = ["restore", "-config", restoreConfig, "-no-expand-env", "-json", "-o", output, ...words, database];

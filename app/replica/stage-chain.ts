@@ -35,19 +35,19 @@ export async function stageChain(bucket: Bucket, { epoch, folder, stallMs }: Sta
 async function fetchAll(bucket: Bucket, files: readonly LtxFile[], staging: Staging): Promise<boolean> {
   const waiting = [...files];
   let isGone = false;
-  let fault: { error: unknown } | null = null;
+  const faults: unknown[] = [];
   const fetchOn = async () => {
-    for (let file = waiting.shift(); file !== undefined && !isGone && fault === null; file = waiting.shift()) {
+    for (let file = waiting.shift(); file !== undefined && !isGone && faults.length === 0; file = waiting.shift()) {
       try {
         await fetchOne(bucket, file, staging);
       } catch (error) {
         if (error instanceof BucketError && error.kind === "missing") isGone = true;
-        else fault = { error };
+        else faults.push(error);
       }
     }
   };
   await Promise.all(Array.from({ length: atOnce }, fetchOn));
-  if (fault !== null) throw Object(fault).error;
+  if (faults.length > 0) throw faults[0];
   return !isGone;
 }
 

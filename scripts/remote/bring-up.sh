@@ -19,7 +19,7 @@ app_group=980
 main() {
   if [ -z "${LIFEBOAT_DEPLOY-}" ]; then come_by_ssh; fi
   given=$(cat)
-  case $given in *"# complete") ;; *) echo "lifeboat: the settings were cut off on their way" >&2 && exit 100 ;; esac
+  case $given in *"# complete") ;; *) echo "lifeboat: the settings were cut off on their way" >&2; exit 100 ;; esac
   demand_sections
   wait_for_birth
   # Read by bin/grow-volume of the release.

@@ -83,10 +83,8 @@ export async function putJson(store: CloudStore, key: string, { value, etag }: J
     else await swapIn(store, (IfMatch) => send({ IfMatch }))(key, "", etag);
   } catch (error) {
     if (!(error instanceof BucketError)) throw error;
-    const isRefused = error.status === 412;
-    const isLost = error.kind === "unreachable";
-    if ((isRefused || isLost) && (await holds(store, key, content.body))) return true;
-    if (isRefused) return false;
+    if (error.status === 412) return (await fetchText(store, key))?.text === content.body;
+    if (error.kind === "unreachable" && (await holds(store, key, content.body))) return true;
     if (error.kind !== "unsupported" && error.kind !== "never-matches")
       throw new Error(`writing ${key} to bucket ${store.bucket}`, { cause: error });
     await send({});

@@ -9,7 +9,8 @@ export type Finding = Readonly<{ name: string; answer: readonly string[]; faults
 // It holds up nothing, so it may end long after the app is ready.
 const untilHardened = `tries=0
 until [ "$(systemctl show --property=InactiveEnterTimestampMonotonic --value lifeboat-hardening)" != 0 ] || [ $tries = 120 ]
-do tries=$((tries + 1)); sleep 1; done`;
+do tries=$((tries + 1)); sleep 1; done
+if [ $tries = 120 ]; then echo "lifeboat-hardening has not run within 120 s" >&2; exit 1; fi`;
 
 /** Asks a machine that serves whether it is hardened. */
 export async function inspectMachine(

@@ -110,6 +110,8 @@ const wantedOfSsh = [
   "passwordauthentication no",
   "kbdinteractiveauthentication no",
   "authenticationmethods publickey",
+  "allowtcpforwarding local",
+  "permitopen localhost:* 127.0.0.1:* [::1]:*",
   "x11forwarding no",
   "allowagentforwarding no",
 ];

@@ -105,6 +105,38 @@ test("a machine that can note nothing, as on a full disk, refuses and says so; i
   expect(installer.started).toEqual(["2 after 1"]);
 });
 
+test("a deploy that was cut off on a disk that is full by now is told as failed, and the next one is heard", async () => {
+  await wish("one");
+  const installer = new ScriptedInstaller(old);
+  await scene.goOn(scene.open(installer));
+  installer.installation = { state: "gone" };
+  installer.ready = false;
+  mkdirSync(`${scene.notesFile()}.tmp`);
+  const watch = scene.open(installer);
+  await scene.goOn(watch, 3);
+  expect(await scene.readReport("one")).toMatchObject({
+    outcome: "failed",
+    cause: expect.stringMatching(/cannot be written.*EISDIR/),
+  });
+  rmSync(`${scene.notesFile()}.tmp`, { recursive: true });
+  await wish("two", third);
+  await scene.goOn(watch);
+  expect(installer.started).toEqual(["2 after 1", "3 after 1"]);
+});
+
+test("the services are stopped on a full disk too: what is in the app's database is well", async () => {
+  await scene.wish({ deploy: "one", way: "stop", machine: "a" });
+  const installer = new ScriptedInstaller(old);
+  const watch = scene.open(installer);
+  mkdirSync(`${scene.notesFile()}.tmp`);
+  await scene.goOn(watch);
+  expect(installer.started).toEqual(["stop-services"]);
+  installer.finish(0, old);
+  await scene.goOn(watch, 3);
+  expect(await scene.readReport("one")).toMatchObject({ outcome: "stopped" });
+  expect(installer.started).toEqual(["stop-services"]);
+});
+
 test("a disk that fills up during a deploy does not cost its outcome", async () => {
   await wish("one");
   const installer = new ScriptedInstaller(old);

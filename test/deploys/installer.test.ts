@@ -36,7 +36,7 @@ test("what left its exit code has ended, with its words or without", async () =>
 
 test.each([
   ["no file", {}],
-  ["an empty one, as after a power loss", { code: "", words: "" }],
+  ["an empty one", { code: "", words: "" }],
   ["half of one", { code: "no", words: "" }],
 ])("what left no exit code (%s) was cut off, and is no success", async (_what, files) => {
   expect(await leave(files)).toEqual({ state: "gone" });

@@ -27,10 +27,8 @@ test("a stop that succeeds has stopped the services", () => {
 });
 
 test("what a machine that serves says of itself is kept, and nothing else", () => {
-  expect(judge(0, "noise\nlifeboat: this machine is not hardened\n")).toMatchObject({
-    outcome: "serving",
-    words: "this machine is not hardened",
-  });
+  const words = "noise\nlifeboat: this machine is not hardened\n";
+  expect(judge(0, words + words)).toMatchObject({ outcome: "serving", words: "this machine is not hardened" });
   expect(judge(0, "noise\n").words).toBeNull();
 });
 

@@ -167,6 +167,16 @@ test("a damaged certificate is removed when there is no copy, so that Caddy orde
   );
 });
 
+test("a damaged certificate goes also where the copy has it damaged, too, and nothing else", async () => {
+  using storage = makeStorage();
+  await addCertificate(storage.path, "app.example.com");
+  writeFileSync(join(storage.path, stem("app.example.com", "json")), "{ cut");
+  const bucket = new CopyBucket();
+  bucket.text = JSON.stringify({ format: 1, at: "before", files: readStorage(storage.path) });
+  expect((await putBack(bucket, storage.path)).how).toBe("none");
+  expect(readStorage(storage.path)).toEqual([]);
+});
+
 test("a copy that was cut off while it was put back is put back whole the next time", async () => {
   using storage = makeStorage();
   using source = makeStorage();

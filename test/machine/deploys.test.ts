@@ -56,7 +56,7 @@ async function waitForEnd(deploy: string): Promise<DeployReport> {
     const words = await machine.do(
       "sh",
       "-c",
-      "journalctl --no-pager --lines=60 --output=cat; cat /var/lib/lifeboat-deploys/*",
+      "journalctl --no-pager --lines=60 --output=cat; cat /var/lib/lifeboat-deploys/* /run/lifeboat-deploys/*",
     );
     throw new Error(words, { cause });
   });

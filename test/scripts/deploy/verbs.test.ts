@@ -1,85 +1,39 @@
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 
-import { PutObjectCommand } from "@aws-sdk/client-s3";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 
 import { openTranscript } from "../../../scripts/cli/transcript.ts";
 import { waitFor } from "../../../scripts/cli/wait-for.ts";
 import { bringRelease } from "../../../scripts/deploy/bring-release.ts";
-import { fetchDesiredRelease, writeDesiredRelease } from "../../../scripts/deploy/desired-release.ts";
+import { fetchDesiredRelease } from "../../../scripts/deploy/desired-release.ts";
 import { releaseKey, uploadRelease } from "../../../scripts/deploy/upload-release.ts";
-import { claimDeploy, DeployUnderWay, fetchStandingWish } from "../../../scripts/deploy/wish.ts";
-import { type CloudStore, openCloudStore } from "../../../scripts/store/open-client.ts";
-import { ScriptedStore } from "../store/scripted-store.ts";
+import { DeployUnderWay, fetchStandingWish } from "../../../scripts/deploy/wish.ts";
 import { PlayedMachine } from "./played-machine.ts";
+import { useVerbScene } from "./verb-scene.ts";
 
 const [one, two, three] = ["1".repeat(64), "2".repeat(64), "3".repeat(64)];
-
-let scripted: ScriptedStore;
-let name: string;
-let bucketId: string;
-let store: CloudStore;
-beforeAll(async () => {
-  scripted = await ScriptedStore.open();
-});
-afterAll(() => scripted[Symbol.asyncDispose]());
-beforeEach(async () => {
-  name = await scripted.newBucket();
-  bucketId = (await scripted.makeSentinel(name, "lifeboat/production")).stdout;
-  store = await openCloudStore(scripted.place(name), async () => scripted.access.secretAccessKey);
-  for (const release of [one, two]) await put(releaseKey(release), "a release");
-  for (const release of [one, two]) await writeDesiredRelease(store, release);
-  return () => store[Symbol.dispose]();
-});
-
-const put = (Key: string, Body: string) => store.client.send(new PutObjectCommand({ Bucket: name, Key, Body }));
-const bucket = () => ({ ...scripted.access, bucket: name });
-const wishFor = (sha256: string, by = "ada") => claimDeploy(store, { sha256, by, way: "bucket" });
-
-/** Runs a verb as a job of CI does: no Pulumi, no terminal. */
-async function run(words: readonly [string, ...string[]], environment: Record<string, string> = {}) {
-  const [verb, ...rest] = words;
-  const { region, endpoint, accessKeyId, secretAccessKey } = scripted.access;
-  const child = spawn(process.execPath, [join(import.meta.dirname, `../../../scripts/${verb}.ts`), ...rest], {
-    env: {
-      PATH: "/usr/bin:/bin",
-      GITHUB_ACTOR: "octocat",
-      GITHUB_RUN_ID: "77",
-      LIFEBOAT_BUCKET: name,
-      LIFEBOAT_REGION: region,
-      LIFEBOAT_ENDPOINT: endpoint,
-      AWS_ACCESS_KEY_ID: accessKeyId,
-      AWS_SECRET_ACCESS_KEY: secretAccessKey,
-      ...environment,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
-  return { code: Number(code), stdout, stderr };
-}
+const scene = useVerbScene([one, two]);
+const { put, run } = scene;
 
 test("a rollback wishes for the release before, waits for the report, and makes it the one of new machines", async () => {
   const ending = { code: 0, isCurrent: true, words: "noise\nlifeboat: this machine is not hardened" };
-  await using machine = new PlayedMachine(bucket(), two, ending);
+  await using machine = new PlayedMachine(scene.bucket, two, ending);
   const { code, stdout, stderr } = await run(["rollback"]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout).toContain("machine 4711 says: this machine is not hardened\n");
   expect(stdout).toContain(`serving ${one.slice(0, 12)}, before ${two.slice(0, 12)}; to go back: npm run rollback`);
   expect(machine.installer.current).toBe(one);
-  expect(await fetchDesiredRelease(store)).toEqual({ sha256: one, previous: two });
-  expect((await fetchStandingWish(store))?.wish).toMatchObject({ sha256: one, by: "octocat, GitHub run 77" });
+  expect(await fetchDesiredRelease(scene.store)).toEqual({ sha256: one, previous: two });
+  expect((await fetchStandingWish(scene.store))?.wish).toMatchObject({ sha256: one, by: "octocat, GitHub run 77" });
 });
 
 test("releases lists the newest first, says what each is, and how the last deploy stands", async () => {
   const before = await run(["releases"]);
   expect(before.stdout).toContain("nothing was deployed by the bucket yet");
-  await using _machine = new PlayedMachine(bucket(), two);
+  await using _machine = new PlayedMachine(scene.bucket, two);
   await run(["rollback", one.slice(0, 10)]);
   await put(releaseKey(three), "the newest");
   const { code, stdout } = await run(["releases"]);
@@ -107,10 +61,10 @@ test.each([
 ])(
   "exit code %i when the machine reports so, with its words, and new machines stay as they are",
   async (expected, ending, words) => {
-    await using _machine = new PlayedMachine(bucket(), two, ending);
+    await using _machine = new PlayedMachine(scene.bucket, two, ending);
     const { code, stderr } = await run(["rollback"]);
     expect({ code, stderr }).toEqual({ code: expected, stderr: expect.stringContaining(words) });
-    expect(await fetchDesiredRelease(store)).toEqual({ sha256: two, previous: one });
+    expect(await fetchDesiredRelease(scene.store)).toEqual({ sha256: two, previous: one });
   },
 );
 
@@ -125,10 +79,10 @@ test(
     });
     expect(down.stderr).toContain("carries it out when it comes back");
     expect((await run(["releases"])).stdout).toContain("no machine has begun it");
-    await using machine = new PlayedMachine(bucket(), two);
+    await using machine = new PlayedMachine(scene.bucket, two);
     await waitFor(
       "the wish to be carried out",
-      async () => ((await fetchStandingWish(store))?.report?.outcome === "serving" ? true : null),
+      async () => ((await fetchStandingWish(scene.store))?.report?.outcome === "serving" ? true : null),
       { timeoutMs: 10_000 },
     );
     expect(machine.installer.current).toBe(one);
@@ -136,29 +90,29 @@ test(
     expect(gap.stdout).toContain(`New machines still install ${two.slice(0, 12)}`);
     const [, again = ""] = /npm run rollback -- (\w+) ends it/.exec(gap.stdout) ?? [];
     expect(await run(["rollback", again])).toMatchObject({ code: 0 });
-    expect(await fetchDesiredRelease(store)).toEqual({ sha256: one, previous: two });
+    expect(await fetchDesiredRelease(scene.store)).toEqual({ sha256: one, previous: two });
   },
 );
 
 test("of two deploys at once the second is refused, with who and when, and changes nothing", async () => {
-  const { deploy, at } = await wishFor(two);
+  const { deploy, at } = await scene.wishFor(two);
   const words = `ada deploys ${two.slice(0, 12)} since ${at}`;
   expect(await run(["rollback"])).toMatchObject({ code: 1, stderr: expect.stringContaining(words) });
-  expect((await fetchStandingWish(store))?.wish.deploy).toBe(deploy);
+  expect((await fetchStandingWish(scene.store))?.wish.deploy).toBe(deploy);
 });
 
 test("two that begin in the same moment do not both believe that they have begun", async () => {
-  const claims = await Promise.allSettled([one, two, three].map((sha256) => wishFor(sha256)));
+  const claims = await Promise.allSettled([one, two, three].map((sha256) => scene.wishFor(sha256)));
   const won = claims.filter(({ status }) => status === "fulfilled");
   expect(won).toHaveLength(1);
   for (const claim of claims) if (claim.status === "rejected") expect(claim.reason).toBeInstanceOf(DeployUnderWay);
 });
 
 test("the same release is joined: whoever was interrupted waits for the same report", async () => {
-  const { deploy, at } = await wishFor(one);
+  const { deploy, at } = await scene.wishFor(one);
   const waited = await run(["rollback", "--limit", "1s"]);
   expect(waited).toMatchObject({ code: 5, stdout: expect.stringContaining(`stands since ${at}, by ada`) });
-  expect((await fetchStandingWish(store))?.wish.deploy).toBe(deploy);
+  expect((await fetchStandingWish(scene.store))?.wish.deploy).toBe(deploy);
 });
 
 test("a deploy of which nothing is heard any more may be replaced, and its deployer is told", async () => {
@@ -167,7 +121,7 @@ test("a deploy of which nothing is heard any more may be replaced, and its deplo
     "wanted-release.json",
     JSON.stringify({ format: 1, deploy: "old", sha256: three, at, by: "ada", way: "bucket" }),
   );
-  const waiting = bringRelease(store, { sha256: three, limitMs: 20_000 }, openTranscript({ json: true }));
+  const waiting = bringRelease(scene.store, { sha256: three, limitMs: 20_000 }, openTranscript({ json: true }));
   const told = expect(waiting).rejects.toMatchObject({
     exitCode: 1,
     message: expect.stringContaining("by octocat, GitHub run 77"),
@@ -181,7 +135,7 @@ test.each([
   ["no hash", ["rollback", "latest"], "is no release"],
 ] as const)("a release that is %s is refused", async (_what, words, told) => {
   expect((await run(words)).stderr).toContain(told);
-  expect(await fetchStandingWish(store)).toBeUndefined();
+  expect(await fetchStandingWish(scene.store)).toBeUndefined();
 });
 
 test("without a release before this one there is nothing to go back to", async () => {
@@ -206,10 +160,10 @@ test.each([
 });
 
 test("a bucket that no stack has made is refused; its own id is accepted", async () => {
-  const strange = await scripted.newBucket();
+  const strange = await scene.scripted.newBucket();
   const refused = await run(["releases"], { LIFEBOAT_BUCKET: strange });
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("has no lifeboat.json") });
-  expect(await run(["releases"], { LIFEBOAT_BUCKET_ID: bucketId })).toMatchObject({ code: 0 });
+  expect(await run(["releases"], { LIFEBOAT_BUCKET_ID: scene.bucketId })).toMatchObject({ code: 0 });
 });
 
 test("a release is uploaded once, and never another content than its name says", async () => {
@@ -217,9 +171,9 @@ test("a release is uploaded once, and never another content than its name says",
   const path = join(directory, "release.tar.gz");
   writeFileSync(path, "built");
   const sha256 = createHash("sha256").update("built").digest("hex");
-  expect(await uploadRelease(store, { sha256, path })).toBe(5);
-  expect(await uploadRelease(store, { sha256, path })).toBeNull();
-  await expect(uploadRelease(store, { sha256: three, path })).rejects.toThrow(`has SHA-256 ${sha256}`);
+  expect(await uploadRelease(scene.store, { sha256, path })).toBe(5);
+  expect(await uploadRelease(scene.store, { sha256, path })).toBeNull();
+  await expect(uploadRelease(scene.store, { sha256: three, path })).rejects.toThrow(`has SHA-256 ${sha256}`);
   rmSync(directory, { recursive: true });
 });
 
@@ -239,11 +193,22 @@ test.each(["wanted-release.json", "reports/deploys/one.json", "desired-release.j
 
 test("without its name the release before the one that runs is meant, also where new machines lag behind", async () => {
   await put(releaseKey(three), "the newest");
-  const { deploy } = await wishFor(three);
+  const { deploy } = await scene.wishFor(three);
   const report = { format: 1, deploy, outcome: "serving", sha256: three, previous: two, cause: null, next: null };
   const rest = { words: null, machine: "4711", startedAt: "", seenAt: "", endedAt: "" };
   await put(`reports/deploys/${deploy}.json`, JSON.stringify({ ...report, ...rest }));
-  await using machine = new PlayedMachine(bucket(), three);
+  await using machine = new PlayedMachine(scene.bucket, three);
   expect(await run(["rollback"])).toMatchObject({ code: 0 });
   expect(machine.installer.current).toBe(two);
+});
+
+test("a rollback that was cut off before its end is ended by the next one, and not taken back", async () => {
+  const { deploy } = await scene.wishFor(one);
+  const report = { format: 1, deploy, outcome: "serving", sha256: one, previous: two, cause: null, next: null };
+  const rest = { words: null, machine: "4711", startedAt: "", seenAt: "", endedAt: "" };
+  await put(`reports/deploys/${deploy}.json`, JSON.stringify({ ...report, ...rest }));
+  await using machine = new PlayedMachine(scene.bucket, one);
+  expect(await run(["rollback"])).toMatchObject({ code: 0 });
+  expect(machine.installer.current).toBe(one);
+  expect(await fetchDesiredRelease(scene.store)).toEqual({ sha256: one, previous: two });
 });

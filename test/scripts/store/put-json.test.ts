@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { openCloudStore, openPatientStore, type CloudStore } from "../../../scripts/store/open-client.ts";
 import { fetchText, putJson } from "../../../scripts/store/store-object.ts";
-import { StoreProxy } from "../../replica/store-proxy.ts";
+import { type Fate, StoreProxy } from "../../replica/store-proxy.ts";
 import { ScriptedStore } from "./scripted-store.ts";
 
 const key = "wanted-release.json";
@@ -50,9 +50,17 @@ test("a write that did not arrive is no write, and somebody else's stays", async
   expect((await read(store))?.text).toBe('{"deploy":"theirs"}\n');
 });
 
+test("whether a write was done is asked, not guessed, where the answer to that is lost too", async () => {
+  using store = await openPatientStore(place, async () => scripted.access.secretAccessKey);
+  loseAnswers(1, (method) =>
+    method === "GET" ? { status: 403, body: "<Error><Code>AccessDenied</Code></Error>" } : "pass",
+  );
+  await expect(putJson(store, key, { value: { deploy: "ours" }, etag: undefined })).rejects.toThrow("AccessDenied");
+});
+
 const read = (store: CloudStore) => fetchText(store, key);
 
-function loseAnswers(count: number): void {
+function loseAnswers(count: number, rest: (method: string) => Fate = () => "pass"): void {
   let lost = 0;
-  proxy.decide = ({ method }) => (method === "PUT" && lost++ < count ? "lose-answer" : "pass");
+  proxy.decide = ({ method }) => (method === "PUT" && lost++ < count ? "lose-answer" : rest(method));
 }
