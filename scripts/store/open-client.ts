@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
 
 import { S3Client } from "@aws-sdk/client-s3";
@@ -57,7 +58,6 @@ async function openStore(
   const endpoint = environment["LIFEBOAT_ENDPOINT"] ?? "";
   const accessKeyId = environment["LIFEBOAT_ACCESS_KEY_ID"] ?? "";
   const profile = environment["AWS_PROFILE"] ?? "";
-  const { requestTimeout = defaultLimitMs, socketTimeout = requestTimeout } = limits ?? {};
   const client = new S3Client({
     region: requireVariable(environment, "LIFEBOAT_REGION"),
     ...(endpoint === "" ? {} : { endpoint }),
@@ -67,11 +67,35 @@ async function openStore(
     ...repetition,
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
-    // The request timeout ends with the first bytes of an answer. A body that stops is noticed by the socket.
-    requestHandler: { connectionTimeout: 5_000, requestTimeout, socketTimeout, throwOnRequestTimeout: true },
+    requestHandler: {
+      connectionTimeout: 5_000,
+      requestTimeout: defaultLimitMs,
+      throwOnRequestTimeout: true,
+      ...limits,
+    },
   });
   addContentMd5(client);
+  limitSilence(client, limits?.requestTimeout || defaultLimitMs);
   return { client, bucket, [Symbol.dispose]: () => client.destroy() };
+}
+
+/** Ends an answer whose body stops. The SDK's own limit ends with the first bytes. */
+function limitSilence(client: S3Client, limitMs: number): void {
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const answered = await next(args);
+      const body = bodyOf(answered.response);
+      const cause = `nothing arrived for ${limitMs / 1000} s`;
+      body?.setTimeout(limitMs, () => body.destroy(Object.assign(new Error(cause), { name: "TimeoutError" })));
+      return answered;
+    },
+    { step: "deserialize", priority: "low", name: "limitSilence" },
+  );
+}
+
+function bodyOf(response: unknown): IncomingMessage | null {
+  if (typeof response !== "object" || response === null || !("body" in response)) return null;
+  return response.body instanceof IncomingMessage ? response.body : null;
 }
 
 /**

@@ -39,7 +39,7 @@ async function openMachine(): Promise<MachineRoot> {
 machineTest("a release that does not fit on the disk leaves none of its files there", async () => {
   await using root = await openMachine();
   await stubCommand(root, "tar", ": >incoming/half; echo 'tar: No space left on device' >&2; exit 2");
-  const place = root.path("/var/lib/lifeboat-deploys");
+  const place = root.path("/run/lifeboat-deploys");
   mkdirSync(place);
   const { code } = await root.run(["/opt/lifeboat/current/bin/run-deploy", "deploy-release", other, birth]);
   expect(code).toBe(untouched);

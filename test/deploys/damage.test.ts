@@ -21,7 +21,7 @@ test("a deploy whose report is none is refused, and the next one is carried out"
   expect(await scene.readReport("one")).toMatchObject({
     outcome: "refused",
     cause: expect.stringContaining("reports/deploys/one.json is not JSON"),
-    next: expect.stringContaining("npm run"),
+    next: expect.stringContaining("run what wished for it again"),
   });
   await wish("two");
   await scene.goOn(watch);
