@@ -203,6 +203,15 @@ machineTest("the host keys are told to the bucket once, and a machine without SS
   expect(await root.run([tell])).toMatchObject({ code: 0 });
 });
 
+machineTest("an administrator's own settings of one of Debian's units stay, and get ours beside them", async () => {
+  await using root = await openMachine();
+  const folder = "/etc/systemd/system/apt-daily-upgrade.service.d";
+  await root.run(["sh", "-c", `mkdir ${folder} && echo '[Service]' >${folder}/override.conf`]);
+  expect(await root.run([install])).toMatchObject({ code: 0, stderr: "" });
+  expect(readdirSync(root.path(folder)).toSorted()).toEqual(["60-lifeboat.conf", "override.conf"]);
+  expect((await root.run(["cat", `${folder}/60-lifeboat.conf`])).stdout).toContain("prepare-upgrades");
+});
+
 machineTest("who waited for somebody else's release does not go back to the desired one", async () => {
   await using root = await openMachine();
   await root.run(["mkdir", "-p", "/opt/lifeboat/releases"]);
