@@ -95,7 +95,16 @@ export class AcmeServer implements AsyncDisposable {
 
   /** How often something was ordered since the folder was made. */
   countOrders(): number {
-    return readFileSync(join(this.folder, "pebble.log"), "utf8").match(/Added order /g)?.length ?? 0;
+    return this.#count(/Added order /g);
+  }
+
+  /** The same of what was issued: an order for an address that does not answer is repeated, and fails. */
+  countCertificates(): number {
+    return this.#count(/Issued certificate /g);
+  }
+
+  #count(line: RegExp): number {
+    return readFileSync(join(this.folder, "pebble.log"), "utf8").match(line)?.length ?? 0;
   }
 
   /** The root of what is issued now, as a file. */
