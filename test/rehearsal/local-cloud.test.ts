@@ -95,7 +95,7 @@ cloudTest(
     const { id, volumes } = onlyServer(cloud);
     // One for each IPv4 address: nobody reaches the others here.
     expect(cloud.acme.countCertificates()).toBe(1);
-    expect(await run("up", "--yes", "--rebuild")).toMatchObject({ code: 0, stderr: "" });
+    expect(await run("up", "--yes", "--no-build", "--rebuild")).toMatchObject({ code: 0, stderr: "" });
     expect(onlyServer(cloud).id).not.toBe(id);
     expect(onlyServer(cloud).volumes).toEqual(volumes);
     expect(await countRows()).toBe(rows);
@@ -106,7 +106,7 @@ cloudTest(
 
 cloudTest("another location has another volume and address, and every row out of the bucket", { timeout }, async () => {
   const { volumes } = onlyServer(cloud);
-  const { code, stderr } = await run("up", "--yes", "--location", "nbg1");
+  const { code, stderr } = await run("up", "--yes", "--no-build", "--location", "nbg1");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(onlyServer(cloud).location.name).toBe("nbg1");
   expect(onlyServer(cloud).volumes).not.toEqual(volumes);
@@ -117,7 +117,7 @@ cloudTest("another location has another volume and address, and every row out of
 cloudTest("a down takes the machine away, and the next up has the data", { timeout }, async () => {
   expect(await run("down", "--yes")).toMatchObject({ code: 0, stderr: "" });
   expect(cloud.hetzner.cloud.servers.size).toBe(0);
-  expect(await run("up", "--yes")).toMatchObject({ code: 0, stderr: "" });
+  expect(await run("up", "--yes", "--no-build")).toMatchObject({ code: 0, stderr: "" });
   expect(await countRows()).toBe(rows);
   await write();
 });
