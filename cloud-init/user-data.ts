@@ -24,7 +24,10 @@ export function renderUserData(input: UserDataInput): string {
 }
 
 const lastFile = "/etc/lifeboat/complete";
-const begin = ["systemctl", "enable", "--now", "--no-block", "lifeboat-metadata.service", "lifeboat-bootstrap.service"];
+const units = ["lifeboat-metadata.service", "lifeboat-bootstrap.service"];
+// Without a reload: systemd finds units that are new by itself, and to read all of them again would hold up the boot.
+const begin = ["systemctl", "enable", "--no-reload", "--now", "--no-block", ...units];
+const beginLate = `systemctl --quiet is-enabled lifeboat-bootstrap.service || ${begin.join(" ")}`;
 
 /**
  * runcmd is the last that cloud-init does, long after it has written the files. So a unit waits for the last of them, and
@@ -54,7 +57,7 @@ function describeMachine(input: UserDataInput) {
       // The last one, whatever else is written.
       { path: lastFile, permissions: "0644", content: "" },
     ],
-    runcmd: [["systemctl", "daemon-reload"], begin],
+    runcmd: [["sh", "-c", beginLate]],
   };
 }
 

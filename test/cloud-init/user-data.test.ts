@@ -51,18 +51,12 @@ test("the secret stands in one file, which only root reads", () => {
   expect(JSON.stringify(rest)).not.toContain(secretAccessKey);
 });
 
-test("runcmd only starts units", () => {
-  expect(parseUserData(renderUserData(exampleInput)).runcmd.map(([command]) => command)).toEqual([
-    "systemctl",
-    "systemctl",
-  ]);
-});
-
-test("bootcmd begins what runcmd begins, once the last file is there, and waits for nothing", () => {
+test("bootcmd begins what runcmd begins otherwise, once the last file is there, and waits for nothing", () => {
   const { bootcmd, runcmd, write_files: files } = parseUserData(renderUserData(exampleInput));
   const [words = []] = bootcmd;
   expect(bootcmd).toHaveLength(1);
-  expect(words.slice(words.indexOf("systemctl"))).toEqual(runcmd.at(-1));
+  const begin = words.slice(words.indexOf("systemctl")).join(" ");
+  expect(runcmd).toEqual([["sh", "-c", `systemctl --quiet is-enabled lifeboat-bootstrap.service || ${begin}`]]);
   expect(words).toContain(`--path-property=PathExists=${files.at(-1)?.path}`);
   expect(words).toContain("--no-block");
 });
