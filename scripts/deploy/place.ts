@@ -2,7 +2,6 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
 import { platformOf, type ReleasePlatform } from "../../cloud-init/built-release.ts";
 import { Refused } from "../cli/run-verb.ts";
-import { listResources, openStack } from "../engine/open-stack.ts";
 import { findStoreEnvironment } from "../engine/plan.ts";
 import { type CloudStore, openCloudStore, openUploadStore } from "../store/open-client.ts";
 import { assertBucketId, fetchOwnedSentinel } from "../store/sentinel.ts";
@@ -60,6 +59,7 @@ function readEnvironment(environment: NodeJS.ProcessEnv): Found {
 
 /** In CI a variable that was forgotten looks like a stack that nobody has. */
 async function openKnownStack(name: string | undefined): Promise<Stack> {
+  const { openStack } = await loadEngine();
   try {
     return await openStack(name);
   } catch (error) {
@@ -71,6 +71,7 @@ async function openKnownStack(name: string | undefined): Promise<Stack> {
 }
 
 async function findByStack(stack: Stack): Promise<DeployPlace> {
+  const { listResources } = await loadEngine();
   const resources = await listResources(stack);
   const place = findStoreEnvironment(resources.map(({ inputs }) => inputs));
   const outputs = await stack.outputs();
@@ -81,6 +82,9 @@ async function findByStack(stack: Stack): Promise<DeployPlace> {
   await recognise(found, read("bucketId"));
   return { ...openers(found), platform: platformOf(read("serverType")), url: read("url") };
 }
+
+/** Pulumi's engine takes a second to load, and CI has no use for it. */
+const loadEngine = () => import("../engine/open-stack.ts");
 
 function openers({ place, readSecret }: Found): Pick<DeployPlace, "open" | "openForUpload"> {
   return { open: () => openCloudStore(place, readSecret), openForUpload: () => openUploadStore(place, readSecret) };
