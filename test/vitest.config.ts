@@ -6,7 +6,7 @@ import { defineConfig } from "vitest/config";
 const slowSuites = ["test/{drill,machine,slow}/**/*.test.ts"];
 /** Suites with the real Pulumi engine, which has to be built first: `npm run test:engine`. */
 const engineSuites = ["test/engine/**/*.test.ts"];
-/** Suites in which virtual machines boot, for minutes each: `npm run test:rehearsal`. CI runs the local cloud. */
+/** Suites in which virtual machines boot, for minutes each: `npm run test:rehearsal`. Not in CI. */
 const rehearsalSuites = ["test/rehearsal/**/*.test.ts"];
 const suitesOf: Record<string, string[]> = { slow: slowSuites, engine: engineSuites, rehearsal: rehearsalSuites };
 
