@@ -90,7 +90,7 @@ async function rebuild(stage: ServerStage, before: Serving, acts: Act[]): Promis
     `machine ${machine.name.toUpperCase()} is shut down, its server deleted`,
     async () => {
       await machine.server.powerDown();
-      await machine.server.delete();
+      await machine.delete();
       await load.stop();
     },
     () => `in order, under load; ${load.unfinished.length} keyed writes cut off`,
@@ -108,7 +108,7 @@ async function freezeAndWake(stage: ServerStage, before: Serving, acts: Act[]): 
   const comeback = await splitComeback(next, frost.atMs);
   const firstAtMs = await writeToBucket(stage, next, "D acknowledges the first bucket write");
   const fence = await wakeUp(stage, before, load);
-  await before.machine.server.delete();
+  await before.machine.delete();
   await repeatCutOff(stage, next, load.unfinished);
   await writeToBucket(stage, next, "D still acknowledges bucket writes");
   const loss = await compareWithLedger(stage, next, frost);

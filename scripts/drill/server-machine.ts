@@ -144,7 +144,7 @@ export class ServerMachine implements DrillMachine {
   }
 
   async destroyDisks(): Promise<void> {
-    await this.#delete();
+    await this.delete();
     await rm(this.volume.file, { force: true });
   }
 
@@ -175,10 +175,11 @@ export class ServerMachine implements DrillMachine {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#delete();
+    await this.delete();
   }
 
-  async #delete(): Promise<void> {
+  /** Cuts the power and deletes the server with its root disk. The volume stays. */
+  async delete(): Promise<void> {
     // Its console goes with it, and whoever failed asks for it afterwards.
     this.#lastWords ??= this.#readConsole().join("\n");
     await this.server.delete();
