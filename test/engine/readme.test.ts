@@ -128,23 +128,22 @@ test("plain Pulumi takes away what is left of the stack, and not the data", asyn
 });
 
 test("without an account, plan and price are shown on the doubles", async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    join(import.meta.dirname, "run-with-doubles.ts"),
-    "up",
-    "--dry-run",
-    "--no-build",
-  ]);
+  const stdout = await runWithDoubles("up", "--dry-run", "--no-build");
   expect(stdout).toMatch(/^ITEM +DETAIL +A MONTH$/m);
   expect(stdout).toContain("dry run: nothing was changed");
 });
 
 test("without an account, a stack goes up and hears of a deploy on the doubles", async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    join(import.meta.dirname, "run-with-doubles.ts"),
+  const stdout = await runWithDoubles(
     "bash",
     "-ec",
     "node scripts/up.ts --yes --no-build && node scripts/deploy.ts --no-build && node scripts/releases.ts",
-  ]);
+  );
   expect(stdout).toMatch(/^\[PASS\] the machine's report /m);
   expect(stdout).toMatch(/^last deploy: .*: serving$/m);
 });
+
+async function runWithDoubles(...words: string[]): Promise<string> {
+  const script = join(import.meta.dirname, "run-with-doubles.ts");
+  return (await promisify(execFile)(process.execPath, [script, ...words])).stdout;
+}

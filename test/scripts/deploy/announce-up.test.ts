@@ -1,37 +1,24 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 
 import { waitFor } from "../../../scripts/cli/wait-for.ts";
 import { announceUp } from "../../../scripts/deploy/announce-up.ts";
 import { fetchStandingWish } from "../../../scripts/deploy/wish.ts";
 import { type CloudStore, openCloudStore } from "../../../scripts/store/open-client.ts";
-import { type Fate, StoreProxy } from "../../replica/store-proxy.ts";
-import { ScriptedStore } from "../store/scripted-store.ts";
+import type { Fate } from "../../replica/store-proxy.ts";
+import { useProxiedStore } from "../store/proxied-store.ts";
 
 const release = "1".repeat(64);
 const unavailable = { status: 503, body: "<Error><Code>ServiceUnavailable</Code></Error>" };
 
-let scripted: ScriptedStore;
-let proxy: StoreProxy;
+const proxied = useProxiedStore();
 let store: CloudStore;
 let told: string[];
-beforeAll(async () => {
-  scripted = await ScriptedStore.open();
-  proxy = await StoreProxy.start(scripted.access.endpoint);
-});
-afterAll(async () => {
-  await proxy[Symbol.asyncDispose]();
-  await scripted[Symbol.asyncDispose]();
-});
 beforeEach(async () => {
   told = [];
-  const place = { ...scripted.place(await scripted.newBucket()), LIFEBOAT_ENDPOINT: proxy.endpoint };
-  store = await openCloudStore(place, async () => scripted.access.secretAccessKey);
-  return () => {
-    proxy.heal();
-    store[Symbol.dispose]();
-  };
+  store = await openCloudStore(proxied.place, proxied.readSecret);
+  return () => store[Symbol.dispose]();
 });
 
 const upgrade = () => ({ sha256: release, server: "4711", tell: (words: string) => void told.push(words) });
@@ -42,7 +29,7 @@ const fail = () => Promise.reject(new Error("it does not serve"));
 /** Decides over the writes of reports, by their number. */
 function judgeReports(decide: (count: number) => Fate | Promise<Fate>): void {
   let count = 0;
-  proxy.decide = ({ method, path }) =>
+  proxied.proxy.decide = ({ method, path }) =>
     method === "PUT" && path.includes("/reports/deploys/") ? decide((count += 1)) : "pass";
 }
 

@@ -6,6 +6,7 @@ import { text } from "node:stream/consumers";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, beforeEach } from "vitest";
 
+import { type DeployReport, deployReportKey, draftReport } from "../../../app/deploys/deploy-report.ts";
 import type { BucketConfig } from "../../../app/replica/s3-client.ts";
 import { writeDesiredRelease } from "../../../scripts/deploy/desired-release.ts";
 import { releaseKey } from "../../../scripts/deploy/upload-release.ts";
@@ -58,6 +59,13 @@ class VerbScene implements AsyncDisposable {
 
   put = (Key: string, Body: string) =>
     this.store.client.send(new PutObjectCommand({ Bucket: this.store.bucket, Key, Body }));
+
+  /** A wish that a machine has carried out, of which nobody has told new machines. */
+  async serve(sha256: string, previous: string): Promise<void> {
+    const wish = await this.wishFor(sha256);
+    const report: DeployReport = { ...draftReport(wish, "4711", previous), outcome: "serving", endedAt: wish.at };
+    await this.put(deployReportKey(wish.deploy), JSON.stringify(report));
+  }
 
   wishFor = (sha256: string, by = "ada") => claimDeploy(this.store, { sha256, by, way: "bucket" });
 

@@ -193,20 +193,14 @@ test.each(["wanted-release.json", "reports/deploys/one.json", "desired-release.j
 
 test("without its name the release before the one that runs is meant, also where new machines lag behind", async () => {
   await put(releaseKey(three), "the newest");
-  const { deploy } = await scene.wishFor(three);
-  const report = { format: 1, deploy, outcome: "serving", sha256: three, previous: two, cause: null, next: null };
-  const rest = { words: null, machine: "4711", startedAt: "", seenAt: "", endedAt: "" };
-  await put(`reports/deploys/${deploy}.json`, JSON.stringify({ ...report, ...rest }));
+  await scene.serve(three, two);
   await using machine = new PlayedMachine(scene.bucket, three);
   expect(await run(["rollback"])).toMatchObject({ code: 0 });
   expect(machine.installer.current).toBe(two);
 });
 
 test("a rollback that was cut off before its end is ended by the next one, and not taken back", async () => {
-  const { deploy } = await scene.wishFor(one);
-  const report = { format: 1, deploy, outcome: "serving", sha256: one, previous: two, cause: null, next: null };
-  const rest = { words: null, machine: "4711", startedAt: "", seenAt: "", endedAt: "" };
-  await put(`reports/deploys/${deploy}.json`, JSON.stringify({ ...report, ...rest }));
+  await scene.serve(one, two);
   await using machine = new PlayedMachine(scene.bucket, one);
   expect(await run(["rollback"])).toMatchObject({ code: 0 });
   expect(machine.installer.current).toBe(one);
