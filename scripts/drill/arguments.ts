@@ -23,6 +23,8 @@ export type DrillOptions = Readonly<{
   maxRtoMs: number | null;
   maxRpoMs: number | null;
   store: GivenStore | null;
+  /** The round trip to the drill's own store; 0: none is added. */
+  storeLatencyMs: number;
   room: Room;
   /** Of the machine room; null: all of them. */
   act: ActName | null;
@@ -38,6 +40,8 @@ export type ActName = (typeof actNames)[number];
 const rooms = ["process", "machine"] as const;
 type Room = (typeof rooms)[number];
 const filesystems = ["ext4", "btrfs"] as const;
+/** Around the world and back takes 0.3 s. */
+const mostLatencyMs = 1_000;
 
 const flags = {
   json: flag("the report as one object, the last line of stdout; the transcript goes to stderr"),
@@ -59,6 +63,7 @@ const flags = {
   store: text("URL", "another S3 store; keys in LITESTREAM_ACCESS_KEY_ID and LITESTREAM_SECRET_ACCESS_KEY"),
   bucket: text("NAME", "with --store: an empty bucket; without it one is made, and deleted"),
   region: text("NAME", "with --store: its region; us-east-1 without it"),
+  "store-latency": text("TIME", "put the drill's own store this far away, such as 20ms: the round trip of a ping"),
 } as const;
 
 export const drillCommand: CommandLine<DrillOptions> = {
@@ -94,6 +99,7 @@ export function readArguments(words: readonly string[], environment: Environment
     maxRtoMs: readValue("max-rto", values["max-rto"], parseDurationMs),
     maxRpoMs: readValue("max-rpo", values["max-rpo"], parseDurationMs),
     store: readGivenStore(values, environment),
+    storeLatencyMs: readLatency(values),
     room,
     act: readChoice("act", values.act, actNames),
     times: readTimes(values),
@@ -114,6 +120,15 @@ function readTimes({ act, times }: Values): number {
   if (given === 0) throw new UsageError('--times: "0" plays nothing');
   if (given !== null && act !== undefined && act !== "lost") throw new UsageError("--times is of the act lost");
   return given ?? 1;
+}
+
+function readLatency({ store, "store-latency": latency }: Values): number {
+  if (store !== undefined && latency !== undefined)
+    throw new UsageError("--store-latency is of the drill's own store, and --store names another");
+  const given = readValue("store-latency", latency, parseDurationMs) ?? 0;
+  if (given > mostLatencyMs)
+    throw new UsageError(`--store-latency: "${latency}" is more than 1s: no bucket is so far away`);
+  return given;
 }
 
 /** A flag that would change nothing is a misunderstanding. */

@@ -9,7 +9,6 @@ import { uploadRelease } from "../deploy/upload-release.ts";
 import { AcmeServer } from "../local/acme-server.ts";
 import { type PreparedBucket, prepareBucket } from "../local/bucket-preparation.ts";
 import { isFree } from "../local/free-ports.ts";
-import { startSeaweedStore } from "../local/seaweed-store.ts";
 import { openUploadStore } from "../store/open-client.ts";
 import { findObstacle } from "../virtual/find-obstacle.ts";
 import { makeShellKey } from "../virtual/guest-shell.ts";
@@ -20,7 +19,7 @@ import { renderVendorData } from "../virtual/vendor-data.ts";
 import { Ledger } from "./ledger.ts";
 import { seedRandom } from "./random.ts";
 import type { ServerSite } from "./server-machine.ts";
-import { makeDirectory, removeDirectory, type Scene, type StageOptions } from "./stage.ts";
+import { makeDirectory, openOwnStore, removeDirectory, type Scene, type StageOptions } from "./stage.ts";
 
 /** The machine room. */
 export type ServerStage = Scene & Readonly<{ site: ServerSite; acme: AcmeServer }>;
@@ -68,13 +67,13 @@ export async function openServerStage(house: StageOptions): Promise<ServerStage 
 }
 
 /** Starts a store with all that a machine fetches from it. */
-async function fillStore({ transcript, leftovers }: StageOptions, made: AsyncDisposableStack) {
+async function fillStore({ options, transcript, leftovers }: StageOptions, made: AsyncDisposableStack) {
   const release = await transcript.step(
     "the release is built",
     () => buildRelease("linux-x64", releaseFolder),
     ({ sha256, bytes }) => `${sha256.slice(0, 12)}, ${(bytes / 1e6).toFixed(1)} MB`,
   );
-  const store = made.use(await startSeaweedStore({ leftovers }));
+  const store = made.use(await openOwnStore({ leftovers }, options));
   const bucket = await transcript.step(
     "bucket, sentinel and release are in the store",
     async () => {

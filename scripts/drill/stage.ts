@@ -10,8 +10,14 @@ import { resolveBinary } from "../build/resolve-binary.ts";
 import { readOwnSqliteVersion } from "../build/sqlite-bound.ts";
 import type { Transcript } from "../cli/transcript.ts";
 import { type PreparedBucket, prepareBucket, removeBucket } from "../local/bucket-preparation.ts";
+import { openDistance } from "../local/distance.ts";
 import type { Leftovers } from "../local/leftovers.ts";
-import { type SeaweedStore, type StoreAccess, startSeaweedStore } from "../local/seaweed-store.ts";
+import {
+  type SeaweedStore,
+  type SeaweedStoreOptions,
+  type StoreAccess,
+  startSeaweedStore,
+} from "../local/seaweed-store.ts";
 import type { DrillOptions } from "./arguments.ts";
 import type { DrillMachine } from "./drill-machine.ts";
 import { Ledger } from "./ledger.ts";
@@ -113,14 +119,26 @@ async function openStore(options: DrillOptions, place: StorePlace): Promise<Stor
     mkdirSync(directory);
     return place.transcript.step(
       "the store is up",
-      () => startSeaweedStore({ directory, leftovers: place.leftovers, keep }),
-      ({ access }) => `SeaweedFS on ${access.endpoint}, signatures checked`,
+      () => openOwnStore({ directory, leftovers: place.leftovers, keep }, options),
+      ({ access }) => `SeaweedFS on ${access.endpoint}, ${tellLatency(options)}signatures checked`,
     );
   }
   // Amazon's own endpoints want the bucket in the host name; nearly all others understand only the path.
   const access: StoreAccess = { ...given, pathStyle: !new URL(given.endpoint).hostname.endsWith(".amazonaws.com") };
   return { access, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
+
+/** The drill's own store, as far away as the command line says. */
+export async function openOwnStore(how: SeaweedStoreOptions, { storeLatencyMs }: DrillOptions): Promise<Store> {
+  await using made = new AsyncDisposableStack();
+  const { access } = made.use(await startSeaweedStore(how));
+  const endpoint =
+    storeLatencyMs === 0 ? access.endpoint : made.use(await openDistance(access.endpoint, storeLatencyMs)).endpoint;
+  const everything = made.move();
+  return { access: { ...access, endpoint }, [Symbol.asyncDispose]: () => everything.disposeAsync() };
+}
+
+const tellLatency = ({ storeLatencyMs }: DrillOptions) => (storeLatencyMs === 0 ? "" : `${storeLatencyMs} ms away, `);
 
 async function leaveStore(
   bucket: PreparedBucket,

@@ -7,13 +7,22 @@ const keys = { LITESTREAM_ACCESS_KEY_ID: "key", LITESTREAM_SECRET_ACCESS_KEY: "s
 
 test("without words the drill is small, unlimited, against its own store and has a seed", () => {
   const options = readArguments([], {});
-  expect(options).toMatchObject({ json: false, keep: false, rows: 0, sizeBytes: 0, loadMs: 0, store: null });
+  expect(options).toMatchObject({
+    json: false,
+    keep: false,
+    rows: 0,
+    sizeBytes: 0,
+    loadMs: 0,
+    store: null,
+    storeLatencyMs: 0,
+  });
   expect(options).toMatchObject({ maxRtoMs: null, maxRpoMs: null });
   expect(Number.isSafeInteger(options.seed)).toBe(true);
 });
 
 test("every flag is read with its unit", () => {
-  const words = "--json --keep --rows 200000 --size 300MB --load 60s --seed 7 --max-rto 3s --max-rpo 1500ms";
+  const words =
+    "--json --keep --rows 200000 --size 300MB --load 60s --seed 7 --max-rto 3s --max-rpo 1500ms --store-latency 20ms";
   expect(readArguments(words.split(" "), {})).toMatchObject({
     json: true,
     keep: true,
@@ -23,6 +32,7 @@ test("every flag is read with its unit", () => {
     seed: 7,
     maxRtoMs: 3000,
     maxRpoMs: 1500,
+    storeLatencyMs: 20,
   });
 });
 
@@ -55,6 +65,9 @@ test.each([
   [["--seed", "4294967296"], "--seed"],
   [["--max-rto", "3 s"], "--max-rto"],
   [["--max-rpo", ""], "--max-rpo"],
+  [["--store-latency", "20"], "--store-latency"],
+  [["--store-latency", "2s"], "--store-latency"],
+  [["--store-latency", "20ms", "--store", "http://127.0.0.1:9000"], "--store-latency"],
   [["--bucket", "b"], "--store"],
   [["--region", "r"], "--store"],
   [["--store", "localhost:9000"], "--store"],
