@@ -49,6 +49,11 @@ export function readConfig(environment: NodeJS.ProcessEnv): AppConfig {
       least: 100,
       most: 3_600_000,
     }),
+    syncsPerMonth: read.integer("LIFEBOAT_SYNCS_PER_MONTH", {
+      fallback: 26_000_000,
+      least: 1_000_000,
+      most: 1_000_000_000,
+    }),
     retentionHours: read.integer("LIFEBOAT_RETENTION_HOURS", { fallback: 24, least: 1, most: 8784 }),
     acceptAdvisoryFence: read.flag("LIFEBOAT_ACCEPT_ADVISORY_FENCE", false),
   };

@@ -20,6 +20,7 @@ const machine = {
   bootId: "",
   // It only restores, so no interval matters.
   replicationIntervalMs: 1_000,
+  syncsPerMonth: 26_000_000,
   retentionHours: 24,
   acceptAdvisoryFence: false,
 };

@@ -26,6 +26,7 @@ export type UserDataInput = {
   /** Called while replication is proven. */
   heartbeatUrl?: string;
   replicationIntervalMs: number;
+  syncsPerMonth: number;
   retentionHours: number;
   /** With it the machine opens settings that come by the bucket. */
   settingsKey: string;
@@ -78,6 +79,7 @@ export function listFaults(input: UserDataInput): string[] {
       `replicationIntervalMs must be a whole number >= 100 (got ${input.replicationIntervalMs})`,
     ],
     [settingsKeyRule.test(input.settingsKey), "settingsKey must be 64 hex digits"],
+    [isWhole(input.syncsPerMonth, 1), `syncsPerMonth must be a whole number >= 1 (got ${input.syncsPerMonth})`],
     [isWhole(input.retentionHours, 1), `retentionHours must be a whole number >= 1 (got ${input.retentionHours})`],
   ];
   return [...checks.filter(([holds]) => !holds).map(([, fault]) => fault), ...listEdgeFaults(input.edge)];

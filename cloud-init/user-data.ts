@@ -75,6 +75,7 @@ function renderEnvironment({ bucket, key, ...input }: UserDataInput): string {
     LIFEBOAT_API_TOKENS_FILE: tokensFile,
     LIFEBOAT_HEARTBEAT_URL: input.heartbeatUrl ?? "",
     LIFEBOAT_REPLICATION_INTERVAL_MS: String(input.replicationIntervalMs),
+    LIFEBOAT_SYNCS_PER_MONTH: String(input.syncsPerMonth),
     LIFEBOAT_RETENTION_HOURS: String(input.retentionHours),
     LITESTREAM_ACCESS_KEY_ID: key.accessKeyId,
     LITESTREAM_SECRET_ACCESS_KEY: key.secretAccessKey,

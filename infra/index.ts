@@ -68,12 +68,13 @@ const volume = new DataVolume("data", {
   protect: config.protectData,
   adopted: survey.volume,
 });
-const { heartbeatUrl, replicationIntervalMs, retentionHours } = config;
+const { heartbeatUrl, replicationIntervalMs, syncsPerMonth, retentionHours } = config;
 const apiTokensSha256 = config.apiTokens.apply(digestTokens);
 const settings = {
   apiTokensSha256,
   heartbeatUrl,
   replicationIntervalMs,
+  syncsPerMonth,
   retentionHours,
   // A running machine may still have the IPv6 address of its birth.
   edge: edgeSettings(config, machine, access.edgeKey),

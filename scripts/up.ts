@@ -105,6 +105,7 @@ function renderCost({ outputs }: Plan, settings: ReadonlyMap<string, string>): s
     volumeSizeGb: setting("volumeSizeGb"),
     store: settings.get("store") === "aws" ? "aws" : "given",
     replicationIntervalMs: setting("replicationIntervalMs"),
+    syncsPerMonth: setting("syncsPerMonth"),
     retentionHours: setting("retentionHours"),
   });
   return renderMonthlyCost(cost);

@@ -36,6 +36,7 @@ test("required variables are enough, and the others have defaults", () => {
   expect(config).toEqual({ host: "127.0.0.1", port: 8080, tokenDigests: [digest], logLevel: "info" });
   expect(machine).toMatchObject({
     replicationIntervalMs: 1_000,
+    syncsPerMonth: 26_000_000,
     retentionHours: 24,
     acceptAdvisoryFence: false,
     litestreamPath: "litestream",

@@ -27,6 +27,8 @@ export type Machine = {
    */
   scratchDirectory?: string;
   replicationIntervalMs: number;
+  /** How many shared syncs for `bucket` writes a month may cost: each is one PUT and one GET. */
+  syncsPerMonth: number;
   /** How far back Litestream can restore. */
   retentionHours: number;
   /** Accept `bucket` writes on a store without compare-and-swap, where the fence is only advisory. */

@@ -17,13 +17,9 @@ import { ShapeError } from "./parse-json.ts";
 import type { Inspection } from "./replica-watch.ts";
 import type { ReplicationOptions } from "./replication-options.ts";
 import { Replication } from "./replication.ts";
+import { RoundPace } from "./round-pace.ts";
 import { waitForStore } from "./wait-for-store.ts";
 
-/**
- * Every shared sync makes one file, and a restore reads each file that is not yet compacted. So make at most ten a
- * second.
- */
-const syncIntervalMs = 100;
 const syncBaseLimitMs = 15_000;
 /** The slowest upload that is still waited for, beyond the fixed part: about 1 MB a second. */
 const bytesPerLimitMs = 1_000;
@@ -72,7 +68,7 @@ export async function openReplication(opening: Opening): Promise<Replication> {
     acceptAdvisoryFence: machine.acceptAdvisoryFence,
     baseBytes: () => sizeOf(database),
     sync: () => watch.observe(() => syncReplica(litestreamSocket, database, syncLimitMs(database, replication.state))),
-    syncIntervalMs,
+    pace: new RoundPace(machine.syncsPerMonth),
     inspections: inspections(bucket, machine),
     newBase: new NewBase(bucket, machine),
   });

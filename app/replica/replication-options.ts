@@ -3,6 +3,7 @@ import type { Bucket } from "./bucket.ts";
 import type { Fence } from "./conditional-writes.ts";
 import type { NewBase } from "./new-base.ts";
 import type { Inspection } from "./replica-watch.ts";
+import type { RoundPace } from "./round-pace.ts";
 
 /** What replication needs from the machine. */
 export type ReplicationOptions = {
@@ -20,8 +21,8 @@ export type ReplicationOptions = {
   acceptAdvisoryFence: boolean;
   /** Size of the base that an opening epoch must upload. */
   baseBytes: () => number;
-  /** Minimum time between the starts of two shared syncs. Limits the requests that `bucket` writes cost. */
-  syncIntervalMs: number;
+  /** When shared syncs may start. Limits what `bucket` writes cost. */
+  pace: RoundPace;
   /** How the replica is inspected while the epoch is living. */
   inspections?: readonly Inspection[];
   /** Moves this machine to a new epoch when the replica is broken. Without it `bucket` stays refused. */

@@ -43,7 +43,7 @@ export class Replication {
     this.fence = options.fence;
     this.#rounds = new SharedRounds({
       round: () => this.#syncThenCheck(),
-      intervalMs: options.syncIntervalMs,
+      pace: options.pace,
       retryMs: () => retryAfterMs(this.#state, this.#openForMs),
       onFailure: (error) => this.#noteFailure(error),
     });

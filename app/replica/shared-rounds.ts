@@ -1,10 +1,12 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+
+import type { RoundPace } from "./round-pace.ts";
 
 export type RoundsOptions = {
   /** One round of work. Never runs twice at a time. */
   round: () => Promise<void>;
-  /** Minimum time between the starts of two rounds. */
-  intervalMs: number;
+  /** When rounds may start. */
+  pace: Pick<RoundPace, "delayMs" | "noteStart">;
   /** Pause after a failed round. */
   retryMs: () => number;
   /** Called for each failed round. */
@@ -22,7 +24,6 @@ export class SharedRounds {
   #requested = false;
   #ended: Error | null = null;
   #running: Promise<void> | null = null;
-  #startedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: RoundsOptions) {
     this.#options = options;
@@ -75,13 +76,17 @@ export class SharedRounds {
 
   async #loop(): Promise<void> {
     while (this.#isWanted()) {
-      await sleep(Math.max(0, this.#startedAt + this.#options.intervalMs - performance.now()));
+      const { pace } = this.#options;
+      // Whoever comes in the same turn shares the round.
+      await nextTurn();
+      // A timer may fire up to a millisecond early.
+      for (let delayMs = pace.delayMs; delayMs > 0; delayMs = pace.delayMs) await sleep(Math.ceil(delayMs));
       if (this.#ended !== null) return;
       // Later callers find the set empty and wait for the next round.
       this.#group = [...this.#waiters];
       this.#waiters.clear();
       this.#requested = false;
-      this.#startedAt = performance.now();
+      pace.noteStart();
       await this.#oneRound();
     }
   }

@@ -20,6 +20,7 @@ export type ActiveReleaseArgs = {
     apiTokensSha256: pulumi.Output<string[]>;
     heartbeatUrl: pulumi.Output<string> | undefined;
     replicationIntervalMs: number;
+    syncsPerMonth: number;
     retentionHours: number;
     edge: pulumi.Output<EdgeSettings>;
     settingsKey: pulumi.Output<string>;

@@ -58,6 +58,7 @@ export function machineUserData({
         apiTokensSha256,
         ...(heartbeatUrl === undefined ? {} : { heartbeatUrl }),
         replicationIntervalMs: config.replicationIntervalMs,
+        syncsPerMonth: config.syncsPerMonth,
         retentionHours: config.retentionHours,
         settingsKey: sealingKey,
       };

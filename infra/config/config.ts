@@ -38,6 +38,7 @@ export type InfraConfig = DomainConfig & {
   /** Whether there is a key by which CI deploys. */
   deployKey: boolean;
   replicationIntervalMs: number;
+  syncsPerMonth: number;
   retentionHours: number;
   apiTokens: pulumi.Output<string>;
   /** Called by the machine while replication is proven. */
@@ -79,6 +80,7 @@ export function readConfig(): InfraConfig {
     ...readGenerations(read),
     deployKey: read.flag("deployKey", false),
     replicationIntervalMs: read.integer("replicationIntervalMs", { fallback: 1000, least: 100, most: 3_600_000 }),
+    syncsPerMonth: read.integer("syncsPerMonth", { fallback: 26_000_000, least: 1_000_000, most: 1_000_000_000 }),
     retentionHours: read.integer("retentionHours", { fallback: 24, least: 1, most: 8784 }),
     apiTokens: read.secret(
       "apiTokens",

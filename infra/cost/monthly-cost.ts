@@ -6,6 +6,7 @@ export type CostInput = {
   volumeSizeGb: number;
   store: "aws" | "given";
   replicationIntervalMs: number;
+  syncsPerMonth: number;
   retentionHours: number;
 };
 
@@ -85,7 +86,7 @@ function hetznerLines({ serverType, volumeSizeGb }: CostInput): CostLine[] {
   ];
 }
 
-function awsLines({ replicationIntervalMs, retentionHours }: CostInput): CostLine[] {
+function awsLines({ replicationIntervalMs, syncsPerMonth, retentionHours }: CostInput): CostLine[] {
   const requests = countRequests(litestreamSettings({ replicationIntervalMs, retentionHours }));
   // A snapshot is kept for the retention, and after that as an old version.
   const storedGb = databaseGb * ((retentionHours + epochsHistoryDays * 24) / snapshotHours({ retentionHours }) + 1);
@@ -111,7 +112,12 @@ function awsLines({ replicationIntervalMs, retentionHours }: CostInput): CostLin
       amount: cents(restoredGb * transferGbUsd),
       currency: "USD",
     },
-    { item: "`bucket` syncs", detail: "5.40 USD more for each million: one PUT, one GET", amount: 0, currency: "USD" },
+    {
+      item: "`bucket` syncs",
+      detail: `5.40 USD more for each million: one PUT, one GET; ${millions(syncsPerMonth)} million at most`,
+      amount: 0,
+      currency: "USD",
+    },
   ];
 }
 

@@ -27,6 +27,7 @@ export async function bootFor({ directory, store }: Place): Promise<Machine> {
     bucketId,
     litestreamPath: await resolveBinary("litestream"),
     replicationIntervalMs: 1_000,
+    syncsPerMonth: 26_000_000,
     retentionHours: 24,
     acceptAdvisoryFence: false,
   };

@@ -139,6 +139,7 @@ function renderFor({ bucket, release, address, acme, token, filesystem }: Machin
     },
     apiTokensSha256: [createHash("sha256").update(token).digest("hex")],
     replicationIntervalMs: 1000,
+    syncsPerMonth: 26_000_000,
     retentionHours: 168,
     settingsKey: randomBytes(32).toString("hex"),
   });

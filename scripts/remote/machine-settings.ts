@@ -18,6 +18,7 @@ const MachineSettingsSchema = Type.Object({
   apiTokensSha256: Type.Array(Type.String({ pattern: tokensEntry.source }), { minItems: 1 }),
   heartbeatUrl: Type.Optional(plain),
   replicationIntervalMs: Type.Integer({ minimum: 100 }),
+  syncsPerMonth: Type.Integer({ minimum: 1 }),
   retentionHours: Type.Integer({ minimum: 1 }),
   edge: Type.Object({
     domain: plain,
@@ -60,6 +61,7 @@ export function renderSettings(settings: MachineSettings): string {
     LIFEBOAT_API_TOKENS_FILE: tokensFile,
     LIFEBOAT_HEARTBEAT_URL: settings.heartbeatUrl ?? "",
     LIFEBOAT_REPLICATION_INTERVAL_MS: String(settings.replicationIntervalMs),
+    LIFEBOAT_SYNCS_PER_MONTH: String(settings.syncsPerMonth),
     LIFEBOAT_RETENTION_HOURS: String(settings.retentionHours),
     LITESTREAM_ACCESS_KEY_ID: settings.accessKeyId,
     LITESTREAM_SECRET_ACCESS_KEY: settings.secretAccessKey,

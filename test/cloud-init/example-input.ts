@@ -21,6 +21,7 @@ export const exampleInput: UserDataInput = {
   },
   apiTokensSha256: ["70ce".repeat(16)],
   replicationIntervalMs: 1000,
+  syncsPerMonth: 26_000_000,
   retentionHours: 168,
   settingsKey: "5ea1".repeat(16),
 };

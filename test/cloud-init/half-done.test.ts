@@ -59,6 +59,7 @@ machineTest("settings of which one file cannot be written change nothing, and sa
     secretAccessKey: "another-secret",
     apiTokensSha256: exampleInput.apiTokensSha256,
     replicationIntervalMs: 1_000,
+    syncsPerMonth: 26_000_000,
     retentionHours: 24,
     edge: exampleInput.edge,
     settingsKey: exampleInput.settingsKey,

@@ -91,6 +91,7 @@ async function prepareMachine(directory: string, options: CompletenessOptions): 
     bucketId: "completeness",
     litestreamPath: await resolveBinary("litestream"),
     replicationIntervalMs: options.monitorMs,
+    syncsPerMonth: 26_000_000,
     retentionHours: 24,
     acceptAdvisoryFence: false,
   };

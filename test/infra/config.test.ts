@@ -58,6 +58,7 @@ test("settings with a default need not be set", () => {
     protectData: true,
     store: { kind: "aws", region: "eu-central-1" },
     replicationIntervalMs: 1000,
+    syncsPerMonth: 26_000_000,
     retentionHours: 24,
     rebuild: 0,
     keyGeneration: 1,

@@ -103,6 +103,7 @@ test(
         ...machine,
         litestreamPath: site.litestream,
         replicationIntervalMs: 100,
+        syncsPerMonth: 26_000_000,
         retentionHours: 24,
         acceptAdvisoryFence: false,
       },

@@ -14,6 +14,7 @@ const input = {
   volumeSizeGb: 10,
   store: "aws",
   replicationIntervalMs: 1000,
+  syncsPerMonth: 26_000_000,
   retentionHours: 24,
 } as const;
 
@@ -32,6 +33,7 @@ test.each([
       bucketId: "bucket-id",
       litestreamPath: "litestream",
       replicationIntervalMs,
+      syncsPerMonth: 26_000_000,
       retentionHours,
       acceptAdvisoryFence: false,
     },
@@ -106,6 +108,12 @@ test("the bill is added up by currency", () => {
   expect(totalEur).toBeCloseTo(sum("EUR"));
   expect(totalEur).toBeCloseTo(8.49 + 0.57 + 0.5);
   expect(totalUsd).toBeCloseTo(sum("USD"));
+});
+
+test("what `bucket` writes may cost at most stands in the bill", () => {
+  expect(renderMonthlyCost(estimateMonthlyCost({ ...input, syncsPerMonth: 5_000_000 }))).toContain(
+    "5.00 million at most",
+  );
 });
 
 test("an unknown price makes the total unknown instead of too small", () => {

@@ -185,6 +185,7 @@ test("the way back is written into the bucket once the machine answered, with ev
       "lifeboat:protectData": "true",
       "lifeboat:rebuild": "0",
       "lifeboat:replicationIntervalMs": "1000",
+      "lifeboat:syncsPerMonth": "26000000",
       "lifeboat:retentionHours": "24",
       "lifeboat:serverType": "cx33",
       "lifeboat:settingsKeyGeneration": "1",

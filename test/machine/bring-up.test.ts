@@ -30,7 +30,7 @@ let release: BuiltRelease;
 let bucket: ReleaseBucket;
 let firstKey: Key;
 const { edge, settingsKey } = exampleInput;
-const common = { replicationIntervalMs: 1000, retentionHours: 24, edge, settingsKey };
+const common = { replicationIntervalMs: 1000, syncsPerMonth: 26_000_000, retentionHours: 24, edge, settingsKey };
 beforeAll(async () => {
   release = await BuiltRelease.make();
 }, timeout);

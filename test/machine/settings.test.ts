@@ -45,7 +45,7 @@ afterAll(() => cleanup.disposeAsync(), timeout);
 /** What `pulumi up` does without SSH. */
 function bring(changed: Partial<MachineSettings> = {}, sha256 = release.sha256): Promise<string> {
   const { edge, settingsKey } = exampleInput;
-  const common = { replicationIntervalMs: 1000, retentionHours: 24, edge, settingsKey };
+  const common = { replicationIntervalMs: 1000, syncsPerMonth: 26_000_000, retentionHours: 24, edge, settingsKey };
   const settings = { ...key, ...common, apiTokensSha256: [machine.tokenSha256], ...changed };
   const upgrade = { sha256, server: machine.serverNumber, settings, volumeGb: 0 };
   return bringSettings(bucket.store, { ...upgrade, tell: (words) => void told.push(words) });

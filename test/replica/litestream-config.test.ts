@@ -39,6 +39,7 @@ const example: Machine = {
   bucketId: "00000000-0000-0000-0000-000000000000",
   litestreamPath: "/opt/lifeboat/litestream",
   replicationIntervalMs: 1_000,
+  syncsPerMonth: 26_000_000,
   retentionHours: 24,
   acceptAdvisoryFence: false,
 };

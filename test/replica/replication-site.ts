@@ -16,6 +16,7 @@ import { type Mark, readMark } from "../../app/replica/mark.ts";
 import type { ReplicationOptions } from "../../app/replica/replication-options.ts";
 import { Replication } from "../../app/replica/replication.ts";
 import { restoreEpoch } from "../../app/replica/restore.ts";
+import { RoundPace } from "../../app/replica/round-pace.ts";
 import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
 import { runCommand } from "../../scripts/build/run-command.ts";
 import { within } from "../../scripts/cli/wait-for.ts";
@@ -118,7 +119,7 @@ export class ReplicaSite implements AsyncDisposable {
       acceptAdvisoryFence: false,
       baseBytes: () => 0,
       sync: () => this.sync(),
-      syncIntervalMs: 100,
+      pace: new RoundPace(this.machine.syncsPerMonth),
       log,
       onFenced: (cause) => fencedBy.push(cause),
       ...replaced,
@@ -199,6 +200,7 @@ function describeMachine(
     bucketId,
     litestreamPath,
     replicationIntervalMs: 1_000,
+    syncsPerMonth: 26_000_000,
     retentionHours: 24,
     acceptAdvisoryFence: false,
   };

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import { RoundPace } from "../../app/replica/round-pace.ts";
 import { SharedRounds } from "../../app/replica/shared-rounds.ts";
 import { waitFor } from "../../scripts/cli/wait-for.ts";
 
@@ -29,14 +30,13 @@ test("callers that wait for the same round share it", async () => {
   expect(started).toHaveLength(1);
 });
 
-test("two rounds never start within the interval", async () => {
+test("two rounds never start within the gap", async () => {
   const startedAt: number[] = [];
-  const intervalMs = 60;
-  const rounds = makeRounds(async () => void startedAt.push(performance.now()), { intervalMs });
+  const gapMs = 60;
+  const rounds = makeRounds(async () => void startedAt.push(performance.now()), { gapMs });
   for (let call = 0; call < 4; call += 1) await rounds.join(patientMs, outOfTime);
   const gaps = startedAt.slice(1).map((at, index) => at - (startedAt[index] ?? 0));
-  // A timer may fire up to a millisecond early.
-  expect(Math.min(...gaps)).toBeGreaterThanOrEqual(intervalMs - 2);
+  expect(Math.min(...gaps)).toBeGreaterThanOrEqual(gapMs - 1);
 });
 
 test("a round that fails keeps its callers for the next one, and its failure is told", async () => {
@@ -89,7 +89,7 @@ test("the end rejects at once those in the round under way and those waiting for
 
 test("no round starts after the end, also when one was about to", async () => {
   let count = 0;
-  const rounds = makeRounds(async () => void (count += 1), { intervalMs: 50 });
+  const rounds = makeRounds(async () => void (count += 1), { gapMs: 50 });
   await rounds.join(patientMs, outOfTime);
   const told = Promise.allSettled([rounds.join(patientMs, outOfTime)]);
   await rounds.end(new Error("fenced"));
@@ -113,9 +113,9 @@ test.each(Array.from({ length: 16 }, (_, microtasks) => microtasks))(
   },
 );
 
-function makeRounds(round: () => Promise<void>, { intervalMs = 0, failures = [] as string[] } = {}): SharedRounds {
+function makeRounds(round: () => Promise<void>, { gapMs = 0, failures = [] as string[] } = {}): SharedRounds {
   const onFailure = (error: unknown) => void failures.push(error instanceof Error ? error.message : String(error));
-  return new SharedRounds({ round, intervalMs, retryMs: () => 1, onFailure });
+  return new SharedRounds({ round, pace: new RoundPace(1e12, { gapMs }), retryMs: () => 1, onFailure });
 }
 
 /** Rounds that begin on request and end when the test says so. */

@@ -68,6 +68,7 @@ export class World implements AsyncDisposable {
       litestreamPath: this.litestream,
       // Nothing is uploaded but by a sync that a test asks for: so a test knows what the bucket holds.
       replicationIntervalMs: 3_600_000,
+      syncsPerMonth: 26_000_000,
       retentionHours: 24,
       acceptAdvisoryFence: false,
     };

@@ -32,7 +32,15 @@ beforeEach(async () => {
 
 test("settings that nobody hears are taken back, and the first thing to do is a deploy", async () => {
   const { edge, settingsKey, key, apiTokensSha256 } = exampleInput;
-  const settings = { ...key, edge, settingsKey, apiTokensSha256, replicationIntervalMs: 1000, retentionHours: 24 };
+  const settings = {
+    ...key,
+    edge,
+    settingsKey,
+    apiTokensSha256,
+    replicationIntervalMs: 1000,
+    syncsPerMonth: 26_000_000,
+    retentionHours: 24,
+  };
   const upgrade = { sha256: "1".repeat(64), server: "4711", settings, volumeGb: 10, tell: () => undefined, silenceMs };
   await expect(bringSettings(store, upgrade)).rejects.toThrow(/First: npm run deploy[^]*run up again[^]*--rebuild/);
   expect((await fetchStandingWish(store))?.report).toMatchObject({ outcome: "refused" });

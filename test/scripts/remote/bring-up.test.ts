@@ -20,6 +20,7 @@ const given = {
   apiTokensSha256: [`shop:${"c".repeat(64)}`, "d".repeat(64)],
   heartbeatUrl: "https://ping.example/n3w-secret?$=%s",
   replicationIntervalMs: 1000,
+  syncsPerMonth: 26_000_000,
   retentionHours: 24,
   settingsKey: "5ea2".repeat(16),
   edge: {
