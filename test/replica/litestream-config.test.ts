@@ -246,6 +246,5 @@ function findStrangers(value: unknown, tree: Tree | null): string[] {
 }
 
 function listKeys(tree: Tree): string[] {
-  const inner = Object.values(tree).flatMap((subtree) => (subtree === null ? [] : listKeys(subtree)));
-  return Object.keys(tree).concat(inner);
+  return Object.entries(tree).flatMap(([key, subtree]) => [key].concat(subtree === null ? [] : listKeys(subtree)));
 }

@@ -5,6 +5,7 @@ import { Type } from "typebox";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { parseJson } from "../../app/replica/parse-json.ts";
+import { triedLitestream } from "../../scripts/build/resolve-binary.ts";
 import { prepareBucket } from "../../scripts/local/bucket-preparation.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { collidingThresholds, constantCheckpoints, runCompleteness } from "../completeness/run-completeness.ts";
@@ -24,13 +25,16 @@ test.each([
   expect(completeness.rows).toBeGreaterThan(20_000);
 });
 
-// When this turns red, Litestream may have been cured: then the reasons for wal_autocheckpoint = 0 want another look.
-test("with SQLite's own autocheckpoint rows vanish from the replica, though every sync is answered", async () => {
+/** Litestream 0.5.18 was cured. Once it is the pinned one, the reasons for wal_autocheckpoint = 0 want another look. */
+const isCured = triedLitestream() !== null;
+const what = isCured ? "no row vanishes from" : "rows vanish from";
+
+test(`with SQLite's own autocheckpoint ${what} the replica, and every sync is answered`, async () => {
   const { exitCode, stdout } = await runScript("--autocheckpoint", "1000", "--seconds", "12");
   const { rows, missing } = parseJson(AnswerSchema, stdout, "the script's answer");
   process.stdout.write(`wal_autocheckpoint = 1000: ${missing} of ${rows} rows are missing from the replica\n`);
-  expect(missing).toBeGreaterThan(0);
-  expect(exitCode).toBe(1);
+  expect(missing > 0).toBe(!isCured);
+  expect(exitCode).toBe(isCured ? 0 : 1);
 });
 
 test("the same script without the switch finds every row", async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
 import type { Product } from "../../app/product.ts";
 import { product } from "../../app/service/product.ts";
@@ -31,7 +31,10 @@ let release: Archive;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "lifeboat-release-"));
   writeFileSync(releaseNote(platform, directory), '{ "sha256": "cut off he');
+  // A release has the pinned one all the same.
+  vi.stubEnv("LIFEBOAT_TRIED_LITESTREAM", "/nowhere/litestream");
   release = await buildRelease(platform, directory);
+  vi.unstubAllEnvs();
 }, timeout);
 afterAll(() => rmSync(directory, { recursive: true }));
 

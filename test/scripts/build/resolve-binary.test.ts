@@ -145,3 +145,11 @@ test("several that resolve at once all get the whole binary, and leave nothing e
   expect(readdirSync(dirname(path)).toSorted()).toEqual(["tool", "tool.verified"]);
   expect(readdirSync(dirname(dirname(path)))).toHaveLength(1);
 });
+
+test("a Litestream that is tried takes the place of the pinned one, except where a pin is named, as a release does", async () => {
+  using sandbox = makeSandbox();
+  writeExecutable(join(sandbox.path, "bin", "tool"), genuine);
+  const env = { ...sandbox.env, LIFEBOAT_TRIED_LITESTREAM: "/tried/litestream" };
+  expect(await resolveBinary("litestream", { env })).toBe("/tried/litestream");
+  expect(await resolveTool({ env })).toMatch(/lifeboat\/bin\/tool-1\.0-/);
+});
