@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { openDatabase, readDatabase } from "../../app/database/open-database.ts";
+import { litestreamConfig } from "../../app/replica/litestream-config.ts";
 import { RestoreFailed, type Restored, restoreEpoch } from "../../app/replica/restore.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { ReplicaSite } from "./replication-site.ts";
@@ -26,6 +27,7 @@ afterAll(() => store[Symbol.asyncDispose]());
 beforeEach(async () => {
   site = await ReplicaSite.open(store.access);
   proxy = await StoreProxy.start(store.access.endpoint);
+  holdCompaction(site);
   site.startLitestream();
   for (let row = 1; row <= rows; row++) {
     site.write(`row ${row}`);
@@ -36,6 +38,13 @@ afterEach(async () => {
   await site[Symbol.asyncDispose]();
   await proxy[Symbol.asyncDispose]();
 }, timeout);
+
+/** At its usual pace it would sometimes leave fewer files than these tests count. */
+function holdCompaction({ machine, mark }: ReplicaSite): void {
+  const path = machine.files.litestreamConfig;
+  const config = { ...litestreamConfig(machine, mark.epoch), levels: [{ interval: "24h" }] };
+  writeFileSync(path, JSON.stringify(config), { mode: 0o600 });
+}
 
 /** Until Litestream listens. */
 async function sync(): Promise<void> {
@@ -54,7 +63,7 @@ let detours: string[];
 type Seen = { gets: number; most: number };
 
 /** Counts the files that are fetched, and how many at once. */
-function watch(judge: (count: number, path: string) => Fate = () => "pass"): Seen {
+function watch(judge: (count: number) => Fate = () => "pass"): Seen {
   const seen: Seen = { gets: 0, most: 0 };
   let underWay = 0;
   proxy.decide = async ({ method, path }) => {
@@ -65,7 +74,7 @@ function watch(judge: (count: number, path: string) => Fate = () => "pass"): See
     seen.most = Math.max(seen.most, underWay);
     await sleep(30);
     underWay -= 1;
-    return judge(count, path);
+    return judge(count);
   };
   return seen;
 }
@@ -127,7 +136,7 @@ test.each<[string, string, Fate]>([
 });
 
 test("a damaged file is damaged in both ways, and nothing is left behind", { timeout }, async () => {
-  watch((_count, path) => (path.includes("/0000/") ? { status: 200, body: "x".repeat(100) } : "pass"));
+  watch(() => ({ status: 200, body: "x".repeat(100) }));
   await expect(restore()).rejects.toThrow(RestoreFailed);
   expect(existsSync(site.machine.files.restored)).toBe(false);
 });

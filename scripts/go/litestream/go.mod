@@ -1,6 +1,6 @@
 module lifeboat/scripts/go/litestream
 
-go 1.26
+go 1.26.0
 
 tool github.com/benbjohnson/litestream/cmd/litestream
 
