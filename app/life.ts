@@ -9,6 +9,8 @@ import type { AppConfig } from "./config.ts";
 import { CommitFeed } from "./database/commit-feed.ts";
 import type { MigrationNote } from "./database/migration.ts";
 import { openReader } from "./database/reader.ts";
+import { ReportLane } from "./database/reports.ts";
+import { SlowReadings } from "./database/slow-readings.ts";
 import { startWriter } from "./database/start-writer.ts";
 import type { Endings } from "./endings.ts";
 import { FileStore } from "./files/file-store.ts";
@@ -28,6 +30,8 @@ const mebibyte = 1024 * 1024;
 /** How many writes may wait, from which size of the WAL to warn, and from which to refuse writes. */
 export const writerLimits = { queueLimit: 2_000, walAlarmBytes: 128 * mebibyte, walLimitBytes: 512 * mebibyte };
 const bucketTimeoutMs = 5_000;
+/** Well below the second in which writes could fill the WAL to its limit behind a report's snapshot (ADR 47). */
+const reportLimits = { runMs: 10_000, mostWaiting: 4, memoryBytes: 512 * mebibyte, answerBytes: 8 * mebibyte };
 /** How long a stop waits for pending answers. */
 export const closeTimeoutMs = 10_000;
 
@@ -59,10 +63,14 @@ export async function beginLife({ product, config, mark, log, endings }: Birth):
     log,
   });
   const commits = new CommitFeed(log);
-  const starting = startParts({ machine, mark, log, endings, parts, background, commits });
+  const slowReadings = new SlowReadings(log);
+  const hasReports = (product.reports ?? []).length > 0;
+  const starting = startParts({ machine, mark, log, endings, parts, background, commits, slowReadings, hasReports });
   const server = buildServer({
     writer: parts.writer,
     reader: parts.reader,
+    reports: parts.reports,
+    slowReadings,
     replication: parts.replication,
     background,
     commits,
@@ -106,12 +114,15 @@ type Start = Omit<Birth, "product" | "config"> & {
   parts: StartingParts<Replication>;
   background: Background;
   commits: CommitFeed;
+  slowReadings: SlowReadings;
+  hasReports: boolean;
 };
 
 async function startParts(start: Start): Promise<void> {
   const opening = openOwnReplication(start);
   await Promise.all([opening, openDatabaseParts(start, opening)]);
   start.background.start();
+  if (start.hasReports) start.parts.reportsPart?.warm();
 }
 
 async function openOwnReplication({ machine, mark, log, endings, parts, background }: Start): Promise<Replication> {
@@ -134,7 +145,7 @@ async function openOwnReplication({ machine, mark, log, endings, parts, backgrou
 }
 
 async function openDatabaseParts(
-  { machine, log, endings, parts, background, commits }: Start,
+  { machine, log, endings, parts, background, commits, slowReadings }: Start,
   opening: Promise<Replication>,
 ): Promise<void> {
   const { database, litestreamLock } = machine.files;
@@ -153,7 +164,14 @@ async function openDatabaseParts(
   writer.onFailure((failure) => endings.noteFailure(failure));
   writer.onSent(() => background.wake());
   // Only after the migrations do the tables fit the queries.
-  parts.readerPart = openReader(database, (failure) => endings.noteFailure(failure));
+  parts.readerPart = openReader(database, (failure) => endings.noteFailure(failure), slowReadings.note);
+  parts.reportsPart = new ReportLane({
+    runnerUrl: new URL(`./report-runner${extname(import.meta.filename)}`, import.meta.url),
+    databasePath: database,
+    limits: reportLimits,
+    isWalBig: () => writer.walBytes >= writerLimits.walAlarmBytes,
+    log,
+  });
   parts.writerPart = writer;
 }
 

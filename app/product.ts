@@ -5,6 +5,7 @@ import { Schedule } from "./background/schedule.ts";
 import { type Command, indexCommands } from "./database/command.ts";
 import { assertNumbered, type Migration } from "./database/migration.ts";
 import { indexHandlers, type OutboxHandler } from "./database/outbox.ts";
+import { indexReports, type Report } from "./database/report.ts";
 import type { DrillSubject } from "./drill-subject.ts";
 import { addProductRoutes, neverAsked, type ProductRoutes } from "./http/product-routes.ts";
 
@@ -14,6 +15,8 @@ export type Product = ProductRoutes & {
   migrations: readonly Migration[];
   /** The handlers of the side effects that commands send. */
   outbox: readonly OutboxHandler[];
+  /** Readings that may take seconds. */
+  reports?: readonly Report[];
   /** What runs on a schedule. */
   jobs: readonly Job[];
   drill: DrillSubject;
@@ -31,6 +34,7 @@ export function findProductFault(product: Product): string | null {
     }
     indexCommands(assertParts("command", product.commands, ["run"]));
     indexHandlers(assertParts("outbox handler", product.outbox, ["perform"]));
+    indexReports(assertParts("report", product.reports ?? [], ["read"]));
     assertJobs(assertParts("job", product.jobs, ["schedule", "run"]));
     assertNumbered(product.migrations);
     addProductRoutes(Fastify({ logger: false }), product, neverAsked);

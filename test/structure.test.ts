@@ -82,6 +82,7 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
       "app/database/commit-feed.ts",
       "app/database/migration.ts",
       "app/database/outbox.ts",
+      "app/database/report.ts",
       "app/database/sql.ts",
       "app/database/transaction.ts",
       "app/database/write-outcome.ts",
@@ -143,6 +144,7 @@ test("the kit imports only product.ts of the product", () => {
   expect(inward.map(({ from }) => from).toSorted()).toEqual([
     "app/main.ts",
     "app/plan.ts",
+    "app/report-runner.ts",
     "app/writer-thread.ts",
     "scripts/build/build-release.ts",
     "scripts/drill/author.ts",

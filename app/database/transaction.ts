@@ -48,6 +48,13 @@ export function prepareStatement<Row>(db: Database.Database, text: string): Stat
   return known as Statement<Row>;
 }
 
+/** Calls `note` with each statement of this connection's transactions, and how long it took. */
+export function watchStatements(db: Database.Database, note: (text: string, tookMs: number) => void): void {
+  watchersOf.set(db, note);
+}
+
+const watchersOf = new WeakMap<Database.Database, (text: string, tookMs: number) => void>();
+
 // Lists of values make a new SQL text for each length, so the cache needs a limit.
 const statementLimit = 500;
 const statementsOf = new WeakMap<Database.Database, Map<string, Statement>>();
@@ -89,7 +96,16 @@ function runStatement(db: Database.Database, compiled: CompiledQuery): unknown[]
     throw new Error(`a transaction must not yield "${compiled.sql}": its runner begins, commits and sets pragmas`);
   }
   const statement = prepareStatement(db, compiled.sql);
-  if (statement.reader) return statement.all(...compiled.parameters);
-  statement.run(...compiled.parameters);
+  const note = watchersOf.get(db);
+  if (note === undefined) return execute(statement, compiled.parameters);
+  const startedMs = performance.now();
+  const rows = execute(statement, compiled.parameters);
+  note(compiled.sql, performance.now() - startedMs);
+  return rows;
+}
+
+function execute(statement: Statement, parameters: readonly unknown[]): unknown[] {
+  if (statement.reader) return statement.all(...parameters);
+  statement.run(...parameters);
   return [];
 }

@@ -12,8 +12,11 @@ export const backgroundPaths = {
   jobs: "/jobs",
 } as const;
 
+/** How much the machine carries: reports, and readings that were slow. */
+export const loadPath = "/load";
+
 /** Where browsers sign in and out, if the product has sessions. */
 export const sessionPath = "/session";
 
 /** The kit's own paths. No route of a product may be on them. */
-export const kitPaths: readonly string[] = [...openKitPaths, documentPath, ...Object.values(backgroundPaths)];
+export const kitPaths: readonly string[] = [...openKitPaths, documentPath, ...Object.values(backgroundPaths), loadPath];

@@ -5,6 +5,7 @@ import { Value } from "typebox/value";
 
 import { addBackgroundRoutes } from "./background-routes.ts";
 import { documentPath } from "./kit-paths.ts";
+import { addLoadRoute } from "./load-route.ts";
 import { problemMediaType } from "./problem.ts";
 import { addProductRoutes, neverAsked, type ProductRoutes, type Server } from "./product-routes.ts";
 import { cookieNames } from "./sessions.ts";
@@ -20,7 +21,7 @@ declare module "fastify" {
 }
 
 /**
- * Adds GET /openapi.json, made from the schemas of the product's routes and of those about effects and jobs. The first
+ * Adds GET /openapi.json, made from the schemas of the product's routes and of those about effects, jobs and load. The first
  * request makes the document and loads the library for it, so that no start waits for that.
  */
 export function addDocument(server: Server, product: ProductRoutes): void {
@@ -50,6 +51,7 @@ async function makeDocument(product: ProductRoutes): Promise<string> {
   });
   addProductRoutes(scribe, product, neverAsked);
   addBackgroundRoutes(scribe, neverShown, neverAsked);
+  addLoadRoute(scribe, { reports: { describe: refuseToShow }, slowReadings: { list: refuseToShow } });
   await scribe.ready();
   const document = JSON.stringify(scribe.swagger(), letEmptyBodiesBe);
   await scribe.close();

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest, FastifyError } from "fastify";
 
+import { ReportEnded } from "../database/report.ts";
 import { CommandRejected, WriteOutcomeUnknown, WriteRefused } from "../database/write-outcome.ts";
 import { listFieldFaults, type FieldFault } from "./schema-validator.ts";
 
@@ -59,6 +60,7 @@ function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof CommandRejected) return new Problem(error.status, error.code, error.detail);
   if (error instanceof WriteRefused) return refusedProblem(error);
+  if (error instanceof ReportEnded) return reportProblem(error);
   if (error instanceof WriteOutcomeUnknown) return unknownOutcomeProblem(error);
   if (isFastifyError(error)) return frameworkProblem(error);
   return internalProblem(error);
@@ -69,6 +71,18 @@ function refusedProblem({ reason, retryAfterSeconds }: WriteRefused): Problem {
   return new Problem(503, reason, detail, {
     headers: { "retry-after": String(Math.max(1, Math.ceil(retryAfterSeconds))) },
   });
+}
+
+const reportRetrySeconds = "10";
+
+/** A report that was ended would end the same way again. One that did not begin is worth another request. */
+function reportProblem(ended: ReportEnded): Problem {
+  const { reason, detail } = ended;
+  // Nothing was written, so the proxy may ask the next server.
+  if (reason === "stopping") return new Problem(503, reason, detail, notBegun("stopping", 1));
+  const hasNotBegun = reason === "reports-queue-full" || reason === "reports-paused";
+  const headers = hasNotBegun ? { "retry-after": reportRetrySeconds } : {};
+  return new Problem(503, reason, detail, { headers });
 }
 
 function unknownOutcomeProblem(cause: WriteOutcomeUnknown): Problem {

@@ -8,6 +8,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from "fasti
 import type { CommitListener } from "../database/commit-feed.ts";
 import type { Reader } from "../database/reader.ts";
 import type { FileStore } from "../files/file-store.ts";
+import type { AnswerReport } from "./answer-report.ts";
 import type { AnswerWrite } from "./answer-write.ts";
 import { kitPaths, sessionPath } from "./kit-paths.ts";
 
@@ -47,10 +48,12 @@ export function listPagePaths(pages: Pages | undefined): string[] {
 
 /** What the product's routes may use. */
 export type RouteContext = {
-  /** Reads rows, on a connection that cannot write. */
+  /** Reads rows, on a connection that cannot write. Every other request waits meanwhile: what takes long is a report. */
   reader: Pick<Reader, "read">;
   /** Runs a command, and answers with its result once the write has the durability that the request asks for. */
   answerWrite: AnswerWrite;
+  /** Runs a report beside everything else, and answers with its result. */
+  answerReport: AnswerReport;
   /** Calls the listener for every command that this machine commits from now on. */
   onCommit: (listener: CommitListener) => void;
   /** Keeps files in the bucket, beside the database. */
@@ -61,6 +64,7 @@ export type RouteContext = {
 export const neverAsked: RouteContext = {
   reader: { read: refuseRead },
   answerWrite: refuseRead,
+  answerReport: refuseRead,
   onCommit: () => undefined,
   files: { put: refuseRead, open: refuseRead },
 };

@@ -6,13 +6,17 @@ import Fastify, { LogController } from "fastify";
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from "fastify";
 
 import type { CommitFeed } from "../database/commit-feed.ts";
+import type { Reports } from "../database/reports.ts";
+import type { SlowReadings } from "../database/slow-readings.ts";
 import { answerParserError } from "./answer-parser-error.ts";
+import { createAnswerReport } from "./answer-report.ts";
 import { createAnswerWrite, type WriteExecutor, type Replica } from "./answer-write.ts";
 import { addBackgroundRoutes, type BackgroundView } from "./background-routes.ts";
 import { Connections } from "./connections.ts";
 import { guardRequests } from "./guard-requests.ts";
 import { addHealthRoutes, judgeHealth, type WriterHealth } from "./health-routes.ts";
 import { addHeartbeat } from "./heartbeat.ts";
+import { addLoadRoute } from "./load-route.ts";
 import { addDocument } from "./openapi.ts";
 import { addPages } from "./pages.ts";
 import { answerFailure, answerNoRoute } from "./problem.ts";
@@ -24,6 +28,9 @@ import { addUploads } from "./uploads.ts";
 export type ServerOptions = {
   writer: WriteExecutor & WriterHealth;
   reader: RouteContext["reader"];
+  reports: Omit<Reports, "warm">;
+  /** Without it, /load tells of none. */
+  slowReadings?: Pick<SlowReadings, "list">;
   replication: Replica;
   background: BackgroundView;
   commits: Pick<CommitFeed, "listen">;
@@ -40,7 +47,7 @@ export type ServerOptions = {
  * breaks off those that have no answer after `closeTimeoutMs`.
  */
 export function buildServer(options: ServerOptions): Server {
-  const { writer, reader, replication, background, commits, files, product, config, log } = options;
+  const { writer, reader, reports, replication, background, commits, files, product, config, log } = options;
   const server = createServer(log, config.closeTimeoutMs ?? closeTimeoutMs);
   // Only JSON is understood; Fastify would take text/plain too.
   server.removeContentTypeParser("text/plain");
@@ -62,7 +69,13 @@ export function buildServer(options: ServerOptions): Server {
   addBackgroundRoutes(server, background, { reader, answerWrite });
   if (product.pages !== undefined) addPages(server, product.pages);
   addUploads(server);
-  addProductRoutes(server, product, { reader, answerWrite, onCommit: commits.listen, files });
+  addLoadRoute(server, { reports, slowReadings: options.slowReadings ?? { list: () => [] } });
+  server.addHook("preClose", (done) => {
+    reports.close();
+    done();
+  });
+  const answerReport = createAnswerReport(reports);
+  addProductRoutes(server, product, { reader, answerWrite, answerReport, onCommit: commits.listen, files });
   return server;
 }
 

@@ -1,5 +1,6 @@
 import type { MigrationProgress } from "../database/migrate-thread.ts";
 import type { Reader } from "../database/reader.ts";
+import type { Reports, ReportsState } from "../database/reports.ts";
 import type { Writer } from "../database/writer.ts";
 import type { WriteExecutor, Replica } from "./answer-write.ts";
 import type { WriterHealth } from "./health-routes.ts";
@@ -14,6 +15,7 @@ export class StartingParts<R extends Replica> {
   writerPart: Writer | null = null;
   readerPart: Reader | null = null;
   replicationPart: R | null = null;
+  reportsPart: Reports | null = null;
   /** Why head could not be read from the store yet. Set by whoever reads it. */
   storeCause: string | null = null;
   /** Progress of the migrations. Null when none runs. */
@@ -21,11 +23,17 @@ export class StartingParts<R extends Replica> {
   readonly writer: WriteExecutor & WriterHealth;
   readonly reader: RouteContext["reader"];
   readonly replication: Replica;
+  readonly reports: Omit<Reports, "warm">;
 
   constructor(epoch: string) {
     this.writer = this.#describeWriter();
     this.reader = { read: (reading) => this.#require(this.readerPart).read(reading) };
     this.replication = this.#describeReplication(epoch);
+    this.reports = {
+      run: async (report, input, signal) => this.#require(this.reportsPart).run(report, input, signal),
+      describe: () => this.reportsPart?.describe() ?? noReports,
+      close: () => this.reportsPart?.close(),
+    };
   }
 
   /** Why this machine does not serve completely yet. Null when it does. */
@@ -104,6 +112,7 @@ function describeProgress({ stage, migration, elapsedMs }: MigrationProgress): s
 }
 
 const noWriter: WriterHealth = { state: "refusing", queueLength: 0, walBytes: 0, oldestWriteMs: null, cause: null };
+const noReports: ReportsState = { running: null, waiting: 0, reports: [] };
 const noReplication = {
   state: "starting",
   replicatedAgeMs: null,

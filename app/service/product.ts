@@ -12,6 +12,7 @@ import { toInvoiceEvent } from "./invoice-events.ts";
 import { addInvoiceRoutes } from "./invoice-routes.ts";
 import { migrations } from "./migrations.ts";
 import { payInvoice } from "./pay-invoice.ts";
+import { addRevenueRoute, revenueByMonth } from "./revenue.ts";
 import { addWebhook, addWebhookRoutes, postWebhook } from "./webhooks.ts";
 
 /** The product of this repository: a small billing service. */
@@ -23,6 +24,7 @@ export const product: Product = {
     addInvoiceRoutes(server, context);
     addWebhookRoutes(server, context);
     addDailyCountRoutes(server, context);
+    addRevenueRoute(server, context);
     addAttachmentRoutes(server, context);
     addEventStream(server, "/events", { ...context, toEvent: toInvoiceEvent });
   },
@@ -30,6 +32,7 @@ export const product: Product = {
   pages: { path: "/app/", folder: new URL("pages/", import.meta.url) },
   sessions: true,
   outbox: [postWebhook],
+  reports: [revenueByMonth],
   jobs: [nightlyCount],
   drill: { startAuthor: (options) => new BillingAuthor(options), readRows: readDrillRows, deliveries },
 };

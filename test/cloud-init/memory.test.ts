@@ -24,16 +24,24 @@ test("a helper of the app that is killed does not stop the app", () => {
   expect(readUnit("app.service", "OOMPolicy")).toEqual(["continue"]);
 });
 
-test("a rehearsal that the app starts is not spared as the app is", async ({ skip }) => {
+const report = JSON.stringify({ databasePath: "no.db", memoryBytes: 1e9, answerBytes: 1 });
+test.for([
+  { helper: "report", expected: "950", words: ["app/report-runner.ts", report] },
+  { helper: "rehearsal", expected: "900", words: ["app/rehearse.ts"] },
+])("a $helper that the app starts is not spared as the app is", async ({ expected, words }, { skip }) => {
   skip(process.platform !== "linux", "Linux kills by oom_score_adj");
-  const rehearsal = spawn(process.execPath, ["app/rehearse.ts"], { cwd: root, stdio: ["pipe", "ignore", "ignore"] });
+  const helper = spawn(process.execPath, words, { cwd: root, stdio: ["pipe", "ignore", "ignore", "ipc"] });
+  const scores = new Set<string>();
+  const ended = once(helper, "close");
   try {
-    const read = async () =>
-      readFileSync(`/proc/${rehearsal.pid}/oom_score_adj`, "utf8").trim() === "900" ? true : null;
-    await waitFor("the rehearsal's oom_score_adj", read, { timeoutMs: 20_000 });
+    const read = async () => {
+      scores.add(readFileSync(`/proc/${helper.pid}/oom_score_adj`, "utf8").trim());
+      return scores.has(expected) ? true : null;
+    };
+    await waitFor(`the score ${expected}`, read, { timeoutMs: 20_000, everyMs: 5 });
   } finally {
-    rehearsal.kill("SIGKILL");
-    await once(rehearsal, "close");
+    helper.kill("SIGKILL");
+    await ended;
   }
 });
 

@@ -1,3 +1,4 @@
+import type { Reports } from "../../app/database/reports.ts";
 import type { Replica } from "../../app/http/answer-write.ts";
 import type { BackgroundView } from "../../app/http/background-routes.ts";
 
@@ -18,6 +19,13 @@ export class ControlledReplication implements Replica {
     return this.outcome();
   }
 }
+
+/** Reports that nobody asks for. */
+export const idleReports: Omit<Reports, "warm"> = {
+  run: () => Promise.reject(new Error("no report is expected")),
+  describe: () => ({ running: null, waiting: 0, reports: [] }),
+  close: () => undefined,
+};
 
 /** A background that does nothing. */
 export const idleBackground: BackgroundView = {

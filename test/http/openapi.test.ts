@@ -46,7 +46,7 @@ const readDocument = async (server: TestServer) => {
   };
 };
 
-test("the document names the product's routes, also those of a plugin, and the kit's about effects and jobs", async () => {
+test("the document names the product's routes, also those of a plugin, and the kit's about effects, jobs and load", async () => {
   await using server = await startTestServer({}, { product });
   const { paths } = await readDocument(server);
   expect(
@@ -63,6 +63,7 @@ test("the document names the product's routes, also those of a plugin, and the k
     "get /effects/dead-letters",
     "post /effects/dead-letters/{id}/retry",
     "get /jobs",
+    "get /load",
     "get /in-a-plugin",
   ]);
 });

@@ -14,6 +14,7 @@ test("while the writer migrates, /up answers, /ready says why not, and everythin
     product: pagesProduct,
     writer: parts.writer,
     reader: parts.reader,
+    reports: parts.reports,
     replication: parts.replication,
     background: idleBackground,
     commits: new CommitFeed(),

@@ -6,6 +6,9 @@ import { join } from "node:path";
 import { Background } from "../../app/background/background.ts";
 import { CommitFeed } from "../../app/database/commit-feed.ts";
 import { openReader } from "../../app/database/reader.ts";
+import type { ReportLimits } from "../../app/database/report.ts";
+import { ReportLane } from "../../app/database/reports.ts";
+import { SlowReadings } from "../../app/database/slow-readings.ts";
 import { startWriter } from "../../app/database/start-writer.ts";
 import type { Writer } from "../../app/database/writer.ts";
 import { neverAsked, type RouteContext, type Server } from "../../app/http/product-routes.ts";
@@ -17,11 +20,15 @@ import { pagesProduct } from "../product/pages.ts";
 import { ControlledReplication } from "./controlled-replication.ts";
 
 export const token = "a-token-for-tests";
+const walAlarmBytes = 64 * 1024 * 1024;
 export const tokenDigest = createHash("sha256").update(token).digest("hex");
 
 type Answer = { status: number; headers: Record<string, unknown>; text: string; body: Record<string, unknown> };
 type Call = { body?: unknown; headers?: Record<string, string> };
-type Limits = { queueLimit?: number; walLimitBytes?: number };
+type Limits = { queueLimit?: number; walLimitBytes?: number; reports?: Partial<ReportLimits> };
+type Programs = { threadUrl?: URL; runnerUrl?: URL };
+
+const reportLimits: ReportLimits = { runMs: 60_000, mostWaiting: 2, memoryBytes: 2 ** 29, answerBytes: 2 ** 20 };
 
 /** The real server over the real writer thread and a real database; only the replica is the test's own. */
 export type TestServer = AsyncDisposable & {
@@ -36,10 +43,10 @@ export type TestServer = AsyncDisposable & {
   call: (method: "GET" | "POST" | "PUT", path: string, call?: Call) => Promise<Answer>;
 };
 
-/** The server of the pages, unless another product is given with the thread that serves its commands. */
+/** The server of the pages, unless another product is given with the programs that run its commands and reports. */
 export async function startTestServer(
   config: Partial<ServerConfig> = {},
-  options: Limits & { product?: Product; threadUrl?: URL; files?: RouteContext["files"] } = {},
+  options: Limits & Programs & { product?: Product; files?: RouteContext["files"] } = {},
 ): Promise<TestServer> {
   const { product = pagesProduct, threadUrl = new URL("../product/writer-thread.ts", import.meta.url) } = options;
   const directory = await mkdtemp(join(tmpdir(), "lifeboat-http-"));
@@ -51,18 +58,22 @@ export async function startTestServer(
     databasePath,
     threadUrl,
     queueLimit: options.queueLimit ?? 1000,
-    walAlarmBytes: 64 * 1024 * 1024,
+    walAlarmBytes,
     walLimitBytes: options.walLimitBytes ?? 128 * 1024 * 1024,
     onCommit: commits.tell,
     log: logger,
   });
-  const reader = openReader(databasePath);
+  const slowReadings = new SlowReadings(logger);
+  const reader = openReader(databasePath, undefined, slowReadings.note);
+  const reports = openReports({ databasePath, writer, log: logger }, options);
   const replication = new ControlledReplication();
   const background = new Background({ product, reader, writer, replication, log: logger });
   writer.onSent(() => background.wake());
   const server = buildServer({
     writer,
     reader,
+    reports,
+    slowReadings,
     replication,
     background,
     commits,
@@ -81,6 +92,18 @@ export async function startTestServer(
   };
   const parts = { server, database: databasePath, writer, replication, background, log, call };
   return { ...parts, [Symbol.asyncDispose]: dispose };
+}
+
+type ReportPlace = { databasePath: string; writer: Writer; log: ReturnType<typeof openLog> };
+
+function openReports({ databasePath, writer, log }: ReportPlace, options: Limits & Programs): ReportLane {
+  return new ReportLane({
+    runnerUrl: options.runnerUrl ?? new URL("../../app/report-runner.ts", import.meta.url),
+    databasePath,
+    limits: { ...reportLimits, ...options.reports },
+    isWalBig: () => writer.walBytes >= walAlarmBytes,
+    log,
+  });
 }
 
 function makeCall(server: Server): TestServer["call"] {

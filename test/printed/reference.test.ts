@@ -116,7 +116,9 @@ function readProblems(): [code: string, status: number][] {
   const text = sources.join("\n");
   const [, framework = ""] = /const frameworkRefusals.*?= \{\n(.*?)\n\};/s.exec(text) ?? [];
   const [, refusals = ""] = /const retryAfterSeconds.*?= \{\n(.*?)\n\};/s.exec(text) ?? [];
+  const [, ends = ""] = /export type ReportEnd =(.*?);/s.exec(text) ?? [];
   return [
+    ...[...ends.matchAll(/"([a-z-]+)"/g)].map(([, reason]) => [reason, 503]),
     ...[...text.matchAll(/new Problem\(\s*(\d+),\s*"([a-z-]+)"/g)].map(([, status, code]) => [code, status]),
     ...[...text.matchAll(/new CommandRejected\(\s*"([a-z-]+)",\s*(\d+)/g)].map(([, code, status]) => [code, status]),
     ...[...framework.matchAll(/(FST_\w+): \["([a-z-]+)"/g)].map(([, name = "", code]) => [code, fastifyStatus[name]]),

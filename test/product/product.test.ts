@@ -15,6 +15,9 @@ test.each<[string, Partial<Record<keyof Product, unknown>>, string]>([
   ["without commands", { commands: undefined }, "has no commands"],
   ["with a command named twice", { commands: [addPage, addPage] }, 'two commands are named "add-page"'],
   ["without outbox", { outbox: undefined }, "has no outbox"],
+  ["with a report named twice", { reports: [report("sums"), report("sums")] }, 'two reports are named "sums"'],
+  ["with a report that reads nothing", { reports: [{ name: "sums" }] }, 'the report "sums" has no read'],
+  ["with a route on /load", { addRoutes: addRoute("/load") }, "/load, which is the kit's own"],
   ["without jobs", { jobs: undefined }, "has no jobs"],
   [
     "with a command of the kit's names",
@@ -74,6 +77,10 @@ test.each<[string, Partial<Record<keyof Product, unknown>>, string]>([
 
 function handler(name: string) {
   return { name, perform: () => Promise.resolve() };
+}
+
+function report(name: string) {
+  return { name, read: emptyReading };
 }
 
 function job(schedule: string) {

@@ -11,7 +11,7 @@ import { listingInspection } from "../../app/replica/inspections.ts";
 import { LitestreamWatch } from "../../app/replica/litestream-watch.ts";
 import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { listenOnLoopback } from "../../scripts/local/listen-on-loopback.ts";
-import { idleBackground } from "../http/controlled-replication.ts";
+import { idleBackground, idleReports } from "../http/controlled-replication.ts";
 import { pagesProduct } from "../product/pages.ts";
 import { recordLog } from "../recorded-log.ts";
 import { litestreamPid } from "./litestream-pid.ts";
@@ -71,6 +71,7 @@ test("the heartbeat URL is called only while real syncs are checked: not under a
     product: pagesProduct,
     writer: { state: "accepting", queueLength: 0, walBytes: 0, oldestWriteMs: null, cause: null, execute: refuse },
     reader: { read: refuse },
+    reports: idleReports,
     replication: life.replication,
     background: idleBackground,
     commits: new CommitFeed(),
