@@ -2,6 +2,7 @@ import Database from "better-sqlite3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { restoreInspection } from "../../app/replica/inspections.ts";
+import { triedLitestream } from "../../scripts/build/resolve-binary.ts";
 import { waitFor } from "../../scripts/cli/wait-for.ts";
 import type { Life } from "./life.ts";
 import type { Site } from "./site.ts";
@@ -15,12 +16,17 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-const damages: [claim: string, damage: (site: Site, life: Life, epoch: string) => Promise<void>][] = [
-  ["another tool checkpointed between two syncs", async (_, life) => checkpointElsewhere(life)],
+type Damage = (site: Site, life: Life, epoch: string) => Promise<void>;
+const checkpoint: Damage = async (_, life) => checkpointElsewhere(life);
+const damages: [claim: string, damage: Damage][] = [
+  ["another tool checkpointed between two syncs", checkpoint],
   ["a file of it was damaged", (site, _, epoch) => flipBytes(site, epoch)],
 ];
+// Litestream 0.5.18 holds its lock all the time: another tool's checkpoint waits in vain, and nothing is to be mended.
+const isCured = triedLitestream() !== null;
+const lasting = isCured ? damages.filter(([, damage]) => damage !== checkpoint) : damages;
 
-test.each(damages)(
+test.each(lasting)(
   "a replica that lists well but of which %s is found by a restore, and replaced",
   async (_, damage) => {
     const site = await world.makeSite();
@@ -48,13 +54,29 @@ test.each(damages)(
   120_000,
 );
 
+test.runIf(isCured)("a checkpoint of another tool loses nothing", { timeout: 120_000 }, async () => {
+  const site = await world.makeSite();
+  const machine = world.newMachine(site);
+  const { epoch } = await machine.boot();
+  await using life = await machine.live();
+  await life.writeReplicated(3, patientMs);
+  await checkpoint(site, life, epoch ?? "");
+  await life.writeReplicated(1, patientMs);
+  const served = machine.texts();
+  await life.crash();
+  machine.loseDisk();
+  expect(await machine.boot()).toMatchObject({ outcome: "claimed", content: "restored" });
+  expect(machine.texts()).toEqual(served);
+});
+
 function find(life: Life, event: string): true | null {
   return life.logged.some((logged) => logged.event === event) ? true : null;
 }
 
 /** Writes as a shell with SQLite's defaults does: the last write checkpoints and restarts the WAL. */
 async function checkpointElsewhere(life: Life): Promise<void> {
-  const other = new Database(life.databasePath); // not ours: it checkpoints by itself
+  // Not ours: it checkpoints by itself.
+  const other = new Database(life.databasePath, { timeout: isCured ? 100 : 5_000 });
   for (let write = 0; write < 25; write += 1) {
     other.prepare("insert into notes (text) values (?)").run(`elsewhere ${write}`.padEnd(3_000, "x"));
     other.pragma("wal_checkpoint(TRUNCATE)");
