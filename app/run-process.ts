@@ -1,11 +1,8 @@
-import { once } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
-
-import { destination } from "pino";
 import type { Logger } from "pino";
 
 import { ConfigFault } from "./environment.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { LogOutput } from "./log-output.ts";
 import { openLog } from "./log.ts";
 
 /**
@@ -24,11 +21,15 @@ export async function runProcess<Config extends { logLevel: string }>(
     process.stderr.write(`${error.message}; when that is right: npm run up; by hand: docs/runbooks/by-hand.md\n`);
     process.exit(exitCodes.config);
   }
-  const output = destination({ dest: 1, sync: false });
+  const output = new LogOutput(1);
   const log = openLog(config.logLevel, output);
+  output.onDropped((lines) => log.warn({ lines }, "lines about requests were dropped: nobody read the log"));
   try {
     const code = await main(config, log);
-    if (code === 0) process.exit(code);
+    if (code === 0) {
+      await output.flush(lastWordsMs);
+      process.exit(code);
+    }
     log.info({ code }, "ended");
     return await endAtOnce(code, output);
   } catch (err) {
@@ -37,8 +38,6 @@ export async function runProcess<Config extends { logLevel: string }>(
   }
 }
 
-type LogOutput = ReturnType<typeof destination>;
-
 const lastWordsMs = 300;
 
 /**
@@ -46,7 +45,7 @@ const lastWordsMs = 300;
  * keep alive a process that must not serve any more. The kernel releases its locks. Only the log is waited for.
  */
 async function endAtOnce(code: number, output: LogOutput): Promise<never> {
-  await Promise.race([once(output, "drain"), sleep(lastWordsMs)]);
+  await output.flush(lastWordsMs);
   process.removeAllListeners("warning");
   process.execve?.("/bin/sh", ["sh", "-c", `exit ${code}`], {});
   return process.exit(code);
