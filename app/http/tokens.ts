@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 
 import { Problem } from "./problem.ts";
 
@@ -35,6 +35,7 @@ export function parseTokensFile(text: string): Token[] {
 }
 
 const derivedNameDigits = 12;
+const digestDigits = 64;
 // No blank, comma or colon, because names appear in lists, before a digest, and before a key.
 const namedToken = /^(?:([a-z0-9][a-z0-9._-]{0,63}):)?([0-9a-f]{64})$/i;
 
@@ -57,15 +58,17 @@ export type Authenticate = (header: string | undefined) => Token;
  * length and all are compared in constant time, so that timing reveals nothing about a token.
  */
 export function authenticateWith(tokens: readonly Token[]): Authenticate {
-  const allowed = tokens.map((known) => ({ known, digest: Buffer.from(known.digest, "hex") }));
+  const allowed = tokens.map((known) => ({ known, digest: Buffer.from(known.digest, "latin1") }));
+  const given = Buffer.alloc(digestDigits);
   return (header) => {
     const token = /^Bearer +([\x21-\x7e]+)$/i.exec(header ?? "")?.[1];
     if (token === undefined) throw unauthorized("Send the header Authorization: Bearer <token>.");
-    const digest = createHash("sha256").update(token).digest();
-    const matches = allowed.map((candidate) => timingSafeEqual(candidate.digest, digest));
-    const match = allowed[matches.indexOf(true)];
+    // In hex, which costs a third of a digest in a buffer of its own.
+    given.write(hash("sha256", token, "hex"), "latin1");
+    let match: Token | undefined;
+    for (const { known, digest } of allowed) if (timingSafeEqual(digest, given)) match ??= known;
     if (match === undefined) throw unauthorized("The token is not known here.");
-    return match.known;
+    return match;
   };
 }
 

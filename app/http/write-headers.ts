@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 
 import type { FastifyRequest } from "fastify";
@@ -28,7 +28,7 @@ export function readIdempotency(request: FastifyRequest): Idempotency | undefine
 
 function fingerprintOf({ method, url, body }: FastifyRequest): string {
   const what = JSON.stringify([method, url, body ?? null], sortKeys);
-  return createHash("sha256").update(what).digest("hex");
+  return hash("sha256", what, "hex");
 }
 
 // The order of keys and white space do not make a different write.
