@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 
-import { sqlBuilder } from "./sql.ts";
+import { compileOnce, sqlBuilder } from "./sql.ts";
 import { query, type Reading } from "./transaction.ts";
 
 const tables = sqlBuilder<Record<string, { id: string }>>();
@@ -40,11 +40,23 @@ export function followId(newest: string | undefined, nowMs: number): string {
  * below the year 2100 only, so that a million random ids do not slow down every write.
  */
 function* readNewestId(table: string): Reading<string | undefined> {
-  const ids = tables.selectFrom(table).select("id").orderBy("id", "desc");
-  const [last] = yield* query(ids.limit(1));
+  const [last] = yield* query(selectLast(table)());
   if (last === undefined || isOwn(last)) return last?.id;
-  const lastOnes = yield* query(ids.limit(lookLimit));
+  const lastOnes = yield* query(selectIds(table).limit(lookLimit));
   return lastOnes.find(isOwn)?.id ?? (yield* searchNewestId(table));
+}
+
+function selectIds(table: string) {
+  return tables.selectFrom(table).select("id").orderBy("id", "desc");
+}
+
+// By table, of which a product has few.
+const lastOf = new Map<string, () => ReturnType<typeof selectIds>>();
+
+function selectLast(table: string): () => ReturnType<typeof selectIds> {
+  let select = lastOf.get(table);
+  if (select === undefined) lastOf.set(table, (select = compileOnce(() => selectIds(table).limit(1))));
+  return select;
 }
 
 function* searchNewestId(table: string): Reading<string | undefined> {

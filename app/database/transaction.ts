@@ -25,53 +25,100 @@ export function* query<Row>(statement: Compilable<Row>): Transaction<Row[]> {
 }
 
 /**
+ * Runs the only statement of a reading. It needs no BEGIN and COMMIT, because one statement always sees one snapshot. A
+ * reading that asks for more afterwards fails, unless a transaction is open.
+ */
+export function queryAlone<Row>(statement: Selectable<Row>): Reading<Row[]>;
+export function* queryAlone<Row>(statement: Compilable<Row>): Transaction<Row[]> {
+  const alone: Alone = { ...statement.compile(), isAlone: true };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the builder derived the rows' type
+  return (yield alone) as Row[];
+}
+
+type Alone = CompiledQuery & { readonly isAlone: true };
+
+/**
  * Runs a transaction to its end on one connection, synchronously. Begins and commits it, unless the connection is in a
  * transaction already. An error of a statement is also thrown into the generator, so that a command can turn a
  * constraint violation into its own refusal; but not after SQLite rolled everything back itself.
  */
 export function runTransaction<Result>(db: Database.Database, transaction: Transaction<Result>): Result {
-  if (db.inTransaction) return driveTransaction(db, transaction);
+  const first = transaction.next();
+  if (first.done === true) return first.value;
+  if (db.inTransaction) return driveTransaction(db, transaction, first);
+  if ("isAlone" in first.value) return runAlone(db, transaction, first.value);
   prepareStatement(db, db.readonly ? "begin" : "begin immediate").run();
   try {
-    const result = driveTransaction(db, transaction);
+    const result = driveTransaction(db, transaction, first);
     prepareStatement(db, "commit").run();
     return result;
-  } finally {
+  } catch (error) {
     if (db.inTransaction) prepareStatement(db, "rollback").run();
+    throw error;
   }
 }
 
-/** Prepares a statement once for each connection and keeps it. `Row` is the type of its rows. */
+/** Prepares one of the kit's own statements once for each connection and keeps it. `Row` is the type of its rows. */
 export function prepareStatement<Row>(db: Database.Database, text: string): Statement<Row> {
-  const known = statementsOf.get(db)?.get(text) ?? keepStatement(db, text);
+  const { own } = statementsOf(db);
+  let statement = own.get(text);
+  if (statement === undefined) own.set(text, (statement = db.prepare(text)));
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the caller names the row's type beside its SQL
-  return known as Statement<Row>;
+  return statement as Statement<Row>;
 }
 
 /** Calls `note` with each statement of this connection's transactions, and how long it took. */
-export function watchStatements(db: Database.Database, note: (text: string, tookMs: number) => void): void {
-  watchersOf.set(db, note);
+export function watchStatements(db: Database.Database, note: StatementNote): void {
+  statementsOf(db).note = note;
 }
 
-const watchersOf = new WeakMap<Database.Database, (text: string, tookMs: number) => void>();
+type StatementNote = (text: string, tookMs: number) => void;
+
+type Statements = {
+  /** The kit's own, a fixed number, so that no text of a product displaces BEGIN and COMMIT. */
+  own: Map<string, Statement>;
+  /** Those that a product yielded lately, and those before them. Together at most the limit, the least used go first. */
+  recent: Map<string, Statement>;
+  earlier: Map<string, Statement>;
+  note: StatementNote | null;
+};
 
 // Lists of values make a new SQL text for each length, so the cache needs a limit.
 const statementLimit = 500;
-const statementsOf = new WeakMap<Database.Database, Map<string, Statement>>();
+const statements = new WeakMap<Database.Database, Statements>();
 const transactionControl = /^\s*(?:begin|commit|end|rollback|savepoint|release|pragma|attach|detach|vacuum)\b/i;
 
-function keepStatement(db: Database.Database, text: string): Statement {
-  const statements = statementsOf.get(db) ?? new Map<string, Statement>();
-  statementsOf.set(db, statements);
-  const [oldest] = statements.keys();
-  if (statements.size >= statementLimit && oldest !== undefined) statements.delete(oldest);
-  const statement: Statement = db.prepare(text);
-  statements.set(text, statement);
+function statementsOf(db: Database.Database): Statements {
+  let known = statements.get(db);
+  if (known === undefined)
+    statements.set(db, (known = { own: new Map(), recent: new Map(), earlier: new Map(), note: null }));
+  return known;
+}
+
+function prepareYielded(db: Database.Database, kept: Statements, text: string): Statement {
+  const known = kept.recent.get(text);
+  if (known !== undefined) return known;
+  const statement = kept.earlier.get(text) ?? prepareNew(db, text);
+  if (kept.recent.size >= statementLimit / 2) {
+    kept.earlier = kept.recent;
+    kept.recent = new Map();
+  }
+  kept.recent.set(text, statement);
   return statement;
 }
 
-function driveTransaction<Result>(db: Database.Database, transaction: Transaction<Result>): Result {
-  let step = transaction.next();
+function prepareNew(db: Database.Database, text: string): Statement {
+  if (transactionControl.test(text))
+    throw new Error(`a transaction must not yield "${text}": its runner begins, commits and sets pragmas`);
+  return db.prepare(text);
+}
+
+function driveTransaction<Result>(
+  db: Database.Database,
+  transaction: Transaction<Result>,
+  first: IteratorYieldResult<CompiledQuery>,
+): Result {
+  let step: IteratorResult<CompiledQuery, Result> = first;
   while (step.done !== true) step = advanceTransaction(db, transaction, step.value);
   return step.value;
 }
@@ -91,16 +138,29 @@ function advanceTransaction<Result>(
   return transaction.next(rows);
 }
 
-function runStatement(db: Database.Database, compiled: CompiledQuery): unknown[] {
-  if (transactionControl.test(compiled.sql)) {
-    throw new Error(`a transaction must not yield "${compiled.sql}": its runner begins, commits and sets pragmas`);
+function runAlone<Result>(db: Database.Database, transaction: Transaction<Result>, alone: CompiledQuery): Result {
+  let rows: unknown[];
+  try {
+    rows = runStatement(db, alone);
+  } catch (error) {
+    return endAlone(transaction.throw(error), alone);
   }
-  const statement = prepareStatement(db, compiled.sql);
-  const note = watchersOf.get(db);
-  if (note === undefined) return execute(statement, compiled.parameters);
+  return endAlone(transaction.next(rows), alone);
+}
+
+function endAlone<Result>(step: IteratorResult<CompiledQuery, Result>, { sql }: CompiledQuery): Result {
+  if (step.done === true) return step.value;
+  throw new Error(`a reading called queryAlone for "${sql}" and then asked for more; call query for each of them`);
+}
+
+function runStatement(db: Database.Database, { sql, parameters }: CompiledQuery): unknown[] {
+  const kept = statementsOf(db);
+  const statement = prepareYielded(db, kept, sql);
+  const { note } = kept;
+  if (note === null) return execute(statement, parameters);
   const startedMs = performance.now();
-  const rows = execute(statement, compiled.parameters);
-  note(compiled.sql, performance.now() - startedMs);
+  const rows = execute(statement, parameters);
+  note(sql, performance.now() - startedMs);
   return rows;
 }
 

@@ -1,4 +1,5 @@
-import { query } from "../database/transaction.ts";
+import { compileOnce } from "../database/sql.ts";
+import { query, queryAlone } from "../database/transaction.ts";
 import type { Reading } from "../database/transaction.ts";
 import type { Slice } from "../http/reads.ts";
 import { toCustomer } from "./customer.ts";
@@ -7,8 +8,10 @@ import { toInvoice, toInvoiceSummary } from "./invoice.ts";
 import type { Invoice, InvoiceSummary } from "./invoice.ts";
 import { tables } from "./tables.ts";
 
+const customerById = compileOnce((id: string) => tables.selectFrom("customers").selectAll().where("id", "=", id));
+
 export function* readCustomer(id: string): Reading<Customer | undefined> {
-  const [row] = yield* query(tables.selectFrom("customers").selectAll().where("id", "=", id));
+  const [row] = yield* queryAlone(customerById(id));
   return row && toCustomer(row);
 }
 

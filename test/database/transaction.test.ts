@@ -1,9 +1,17 @@
+import Database from "better-sqlite3";
 import { sql } from "kysely";
-import { expect, expectTypeOf, test } from "vitest";
+import { expect, expectTypeOf, test, vi } from "vitest";
 
 import { openDatabase } from "../../app/database/open-database.ts";
 import { openReader, type Reader } from "../../app/database/reader.ts";
-import { query, type Reading, runTransaction, type Transaction } from "../../app/database/transaction.ts";
+import {
+  prepareStatement,
+  query,
+  queryAlone,
+  type Reading,
+  runTransaction,
+  type Transaction,
+} from "../../app/database/transaction.ts";
 import { makeGroupFixture, readNotes } from "./notes-database.ts";
 import { notes, readBodies } from "./notes.ts";
 
@@ -97,11 +105,54 @@ test("queries with more list lengths than the statement cache holds still work",
   expect(runTransaction(fixture.db, findAny(1))).toBe(1);
 });
 
+test("no number of other statements displaces the kit's own, nor one that is used all the time", () => {
+  using fixture = makeGroupFixture();
+  const begin = prepareStatement(fixture.db, "begin immediate");
+  for (let count = 1; count <= 520; count++) runTransaction(fixture.db, findAny(count));
+  expect(prepareStatement(fixture.db, "begin immediate")).toBe(begin);
+  const prepare = vi.spyOn(fixture.db, "prepare");
+  for (let count = 521; count <= 1_040; count++) {
+    runTransaction(fixture.db, findAny(count));
+    runTransaction(fixture.db, findAny(1));
+  }
+  expect(prepare.mock.calls.filter(([text]) => text.endsWith("in (?)")).length).toBeLessThanOrEqual(1);
+  expect(prepare).toHaveBeenCalledTimes(520 + 1);
+});
+
+test("a reading of one statement begins no transaction, and one that asks for more is refused", () => {
+  using fixture = makeGroupFixture();
+  runTransaction(fixture.db, addNote("a", "x"));
+  const reader = openReader(fixture.path);
+  const statement = notes.selectFrom("notes").selectAll();
+  function* readAlone(more: boolean): Reading<number> {
+    const first = yield* queryAlone(statement);
+    return more ? (yield* query(statement)).length : first.length;
+  }
+  const begin = vi.spyOn(Database.prototype, "prepare");
+  expect(reader.read(readAlone(false))).toBe(1);
+  expect(begin.mock.calls.map(([text]) => text)).toEqual(['select * from "notes"']);
+  begin.mockRestore();
+  expect(() => reader.read(readAlone(true))).toThrow(/queryAlone .* asked for more/);
+  // Inside a transaction there is nothing to spare.
+  function* readWithin(): Reading<number> {
+    yield* query(statement);
+    return yield* readAlone(true);
+  }
+  expect(reader.read(readWithin())).toBe(1);
+  reader.close();
+});
+
+test("a statement that runs alone throws inside its reading, which may go on", () => {
+  using fixture = makeGroupFixture();
+  expect(runTransaction(fixture.db, readOrSay())).toMatch(/no_such_function/);
+});
+
 test("misuse does not compile", () => {
   expectTypeOf(addNote).returns.not.toExtend<Reading<void>>();
   expectTypeOf(findNote).returns.toExtend<Transaction<unknown>>();
   expectTypeOf<Parameters<Reader["read"]>[0]>().toEqualTypeOf<Reading<unknown>>();
   expectTypeOf(writeAsReading).toBeFunction();
+  expectTypeOf(writeAlone).toBeFunction();
   expectTypeOf(selectUnknownColumn).toBeFunction();
 });
 
@@ -128,6 +179,16 @@ function* addOrSay(): Transaction<string> {
   }
 }
 
+function* readOrSay(): Reading<string> {
+  try {
+    const impossible = sql<boolean>`no_such_function(1)`;
+    yield* queryAlone(notes.selectFrom("traps").selectAll().where(impossible));
+    return "read";
+  } catch (error) {
+    return error instanceof Error ? error.message : "no error";
+  }
+}
+
 function* failInReading(): Reading<void> {
   yield* query(notes.selectFrom("notes").selectAll());
   throw new Error("a mistake in a query");
@@ -142,6 +203,11 @@ function* findAny(count: number): Reading<number> {
 function* writeAsReading(): Reading<void> {
   // @ts-expect-error an insert makes no Reading
   yield* query(notes.insertInto("notes").values({ id: "a", body: "x" }));
+}
+
+function* writeAlone(): Reading<void> {
+  // @ts-expect-error an insert needs a transaction
+  yield* queryAlone(notes.insertInto("notes").values({ id: "a", body: "x" }));
 }
 
 function* selectUnknownColumn(): Reading<void> {
