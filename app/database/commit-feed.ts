@@ -1,7 +1,21 @@
 import type { Log } from "../log.ts";
+import type { Committed } from "./write-outcome.ts";
 
-/** A command that this machine has just committed, with the result that its client gets. */
-export type Commit = { readonly command: string; readonly result: unknown };
+/** A command that this machine has just committed. */
+export class Commit {
+  readonly command: string;
+  readonly #committed: Pick<Committed<unknown>, "result">;
+
+  constructor(command: string, committed: Pick<Committed<unknown>, "result">) {
+    this.command = command;
+    this.#committed = committed;
+  }
+
+  /** The result that its client gets. Parsed at each access, so look at the command first. */
+  get result(): unknown {
+    return this.#committed.result;
+  }
+}
 
 export type CommitListener = (commit: Commit) => void;
 

@@ -50,7 +50,7 @@ export function serveWriter(options: WriterProduct): void {
       case "migrate":
         return migrate(port, db, plan.pending, message.restorePoint);
       case "execute":
-        return serveGroup(message.request);
+        return serveGroup(message.requests);
       case "close":
         db.close();
         return port.close();
@@ -91,7 +91,7 @@ function tellRefusal<Result>(port: MessagePort, run: () => Result): Result | und
 function makeGroupLoop(
   port: MessagePort,
   { handlers, ...parts }: Omit<GroupEngine, "outbox"> & { handlers: ReadonlySet<string> },
-): (request: WriteRequest) => void {
+): (requests: readonly WriteRequest[]) => void {
   let hasSent = false;
   const onSend = (): void => {
     hasSent = true;
@@ -106,8 +106,8 @@ function makeGroupLoop(
     isScheduled = queue.length > 0;
     if (isScheduled) setImmediate(commitNext);
   }
-  return (request) => {
-    queue.push(request);
+  return (requests) => {
+    queue.push(...requests);
     if (!isScheduled) setImmediate(commitNext);
     isScheduled = true;
   };

@@ -67,10 +67,15 @@ export class CommandFailed extends Error {
 }
 
 /**
- * A committed write: the command's result, the commit that holds it, and whether it is the stored result of an earlier
- * request.
+ * A committed write: the command's result as JSON and parsed at each access, the commit that holds it, and whether it
+ * is the stored result of an earlier request.
  */
-export type Committed<Result> = { result: Result; sequence: number; replayed: boolean };
+export type Committed<Result> = {
+  readonly resultJson: string;
+  readonly result: Result;
+  readonly sequence: number;
+  readonly replayed: boolean;
+};
 
 type Done = { outcome: "done"; resultJson: string; replayed: boolean };
 type Undone =
@@ -87,11 +92,28 @@ export type WriteOutcome = Done | Undone;
 /** The outcome of a request, as sent to the main thread. `sequence` is the commit that holds the write. */
 export type WriteAnswer = { id: number } & ((Done & { sequence: number }) | Undone);
 
+/** Parses the result only for those who look at it: an answer is sent as the JSON that it is. */
+class ReadCommitted implements Committed<unknown> {
+  readonly resultJson: string;
+  readonly sequence: number;
+  readonly replayed: boolean;
+
+  constructor({ resultJson, sequence, replayed }: Omit<Committed<unknown>, "result">) {
+    this.resultJson = resultJson;
+    this.sequence = sequence;
+    this.replayed = replayed;
+  }
+
+  get result(): unknown {
+    return JSON.parse(this.resultJson);
+  }
+}
+
 /** Turns the writer thread's answer into the caller's result or error. */
 export function readAnswer(answer: WriteAnswer): Committed<unknown> | Error {
   switch (answer.outcome) {
     case "done":
-      return { result: JSON.parse(answer.resultJson), sequence: answer.sequence, replayed: answer.replayed };
+      return new ReadCommitted(answer);
     case "rejected":
       return new CommandRejected(answer.code, answer.status, answer.detail);
     case "failed":

@@ -1,3 +1,5 @@
+import type { Worker } from "node:worker_threads";
+
 import type { Idempotency } from "./idempotency.ts";
 import type { AppliedMigration } from "./migration-history.ts";
 import type { MigrationNote } from "./migration.ts";
@@ -16,7 +18,7 @@ export type WriteRequest = {
 
 export type MessageToThread =
   | { kind: "migrate"; restorePoint: string | null }
-  | { kind: "execute"; request: WriteRequest }
+  | { kind: "execute"; requests: WriteRequest[] }
   | { kind: "close" };
 
 export type MessageFromThread =
@@ -37,3 +39,55 @@ export type WriterThreadData = {
   fence: Int32Array<SharedArrayBuffer>;
   running: BigInt64Array<SharedArrayBuffer>;
 };
+
+/** Sends one message to the thread. */
+export function sendToThread(worker: Worker, message: MessageToThread): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+  worker.postMessage(message);
+}
+
+type Unsendable = (request: WriteRequest, error: unknown) => void;
+
+/** Sends the requests of one turn of the event loop in one message: a message costs more than a request in it. */
+export class RequestBatch {
+  readonly #worker: Worker;
+  readonly #onUnsendable: Unsendable;
+  #requests: WriteRequest[] = [];
+
+  /** `onUnsendable` hears of a request whose input cannot travel between threads, such as a function. */
+  constructor(worker: Worker, onUnsendable: Unsendable) {
+    this.#worker = worker;
+    this.#onUnsendable = onUnsendable;
+  }
+
+  add(request: WriteRequest): void {
+    if (this.#requests.push(request) === 1) setImmediate(() => this.send());
+  }
+
+  /** Sends at once what is waiting. */
+  send(): void {
+    const requests = this.drop();
+    if (requests.length === 0) return;
+    try {
+      sendToThread(this.#worker, { kind: "execute", requests });
+    } catch {
+      // Nothing was sent. One of them is the reason, and the others must not fail with it.
+      for (const request of requests) this.#sendAlone(request);
+    }
+  }
+
+  /** Takes out what is waiting. */
+  drop(): WriteRequest[] {
+    const requests = this.#requests;
+    this.#requests = [];
+    return requests;
+  }
+
+  #sendAlone(request: WriteRequest): void {
+    try {
+      sendToThread(this.#worker, { kind: "execute", requests: [request] });
+    } catch (error) {
+      this.#onUnsendable(request, error);
+    }
+  }
+}

@@ -1,7 +1,7 @@
 import type { Worker } from "node:worker_threads";
 
 import type { Log } from "../log.ts";
-import type { CommitListener } from "./commit-feed.ts";
+import { Commit, type CommitListener } from "./commit-feed.ts";
 import type { ForeignWriter } from "./foreign-writer.ts";
 import type { WalGuard } from "./wal-guard.ts";
 import {
@@ -13,7 +13,7 @@ import {
   type WriteAnswer,
 } from "./write-outcome.ts";
 import { type WatchLimits, WriteWatch } from "./write-watch.ts";
-import type { MessageFromThread, MessageToThread, WriteRequest } from "./writer-messages.ts";
+import { type MessageFromThread, RequestBatch, sendToThread, type WriteRequest } from "./writer-messages.ts";
 
 export type ExecuteOptions = Pick<WriteRequest, "durability" | "idempotency" | "replayOnly">;
 
@@ -59,7 +59,7 @@ type Pending = {
   command: string;
   since: number;
   resolve: (committed: Committed<unknown>) => void;
-  reject: (error: Error) => void;
+  reject: (error: unknown) => void;
 };
 
 /** The writer over a thread that has been started and has migrated. Use startWriter. */
@@ -67,6 +67,7 @@ export class ThreadWriter implements Writer {
   readonly #parts: ThreadParts;
   readonly #pending = new Map<number, Pending>();
   readonly #watch: WriteWatch;
+  readonly #batch: RequestBatch;
   readonly #failureListeners: ((error: Error) => void)[] = [];
   readonly #sentListeners: (() => void)[] = [];
   #nextId = 1;
@@ -85,6 +86,7 @@ export class ThreadWriter implements Writer {
       onStuck: (error: Error) => this.#fail(error),
     };
     this.#watch = new WriteWatch(watched, parts.watchLimits, parts.log);
+    this.#batch = new RequestBatch(parts.worker, ({ id }, error) => this.#take(id)?.reject(error));
     parts.worker.on("message", (message: MessageFromThread) => {
       if (message.kind !== "answers") return;
       this.#settleOrFail(message.answers);
@@ -119,7 +121,7 @@ export class ThreadWriter implements Writer {
     const reason = this.#findRefusal();
     if (reason !== undefined) throw refuseWrite(reason);
     const request: WriteRequest = { id: this.#nextId++, command, input, ...options };
-    sendToThread(this.#parts.worker, { kind: "execute", request });
+    this.#batch.add(request);
     const since = performance.now();
     return await new Promise((resolve, reject) => this.#pending.set(request.id, { command, since, resolve, reject }));
   }
@@ -167,6 +169,7 @@ export class ThreadWriter implements Writer {
   async #endThread(): Promise<void> {
     this.#isEnding = true;
     this.#watch.stop();
+    this.#batch.send();
     sendToThread(this.#parts.worker, { kind: "close" });
     const limit = setTimeout(() => void this.#parts.worker.terminate(), endLimitMs);
     await this.#parts.death;
@@ -206,8 +209,7 @@ export class ThreadWriter implements Writer {
 
   #settle(answers: readonly WriteAnswer[]): void {
     for (const answer of answers) {
-      const pending = this.#pending.get(answer.id);
-      this.#pending.delete(answer.id);
+      const pending = this.#take(answer.id);
       // Already given up, because the thread counted as stuck.
       if (pending === undefined && this.#failure !== undefined) continue;
       if (pending === undefined) throw new Error(`the writer answered write ${answer.id}, which nobody waits for`);
@@ -217,26 +219,27 @@ export class ThreadWriter implements Writer {
         continue;
       }
       pending.resolve(outcome);
-      if (!outcome.replayed) this.#parts.onCommit?.({ command: pending.command, result: outcome.result });
+      if (!outcome.replayed) this.#parts.onCommit?.(new Commit(pending.command, outcome));
     }
+  }
+
+  #take(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
     if (this.#pending.size === 0) this.#idle?.resolve();
+    return pending;
   }
 
   #fail(error: Error): void {
     if (this.#isEnding || this.#failure !== undefined) return;
     this.#watch.stop();
     this.#failure = error;
+    this.#batch.drop();
     for (const { reject } of this.#pending.values()) reject(new WriteOutcomeUnknown(error));
     this.#pending.clear();
     this.#idle?.reject(error);
     for (const listener of this.#failureListeners) listener(error);
   }
-}
-
-/** Sends one message to the thread. */
-export function sendToThread(worker: Worker, message: MessageToThread): void {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-  worker.postMessage(message);
 }
 
 const drainLimitMs = 30_000;

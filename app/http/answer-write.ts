@@ -52,20 +52,28 @@ export function createAnswerWrite({ writer, replication, config }: WriteAnswerOp
     if (refusal !== null && idempotency === undefined) throw bucketProblem(refusal);
     const local = wanted === "bucket" ? "disk" : wanted;
     const options = { durability: local, ...(idempotency && { idempotency }) };
-    const { result, replayed } =
+    const committed =
       refusal === null
         ? await writer.execute(command.name, input, options)
         : await replayOrRefuse(writer.execute(command.name, input, { ...options, replayOnly: true }), refusal);
-    if (replayed) reply.header("idempotency-replayed", "true");
+    if (committed.replayed) reply.header("idempotency-replayed", "true");
     // Only now: a sync that began before the commit returned may not contain it.
     const missed =
       refusal === null && wanted === "bucket"
         ? await waitForBucket(replication, config.bucketTimeoutMs, request)
         : refusal && toHeaderText(refusal);
     if (wanted === "bucket" && replication.fence === "advisory") reply.header("lifeboat-fence", "advisory");
-    if (missed === null) return reply.code(status).header("durability", wanted).send(result);
-    return reply.code(202).header("durability", local).header("lifeboat-not-replicated", missed).send(result);
+    if (missed === null) reply.code(status).header("durability", wanted);
+    else reply.code(202).header("durability", local).header("lifeboat-not-replicated", missed);
+    return sendResult(reply, committed);
   };
+}
+
+/** Sends the writer's JSON as it is. What is no object or list, such as null, is for Fastify to turn into a body. */
+function sendResult(reply: FastifyReply, committed: Committed<unknown>): FastifyReply {
+  const { resultJson } = committed;
+  if (!/^[{[]/.test(resultJson)) return reply.send(committed.result);
+  return reply.type("application/json; charset=utf-8").send(resultJson);
 }
 
 const bucketRetrySeconds = "5";

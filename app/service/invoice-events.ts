@@ -7,8 +7,8 @@ import { Invoice } from "./invoice.ts";
 import { payInvoice } from "./pay-invoice.ts";
 
 /** Makes the event of a changed invoice: its id and status. A page that shows more reads the invoice. */
-export function toInvoiceEvent({ command, result }: Commit): StreamEvent | null {
-  if (command !== createInvoice.name && command !== payInvoice.name) return null;
-  const { id, status } = Value.Parse(Invoice, result);
+export function toInvoiceEvent(commit: Commit): StreamEvent | null {
+  if (commit.command !== createInvoice.name && commit.command !== payInvoice.name) return null;
+  const { id, status } = Value.Parse(Invoice, commit.result);
   return { event: "invoice", data: { id, status } };
 }

@@ -17,7 +17,8 @@ test("an answered write is committed, and the answer names its commit sequence",
   await using fixture = await startWriterFixture();
   const answer = await fixture.writer.execute("add-note", note("a"), { durability: "disk" });
   const db = openDatabase(fixture.path, "reader");
-  expect(answer).toEqual({
+  expect(answer).toMatchObject({
+    resultJson: '{"id":"a","length":9}',
     result: { id: "a", length: 9 },
     replayed: false,
     sequence: readCommitSequence(db).sequence,
@@ -162,6 +163,23 @@ test("a write that cannot be sent to the thread is refused and takes no place in
   await expect(writer.execute("add-note", { id: () => "a function" }, toCommit)).rejects.toThrow(/could not be cloned/);
   expect(writer.queueLength).toBe(0);
   await writer.execute("add-note", note("a"), toCommit);
+});
+
+test("a write that cannot be sent does not take its neighbours of the same turn with it", async () => {
+  await using fixture = await startWriterFixture();
+  const { writer } = fixture;
+  const inputs = [note("a"), { id: () => "a function" }, note("b")];
+  const answers = await Promise.allSettled(inputs.map((input) => writer.execute("add-note", input, toCommit)));
+  expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+  expect(Object.keys(fixture.bodies())).toEqual(["a", "b"]);
+});
+
+test("a fence refuses what waits for the end of the turn", async () => {
+  await using fixture = await startWriterFixture();
+  const waiting = catchError(fixture.writer.execute("add-note", note("a"), toCommit));
+  fixture.writer.fence();
+  expect(await waiting).toMatchObject({ reason: "fenced" });
+  expect(fixture.bodies()).toEqual({});
 });
 
 async function catchError(promise: Promise<unknown>): Promise<unknown> {
