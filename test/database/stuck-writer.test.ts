@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { execPath } from "node:process";
+import { setImmediate } from "node:timers/promises";
 
 import { expect, test } from "vitest";
 
@@ -56,6 +57,8 @@ test("a pause of the whole process does not count as a stuck writer", async () =
   const failures: Error[] = [];
   writer.onFailure((error) => failures.push(error));
   const write = writer.execute("hold-the-thread", { ms: 3_200 }, toCommit);
+  // Requests are sent at the end of the turn.
+  await setImmediate();
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3_000);
   await write;
   expect(failures).toEqual([]);
