@@ -75,8 +75,8 @@ function find(life: Life, event: string): true | null {
 
 /** Writes as a shell with SQLite's defaults does: the last write checkpoints and restarts the WAL. */
 async function checkpointElsewhere(life: Life): Promise<void> {
-  // Not ours: it checkpoints by itself.
-  const other = new Database(life.databasePath, { timeout: isCured ? 100 : 5_000 });
+  const patience = { timeout: isCured ? 100 : 5_000 };
+  const other = new Database(life.databasePath, patience); // not ours: it checkpoints by itself
   for (let write = 0; write < 25; write += 1) {
     other.prepare("insert into notes (text) values (?)").run(`elsewhere ${write}`.padEnd(3_000, "x"));
     other.pragma("wal_checkpoint(TRUNCATE)");
