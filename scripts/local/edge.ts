@@ -11,7 +11,7 @@ import type { Leftovers } from "./leftovers.ts";
 import { startProcessGroup } from "./process-group.ts";
 
 /** Caddy in front of an app on this computer, by plain HTTP. */
-export type Edge = AsyncDisposable & Readonly<{ port: number }>;
+export type Edge = AsyncDisposable & Readonly<{ port: number; pid: number | undefined }>;
 
 type EdgeOptions = Readonly<{ appPort: number; directory: string; leftovers: Leftovers }>;
 
@@ -45,7 +45,7 @@ export async function startEdge({ appPort, directory, leftovers }: EdgeOptions):
     caddy.signal("SIGKILL");
     await within("the end of Caddy", startLimitMs, caddy.exited);
   };
-  return { port: http, [Symbol.asyncDispose]: stop };
+  return { port: http, pid: caddy.pid, [Symbol.asyncDispose]: stop };
 }
 
 function isOpen(port: number): Promise<boolean> {

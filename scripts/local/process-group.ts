@@ -16,6 +16,8 @@ export type Surroundings = Readonly<{
 export type Exit = Readonly<{ code: number | null; signal: NodeJS.Signals | null }>;
 
 export type ProcessGroup = Readonly<{
+  /** Undefined when it could not be started. */
+  pid: number | undefined;
   exited: Promise<Exit>;
   signal(name: NodeJS.Signals): void;
 }>;
@@ -51,5 +53,5 @@ export function startProcessGroup(command: Command, surroundings: Surroundings):
   const signal = (name: NodeJS.Signals) => {
     if (pid !== undefined && child.exitCode === null && child.signalCode === null) signalGroup(pid, name);
   };
-  return { exited, signal };
+  return { pid, exited, signal };
 }

@@ -62,6 +62,11 @@ export class Supervisor implements AsyncDisposable {
     return startedAt;
   }
 
+  /** The process of a unit. Undefined while it does not run. */
+  pidOf(unit: string): number | undefined {
+    return this.#running.get(unit)?.pid;
+  }
+
   /** Kills everything at once with SIGKILL. Returns the moment, on the clock of performance.now(). */
   kill9(): number {
     const killedAt = performance.now();

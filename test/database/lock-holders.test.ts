@@ -30,7 +30,7 @@ const python = [
   "print('held', flush=True)",
   "sys.stdin.read()",
 ].join("\n");
-const node = join(import.meta.dirname, "../../scripts/bench/hold-snapshot.ts");
+const node = join(import.meta.dirname, "../../scripts/bench/rows/hold-snapshot.ts");
 
 /** Starts another process on the database. When this returns, the process holds its lock. */
 async function startHolder(file: string, words: readonly string[]): Promise<{ pid: number; end(): Promise<void> }> {

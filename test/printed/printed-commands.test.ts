@@ -27,6 +27,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "drill --seed": ["test/drill/drill.test.ts", '"--seed", "7"'],
   "drill --store": ["test/drill/drill.test.ts", '["--store", endpoint]'],
   bench: ["test/slow/printed.test.ts", '"bench"'],
+  "bench --quick": ["test/slow/printed.test.ts", '"--quick"'],
   build: ["test/slow/printed.test.ts", 'run("build"'],
   "build --platform": ["test/slow/printed.test.ts", '"--platform", "linux-x64"'],
   doubles: ["test/engine/readme.test.ts", "run-with-doubles.ts"],
@@ -100,8 +101,8 @@ const executed: Record<string, readonly [file: string, text: string]> = {
 const unexecuted: Record<string, string> = {
   "test:rehearsal": "boots virtual machines, for minutes each",
   "test:next": "takes half an hour; for whoever moves the pin of Litestream",
-  "bench --restarts": "takes minutes; test/slow/restarts.test.ts runs its parts",
-  "bench --long-reader": "takes minutes; test/replica/long-reader.test.ts runs its parts",
+  "bench --rows":
+    "in the decisions, of rows that take minutes; test/slow/restarts.test.ts and test/replica/long-reader.test.ts run their parts",
   ssh: "no test has an SSH server; what it runs on the machine is a command of its own here",
   "curl -4s": "asks a service of the internet; test/engine/readme.test.ts runs its line with an answer of its own",
   "curl --aws-sigv4": "named in a decision, as what request-object calls",

@@ -4,8 +4,9 @@ import { expect, test } from "vitest";
 
 import { readDatabase } from "../../app/database/open-database.ts";
 import { startWriter } from "../../app/database/start-writer.ts";
-import { bootFor, holdSnapshot, startLitestream } from "../../scripts/bench/long-reader-site.ts";
-import { startLoad, type Write } from "../../scripts/bench/measure-long-reader.ts";
+import { startLoad } from "../../scripts/bench/rows/long-reader.ts";
+import type { Write } from "../../scripts/bench/rows/render-long-reader.ts";
+import { bootFor, holdSnapshot, startLitestream } from "../../scripts/bench/servers/litestream-site.ts";
 import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
@@ -22,7 +23,7 @@ test("a long reader in another process: writes are refused once, and go on for g
   const machine = await bootFor(place);
   const logged: string[] = [];
   const keep = (_fields: object, message: string): void => void logged.push(message);
-  const threadUrl = new URL("../../scripts/bench/documents-thread.ts", import.meta.url);
+  const threadUrl = new URL("../../scripts/bench/rows/documents-thread.ts", import.meta.url);
   const { database: databasePath, litestreamLock } = machine.files;
   const log = { info: () => undefined, warn: keep, error: keep };
   const writer = await startWriter({ databasePath, litestreamLock, threadUrl, ...limits, log });

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 
-import { openDatabase } from "../../app/database/open-database.ts";
-import { sqlBuilder } from "../../app/database/sql.ts";
-import { query, runTransaction, type Transaction } from "../../app/database/transaction.ts";
-import { type Variant, measureLoop } from "./interleave.ts";
+import { openDatabase } from "../../../app/database/open-database.ts";
+import { sqlBuilder } from "../../../app/database/sql.ts";
+import { query, runTransaction, type Transaction } from "../../../app/database/transaction.ts";
+import { type Variant, measureLoop } from "../report/rounds.ts";
 
 type Counter = { id: number; hits: number };
 const tables = sqlBuilder<{ counters: Counter }>();

@@ -1,29 +1,44 @@
 import { statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { startWriter } from "../../app/database/start-writer.ts";
-import { WriteRefused } from "../../app/database/write-outcome.ts";
-import type { Writer } from "../../app/database/writer.ts";
-import { writerLimits } from "../../app/life.ts";
-import { waitFor, within } from "../cli/wait-for.ts";
-import { Leftovers } from "../local/leftovers.ts";
-import type { StoreAccess } from "../local/seaweed-store.ts";
-import { bootFor, holdSnapshot, startLitestream } from "./long-reader-site.ts";
-import { makeScratchDirectory } from "./scratch-directory.ts";
+import { startWriter } from "../../../app/database/start-writer.ts";
+import { WriteRefused } from "../../../app/database/write-outcome.ts";
+import type { Writer } from "../../../app/database/writer.ts";
+import { writerLimits } from "../../../app/life.ts";
+import { waitFor, within } from "../../cli/wait-for.ts";
+import { Leftovers } from "../../local/leftovers.ts";
+import type { StoreAccess } from "../../local/seaweed-store.ts";
+import type { Area, BenchRun } from "../bench-run.ts";
+import { bootFor, holdSnapshot, startLitestream } from "../servers/litestream-site.ts";
+import { makeScratchDirectory } from "../servers/scratch-directory.ts";
+import { litestreamDefaultPages, type LongReaderRun, renderLongReader, type Write } from "./render-long-reader.ts";
 
-/** One write of the load: when it was sent, how long it took, how much of the WAL was in use, and how it ended. */
-export type Write = { sentMs: number; tookMs: number; walBytes: number; outcome: string };
-type Moments = { heldMs: number; reachedMs: number | null; releasedMs: number; acceptedMs: number };
-export type LongReaderRun = {
-  name: string;
-  writes: readonly Write[];
-  moments: Moments;
-  walAfter: { usedBytes: number; fileBytes: number };
+/** What a reader that stays open does to writes beside Litestream (ADR 20). */
+export const longReader: Area = {
+  name: "long-reader",
+  about: "what a reader that stays open does to writes",
+  onlyNamed: "eight minutes",
+  roomBytes: () => 2.5e9,
+  measure: measureLongReaders,
 };
 
+async function measureLongReaders(bench: BenchRun): Promise<void> {
+  const store = await bench.site.openStore();
+  for (const [index, one] of longReaderCases.entries()) {
+    const run = await measureLongReader(one, { parent: bench.site.directory, store });
+    bench.add({
+      id: `long-reader-${index + 1}`,
+      title: `A reader that stays open: ${one.name}`,
+      about: "Eight clients write 64 KiB each at `disk`, 15 MB/s at most, beside Litestream. One run.",
+      metric: "worstMs",
+      baseline: null,
+      rows: [],
+      text: renderLongReader(run),
+    });
+  }
+}
+
 const mebibyte = 1024 * 1024;
-/** Litestream 0.5.17's own threshold: about 500 MB. */
-export const litestreamDefaultPages = 121_359;
 const documentBytes = 64 * 1024;
 const clients = 8;
 /** The rate that a machine can sustain. A pending write is waited for. */
@@ -33,7 +48,7 @@ const afterReleaseMs = 20_000;
 /** Beyond the limit at the paced rate, with time for writes that stall. */
 const holdLimitMs = 120_000;
 
-export type LongReaderCase = {
+type LongReaderCase = {
   name: string;
   /** Litestream's threshold for its blocking checkpoint. Null for ours. */
   truncatePages: number | null;
@@ -45,7 +60,7 @@ export type LongReaderCase = {
  * Holds a snapshot in another process while eight clients write 15 MB/s beside the real Litestream, until the case ends
  * it, or for two minutes. Then ends the reader and continues for 20 s.
  */
-export async function measureLongReader(
+async function measureLongReader(
   { name, truncatePages, endAtShare }: LongReaderCase,
   { parent, store }: { parent: string; store: StoreAccess },
 ): Promise<LongReaderRun> {
@@ -146,7 +161,7 @@ function waitForWrite({ writes }: Load, sinceMs: number): Promise<number> {
 }
 
 /** The cases worth comparing: Litestream's default against ours, and a reader that ends before anything is refused. */
-export const longReaderCases: readonly LongReaderCase[] = [
+const longReaderCases: readonly LongReaderCase[] = [
   { name: "Litestream's default threshold", truncatePages: litestreamDefaultPages, endAtShare: null },
   { name: "ours: no threshold", truncatePages: null, endAtShare: null },
   { name: "ours, the reader ends at 90 % of the limit", truncatePages: null, endAtShare: 0.9 },

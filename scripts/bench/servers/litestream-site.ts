@@ -4,15 +4,15 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { bootMachine } from "../../app/boot/boot-machine.ts";
-import { openLog } from "../../app/log.ts";
-import { litestreamEnvironment } from "../../app/replica/litestream-config.ts";
-import { type Machine, machineFiles } from "../../app/replica/machine.ts";
-import { resolveBinary } from "../build/resolve-binary.ts";
-import { prepareBucket } from "../local/bucket-preparation.ts";
-import type { Leftovers } from "../local/leftovers.ts";
-import { type ProcessGroup, startProcessGroup } from "../local/process-group.ts";
-import type { StoreAccess } from "../local/seaweed-store.ts";
+import { bootMachine } from "../../../app/boot/boot-machine.ts";
+import { openLog } from "../../../app/log.ts";
+import { litestreamEnvironment } from "../../../app/replica/litestream-config.ts";
+import { type Machine, machineFiles } from "../../../app/replica/machine.ts";
+import { resolveBinary } from "../../build/resolve-binary.ts";
+import { prepareBucket } from "../../local/bucket-preparation.ts";
+import type { Leftovers } from "../../local/leftovers.ts";
+import { type ProcessGroup, startProcessGroup } from "../../local/process-group.ts";
+import type { StoreAccess } from "../../local/seaweed-store.ts";
 
 type Place = { directory: string; store: StoreAccess; leftovers: Leftovers };
 
@@ -58,7 +58,7 @@ export type SnapshotHolder = { pid: number; end(): Promise<void> };
 
 /** Makes another process hold a snapshot until it is told to end. */
 export async function holdSnapshot(databasePath: string): Promise<SnapshotHolder> {
-  const script = join(import.meta.dirname, "hold-snapshot.ts");
+  const script = join(import.meta.dirname, "../rows/hold-snapshot.ts");
   const child = spawn(process.execPath, [script, databasePath], { stdio: ["pipe", "pipe", "inherit"] });
   const ended = once(child, "exit");
   const [said] = await Promise.race([once(child.stdout, "data"), ended]);

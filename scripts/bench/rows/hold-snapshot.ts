@@ -1,4 +1,4 @@
-import { openDatabase } from "../../app/database/open-database.ts";
+import { openDatabase } from "../../../app/database/open-database.ts";
 
 /** A second process that reads: holds one snapshot of the database named on its command line until its input ends. */
 const [, , path = ""] = process.argv;

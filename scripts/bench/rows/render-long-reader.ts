@@ -1,5 +1,15 @@
-import { litestreamDefaultPages, type LongReaderRun, type Write } from "./measure-long-reader.ts";
+/** One write of the load: when it was sent, how long it took, how much of the WAL was in use, and how it ended. */
+export type Write = { sentMs: number; tookMs: number; walBytes: number; outcome: string };
+type Moments = { heldMs: number; reachedMs: number | null; releasedMs: number; acceptedMs: number };
+export type LongReaderRun = {
+  name: string;
+  writes: readonly Write[];
+  moments: Moments;
+  walAfter: { usedBytes: number; fileBytes: number };
+};
 
+/** Litestream 0.5.17's own threshold: about 500 MB. */
+export const litestreamDefaultPages = 121_359;
 const mebibyte = 1024 * 1024;
 const litestreamThresholdBytes = litestreamDefaultPages * (4096 + 24);
 

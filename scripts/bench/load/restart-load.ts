@@ -3,16 +3,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
-import { Author, type Write } from "../drill/author.ts";
-import { CutOff, HttpClient } from "../drill/http-client.ts";
-import type { Target } from "../drill/http-client.ts";
-import { seedRandom } from "../drill/random.ts";
+import { Author, type Write } from "../../drill/author.ts";
+import { CutOff, HttpClient } from "../../drill/http-client.ts";
+import type { Target } from "../../drill/http-client.ts";
+import { seedRandom } from "../../drill/random.ts";
 
 /** `keyed POST`: with an Idempotency-Key. */
 export const requestKinds = ["GET", "keyed POST", "POST"] as const;
 export type RequestKind = (typeof requestKinds)[number];
 
-/** One request: when it was sent, how long its answer took, and what was wrong with it. Null: nothing. */
+/** One request: when it was due to be sent, how long after that its answer was there, and what was wrong with it. Null: nothing. */
 export type Sent = Readonly<{ kind: RequestKind; sentMs: number; tookMs: number; failure: string | null }>;
 
 // Reads the database, and every product has it.
@@ -25,7 +25,7 @@ const answerLimitMs = 30_000;
  * Sends requests at a fixed rate, whether or not the ones before were answered, as many users do: a server that makes
  * people wait does not get fewer of them. `acknowledged` has every write that was answered as done.
  */
-export class OpenLoop {
+export class RestartLoad {
   readonly acknowledged: Write[] = [];
   readonly #client: HttpClient;
   readonly #name: string;
@@ -37,7 +37,7 @@ export class OpenLoop {
 
   constructor(target: Target, perSecond: number) {
     this.#client = new HttpClient({ ...target, connections: Number.POSITIVE_INFINITY });
-    this.#name = `open-loop-${target.name}`;
+    this.#name = `restart-load-${target.name}`;
     this.#author = new Author({ name: this.#name, random: seedRandom(1), keyed: false, isLarge: false });
     this.#sending = this.#send(1000 / perSecond);
   }
@@ -54,13 +54,12 @@ export class OpenLoop {
   async #send(everyMs: number): Promise<void> {
     for (let count = 0, dueMs = performance.now(); !this.#isOver; count += 1, dueMs += everyMs) {
       await sleep(Math.max(0, dueMs - performance.now()));
-      this.#sent.push(this.#sendOne(turns[count % turns.length] ?? "GET"));
+      this.#sent.push(this.#sendOne(turns[count % turns.length] ?? "GET", dueMs));
     }
   }
 
-  async #sendOne(kind: RequestKind): Promise<Sent> {
+  async #sendOne(kind: RequestKind, sentMs: number): Promise<Sent> {
     const write = kind === "GET" ? null : this.#author.next();
-    const sentMs = performance.now();
     const failure = await this.#ask(kind, write);
     return { kind, sentMs, tookMs: performance.now() - sentMs, failure };
   }

@@ -1,18 +1,38 @@
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { appSources, bundleApp } from "../build/bundle-app.ts";
-import { resolveBinary } from "../build/resolve-binary.ts";
-import type { Write } from "../drill/author.ts";
-import { readFacts } from "../drill/facts.ts";
-import { Machine, type Site } from "../drill/machine.ts";
-import { prepareBucket } from "../local/bucket-preparation.ts";
-import { startEdge } from "../local/edge.ts";
-import { Leftovers } from "../local/leftovers.ts";
-import { startSeaweedStore } from "../local/seaweed-store.ts";
-import { OpenLoop, type RequestKind, requestKinds, type Sent } from "./open-loop.ts";
-import { makeScratchDirectory } from "./scratch-directory.ts";
+import type { Write } from "../../drill/author.ts";
+import { readFacts } from "../../drill/facts.ts";
+import { Machine, type Site } from "../../drill/machine.ts";
+import { startEdge } from "../../local/edge.ts";
+import type { Area, BenchRun } from "../bench-run.ts";
+import { type RequestKind, requestKinds, RestartLoad, type Sent } from "../load/restart-load.ts";
+
+/** Requests while the app restarts, behind Caddy and without it (ADR 38). */
+export const restarts: Area = {
+  name: "restarts",
+  about: "requests while the app restarts, behind Caddy and without it",
+  onlyNamed: "four minutes",
+  roomBytes: () => 500e6,
+  measure: compareRestarts,
+};
+
+async function compareRestarts(bench: BenchRun): Promise<void> {
+  const site = await bench.site.openBucket();
+  const all = Array.from({ length: 20 }, (_, count) => (count < 10 ? ("deploy" as const) : ("kill" as const)));
+  for (const isBehindEdge of [true, false]) {
+    const figures = await measureRestarts(site, { restarts: all, perSecond: 200, pauseMs: 2_000, isBehindEdge });
+    bench.add({
+      id: isBehindEdge ? "restarts-behind-caddy" : "restarts-straight",
+      title: `10 deploys and 10 kills, ${isBehindEdge ? "behind Caddy" : "straight to the app"}`,
+      about: "An open loop of 200 requests a second. One run.",
+      metric: "worstMs",
+      baseline: null,
+      rows: [],
+      text: renderRestarts(figures),
+    });
+  }
+}
 
 /** `deploy`: everything stops cleanly and boots again. `kill`: the app is killed with SIGKILL and started again. */
 export type Restart = "deploy" | "kill";
@@ -34,29 +54,13 @@ export type RestartFigures = Readonly<{
 
 const readyLimitMs = 60_000;
 
-/** A store, and an app like that of a release. */
-export async function openRestartSite(parent: string): Promise<Site & AsyncDisposable> {
-  await using made = new AsyncDisposableStack();
-  const scratch = made.use(makeScratchDirectory(parent));
-  const leftovers = new Leftovers();
-  made.defer(() => leftovers.clear());
-  const { access } = made.use(await startSeaweedStore());
-  const { config: bucket, bucketId } = await prepareBucket(access, null, "bench");
-  const app = await bundleApp(appSources, join(scratch.path, "app"));
-  const litestream = await resolveBinary("litestream");
-  const token = randomBytes(24).toString("base64url");
-  const all = made.move();
-  const site = { directory: scratch.path, leftovers, litestream, app, bucket, bucketId, token };
-  return { ...site, [Symbol.asyncDispose]: () => all.disposeAsync() };
-}
-
 /** Restarts a machine again and again under an open loop of requests, which go through Caddy or straight to the app. */
 export async function measureRestarts(site: Site, plan: RestartPlan): Promise<RestartFigures> {
   await using machine = await Machine.switchOn(randomBytes(3).toString("hex"), site);
   await machine.waitUntilReady(readyLimitMs);
   const { target } = machine;
   await using edge = plan.isBehindEdge ? await startEdge({ ...site, appPort: target.port }) : null;
-  const load = new OpenLoop({ ...target, port: edge?.port ?? target.port }, plan.perSecond);
+  const load = new RestartLoad({ ...target, port: edge?.port ?? target.port }, plan.perSecond);
   for (const restart of plan.restarts) {
     await sleep(plan.pauseMs);
     if (restart === "deploy") await machine.supervisor.restart(null);
@@ -86,7 +90,7 @@ function summarise(sent: readonly Sent[], kind: RequestKind): KindFigures {
 }
 
 /** The figures as a table, with the causes of failures. */
-export function renderRestarts(title: string, { kinds, wrongWrites }: RestartFigures): string {
+function renderRestarts({ kinds, wrongWrites }: RestartFigures): string {
   const rows = [...kinds].map(([kind, { sent, failures, longestMs }]) => {
     const failed = [...failures.values()].reduce((sum, count) => sum + count, 0);
     const causes = [...failures].map(([cause, count]) => `${count} ${cause}`).join(", ");
@@ -94,5 +98,5 @@ export function renderRestarts(title: string, { kinds, wrongWrites }: RestartFig
     return `${kind.padEnd(12)}${figures.map((figure) => figure.padStart(12)).join("")}   ${causes}`.trimEnd();
   });
   const head = "REQUEST".padEnd(12) + ["SENT", "FAILED", "LONGEST MS"].map((name) => name.padStart(12)).join("");
-  return [`\n${title}`, head, ...rows, `acknowledged writes that are not there once: ${wrongWrites}`].join("\n");
+  return [head, ...rows, `acknowledged writes that are not there once: ${wrongWrites}`].join("\n");
 }

@@ -1,0 +1,61 @@
+import { sql } from "kysely";
+
+import { defineCommand } from "../../../app/database/command.ts";
+import { applyMigrations } from "../../../app/database/migrate.ts";
+import type { Migration } from "../../../app/database/migration.ts";
+import { openDatabase } from "../../../app/database/open-database.ts";
+import { sqlBuilder } from "../../../app/database/sql.ts";
+import { query, type Reading, type Transaction } from "../../../app/database/transaction.ts";
+
+type Document = { id: string; body: string };
+
+const tables = sqlBuilder<{ documents: Document }>();
+
+/** The bench measures the kit, so it has its own table and needs no product. */
+export const documents = {
+  commands: [defineCommand("add-document", addDocument)],
+  migrations: [{ number: 1, name: "documents", up: createDocuments }] satisfies Migration[],
+};
+
+function* createDocuments(): Transaction<void> {
+  yield sql`create table documents (id text primary key not null, body text not null) strict`.compile(tables);
+}
+
+function* addDocument(document: Document): Transaction<void> {
+  yield* query(tables.insertInto("documents").values(document));
+}
+
+/** A point read by primary key. */
+export function* readDocument(id: string): Reading<Document | undefined> {
+  const [document] = yield* query(tables.selectFrom("documents").selectAll().where("id", "=", id));
+  return document;
+}
+
+// Commits that hold all rows at once would need a WAL as large as the database.
+const rowsPerCommit = 50_000;
+
+/** Makes a database of documents, with nothing left in its WAL. */
+export function fillDocuments(path: string, { rowCount, bodyBytes }: { rowCount: number; bodyBytes: number }): void {
+  const db = openDatabase(path, "writer");
+  applyMigrations(db, documents.migrations);
+  const insert = db.prepare("insert into documents (id, body) values (?, ?)");
+  for (let first = 0; first < rowCount; first += rowsPerCommit) {
+    const last = Math.min(rowCount, first + rowsPerCommit);
+    db.transaction(() => {
+      for (let index = first; index < last; index++)
+        insert.run(idOf(index), `The words of document ${index} `.padEnd(bodyBytes, "of many "));
+    })();
+    db.pragma("wal_checkpoint(truncate)");
+  }
+  db.close();
+}
+
+/** A stride without a common factor with the number of rows visits every row, in an order that defeats caches. */
+export function nameDocument(count: number, rowCount: number): string {
+  return idOf((count * 7919) % rowCount);
+}
+
+// Of one length, so that they sort as they were made.
+function idOf(index: number): string {
+  return `document-${String(index).padStart(9, "0")}`;
+}
