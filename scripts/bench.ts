@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 
-import { type BenchOptions, benchCommand } from "./bench/arguments.ts";
+import { type BenchOptions, benchCommand, unpublished } from "./bench/arguments.ts";
 import { BenchRun } from "./bench/bench-run.ts";
 import { requireMarks, updateReadme, writeReport } from "./bench/report/publish.ts";
 import { readLoad, readRig, readVersions, requireDisk } from "./bench/report/rig.ts";
@@ -18,23 +18,30 @@ async function bench({ pace, areas, directory, output, publish, json }: BenchOpt
   const say = json ? console.error : console.log;
   if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory())
     throw new Refused(`${directory} is no directory; make it, or name another with --directory`);
-  requireDisk(directory, Math.max(...areas.map((area) => area.roomBytes(pace))));
+  requireDisk(
+    directory,
+    areas.reduce((sum, area) => sum + area.roomBytes(pace), 0),
+  );
   if (publish) requireMarks(readme);
   const startedAt = new Date().toISOString();
   const rig = readRig(directory);
   const leftovers = new Leftovers();
   leftovers.clearOnExit();
-  const report = await measure();
-  writeReport(report, output);
-  if (publish) updateReadme(report, readme);
+  const { report, failures } = await measure();
+  const place = publish && failures.length > 0 ? unpublished : output;
+  writeReport(report, place);
+  if (publish && failures.length === 0) updateReadme(report, readme);
   if (json) console.log(JSON.stringify(report));
-  say(`\n${Math.round(report.tookSeconds)} s in all. The report: ${join(output, "README.md")}`);
+  say(`\n${Math.round(report.tookSeconds)} s in all. The report: ${join(place, "README.md")}`);
+  if (failures.length > 0) throw new Error(`these rows failed: ${failures.join("; ")}`);
 
   async function measure() {
     await using site = new BenchSite(directory, leftovers);
     const run = new BenchRun(pace, site, say);
-    for (const area of areas) await area.measure(run);
+    for (const area of areas) await run.measure(area);
     const tookSeconds = (performance.now() - startMs) / 1000;
-    return run.toReport({ startedAt, tookSeconds, rig: { ...rig, loadAfter: readLoad() }, versions: readVersions() });
+    const rigAfter = { ...rig, loadAfter: readLoad() };
+    const made = run.toReport({ startedAt, tookSeconds, rig: rigAfter, versions: readVersions() });
+    return { report: made, failures: run.failures };
   }
 }

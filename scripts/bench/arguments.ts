@@ -18,6 +18,8 @@ export type BenchOptions = Readonly<{
 }>;
 
 const root = join(import.meta.dirname, "../..");
+/** Where a report goes that is not for the public. */
+export const unpublished = join(root, ".bench");
 const names = areas.map(({ name }) => name);
 const onlyNamed = areas.flatMap(({ name, onlyNamed: why }) => (why === undefined ? [] : [`${name} (${why})`]));
 
@@ -27,8 +29,11 @@ const flags = {
     "NAMES",
     `measure only these, with commas between them: ${names.join(", ")}; ${onlyNamed.join(" and ")} only when named`,
   ),
-  rounds: text("N", "how often every row is measured, in turns; 5 without it"),
-  "round-time": text("TIME", "how long a round takes; 2s without it, or 1s with --quick"),
+  rounds: text("N", "how often every row is measured, in turns; 5 without it, or 3 with --quick"),
+  "round-time": text(
+    "TIME",
+    "how long a round takes, where wrk measures in whole seconds; 2s without it, or 1s with --quick",
+  ),
   directory: text("PATH", `where the databases lie, on a real disk; ${tmpdir()} without it`),
   output: text("PATH", "the directory of the report: report.json, README.md and charts; .bench without it"),
   publish: flag("the report goes to docs/bench, and its main figures into the README"),
@@ -57,7 +62,7 @@ function readArguments(words: readonly string[]): BenchOptions {
     pace: { isQuick: quick, rounds, roundMs },
     areas: chooseAreas(values.rows),
     directory: resolve(values.directory ?? tmpdir()),
-    output: resolve(values.output ?? join(root, publish ? "docs/bench" : ".bench")),
+    output: resolve(values.output ?? (publish ? join(root, "docs/bench") : unpublished)),
     publish,
     json,
   });

@@ -25,7 +25,7 @@ export type Comparison = Readonly<{
   metric?: MetricName;
   /** The row that the others are compared with. */
   baseline?: string;
-  /** Fewer or more than the pace says. */
+  /** Fewer than the pace says. */
   rounds?: number;
 }>;
 
@@ -35,12 +35,34 @@ export class BenchRun {
   readonly site: BenchSite;
   readonly sections: Section[] = [];
   readonly omissions: { what: string; why: string }[] = [];
+  readonly failures: string[] = [];
   readonly #say: (text: string) => void;
 
   constructor(pace: Pace, site: BenchSite, say: (text: string) => void) {
     this.pace = pace;
     this.site = site;
     this.#say = say;
+  }
+
+  /** A round of what needs no server, which is as good when it is short. */
+  get shortMs(): number {
+    return this.pace.isQuick ? Math.min(300, this.pace.roundMs) : this.pace.roundMs;
+  }
+
+  /** The rounds of tables that are not the main ones. */
+  get sideRounds(): number {
+    return this.pace.isQuick ? Math.min(2, this.pace.rounds) : this.pace.rounds;
+  }
+
+  /** Measures one area. When it fails, the others go on: nobody wants to wait again for what was measured. */
+  async measure(area: Area): Promise<void> {
+    try {
+      await area.measure(this);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.failures.push(`${area.name} (${why})`);
+      this.omit(`the rest of ${area.name}`, `it failed: ${why}`);
+    }
   }
 
   /** Measures the variants in turns, and adds the result to the report. */

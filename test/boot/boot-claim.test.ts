@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { DirectoryInUse } from "../../app/replica/lock.ts";
 import { readMark } from "../../app/replica/mark.ts";
 import { waitFor } from "../../scripts/cli/wait-for.ts";
-import { StoreProxy, type Fate } from "../../scripts/local/store-proxy.ts";
+import { StoreProxy, type Fate } from "../replica/store-proxy.ts";
 import type { TestMachine } from "../replica/test-machine.ts";
 import { World } from "../replica/world.ts";
 

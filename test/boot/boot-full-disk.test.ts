@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { fetchHead } from "../../app/replica/head.ts";
-import { StoreProxy } from "../../scripts/local/store-proxy.ts";
 import type { Site } from "../replica/site.ts";
+import { StoreProxy } from "../replica/store-proxy.ts";
 import type { TestMachine } from "../replica/test-machine.ts";
 import { World } from "../replica/world.ts";
 import { bundleChild } from "./kill-points.ts";

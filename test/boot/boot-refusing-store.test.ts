@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { prepareBucket } from "../../scripts/local/bucket-preparation.ts";
-import { StoreProxy, type Decide } from "../../scripts/local/store-proxy.ts";
 import { startUnconditionalStore } from "../replica/bucket-double.ts";
+import { StoreProxy, type Decide } from "../replica/store-proxy.ts";
 import { World } from "../replica/world.ts";
 
 let world: World;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { openBucket } from "../../app/replica/bucket.ts";
 import { appSources, bundleApp, type AppBundle } from "../../scripts/build/bundle-app.ts";
-import { StoreProxy, type Fate } from "../../scripts/local/store-proxy.ts";
+import { StoreProxy, type Fate } from "../replica/store-proxy.ts";
 import type { TestMachine } from "../replica/test-machine.ts";
 import { World } from "../replica/world.ts";
 

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { waitFor } from "../../scripts/cli/wait-for.ts";
-import { StoreProxy } from "../../scripts/local/store-proxy.ts";
+import { StoreProxy } from "../replica/store-proxy.ts";
 import { World } from "../replica/world.ts";
 import type { Death, Order } from "./boot-child.ts";
 import { bootInChild, bundleChild, copyScene, dieAndBootAgain, scenes, type Scene } from "./kill-points.ts";

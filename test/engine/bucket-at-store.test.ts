@@ -8,7 +8,7 @@ import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { expect, test } from "vitest";
 
 import { findCard, readPlan } from "../../scripts/engine/plan.ts";
-import { type Decide, StoreProxy } from "../../scripts/local/store-proxy.ts";
+import { type Decide, StoreProxy } from "../replica/store-proxy.ts";
 import { describeGivenStore } from "./project/given-store.ts";
 import {
   failureOf,

@@ -1,4 +1,4 @@
-import type { Decide } from "../../scripts/local/store-proxy.ts";
+import type { Decide } from "../replica/store-proxy.ts";
 
 /**
  * What Amazon's S3 demands of a signed request and SeaweedFS does not: the hash of the body in a header, and a signature over every header of

@@ -10,9 +10,9 @@ import { listReleases } from "../../scripts/deploy/list-releases.ts";
 import { uploadRelease } from "../../scripts/deploy/upload-release.ts";
 import { claimDeploy, fetchReport, fetchStandingWish } from "../../scripts/deploy/wish.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
-import { StoreProxy } from "../../scripts/local/store-proxy.ts";
 import { type CloudStore, openCloudStore } from "../../scripts/store/open-client.ts";
 import { fetchOwnedSentinel } from "../../scripts/store/sentinel.ts";
+import { StoreProxy } from "../replica/store-proxy.ts";
 import { makeBucket, makeLimitedKey, openS3, type Key } from "./limited-key.ts";
 
 const Bucket = "boats";

@@ -21,7 +21,7 @@ import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { Machine, type Site } from "../../scripts/drill/machine.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
-import { StoreProxy } from "../../scripts/local/store-proxy.ts";
+import { StoreProxy } from "../replica/store-proxy.ts";
 import { demandLikeAmazon } from "./demand-like-amazon.ts";
 import { makeBucket, makeLimitedKey, openS3, type Key } from "./limited-key.ts";
 

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { openBucket } from "../../app/replica/bucket.ts";
-import { StoreProxy, type Decide, type Fate } from "../../scripts/local/store-proxy.ts";
+import { StoreProxy, type Decide, type Fate } from "./store-proxy.ts";
 import type { TestMachine } from "./test-machine.ts";
 import { World } from "./world.ts";
 

@@ -8,8 +8,8 @@ import { openDatabase, readDatabase } from "../../app/database/open-database.ts"
 import { litestreamConfig } from "../../app/replica/litestream-config.ts";
 import { RestoreFailed, type Restored, restoreEpoch } from "../../app/replica/restore.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
-import { type Fate, StoreProxy } from "../../scripts/local/store-proxy.ts";
 import { ReplicaSite } from "./replication-site.ts";
+import { type Fate, StoreProxy } from "./store-proxy.ts";
 
 // The files of a restore are fetched side by side. A real Litestream writes and restores them, at a real store behind a
 // proxy.

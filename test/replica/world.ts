@@ -7,8 +7,8 @@ import { machineFiles, type Machine } from "../../app/replica/machine.ts";
 import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { startSeaweedStore, type StoreAccess } from "../../scripts/local/seaweed-store.ts";
-import { StoreProxy } from "../../scripts/local/store-proxy.ts";
 import { Site } from "./site.ts";
+import { StoreProxy } from "./store-proxy.ts";
 import { TestMachine } from "./test-machine.ts";
 
 type Store = AsyncDisposable & Readonly<{ access: StoreAccess }>;

@@ -15,6 +15,8 @@ export type Load = Readonly<{
   /** How many requests a connection sends before it reads the answers. */
   pipelining: number;
   durationMs: number;
+  /** 202 counts as a refusal: less was reached than was asked for. wrk cannot tell it from a success. */
+  isStrict: boolean;
   /** Send so many a second, whether or not the ones before were answered. Null: each waits for its answer. */
   perSecond: number | null;
 }>;

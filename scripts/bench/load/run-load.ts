@@ -20,12 +20,12 @@ const endLimitMs = 60_000;
 let count = 0;
 
 /**
- * Sends a load from a process of its own: by wrk, where it is installed, and otherwise, or at a fixed rate, which wrk
- * does not know, by ours. Throws when an answer says that the server refused, or when a connection broke: a bench of
+ * Sends a load from a process of its own: by wrk, where it is installed, and otherwise, or for what wrk cannot do, by
+ * ours. Throws when an answer says that the server refused, or when a connection broke: a bench of
  * refusals would be fast.
  */
 export async function runLoad(load: Load, place: Place): Promise<Measured> {
-  const [wrk] = load.perSecond === null ? findOnPath("wrk", process.env["PATH"] ?? "") : [];
+  const [wrk] = load.perSecond === null && !load.isStrict ? findOnPath("wrk", process.env["PATH"] ?? "") : [];
   const name = join(place.directory, `load-${(count += 1)}`);
   const output = await runProgram(wrk === undefined ? writeOwn(load, name) : writeWrk(wrk, load, name), {
     ...place,

@@ -19,7 +19,7 @@ export function writeReport(report: Report, directory: string): void {
   }
 }
 
-const marked = /(<!-- bench: [^\n]*-->\n)[^]*?(<!-- end of bench -->)/;
+const marked = /(<!-- bench: [^\n]*-->\n)([^]*?)(<!-- end of bench -->)/;
 
 /** Throws Refused when a README has no place for the table of figures. */
 export function requireMarks(path: string): void {
@@ -35,6 +35,11 @@ export function updateReadme(report: Report, path: string): void {
   const text = readFileSync(path, "utf8");
   writeFileSync(
     path,
-    text.replace(marked, (_, begin: string, end: string) => `${begin}${table}\n${end}`),
+    text.replace(marked, (_, begin: string, _old: string, end: string) => `${begin}${table}\n${end}`),
   );
+}
+
+/** What stands between the marks of a README. Null when it has none. */
+export function readReadmeTable(text: string): string | null {
+  return marked.exec(text)?.[2]?.trimEnd() ?? null;
 }

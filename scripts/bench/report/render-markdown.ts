@@ -11,7 +11,7 @@ export function renderMarkdown(report: Report): string {
   return [
     "# What was measured",
     "",
-    `Made by \`${command}\` on ${report.startedAt.slice(0, 10)} in ${minutes} minutes; do not edit. ${rounds} rounds of ${roundMs / 1000} s where a section does not say otherwise.`,
+    `Made by \`${command}\` on ${report.startedAt.slice(0, 10)} in ${minutes} minutes; do not edit. At most ${rounds} rounds of ${roundMs / 1000} s.`,
     "",
     `- **Rig**: ${rig.processor}, ${rig.cores} cores, ${rig.memoryGb} GB of memory, ${rig.kernel}, databases on ${rig.fileSystem}. Load average ${rig.loadBefore} before and ${rig.loadAfter} after. The load generator, every server and the store share these cores: trust ratios within a table more than figures.`,
     `- **Versions**: ${versionList.join(", ")}.`,
@@ -36,11 +36,16 @@ function renderPart(section: Section): string[] {
   return [
     `## ${section.title}`,
     "",
-    section.about,
+    [section.about, ...renderRounds(section)].join(" "),
     "",
     ...(renderChart(section) === null ? [] : [`![${section.title}](${chartName(section)})`, ""]),
     ...(lines.length === 0 ? [] : [...table, ""]),
     ...(notes.length === 0 ? [] : [...notes, ""]),
     ...(section.text === null ? [] : ["```", section.text.trim(), "```", ""]),
   ];
+}
+
+function renderRounds({ rows }: Section): string[] {
+  const most = Math.max(0, ...rows.map(({ rounds }) => rounds.length));
+  return most === 0 ? [] : [most === 1 ? "One round." : `${most} rounds.`];
 }

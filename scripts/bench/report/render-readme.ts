@@ -6,11 +6,9 @@ import { ratioOf, spreadOf } from "./statistics.ts";
 const shown: readonly (readonly [section: string, row: string, words: string, baseline: string])[] = [
   ["reads", "the app's reader", "point read in the process, one thread", "bare better-sqlite3"],
   ["http", "GET one", "point read over HTTP", "Fastify hello world"],
-  ["http", "GET one", "the same", "PocketBase: GET one"],
-  ["http", "list of 20", "list of 20 over HTTP", "PocketBase: list of 20"],
+  ["http", "GET one", "the same request", "PocketBase: GET one"],
   ["http", "create at commit", "create at `commit` over HTTP", "PocketBase: create"],
-  ["http", "create at disk", "create at `disk` over HTTP", "PocketBase: create"],
-  ["distance", "256 clients, store 20 ms away", "create at `bucket`, 256 clients, store 20 ms away", ""],
+  ["durability", "bucket, 256 clients, store 20 ms away", "create at `bucket`, 256 clients, store 20 ms away", ""],
 ];
 
 /** The README's table of figures. Rows that the report does not have are left out. */

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { Value } from "typebox/value";
 
 const Figures = Type.Partial(
   Type.Object({
@@ -10,14 +11,12 @@ const Figures = Type.Partial(
     lateMs: Type.Number(),
     cpuUs: Type.Number(),
     seconds: Type.Number(),
-    files: Type.Number(),
   }),
 );
 /** What one round of one variant measured. */
 export type Figures = Static<typeof Figures>;
-export type MetricName = keyof Figures;
 
-const Row = Type.Object({
+export const RowSchema = Type.Object({
   name: Type.String(),
   /** Something else than Lifeboat, for comparison. */
   isPeer: Type.Boolean(),
@@ -25,7 +24,10 @@ const Row = Type.Object({
   note: Type.Union([Type.String(), Type.Null()]),
   rounds: Type.Array(Figures),
 });
-export type Row = Static<typeof Row>;
+export type Row = Static<typeof RowSchema>;
+
+const MetricName = Type.KeyOf(Figures);
+export type MetricName = Static<typeof MetricName>;
 
 const Section = Type.Object({
   /** Unique in a report. */
@@ -33,14 +35,14 @@ const Section = Type.Object({
   title: Type.String(),
   about: Type.String(),
   /** The metric of chart and ratios. */
-  metric: Type.String(),
+  metric: MetricName,
   /** The row that the others are compared with. */
   baseline: Type.Union([Type.String(), Type.Null()]),
-  rows: Type.Array(Row),
+  rows: Type.Array(RowSchema),
   /** What does not fit into rows, as lines of plain text. */
   text: Type.Union([Type.String(), Type.Null()]),
 });
-export type Section = Omit<Static<typeof Section>, "metric"> & { metric: MetricName };
+export type Section = Static<typeof Section>;
 
 const Rig = Type.Object({
   processor: Type.String(),
@@ -52,7 +54,7 @@ const Rig = Type.Object({
   loadAfter: Type.Number(),
 });
 
-export const ReportSchema = Type.Object({
+const ReportSchema = Type.Object({
   format: Type.Literal(1),
   mode: Type.Union([Type.Literal("quick"), Type.Literal("full")]),
   startedAt: Type.String(),
@@ -66,7 +68,12 @@ export const ReportSchema = Type.Object({
   omissions: Type.Array(Type.Object({ what: Type.String(), why: Type.String() })),
 });
 /** All that one run of the bench found, with the figures of every single round. */
-export type Report = Omit<Static<typeof ReportSchema>, "sections"> & { sections: Section[] };
+export type Report = Static<typeof ReportSchema>;
+
+/** Reads report.json. Throws on anything that is no report. */
+export function readReport(text: string): Report {
+  return Value.Parse(ReportSchema, JSON.parse(text));
+}
 
 type Metric = Readonly<{ head: string; isMoreBetter: boolean }>;
 /** What is measured, in the order of a table's columns. */
@@ -79,7 +86,6 @@ export const metrics: Readonly<Record<MetricName, Metric>> = {
   lateMs: { head: "sent late, p99 ms", isMoreBetter: false },
   cpuUs: { head: "CPU µs each", isMoreBetter: false },
   seconds: { head: "seconds", isMoreBetter: false },
-  files: { head: "files", isMoreBetter: false },
 };
 /** Every metric, in the order of a table's columns. */
 export const metricNames: readonly MetricName[] = [
@@ -91,5 +97,4 @@ export const metricNames: readonly MetricName[] = [
   "lateMs",
   "cpuUs",
   "seconds",
-  "files",
 ];

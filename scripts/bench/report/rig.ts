@@ -25,7 +25,7 @@ export function readRig(directory: string): Report["rig"] {
     processor: cpus()[0]?.model.trim() ?? "unknown processor",
     cores: availableParallelism(),
     memoryGb: Math.round(totalmem() / 1024 ** 3),
-    kernel: `${type()} ${release()}`,
+    kernel: `${type()} ${/^\d+\.\d+/.exec(release())?.[0] ?? release()}`,
     fileSystem: fileSystemNames[magic] ?? `file system 0x${magic.toString(16)}`,
     loadBefore: readLoad(),
     loadAfter: 0,

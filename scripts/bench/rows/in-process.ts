@@ -26,7 +26,7 @@ async function measureInProcess(bench: BenchRun): Promise<void> {
   using scratch = makeScratchDirectory(bench.site.directory);
   const path = join(scratch.path, "reads.db");
   fillDocuments(path, { rowCount, bodyBytes: 60 });
-  const { roundMs } = bench.pace;
+  const roundMs = bench.shortMs;
   using reads = listReadVariants(path, roundMs);
   await bench.compare({
     id: "reads",

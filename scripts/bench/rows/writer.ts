@@ -23,7 +23,7 @@ async function measureWriter(bench: BenchRun): Promise<void> {
       id: `writer-${clients}`,
       title: `Writes through the writer thread, ${clients} client${clients === 1 ? "" : "s"}`,
       about: "One row each, without HTTP and without Litestream. Every round has a new database.",
-      variants: listWriteVariants({ parent: bench.site.directory, clients, roundMs: bench.pace.roundMs }),
+      variants: listWriteVariants({ parent: bench.site.directory, clients, roundMs: bench.shortMs }),
       baseline: "NORMAL (all commit)",
     });
 }
@@ -52,7 +52,7 @@ async function measureWrites({ parent, clients, roundMs }: WriteLoad, diskShare:
 const silentLog: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** A writer of the bench's own table. */
-async function openDocumentsWriter(databasePath: string): Promise<AsyncDisposable & { writer: Writer }> {
+export async function openDocumentsWriter(databasePath: string): Promise<AsyncDisposable & { writer: Writer }> {
   const opened = await startWriter({
     databasePath,
     threadUrl: new URL("./documents-thread.ts", import.meta.url),
@@ -68,7 +68,10 @@ type Clients = { clients: number; roundMs: number; diskShare: number; bodyBytes?
 let marks = 0;
 
 /** Clients that each write and wait for the answer, for one round. */
-async function loadWriter(to: Writer, { clients, roundMs, diskShare, bodyBytes = 0 }: Clients): Promise<Figures> {
+export async function loadWriter(
+  to: Writer,
+  { clients, roundMs, diskShare, bodyBytes = 0 }: Clients,
+): Promise<Figures> {
   const startMs = performance.now();
   const mark = (marks += 1);
   const client = { writer: to, endMs: startMs + roundMs, diskShare, bodyBytes };

@@ -6,8 +6,8 @@ import { startEdge } from "../../local/edge.ts";
 import type { BenchSite } from "./bench-site.ts";
 import { type MeasuredServer, seedCustomers } from "./measured-server.ts";
 
-/** The app of this repository on a machine of its own, with Litestream beside it. `edge`: the same behind Caddy. */
-export type AppServer = AsyncDisposable & Readonly<{ app: MeasuredServer; databasePath: string }>;
+/** The app of this repository on a machine of its own, with Litestream beside it. Disposing is kill -9 and the loss of its disk. */
+export type AppServer = AsyncDisposable & Readonly<{ app: MeasuredServer }>;
 
 const Created = Type.Object({ id: Type.String() });
 const path = "/customers";
@@ -25,7 +25,11 @@ export async function startAppServer(site: BenchSite, machineSite: Site): Promis
       onePaths: ids.map((id) => `${path}/${id}`),
       listPath: `${path}?limit=20`,
     };
-    return { app, databasePath: machine.databasePath, [Symbol.asyncDispose]: () => machine[Symbol.asyncDispose]() };
+    const lose = async () => {
+      await machine[Symbol.asyncDispose]();
+      await machine.destroyDisks();
+    };
+    return { app, [Symbol.asyncDispose]: lose };
   } catch (error) {
     await machine[Symbol.asyncDispose]();
     throw error;

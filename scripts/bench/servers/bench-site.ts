@@ -6,9 +6,9 @@ import { appSources, type AppBundle, bundleApp } from "../../build/bundle-app.ts
 import { resolveBinary } from "../../build/resolve-binary.ts";
 import { Machine, type Site } from "../../drill/machine.ts";
 import { prepareBucket } from "../../local/bucket-preparation.ts";
+import { openDistance } from "../../local/distance.ts";
 import { Leftovers } from "../../local/leftovers.ts";
 import { type StoreAccess, startSeaweedStore } from "../../local/seaweed-store.ts";
-import { startDistantStore } from "../../local/store-proxy.ts";
 import { makeScratchDirectory } from "./scratch-directory.ts";
 
 /** Where rows are measured: a directory on a disk and, for those who ask, a store and the app like that of a release. */
@@ -26,13 +26,13 @@ export class BenchSite implements AsyncDisposable {
     this.directory = this.#parts.use(makeScratchDirectory(parent, leftovers)).path;
   }
 
-  /** A store at a distance: each request to it takes that much longer. It is shared by all that ask. */
+  /** A store that is a round trip of so many milliseconds away. It is shared by all that ask. */
   async openStore(distanceMs = 0): Promise<StoreAccess> {
     this.#store ??= this.#startStore();
     const access = await this.#store;
     if (distanceMs === 0) return access;
-    const proxy = this.#parts.use(await startDistantStore(access.endpoint, distanceMs));
-    return { ...access, endpoint: proxy.endpoint };
+    const far = this.#parts.use(await openDistance(access.endpoint, distanceMs));
+    return { ...access, endpoint: far.endpoint };
   }
 
   /** A new bucket, and all that machines need to live from it. */

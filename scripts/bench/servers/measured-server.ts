@@ -50,6 +50,7 @@ export async function askServer(
     connections,
     pipelining,
     durationMs: roundMs,
+    isStrict: createHeaders["durability"] === "bucket",
     perSecond: asking.perSecond ?? null,
   };
   const before = readCpuMs(server.pid);

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { Type } from "typebox";
@@ -43,8 +43,7 @@ export async function startPocketbase(place: {
   leftovers: Leftovers;
 }): Promise<MeasuredServer & AsyncDisposable> {
   const file = await resolveBinary(pocketbasePin);
-  const home = join(place.directory, "pocketbase");
-  mkdirSync(home, { mode: 0o700 });
+  const home = mkdtempSync(join(place.directory, "pocketbase-"));
   const data = `--dir=${join(home, "data")}`;
   await runCommand(file, ["superuser", "upsert", account.identity, account.password, data], {
     timeoutMs: startLimitMs,
@@ -56,6 +55,7 @@ export async function startPocketbase(place: {
   const stop = async () => {
     group.signal("SIGKILL");
     await within("the end of PocketBase", startLimitMs, group.exited);
+    rmSync(home, { recursive: true, force: true });
   };
   try {
     const origin = `http://127.0.0.1:${port}`;

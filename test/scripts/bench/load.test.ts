@@ -22,6 +22,7 @@ const usual: Load = {
   connections: 4,
   pipelining: 1,
   durationMs: 600,
+  isStrict: false,
   perSecond: 200,
 };
 
@@ -75,6 +76,8 @@ test("at a fixed rate a server that stands still is charged for every request th
 test("a load that is refused is no measurement", async () => {
   const server = createServer((_request, response) => void response.writeHead(503).end());
   await expect(send(server, {})).rejects.toThrow("120 requests were answered 503");
+  const halfway = createServer((_request, response) => void response.writeHead(202).end());
+  await expect(send(halfway, { isStrict: true })).rejects.toThrow("120 requests were answered 202");
 });
 
 const bytes = (text: string) => Buffer.from(text.replaceAll("\n", "\r\n"));

@@ -120,6 +120,7 @@ test("the page says what was measured, where, with what, and what was not", () =
   expect(page).toContain("| GET one | 80.0 | 50.0 to 100 | 12.5 | 0.40 (0.25 to 0.50) |");
   expect(page).toContain("A processor, 2 cores, 8 GB of memory, Linux 6, databases on ext4");
   expect(page).toContain("**Not measured**: btrfs, because that needs root.");
+  expect(page).toContain("\n\nOf both. 3 rounds.\n\n![");
   expect(page).toContain("](http.svg)");
 });
 
@@ -127,6 +128,6 @@ test("the README shows the main rows, and leaves out what the report does not ha
   const lines = renderReadmeTable(report).split("\n");
   expect(lines.slice(2)).toEqual([
     "| point read over HTTP | 80.0 | 12.5 | 0.40 of Fastify hello world (0.25 to 0.50) |",
-    "| the same | 80.0 | 12.5 |  |",
+    "| the same request | 80.0 | 12.5 |  |",
   ]);
 });

@@ -5,8 +5,8 @@ import { beforeEach, expect, test } from "vitest";
 import { waitFor } from "../../../scripts/cli/wait-for.ts";
 import { announceUp } from "../../../scripts/deploy/announce-up.ts";
 import { fetchStandingWish } from "../../../scripts/deploy/wish.ts";
-import type { Fate } from "../../../scripts/local/store-proxy.ts";
 import { type CloudStore, openCloudStore } from "../../../scripts/store/open-client.ts";
+import type { Fate } from "../../replica/store-proxy.ts";
 import { useProxiedStore } from "../store/proxied-store.ts";
 
 const release = "1".repeat(64);

@@ -10,9 +10,9 @@ import {
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { historyRules } from "../../../infra/config/store-config.ts";
-import { StoreProxy } from "../../../scripts/local/store-proxy.ts";
 import { MachineBucket } from "../../../scripts/store/machine-bucket.ts";
 import { openS3 } from "../../infra/limited-key.ts";
+import { StoreProxy } from "../../replica/store-proxy.ts";
 import { denied, notImplemented, ScriptedStore } from "../store/scripted-store.ts";
 
 const otherSha256 = "1".repeat(64);

@@ -4,10 +4,10 @@ import { PutBucketVersioningCommand, PutObjectCommand } from "@aws-sdk/client-s3
 import { expect, test } from "vitest";
 
 import { listenOnLoopback } from "../../../scripts/local/listen-on-loopback.ts";
-import { StoreProxy } from "../../../scripts/local/store-proxy.ts";
 import { deleteBucket, emptyBucket, isEmpty } from "../../../scripts/store/empty-bucket.ts";
 import { openPatientStore } from "../../../scripts/store/open-client.ts";
 import { openS3 } from "../../infra/limited-key.ts";
+import { StoreProxy } from "../../replica/store-proxy.ts";
 import { notImplemented, ScriptedStore } from "./scripted-store.ts";
 
 // Every request fails once before it is answered.

@@ -3,10 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { type Decide, StoreProxy } from "../../../scripts/local/store-proxy.ts";
 import { openPatientStore } from "../../../scripts/store/open-client.ts";
 import { makeOrAdoptSentinel } from "../../../scripts/store/sentinel.ts";
 import { openS3 } from "../../infra/limited-key.ts";
+import { type Decide, StoreProxy } from "../../replica/store-proxy.ts";
 import { denied, notImplemented, ScriptedStore } from "./scripted-store.ts";
 
 type Request = Parameters<Decide>[0];

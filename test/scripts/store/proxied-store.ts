@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach } from "vitest";
 
-import { StoreProxy } from "../../../scripts/local/store-proxy.ts";
+import { StoreProxy } from "../../replica/store-proxy.ts";
 import { ScriptedStore } from "./scripted-store.ts";
 
 /** A real store, and a network before it that does to requests what a test says. Each test begins with an empty bucket. */

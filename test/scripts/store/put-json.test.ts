@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 
-import type { Fate } from "../../../scripts/local/store-proxy.ts";
 import { openCloudStore, openPatientStore, type CloudStore } from "../../../scripts/store/open-client.ts";
 import { fetchText, putJson } from "../../../scripts/store/store-object.ts";
+import type { Fate } from "../../replica/store-proxy.ts";
 import { useProxiedStore } from "./proxied-store.ts";
 import { denied } from "./scripted-store.ts";
 

@@ -4,9 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import type { BucketConfig } from "../../../app/replica/s3-client.ts";
-import { type Fate, StoreProxy } from "../../../scripts/local/store-proxy.ts";
 import { openPatientStore } from "../../../scripts/store/open-client.ts";
 import { fetchDatabaseSize, renderSmallVolume, warnOfSmallVolume } from "../../../scripts/up/volume-room.ts";
+import { type Fate, StoreProxy } from "../../replica/store-proxy.ts";
 import { World } from "../../replica/world.ts";
 
 const gibibyte = 1024 ** 3;

@@ -7,7 +7,6 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 
 /**
  * What becomes of one request: it passes; it passes but its answer is lost; it never arrives; nobody answers as long as
@@ -96,11 +95,6 @@ export class StoreProxy implements AsyncDisposable {
     outgoing.on("error", () => response.destroy());
     outgoing.end(body);
   }
-}
-
-/** A store that is so far away: every request to it takes that much longer, before it arrives. */
-export function startDistantStore(store: string, distanceMs: number): Promise<StoreProxy> {
-  return StoreProxy.start(store, () => sleep(distanceMs, "pass" as const));
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {
