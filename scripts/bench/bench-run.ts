@@ -1,6 +1,7 @@
 import { renderSection } from "./report/render-table.ts";
 import type { MetricName, Report, Section } from "./report/report.ts";
 import { measureInTurns, type Variant } from "./report/rounds.ts";
+import { NotMeasurable } from "./servers/app-server.ts";
 import type { BenchSite } from "./servers/bench-site.ts";
 
 /** How long and how often is measured. */
@@ -60,6 +61,7 @@ export class BenchRun {
       await area.measure(this);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
+      if (error instanceof NotMeasurable) return this.omit(area.name, why);
       this.failures.push(`${area.name} (${why})`);
       this.omit(`the rest of ${area.name}`, `it failed: ${why}`);
     }

@@ -25,7 +25,7 @@ async function measureBeside(bench: BenchRun): Promise<void> {
   const first = await ask(app, reportPath);
   if (first.status === 404) return bench.omit("a report beside", `this app has no ${reportPath}`);
   await first.arrayBuffer();
-  await seedPaidInvoices(app, bench.pace.isQuick ? 2_000 : 20_000);
+  await seedPaidInvoices(app, bench.pace.isQuick ? 2_000 : 10_000);
   const variants = (["one", "create"] as const).flatMap((question): Variant[] => {
     const asking = {
       ...asked,

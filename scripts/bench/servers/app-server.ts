@@ -9,6 +9,9 @@ import { type MeasuredServer, seedCustomers } from "./measured-server.ts";
 /** The app of this repository on a machine of its own, with Litestream beside it. Disposing is kill -9 and the loss of its disk. */
 export type AppServer = AsyncDisposable & Readonly<{ app: MeasuredServer }>;
 
+/** What was asked for cannot be measured with this app or on this computer; the rest of the bench can. */
+export class NotMeasurable extends Error {}
+
 const Created = Type.Object({ id: Type.String() });
 const path = "/customers";
 
@@ -18,6 +21,7 @@ export async function startAppServer(site: BenchSite, machineSite: Site): Promis
   try {
     const { port, token } = machine.target;
     const asked = { port, headers: { authorization: `Bearer ${token}` }, createPath: path };
+    await requireCustomers(asked);
     const ids = await seedCustomers(asked, (answer) => Value.Parse(Created, answer).id);
     const app = {
       ...asked,
@@ -34,6 +38,11 @@ export async function startAppServer(site: BenchSite, machineSite: Site): Promis
     await machine[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+async function requireCustomers({ port, headers }: Pick<MeasuredServer, "port" | "headers">): Promise<void> {
+  const { status } = await fetch(`http://127.0.0.1:${port}${path}?limit=1`, { headers });
+  if (status === 404) throw new NotMeasurable(`this app has no ${path}, which the example has`);
 }
 
 /** The same server behind Caddy, as on a real machine but by plain HTTP; the time counted is Caddy's own. */
