@@ -4,8 +4,8 @@ import { defineCommand } from "../../../app/database/command.ts";
 import { applyMigrations } from "../../../app/database/migrate.ts";
 import type { Migration } from "../../../app/database/migration.ts";
 import { openDatabase } from "../../../app/database/open-database.ts";
-import { sqlBuilder } from "../../../app/database/sql.ts";
-import { query, type Reading, type Transaction } from "../../../app/database/transaction.ts";
+import { compileOnce, sqlBuilder } from "../../../app/database/sql.ts";
+import { query, queryAlone, type Reading, type Transaction } from "../../../app/database/transaction.ts";
 
 type Document = { id: string; body: string };
 
@@ -25,8 +25,16 @@ function* addDocument(document: Document): Transaction<void> {
   yield* query(tables.insertInto("documents").values(document));
 }
 
-/** A point read by primary key. */
+const documentById = compileOnce((id: string) => tables.selectFrom("documents").selectAll().where("id", "=", id));
+
+/** A point read by primary key, as the guide tells products to write one that every request needs. */
 export function* readDocument(id: string): Reading<Document | undefined> {
+  const [document] = yield* queryAlone(documentById(id));
+  return document;
+}
+
+/** The same, compiled each time and in a transaction. */
+export function* readDocumentPlainly(id: string): Reading<Document | undefined> {
   const [document] = yield* query(tables.selectFrom("documents").selectAll().where("id", "=", id));
   return document;
 }

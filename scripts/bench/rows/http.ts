@@ -87,7 +87,7 @@ async function comparePipelining(bench: BenchRun, { app, hello }: Servers): Prom
     id: "pipelining",
     title: "Pipelining: ten requests at once on each connection",
     about:
-      "As benchmarks of frameworks do it, and browsers and proxies never. Without it: the first two rows. The latency is that of all ten.",
+      "As benchmarks of frameworks do it, and browsers and proxies never. Without it: the first two rows. wrk does not tell the latency of a pipeline.",
     baseline: "GET one",
     rounds: bench.sideRounds,
     variants: [
