@@ -58,6 +58,7 @@ export async function beginLife({ product, config, mark, log, endings }: Birth):
   const background = new Background({
     writer: parts.writer,
     reader: parts.reader,
+    reports: parts.reports,
     replication: parts.replication,
     product,
     log,

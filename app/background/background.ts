@@ -1,5 +1,6 @@
 import { type OutboxHandler, readOutboxState, readWaitingCause } from "../database/outbox.ts";
 import type { Reader } from "../database/reader.ts";
+import type { Reports } from "../database/reports.ts";
 import type { Writer } from "../database/writer.ts";
 import type { Log } from "../log.ts";
 import type { Job } from "./job.ts";
@@ -20,6 +21,7 @@ export type BackgroundOptions = {
   /** The part of a product that works without being asked. */
   product: { outbox: readonly OutboxHandler[]; jobs: readonly Job[] };
   reader: Pick<Reader, "read">;
+  reports: Pick<Reports, "run">;
   writer: Pick<Writer, "execute">;
   replication: Prover;
   log: Log;
@@ -66,7 +68,7 @@ export class Background {
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(options: BackgroundOptions) {
-    const { product, reader, writer, replication, log, nowMs = () => Date.now() } = options;
+    const { product, reader, reports, writer, replication, log, nowMs = () => Date.now() } = options;
     const limits = { ...defaultLimits, ...options.limits };
     this.#options = options;
     this.#limits = limits;
@@ -74,7 +76,7 @@ export class Background {
     this.#ownership = new Ownership({ replication, log, closing: signals.closing, ...limits });
     const house = { reader, writer, log, ownership: this.#ownership, ...signals };
     this.#lanes = product.outbox.map((handler) => new Lane({ ...house, handler, limits }));
-    this.#scheduler = new Scheduler({ ...house, jobs: product.jobs, jobLimitMs: limits.jobLimitMs, nowMs });
+    this.#scheduler = new Scheduler({ ...house, reports, jobs: product.jobs, jobLimitMs: limits.jobLimitMs, nowMs });
   }
 
   /** Begins to work. To be called once writer, reader and replication are there; after a stop it does nothing. */

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
 
+import { ReportEnded } from "../database/report.ts";
+import type { Reports } from "../database/reports.ts";
+
 /** Waits, but no longer than until the signal. */
 export async function pause(limitMs: number, signal: AbortSignal): Promise<void> {
   await sleep(Math.max(0, limitMs), undefined, { signal }).catch(() => undefined);
@@ -43,6 +46,26 @@ export async function runLimited(
   } finally {
     clearTimeout(timer);
     outer.removeEventListener("abort", onAbort);
+  }
+}
+
+type AskedReport = { name: string; input: unknown; signal: AbortSignal };
+const reportPauseMs = 1_000;
+
+/** Runs a report for somebody who can wait, and so does until one can begin. Resolves with its result. */
+export async function runPatiently<Result>(
+  reports: Pick<Reports, "run">,
+  { name, input, signal }: AskedReport,
+): Promise<Result> {
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return JSON.parse(await reports.run(name, input, signal));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof ReportEnded) || !error.hasNotBegun) throw error;
+      await pause(reportPauseMs, signal);
+    }
   }
 }
 

@@ -1,11 +1,12 @@
 import { type JobRun, noteJobRun, readJobRuns } from "../database/job-runs.ts";
 import type { Reader } from "../database/reader.ts";
+import type { Reports } from "../database/reports.ts";
 import type { Writer } from "../database/writer.ts";
 import type { Log } from "../log.ts";
 import type { Moment } from "../replica/elapsed.ts";
 import { RareCauses } from "../replica/rare-causes.ts";
 import type { Job, JobContext } from "./job.ts";
-import { describeError, pause, runLimited } from "./limited.ts";
+import { describeError, pause, runLimited, runPatiently } from "./limited.ts";
 import type { Ownership } from "./ownership.ts";
 import { type JobPlan, planJob } from "./plan-job.ts";
 import { Schedule } from "./schedule.ts";
@@ -13,6 +14,7 @@ import { Schedule } from "./schedule.ts";
 export type SchedulerOptions = {
   jobs: readonly Job[];
   reader: Pick<Reader, "read">;
+  reports: Pick<Reports, "run">;
   writer: Pick<Writer, "execute">;
   ownership: Ownership;
   /** Nothing is begun any more. */
@@ -184,7 +186,7 @@ export class Scheduler {
   }
 
   #makeContext(dueMs: number, signal: AbortSignal): JobContext {
-    const { reader, writer, log } = this.#options;
+    const { reader, reports, writer, log } = this.#options;
     return {
       dueAt: new Date(dueMs),
       reader,
@@ -194,6 +196,7 @@ export class Scheduler {
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the result of this very command
         return result as never;
       },
+      report: async ({ name }, input) => runPatiently(reports, { name, input, signal }),
       signal,
       log,
     };

@@ -58,6 +58,11 @@ export class ReportEnded extends Error {
     this.reason = reason;
     this.detail = detail;
   }
+
+  /** Whether the same report may have an answer a little later. Any other would end the same way again. */
+  get hasNotBegun(): boolean {
+    return this.reason === "reports-queue-full" || this.reason === "reports-paused";
+  }
 }
 
 /** What the server asks of the process. */

@@ -75,13 +75,11 @@ function refusedProblem({ reason, retryAfterSeconds }: WriteRefused): Problem {
 
 const reportRetrySeconds = "10";
 
-/** A report that was ended would end the same way again. One that did not begin is worth another request. */
 function reportProblem(ended: ReportEnded): Problem {
   const { reason, detail } = ended;
   // Nothing was written, so the proxy may ask the next server.
   if (reason === "stopping") return new Problem(503, reason, detail, notBegun("stopping", 1));
-  const hasNotBegun = reason === "reports-queue-full" || reason === "reports-paused";
-  const headers = hasNotBegun ? { "retry-after": reportRetrySeconds } : {};
+  const headers = ended.hasNotBegun ? { "retry-after": reportRetrySeconds } : {};
   return new Problem(503, reason, detail, { headers });
 }
 

@@ -2,6 +2,7 @@ import { type Static, Type } from "typebox";
 
 import type { Job } from "../background/job.ts";
 import { defineCommand } from "../database/command.ts";
+import { defineReport } from "../database/report.ts";
 import { query, type Reading, type Transaction } from "../database/transaction.ts";
 import type { RouteContext, Server } from "../http/product-routes.ts";
 import { pageOf, pageQuery, readPage, type Slice } from "../http/reads.ts";
@@ -14,8 +15,7 @@ const DailyCount = Type.Object(
 type DailyCount = Static<typeof DailyCount>;
 const ListQuery = Type.Object(pageQuery, { additionalProperties: false });
 
-/** Counts the invoices at the end of a day. A second run for the same day changes nothing. */
-export const countInvoices = defineCommand("count-invoices", function* ({ day }: { day: string }): Transaction<void> {
+function* countByStatus(): Reading<Omit<DailyCount, "id">> {
   const rows = yield* query(
     tables
       .selectFrom("invoices")
@@ -23,7 +23,14 @@ export const countInvoices = defineCommand("count-invoices", function* ({ day }:
       .groupBy("status"),
   );
   const countOf = (status: string): number => rows.find((row) => row.status === status)?.count ?? 0;
-  const count = { id: day, open: countOf("open"), paid: countOf("paid") };
+  return { open: countOf("open"), paid: countOf("paid") };
+}
+
+/** Reads every invoice, so neither the requests nor the writes wait for it. */
+export const invoiceCounts = defineReport("invoice-counts", countByStatus);
+
+/** Stores the counts of a day. A second run for the same day changes nothing. */
+export const storeCount = defineCommand("store-daily-count", function* (count: DailyCount): Transaction<void> {
   const insertion = tables.insertInto("daily_counts").values(count);
   yield* query(insertion.onConflict((conflict) => conflict.column("id").doNothing()));
 });
@@ -32,9 +39,10 @@ export const countInvoices = defineCommand("count-invoices", function* ({ day }:
 export const nightlyCount: Job = {
   name: "nightly-count",
   schedule: "5 0 * * *",
-  run: async ({ dueAt, execute }) => {
+  run: async ({ dueAt, report, execute }) => {
     const before = new Date(dueAt.getTime() - 24 * 60 * 60 * 1000);
-    await execute(countInvoices, { day: before.toISOString().slice(0, 10) });
+    const counts = await report(invoiceCounts, {});
+    await execute(storeCount, { id: before.toISOString().slice(0, 10), ...counts });
   },
 };
 

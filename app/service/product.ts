@@ -4,7 +4,7 @@ import { addAttachmentRoutes, attachFile } from "./attachments.ts";
 import { createCustomer } from "./create-customer.ts";
 import { createInvoice } from "./create-invoice.ts";
 import { addCustomerRoutes } from "./customer-routes.ts";
-import { addDailyCountRoutes, countInvoices, nightlyCount } from "./daily-counts.ts";
+import { addDailyCountRoutes, invoiceCounts, nightlyCount, storeCount } from "./daily-counts.ts";
 import { BillingAuthor } from "./drill-author.ts";
 import { deliveries } from "./drill-deliveries.ts";
 import { readDrillRows } from "./drill-rows.ts";
@@ -17,7 +17,7 @@ import { addWebhook, addWebhookRoutes, postWebhook } from "./webhooks.ts";
 
 /** The product of this repository: a small billing service. */
 export const product: Product = {
-  commands: [createCustomer, createInvoice, payInvoice, addWebhook, countInvoices, attachFile],
+  commands: [createCustomer, createInvoice, payInvoice, addWebhook, storeCount, attachFile],
   migrations,
   addRoutes: (server, context) => {
     addCustomerRoutes(server, context);
@@ -32,7 +32,7 @@ export const product: Product = {
   pages: { path: "/app/", folder: new URL("pages/", import.meta.url) },
   sessions: true,
   outbox: [postWebhook],
-  reports: [revenueByMonth],
+  reports: [revenueByMonth, invoiceCounts],
   jobs: [nightlyCount],
   drill: { startAuthor: (options) => new BillingAuthor(options), readRows: readDrillRows, deliveries },
 };

@@ -7,6 +7,7 @@ import { commitGroup } from "../../app/database/group-commit.ts";
 import { noteJobRun } from "../../app/database/job-runs.ts";
 import { countFailure, forgetPerformed, sendAgain } from "../../app/database/outbox-commands.ts";
 import { type OutboxHandler } from "../../app/database/outbox.ts";
+import type { Reports } from "../../app/database/reports.ts";
 import { runTransaction, type Transaction } from "../../app/database/transaction.ts";
 import { readAnswer } from "../../app/database/write-outcome.ts";
 import type { Writer } from "../../app/database/writer.ts";
@@ -33,6 +34,7 @@ export class House implements AsyncDisposable {
   /** Between the commit of a command and its answer. */
   afterCommit: () => Promise<void> | void = () => undefined;
   prove: () => Promise<void> = () => Promise.resolve();
+  runReport: Reports["run"] = () => Promise.reject(new Error("no report is expected"));
 
   send(name: string, payload: string): void {
     const handler = { name, perform: () => Promise.resolve() };
@@ -50,6 +52,7 @@ export class House implements AsyncDisposable {
     const background = new Background({
       product: { outbox, jobs },
       reader: { read: (reading) => runTransaction(this.#fixture.db, reading) },
+      reports: { run: (name, input, signal) => this.runReport(name, input, signal) },
       writer: { execute: (command, input) => this.#execute(command, input) },
       replication: {
         get state() {

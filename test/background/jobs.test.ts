@@ -6,6 +6,8 @@ import type { Job, JobContext } from "../../app/background/job.ts";
 import { planJob } from "../../app/background/plan-job.ts";
 import { Schedule } from "../../app/background/schedule.ts";
 import { type JobRun, readJobRuns } from "../../app/database/job-runs.ts";
+import { defineReport, ReportEnded } from "../../app/database/report.ts";
+import type { Reading } from "../../app/database/transaction.ts";
 import { NotReplicated } from "../../app/replica/replication-options.ts";
 import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { House } from "./house.ts";
@@ -15,6 +17,9 @@ const until = (what: string, isTrue: () => boolean) =>
 
 const at = (text: string) => Date.parse(`2026-11-${text}Z`);
 const nightly = new Schedule({ name: "nightly", schedule: "0 3 * * *" });
+const sums = defineReport("sums", (input: { from: string }): Reading<unknown> => {
+  throw new Error(`${input.from} is read in the process of reports`);
+});
 const ranAt = (text: string, outcome: JobRun["outcome"] = "done"): JobRun => ({
   name: "nightly",
   due_at: at(text),
@@ -172,4 +177,32 @@ test("a run that a stop cuts off is repeated once by the next start", async () =
   house.start([], [second.job], { nowMs: clock.nowMs });
   await until("the end of it", () => house.read(readJobRuns())[0]?.outcome === "done");
   expect(second.dues).toEqual(first.dues);
+});
+
+test("a job's report waits until it can begin, and fails the run when it was ended", async () => {
+  await using house = new House();
+  const ends = ["reports-paused", "reports-queue-full"] as const;
+  const limits = { runMs: 1, mostWaiting: 1, memoryBytes: 1, answerBytes: 1 };
+  let asked = 0;
+  house.runReport = async (name, input) => {
+    const reason = ends[asked++];
+    if (reason !== undefined) throw new ReportEnded(reason, limits);
+    if (asked > 3) throw new ReportEnded("report-out-of-time", limits);
+    return JSON.stringify({ name, input });
+  };
+  const results: unknown[] = [];
+  const job: Job = {
+    name: "sums",
+    schedule: "* * * * *",
+    run: async ({ report }) => {
+      for (;;) results.push(await report(sums, { from: "2026" }));
+    },
+  };
+  const times = [at("26T12:00"), at("26T12:01")];
+  house.start([], [job], { nowMs: () => times[0] ?? 0 });
+  await until("the job is known", () => house.read(readJobRuns()).length === 1);
+  times.shift();
+  await until("the end of it", () => house.read(readJobRuns())[0]?.outcome === "failed");
+  expect(results).toEqual([{ name: "sums", input: { from: "2026" } }]);
+  expect(house.read(readJobRuns())[0]?.cause).toContain("report-out-of-time");
 });

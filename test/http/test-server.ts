@@ -67,7 +67,7 @@ export async function startTestServer(
   const reader = openReader(databasePath, undefined, slowReadings.note);
   const reports = openReports({ databasePath, writer, log: logger }, options);
   const replication = new ControlledReplication();
-  const background = new Background({ product, reader, writer, replication, log: logger });
+  const background = new Background({ product, reader, reports, writer, replication, log: logger });
   writer.onSent(() => background.wake());
   const server = buildServer({
     writer,

@@ -2,6 +2,7 @@ import type Database from "better-sqlite3";
 
 import type { Job } from "../../app/background/job.ts";
 import { type Command, indexCommands, makeCommandContext } from "../../app/database/command.ts";
+import { indexReports } from "../../app/database/report.ts";
 import { runTransaction } from "../../app/database/transaction.ts";
 import type { Product } from "../../app/product.ts";
 import { type Logged, recordLog } from "../recorded-log.ts";
@@ -9,7 +10,7 @@ import { type Logged, recordLog } from "../recorded-log.ts";
 type JobTest = {
   /** A database with the product's schema. */
   db: Database.Database;
-  product: Pick<Product, "commands" | "outbox">;
+  product: Pick<Product, "commands" | "outbox" | "reports">;
   /** The time of the schedule that the run is for. */
   dueAt: Date;
   /** Aborted in the middle of the run by a test that wants to see what a stop does. */
@@ -28,6 +29,11 @@ export async function runJob(job: Job, { db, product, dueAt, signal }: JobTest):
   await job.run({
     dueAt,
     reader: { read: (reading) => runTransaction(db, reading) },
+    report: async ({ name, read }, input) => {
+      if (!indexReports(product.reports ?? []).has(name))
+        throw new Error(`no such report as "${name}"; add it to the product's reports`);
+      return JSON.parse(JSON.stringify(runTransaction(db, read(input)) ?? null));
+    },
     execute: async <Input, Result>({ name }: Command<Input, Result>, input: Input): Promise<Result> => {
       signal?.throwIfAborted();
       const command = commands.get(name);

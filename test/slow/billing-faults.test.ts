@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from "node:fs";
+
 import { expect, test } from "vitest";
 
 import { exitCodes } from "../../app/exit-codes.ts";
@@ -49,3 +51,47 @@ test("a fence ends open streams cleanly, so that browsers connect again", { time
   expect(await within("the end of the streams", 5_000, Promise.all(ends))).toEqual(streams.map(() => "ended"));
   for (const text of said) expect(text.match(/^event: .*$/gm)).toEqual(["event: invoice"]);
 });
+
+test(
+  "a machine answers its reports, tells of them, and stops cleanly with the process of reports",
+  { timeout },
+  async () => {
+    await using site = await WholeSite.open();
+    const machine = await site.addMachine("one");
+    await machine.switchOnUntilReady();
+    const { id: customerId }: { id: string } = JSON.parse(
+      (await machine.ask("POST", "/customers", { body: ada })).text,
+    );
+    const lines = [{ description: "Hosting", quantity: 1, unitCents: 100 }];
+    const body = { customerId, reference: "R-1", currency: "EUR", lines };
+    const { id }: { id: string } = JSON.parse((await machine.ask("POST", "/invoices", { body })).text);
+    const { paidAt }: { paidAt: string } = JSON.parse((await machine.ask("POST", `/invoices/${id}/payment`)).text);
+    const revenue = await machine.ask("GET", "/revenue");
+    expect([revenue.status, JSON.parse(revenue.text)]).toEqual([
+      200,
+      { months: [{ month: paidAt.slice(0, 7), currency: "EUR", invoices: 1, totalCents: 100 }] },
+    ]);
+    expect(JSON.parse((await machine.ask("GET", "/load")).text)).toMatchObject({
+      reports: { running: null, waiting: 0, reports: [{ name: "revenue-by-month", done: 1 }] },
+    });
+    const countRunners = () => listCommands().filter((words) => words.includes(`"${machine.files.database}"`)).length;
+    expect(countRunners()).toBe(1);
+    expect(await machine.stopCleanly()).toContain(0);
+    await waitFor("the end of the process of reports", async () => (countRunners() === 0 ? true : null), {
+      timeoutMs: 10_000,
+    });
+  },
+);
+
+/** The command lines of all processes here. */
+function listCommands(): string[] {
+  const ids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return ids.flatMap((id) => {
+    try {
+      return [readFileSync(`/proc/${id}/cmdline`, "utf8")];
+    } catch {
+      // It has ended meanwhile.
+      return [];
+    }
+  });
+}
