@@ -45,6 +45,14 @@ test.for([
   }
 });
 
+test("the helpers of the app may give way to it: without this call nice(1) has no effect", () => {
+  const filters = readUnit("app.service", "SystemCallFilter");
+  const denied = filters.findIndex((filter) => filter.startsWith("~") && filter.includes("@resources"));
+  expect(denied).toBeGreaterThan(0);
+  // What comes later counts.
+  expect(filters.slice(denied + 1)).toContain("setpriority");
+});
+
 test("no unit takes all the memory, dumps it, or lets it be swapped out", () => {
   for (const unit of units) {
     expect(readUnit(unit, "MemoryMax"), unit).toEqual([expect.stringMatching(/^(\d+M|[1-8]\d%)$/)]);
