@@ -6,7 +6,7 @@ import { defineConfig } from "vitest/config";
 const slowSuites = ["test/{drill,machine,slow}/**/*.test.ts"];
 /** Suites with the real Pulumi engine, which has to be built first: `npm run test:engine`. */
 const engineSuites = ["test/engine/**/*.test.ts"];
-/** Suites in which virtual machines boot, for minutes each: `npm run test:rehearsal`. Not in CI. */
+/** Suites in which virtual machines boot, for minutes each: `npm run test:rehearsal`. */
 const rehearsalSuites = ["test/rehearsal/**/*.test.ts"];
 /** What Litestream does, with the one that comes after the pinned one: `npm run test:next`. */
 const nextSuites = [

@@ -15,6 +15,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   types: [".ci/run", "types"],
   "test:slow": [".ci/run", "run_tests test:slow"],
   "test:engine": [".ci/run", "run_tests test:engine"],
+  "test:rehearsal": [".ci/run", "start_tests test:rehearsal"],
   // All of its steps are.
   check: [".ci/run", "for part in format:check lint types unused"],
   drill: [".ci/run", "run_step drill"],
@@ -99,7 +100,6 @@ const executed: Record<string, readonly [file: string, text: string]> = {
 
 /** What no test executes, and why. */
 const unexecuted: Record<string, string> = {
-  "test:rehearsal": "boots virtual machines, for minutes each",
   "test:next": "takes half an hour; for whoever moves the pin of Litestream",
   "bench --rows":
     "in the decisions, of rows that take minutes; test/slow/restarts.test.ts and test/replica/long-reader.test.ts run their parts",
