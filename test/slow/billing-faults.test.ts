@@ -74,24 +74,26 @@ test(
     expect(JSON.parse((await machine.ask("GET", "/load")).text)).toMatchObject({
       reports: { running: null, waiting: 0, reports: [{ name: "revenue-by-month", done: 1 }] },
     });
-    const countRunners = () => listCommands().filter((words) => words.includes(`"${machine.files.database}"`)).length;
-    expect(countRunners()).toBe(1);
+    const listRunners = () => listProcesses(`"${machine.files.database}"`);
+    const [runner = "", ...others] = listRunners();
+    expect(others).toEqual([]);
+    expect(readFileSync(`/proc/${runner}/environ`, "utf8")).not.toMatch(/LITESTREAM|LIFEBOAT/);
     expect(await machine.stopCleanly()).toContain(0);
-    await waitFor("the end of the process of reports", async () => (countRunners() === 0 ? true : null), {
+    await waitFor("the end of the process of reports", async () => (listRunners().length === 0 ? true : null), {
       timeoutMs: 10_000,
     });
   },
 );
 
-/** The command lines of all processes here. */
-function listCommands(): string[] {
+/** The processes here whose command lines contain these words. */
+function listProcesses(words: string): string[] {
   const ids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return ids.flatMap((id) => {
+  return ids.filter((id) => {
     try {
-      return [readFileSync(`/proc/${id}/cmdline`, "utf8")];
+      return readFileSync(`/proc/${id}/cmdline`, "utf8").includes(words);
     } catch {
       // It has ended meanwhile.
-      return [];
+      return false;
     }
   });
 }
