@@ -12,7 +12,7 @@ const mostWaitingBytes = 16 * 1024 * 1024;
 
 /**
  * The process's log on a file descriptor. Writing never blocks. Lines about requests are gathered for 50 ms or 8 KiB,
- * since writing each of them alone costs as much as reading a row. Every other line is handed to the system at once,
+ * since writing each of them alone costs more than making it. Every other line is handed to the system at once,
  * with those before it. When the process exits, whatever the cause, the rest is written synchronously.
  */
 export class LogOutput implements DestinationStream {
