@@ -6,7 +6,7 @@ import type { BucketConfig } from "../../app/replica/s3-client.ts";
 import { findFreePorts } from "../../scripts/local/free-ports.ts";
 import { type Answer, StoreProxy } from "./bucket-proxy.ts";
 
-const limits = { callMs: 8_000, answerMs: 150 };
+const limits = { callMs: 8_000, answerMs: 1_000 };
 /** A PUT has only one try, which lasts as long as the call may. */
 const silentLimits = { callMs: 1_200, answerMs: 150 };
 const web = { "content-type": "text/html" };
