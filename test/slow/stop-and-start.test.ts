@@ -64,7 +64,8 @@ test("an app that waits for the store can be stopped, and a boot too", async () 
   await waitFor("the next life", async () => (machine.readPid("app") === pid ? null : true), { timeoutMs: 20_000 });
   // Until it asks for head: several times as long as its imports take.
   await sleep(4_000);
-  const exits = await within("the stop", 15_000, machine.stopCleanly());
+  // Litestream tries for 20 s to upload what was written after the last sync, such as the outcome of a delivery.
+  const exits = await within("the stop", 40_000, machine.stopCleanly());
   expect(exits[0]).not.toBe(0);
   expect(machine.readMark().cleanStop).toBe(null);
 
