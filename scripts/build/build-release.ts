@@ -61,7 +61,7 @@ async function findArchive(
 async function gatherFiles(platform: ReleasePlatform, workshop: string): Promise<ArchiveFile[]> {
   const [node, litestream, caddy] = await Promise.all([
     resolveNode(platform, workshop),
-    resolveBinary("litestream", { platform, pin: manifest.litestream }),
+    resolveBinary(manifest.litestream, { platform }),
     resolveBinary("caddy", { platform }),
   ]);
   const app = join(workshop, "app");

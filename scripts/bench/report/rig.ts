@@ -3,6 +3,7 @@ import { statfsSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
 
 import { manifest } from "../../build/manifest.ts";
+import { readLitestreamVersion } from "../../build/resolve-binary.ts";
 import { readOwnSqliteVersion } from "../../build/sqlite-bound.ts";
 import { Refused } from "../../cli/run-verb.ts";
 import { pocketbasePin } from "../servers/pocketbase.ts";
@@ -42,7 +43,7 @@ export function readVersions(): Record<string, string> {
   return {
     node: process.version.slice(1),
     sqlite: readOwnSqliteVersion(),
-    litestream: manifest.litestream.version,
+    litestream: readLitestreamVersion(),
     caddy: manifest.caddy.version,
     seaweedfs: manifest.weed.version,
     pocketbase: pocketbasePin.version,

@@ -2,15 +2,15 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { manifest } from "../../../scripts/build/manifest.ts";
+import { type BinaryPin, manifest } from "../../../scripts/build/manifest.ts";
 import { BinaryNotFound, resolveBinary } from "../../../scripts/build/resolve-binary.ts";
 import type { ResolveOptions } from "../../../scripts/build/resolve-binary.ts";
 import { makeArchive, makePin, makeSandbox, serveRelease, writeExecutable } from "./fake-binary.ts";
 
 const limits = { answerMs: 300, downloadMs: 600 };
 
-async function failToResolve(options: ResolveOptions): Promise<string> {
-  const resolved = resolveBinary("litestream", { pin: makePin(), platform: "here", limits, ...options });
+async function failToResolve({ pin = makePin(), ...options }: ResolveOptions & { pin?: BinaryPin }): Promise<string> {
+  const resolved = resolveBinary(pin, { platform: "here", limits, ...options });
   const error: unknown = await resolved.catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(BinaryNotFound);
   return error instanceof Error ? error.message : "";

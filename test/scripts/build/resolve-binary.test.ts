@@ -12,6 +12,7 @@ import { dirname, join } from "node:path";
 
 import { expect, test } from "vitest";
 
+import type { BinaryPin } from "../../../scripts/build/manifest.ts";
 import { resolveBinary } from "../../../scripts/build/resolve-binary.ts";
 import type { ResolveOptions } from "../../../scripts/build/resolve-binary.ts";
 import { fileIdentity } from "../../../scripts/setup/file-identity.mjs";
@@ -29,8 +30,8 @@ import {
 
 const limits = { answerMs: 2_000, downloadMs: 5_000 };
 
-function resolveTool(options: ResolveOptions): Promise<string> {
-  return resolveBinary("litestream", { pin: makePin(), platform: "here", limits, say: () => undefined, ...options });
+function resolveTool({ pin = makePin(), ...options }: ResolveOptions & { pin?: BinaryPin }): Promise<string> {
+  return resolveBinary(pin, { platform: "here", limits, say: () => undefined, ...options });
 }
 
 test("a binary on PATH with the pinned hash is copied into the cache and served from there", async () => {
