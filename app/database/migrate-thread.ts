@@ -3,8 +3,7 @@ import type { Worker } from "node:worker_threads";
 import { sizeOf } from "../durable-file.ts";
 import type { Log } from "../log.ts";
 import { type MigrationNote, MigrationRefused } from "./migration.ts";
-import type { MessageFromThread } from "./writer-messages.ts";
-import { sendToThread } from "./writer-messages.ts";
+import { type MessageFromThread, sendToThread } from "./writer-messages.ts";
 
 /** Progress of the start, for /ready and the log. A migration has no time limit, so this shows that it works. */
 export type MigrationProgress = {

@@ -57,7 +57,4 @@ function delay(from: Socket, to: Socket, ms: number): void {
   });
   from.once("end", () => setTimeout(() => to.end(), ms));
   from.on("error", () => to.destroy());
-  from.once("close", (failed) => {
-    if (failed) to.destroy();
-  });
 }
