@@ -1,8 +1,9 @@
 import { renderSection } from "./report/render-table.ts";
-import type { MetricName, Report, Section } from "./report/report.ts";
+import type { Figures, MetricName, Report, Section } from "./report/report.ts";
 import { measureInTurns, type Variant } from "./report/rounds.ts";
 import { NotMeasurable } from "./servers/app-server.ts";
 import type { BenchSite } from "./servers/bench-site.ts";
+import { type Asking, askServer, type MeasuredServer } from "./servers/measured-server.ts";
 
 /** How long and how often is measured. */
 export type Pace = Readonly<{ isQuick: boolean; rounds: number; roundMs: number }>;
@@ -71,6 +72,21 @@ export class BenchRun {
   async compare({ id, title, about, variants, metric = "perSecond", baseline, rounds }: Comparison): Promise<void> {
     const rows = await measureInTurns(variants, rounds ?? this.pace.rounds);
     this.add({ id, title, about, metric, baseline: baseline ?? null, rows, text: null });
+  }
+
+  /** Asks a server for one round of the pace. */
+  ask(server: MeasuredServer, asking: Omit<Asking, "roundMs">): Promise<Figures> {
+    return askServer(server, { ...asking, roundMs: this.pace.roundMs }, this.site);
+  }
+
+  /** Starts a peer. Null when that fails: then the report says that `what` was not measured, and why. */
+  async startPeer<Peer>(what: string, start: () => Promise<Peer>): Promise<Peer | null> {
+    try {
+      return await start();
+    } catch (error) {
+      this.omit(what, error instanceof Error ? error.message : String(error));
+      return null;
+    }
   }
 
   add(section: Section): void {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Figures } from "../report/report.ts";
 import { latenciesOf } from "../report/rounds.ts";
-import { takeQuantile } from "../report/statistics.ts";
+import { quantilesOf } from "../report/statistics.ts";
 import type { Load } from "./load.ts";
 import { RawConnection } from "./raw-connection.ts";
 import { makeRequests } from "./raw-requests.ts";
@@ -74,7 +74,7 @@ async function askOnTime(perSecond: number): Promise<Figures> {
   }
   while (due.length > 0) await sleep(1);
   await Promise.all(pending);
-  return { worstMs: Math.max(...tookMs), lateMs: takeQuantile(lateMs, 0.99) };
+  return { worstMs: quantilesOf(tookMs)(1), lateMs: quantilesOf(lateMs)(0.99) };
 }
 
 async function ask(connection: RawConnection, sinceMs: number): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Figures, Row } from "./report.ts";
+import { quantilesOf } from "./statistics.ts";
 
 /** One way to do a thing. Measures it for one round. */
 export type Variant = Readonly<{
@@ -45,7 +46,6 @@ export function measureLoop(roundMs: number, act: (count: number) => void): Figu
 
 /** The quantiles of single durations. */
 export function latenciesOf(tookMs: readonly number[]): Figures {
-  const sorted = Float64Array.from(tookMs).toSorted();
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  const at = quantilesOf(tookMs);
   return { p50Ms: at(0.5), p99Ms: at(0.99), p999Ms: at(0.999) };
 }

@@ -3,10 +3,10 @@ import type { MetricName, Row } from "./report.ts";
 /** The middle of the rounds, and how far they lie apart. */
 export type Spread = Readonly<{ median: number; least: number; most: number }>;
 
-/** The value below which this share of the values lies. */
-export function takeQuantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((left, right) => left - right);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+/** Sorts the values once. The function that it gives takes a share: below its value lies that share of them. */
+export function quantilesOf(values: readonly number[]): (share: number) => number {
+  const sorted = Float64Array.from(values).toSorted();
+  return (share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
 /** The median, of an even number of values the mean of the two in the middle. */

@@ -5,7 +5,7 @@ import type { Area, BenchRun } from "../bench-run.ts";
 import type { Figures } from "../report/report.ts";
 import type { Variant } from "../report/rounds.ts";
 import { startAppServer } from "../servers/app-server.ts";
-import { type Asking, askServer, type MeasuredServer } from "../servers/measured-server.ts";
+import { type Asking, type MeasuredServer, seedAtOnce } from "../servers/measured-server.ts";
 
 /** What a report that runs all the time does to others. */
 export const beside: Area = {
@@ -16,7 +16,6 @@ export const beside: Area = {
 };
 
 const reportPath = "/revenue";
-const seedersAtOnce = 32;
 const asked = { connections: 32, perSecond: 500 } as const;
 
 async function measureBeside(bench: BenchRun): Promise<void> {
@@ -30,12 +29,11 @@ async function measureBeside(bench: BenchRun): Promise<void> {
     const asking = {
       ...asked,
       question,
-      roundMs: bench.pace.roundMs,
       ...(question === "create" && { createHeaders: { durability: "commit" } }),
     };
     const name = question === "one" ? "GET one" : "create at commit";
     return [
-      { name, measure: () => askServer(app, asking, bench.site) },
+      { name, measure: () => bench.ask(app, asking) },
       { name: `${name}, beside a report`, measure: () => measureWithReport(bench, app, asking) },
     ];
   });
@@ -49,21 +47,23 @@ async function measureBeside(bench: BenchRun): Promise<void> {
   });
 }
 
-async function measureWithReport(bench: BenchRun, app: MeasuredServer, asking: Asking): Promise<Figures> {
+async function measureWithReport(
+  bench: BenchRun,
+  app: MeasuredServer,
+  asking: Omit<Asking, "roundMs">,
+): Promise<Figures> {
   const state = { isOver: false };
   const reporting = (async () => {
-    let count = 0;
-    for (; !state.isOver; count++) {
+    while (!state.isOver) {
       const response = await ask(app, reportPath);
       if (!response.ok) throw new Error(`${reportPath} is answered ${response.status}: ${await response.text()}`);
       await response.arrayBuffer();
     }
-    return count;
   })();
   // What it throws is thrown below.
   reporting.catch(() => undefined);
   try {
-    return await askServer(app, asking, bench.site);
+    return await bench.ask(app, asking);
   } finally {
     state.isOver = true;
     await reporting;
@@ -74,19 +74,15 @@ const Created = Type.Object({ id: Type.String() });
 
 async function seedPaidInvoices(app: MeasuredServer, count: number): Promise<void> {
   const customerId = app.onePaths[0]?.split("/").at(-1);
-  let next = 0;
-  const seed = async () => {
-    for (let index = next++; index < count; index = next++) {
-      const lines = [{ description: "an hour", quantity: 1, unitCents: 100 + (index % 900) }];
-      const invoice = { customerId, reference: `bench-${index}`, currency: "EUR", lines };
-      const made = await ask(app, "/invoices", invoice);
-      const { id } = Value.Parse(Created, await made.json());
-      const paid = await ask(app, `/invoices/${id}/payment`, {});
-      if (!paid.ok) throw new Error(`an invoice could not be paid: ${paid.status} ${await paid.text()}`);
-      await paid.arrayBuffer();
-    }
-  };
-  await Promise.all(Array.from({ length: seedersAtOnce }, seed));
+  await seedAtOnce({ count, seeders: 32 }, async (index) => {
+    const lines = [{ description: "an hour", quantity: 1, unitCents: 100 + (index % 900) }];
+    const invoice = { customerId, reference: `bench-${index}`, currency: "EUR", lines };
+    const made = await ask(app, "/invoices", invoice);
+    const { id } = Value.Parse(Created, await made.json());
+    const paid = await ask(app, `/invoices/${id}/payment`, {});
+    if (!paid.ok) throw new Error(`an invoice could not be paid: ${paid.status} ${await paid.text()}`);
+    await paid.arrayBuffer();
+  });
 }
 
 function ask({ port, headers }: MeasuredServer, path: string, body?: unknown): Promise<Response> {

@@ -39,6 +39,11 @@ export function* readDocumentPlainly(id: string): Reading<Document | undefined> 
   return document;
 }
 
+/** A read that finds nothing would be fast. Throws when the row is not there. */
+export function demandRow(row: unknown): void {
+  if (row === undefined) throw new Error("a document that was stored is not found");
+}
+
 // Commits that hold all rows at once would need a WAL as large as the database.
 const rowsPerCommit = 50_000;
 

@@ -1,7 +1,7 @@
 import type { Area, BenchRun } from "../bench-run.ts";
 import type { Variant } from "../report/rounds.ts";
 import { startAppServer } from "../servers/app-server.ts";
-import { askServer, type MeasuredServer } from "../servers/measured-server.ts";
+import type { MeasuredServer } from "../servers/measured-server.ts";
 
 /** Writes over HTTP by what they promise, with the store at several distances. */
 export const durability: Area = {
@@ -38,7 +38,7 @@ async function measureDurability(bench: BenchRun): Promise<void> {
       const asking = { question: "create", createHeaders: { durability: level }, connections } as const;
       return {
         name: `${level}, ${clients}, store ${distanceMs} ms away`,
-        measure: () => askServer(app, { ...asking, roundMs: bench.pace.roundMs }, bench.site),
+        measure: () => bench.ask(app, asking),
       };
     }),
   );

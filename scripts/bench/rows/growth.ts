@@ -8,7 +8,7 @@ import type { Area, BenchRun } from "../bench-run.ts";
 import type { Figures } from "../report/report.ts";
 import { latenciesOf, type Variant } from "../report/rounds.ts";
 import { makeScratchDirectory } from "../servers/scratch-directory.ts";
-import { fillDocuments, nameDocument, readDocument } from "./documents.ts";
+import { demandRow, fillDocuments, nameDocument, readDocument } from "./documents.ts";
 
 const bodyBytes = 1_000;
 // A row of 1,000 bytes with its key, its entry in the index, and what a page leaves free.
@@ -72,8 +72,7 @@ function measureReads(path: string, { rowCount, reads, first }: { rowCount: numb
     const startMs = performance.now();
     for (let count = first; count < first + reads; count++) {
       const beforeMs = performance.now();
-      if (reader.read(readDocument(nameDocument(count, rowCount))) === undefined)
-        throw new Error("a document that was stored is not found");
+      demandRow(reader.read(readDocument(nameDocument(count, rowCount))));
       tookMs.push(performance.now() - beforeMs);
     }
     return { perSecond: (reads / (performance.now() - startMs)) * 1000, ...latenciesOf(tookMs) };

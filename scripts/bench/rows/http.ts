@@ -1,7 +1,7 @@
 import type { Area, BenchRun } from "../bench-run.ts";
 import type { Variant } from "../report/rounds.ts";
 import { startAppServer, startBehindCaddy } from "../servers/app-server.ts";
-import { type Asking, askServer, type MeasuredServer, usualConnections } from "../servers/measured-server.ts";
+import { type Asking, type MeasuredServer, usualConnections } from "../servers/measured-server.ts";
 import { startPocketbase } from "../servers/pocketbase.ts";
 import { startHello } from "../servers/start-hello.ts";
 
@@ -19,11 +19,7 @@ async function measureHttp(bench: BenchRun): Promise<void> {
   await using made = new AsyncDisposableStack();
   const { app } = made.use(await startAppServer(bench.site, await bench.site.openBucket()));
   const hello = made.use(await startHello(bench.site));
-  const pocketbase = await startPocketbase(bench.site).catch((error: unknown) => {
-    bench.omit("PocketBase", error instanceof Error ? error.message : String(error));
-    return null;
-  });
-  if (pocketbase !== null) made.use(pocketbase);
+  const pocketbase = made.use(await bench.startPeer("PocketBase", () => startPocketbase(bench.site)));
   await compareQuestions(bench, { app, hello, pocketbase });
   await compareConcurrency(bench, app);
   await comparePipelining(bench, { app, hello, pocketbase });
@@ -36,7 +32,12 @@ async function measureHttp(bench: BenchRun): Promise<void> {
 
 async function compareQuestions(bench: BenchRun, { app, hello, pocketbase }: Servers): Promise<void> {
   const ask = (name: string, asked: Asked, isPeer = false) => variantOf(bench, name, asked, isPeer);
-  const peers = pocketbase === null ? [] : (["one", "list", "create", "mixed"] as const);
+  const peers =
+    pocketbase === null
+      ? []
+      : (["one", "list", "create", "mixed"] as const).map((question) =>
+          ask(`PocketBase: ${peerNames[question]}`, { server: pocketbase, question }, true),
+        );
   await bench.compare({
     id: "http",
     title: `Requests over HTTP, ${usualConnections} connections`,
@@ -50,9 +51,7 @@ async function compareQuestions(bench: BenchRun, { app, hello, pocketbase }: Ser
       ask("mixed 90/10 at commit", { server: app, question: "mixed", createHeaders: { durability: "commit" } }),
       ask("create at commit", { server: app, question: "create", createHeaders: { durability: "commit" } }),
       ask("create at disk", { server: app, question: "create", createHeaders: { durability: "disk" } }),
-      ...peers.flatMap((question) =>
-        pocketbase === null ? [] : [ask(`PocketBase: ${peerNames[question]}`, { server: pocketbase, question }, true)],
-      ),
+      ...peers,
     ],
   });
 }
@@ -128,6 +127,5 @@ async function compareEdge(
 type Asked = Omit<Asking, "roundMs"> & { server: MeasuredServer };
 
 function variantOf(bench: BenchRun, name: string, { server, ...asking }: Asked, isPeer = false): Variant {
-  const { roundMs } = bench.pace;
-  return { name, isPeer, measure: () => askServer(server, { ...asking, roundMs }, bench.site) };
+  return { name, isPeer, measure: () => bench.ask(server, asking) };
 }

@@ -9,7 +9,7 @@ import type { Area, BenchRun } from "../bench-run.ts";
 import type { Figures } from "../report/report.ts";
 import { measureLoop, type Variant } from "../report/rounds.ts";
 import { makeScratchDirectory } from "../servers/scratch-directory.ts";
-import { fillDocuments, nameDocument, readDocument, readDocumentPlainly } from "./documents.ts";
+import { demandRow, fillDocuments, nameDocument, readDocument, readDocumentPlainly } from "./documents.ts";
 import { listRunnerVariants } from "./runner.ts";
 
 const rowCount = 100_000;
@@ -78,10 +78,6 @@ function listReadVariants(path: string, roundMs: number): Variant[] & Disposable
     byHand.close();
   };
   return Object.assign(variants, { [Symbol.dispose]: close });
-}
-
-function demandRow(row: unknown): void {
-  if (row === undefined) throw new Error("a document that was stored is not found");
 }
 
 /** What a reading thread is told. */

@@ -1,7 +1,7 @@
 import type { Area, BenchRun } from "../bench-run.ts";
 import type { Variant } from "../report/rounds.ts";
 import { startAppServer } from "../servers/app-server.ts";
-import { type Asking, askServer, type MeasuredServer } from "../servers/measured-server.ts";
+import type { Asking, MeasuredServer } from "../servers/measured-server.ts";
 import { startPocketbase } from "../servers/pocketbase.ts";
 import { startHello } from "../servers/start-hello.ts";
 
@@ -22,15 +22,11 @@ async function measureLatency(bench: BenchRun): Promise<void> {
   await using made = new AsyncDisposableStack();
   const { app } = made.use(await startAppServer(bench.site, await bench.site.openBucket()));
   const hello = made.use(await startHello(bench.site));
-  const pocketbase = await startPocketbase(bench.site).catch((error: unknown) => {
-    bench.omit("PocketBase's latency", error instanceof Error ? error.message : String(error));
-    return null;
-  });
-  if (pocketbase !== null) made.use(pocketbase);
+  const pocketbase = made.use(await bench.startPeer("PocketBase's latency", () => startPocketbase(bench.site)));
   const ask = (name: string, server: MeasuredServer, asking: Omit<Asking, "roundMs">, isPeer = false): Variant => ({
     name: `${name}, ${asking.perSecond?.toLocaleString("en")} a second`,
     isPeer,
-    measure: () => askServer(server, { ...asking, connections, roundMs: bench.pace.roundMs }, bench.site),
+    measure: () => bench.ask(server, { ...asking, connections }),
   });
   const slow = { perSecond: 500 };
   const fast = { perSecond: 5_000 };

@@ -1,14 +1,13 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { openDatabase } from "../../../app/database/open-database.ts";
 import { within } from "../../cli/wait-for.ts";
 import type { Area, BenchRun } from "../bench-run.ts";
 import type { Figures } from "../report/report.ts";
-import { measureLoop, type Variant } from "../report/rounds.ts";
+import type { Variant } from "../report/rounds.ts";
 import { bootFor, startLitestream } from "../servers/litestream-site.ts";
 import { makeScratchDirectory } from "../servers/scratch-directory.ts";
-import { loadWriter, openDocumentsWriter } from "./writer.ts";
+import { loadWriter, openDocumentsWriter, writeByHand } from "./writer.ts";
 
 /** What replication costs the writer, and what SQLite's own checkpoints would. */
 export const replication: Area = {
@@ -81,15 +80,5 @@ async function compareCheckpoints(bench: BenchRun): Promise<void> {
 
 function measureCheckpoints(parent: string, { pages, roundMs }: { pages: number; roundMs: number }): Figures {
   using scratch = makeScratchDirectory(parent);
-  const db = openDatabase(join(scratch.path, "app.db"), "writer");
-  try {
-    db.pragma(`wal_autocheckpoint = ${pages}`);
-    db.exec("create table notes (id text primary key not null, body text not null) strict");
-    const insert = db.prepare("insert into notes (id, body) values (?, ?)");
-    const body = "x".repeat(200);
-    // An order without a pattern, so that a checkpoint has pages from everywhere to write.
-    return measureLoop(roundMs, (count) => void insert.run(`${(count * 7919) % 1_000_003}-${count}`, body));
-  } finally {
-    db.close();
-  }
+  return writeByHand(join(scratch.path, "app.db"), { pragmas: [`wal_autocheckpoint = ${pages}`], roundMs });
 }

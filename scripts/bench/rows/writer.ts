@@ -1,12 +1,13 @@
 import { join } from "node:path";
 
+import { openDatabase } from "../../../app/database/open-database.ts";
 import { startWriter } from "../../../app/database/start-writer.ts";
 import type { LocalDurability } from "../../../app/database/write-outcome.ts";
 import type { Writer } from "../../../app/database/writer.ts";
 import type { Log } from "../../../app/log.ts";
 import type { Area, BenchRun } from "../bench-run.ts";
 import type { Figures } from "../report/report.ts";
-import { latenciesOf, type Variant } from "../report/rounds.ts";
+import { latenciesOf, measureLoop, type Variant } from "../report/rounds.ts";
 import { makeScratchDirectory } from "../servers/scratch-directory.ts";
 
 /** Writes through the writer thread, without HTTP and without Litestream: what `synchronous` costs (ADR 6). */
@@ -98,4 +99,22 @@ async function writeUntil({ writer: to, endMs, diskShare, bodyBytes }: Client, n
     nowMs = performance.now();
   }
   return latencies;
+}
+
+/** Writes to a new database with better-sqlite3 by hand, for one round: a row of 200 bytes in each transaction. */
+export function writeByHand(
+  path: string,
+  { pragmas, roundMs }: { pragmas: readonly string[]; roundMs: number },
+): Figures {
+  const db = openDatabase(path, "writer");
+  try {
+    for (const pragma of pragmas) db.pragma(pragma);
+    db.exec("create table notes (id text primary key not null, body text not null) strict");
+    const insert = db.prepare("insert into notes (id, body) values (?, ?)");
+    const body = "x".repeat(200);
+    // An order without a pattern, so that a checkpoint has pages from everywhere to write.
+    return measureLoop(roundMs, (count) => void insert.run(`${(count * 7919) % 1_000_003}-${count}`, body));
+  } finally {
+    db.close();
+  }
 }

@@ -72,7 +72,6 @@ function readCpuMs(pid: number | undefined): number {
 }
 
 const seededCustomers = 1_000;
-const seedersAtOnce = 16;
 
 /** Creates the customers that are read later. Returns their ids. */
 export async function seedCustomers(
@@ -80,18 +79,26 @@ export async function seedCustomers(
   readId: (answer: unknown) => string,
 ): Promise<string[]> {
   const ids: string[] = [];
-  let next = 0;
-  const seed = async () => {
-    for (let count = next++; count < seededCustomers; count = next++) {
-      const response = await fetch(`http://127.0.0.1:${server.port}${server.createPath}`, {
-        method: "POST",
-        headers: { ...server.headers, "content-type": "application/json" },
-        body: customerBody("seed", count),
-      });
-      if (!response.ok) throw new Error(`a customer could not be made: ${response.status} ${await response.text()}`);
-      ids.push(readId(await response.json()));
-    }
-  };
-  await Promise.all(Array.from({ length: seedersAtOnce }, seed));
+  await seedAtOnce({ count: seededCustomers, seeders: 16 }, async (index) => {
+    const response = await fetch(`http://127.0.0.1:${server.port}${server.createPath}`, {
+      method: "POST",
+      headers: { ...server.headers, "content-type": "application/json" },
+      body: customerBody("seed", index),
+    });
+    if (!response.ok) throw new Error(`a customer could not be made: ${response.status} ${await response.text()}`);
+    ids.push(readId(await response.json()));
+  });
   return ids;
+}
+
+/** Seeds the indexes below `count`, so many of them at once. */
+export async function seedAtOnce(
+  { count, seeders }: { count: number; seeders: number },
+  seed: (index: number) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const seedOn = async () => {
+    for (let index = next++; index < count; index = next++) await seed(index);
+  };
+  await Promise.all(Array.from({ length: seeders }, seedOn));
 }
