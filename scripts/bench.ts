@@ -1,12 +1,13 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 
+import { Refused } from "../app/cli/command-line.ts";
 import { type BenchOptions, benchCommand, unpublished } from "./bench/arguments.ts";
 import { BenchRun } from "./bench/bench-run.ts";
 import { requireMarks, updateReadme, writeReport } from "./bench/report/publish.ts";
 import { readLoad, readRig, readVersions, requireDisk } from "./bench/report/rig.ts";
 import { BenchSite } from "./bench/servers/bench-site.ts";
-import { Refused, runVerb } from "./cli/run-verb.ts";
+import { runVerb } from "./cli/run-verb.ts";
 import { Leftovers } from "./local/leftovers.ts";
 
 const readme = join(import.meta.dirname, "../README.md");

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 
+import { renderSeconds } from "../app/cli/quantity.ts";
+import type { Transcript } from "../app/cli/transcript.ts";
 import { releaseFolder } from "../cloud-init/built-release.ts";
 import { buildCommand, type BuildOptions } from "./build/arguments.ts";
 import { buildRelease } from "./build/build-release.ts";
-import { renderSeconds } from "./cli/quantity.ts";
 import { runVerb } from "./cli/run-verb.ts";
-import type { Transcript } from "./cli/transcript.ts";
 
 await runVerb(buildCommand, process.argv.slice(2), build);
 

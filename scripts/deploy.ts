@@ -1,6 +1,6 @@
+import type { Transcript } from "../app/cli/transcript.ts";
 import { findBuiltRelease } from "../cloud-init/built-release.ts";
 import { runVerb } from "./cli/run-verb.ts";
-import type { Transcript } from "./cli/transcript.ts";
 import { deployCommand, type DeployOptions } from "./deploy/arguments.ts";
 import { bringRelease } from "./deploy/bring-release.ts";
 import { findDeployPlace } from "./deploy/place.ts";

@@ -2,12 +2,12 @@ import { mkdirSync, rmSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 
+import { renderCommand } from "../app/cli/help.ts";
+import type { Transcript } from "../app/cli/transcript.ts";
+import { waitFor } from "../app/cli/wait-for.ts";
 import { appSources } from "./build/bundle-app.ts";
 import { resolveBinary } from "./build/resolve-binary.ts";
-import { renderCommand } from "./cli/help.ts";
 import { runVerb } from "./cli/run-verb.ts";
-import type { Transcript } from "./cli/transcript.ts";
-import { waitFor } from "./cli/wait-for.ts";
 import { devCommand, type DevOptions } from "./dev/arguments.ts";
 import { DevMachine } from "./dev/dev-machine.ts";
 import { type DevPlace, openPlace } from "./dev/place.ts";

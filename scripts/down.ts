@@ -1,8 +1,8 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
-import { confirm } from "./cli/ask.ts";
+import { confirm } from "../app/cli/ask.ts";
+import type { Transcript } from "../app/cli/transcript.ts";
 import { runVerb } from "./cli/run-verb.ts";
-import type { Transcript } from "./cli/transcript.ts";
 import { downCommand, type DownOptions } from "./down/arguments.ts";
 import { confirmDeletion, deleteData, findData } from "./down/delete-data.ts";
 import { discardVolumes, findDiscarded } from "./down/discard-volumes.ts";

@@ -1,5 +1,5 @@
+import type { Transcript } from "../app/cli/transcript.ts";
 import { runVerb } from "./cli/run-verb.ts";
-import type { Transcript } from "./cli/transcript.ts";
 import { type PlaceOptions, releasesCommand } from "./deploy/arguments.ts";
 import { fetchDesiredRelease } from "./deploy/desired-release.ts";
 import { describeStanding, listReleases, renderReleases } from "./deploy/list-releases.ts";

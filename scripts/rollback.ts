@@ -1,5 +1,6 @@
-import { Refused, runVerb } from "./cli/run-verb.ts";
-import type { Transcript } from "./cli/transcript.ts";
+import { Refused } from "../app/cli/command-line.ts";
+import type { Transcript } from "../app/cli/transcript.ts";
+import { runVerb } from "./cli/run-verb.ts";
 import { rollbackCommand, type RollbackOptions } from "./deploy/arguments.ts";
 import { bringRelease } from "./deploy/bring-release.ts";
 import { type DesiredRelease, fetchDesiredRelease } from "./deploy/desired-release.ts";

@@ -1,10 +1,11 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
+import { confirm } from "../app/cli/ask.ts";
+import { Refused } from "../app/cli/command-line.ts";
+import type { Transcript } from "../app/cli/transcript.ts";
 import { platformOf } from "../cloud-init/built-release.ts";
 import { estimateMonthlyCost, renderMonthlyCost } from "../infra/cost/monthly-cost.ts";
-import { confirm } from "./cli/ask.ts";
-import { Refused, runVerb } from "./cli/run-verb.ts";
-import type { Transcript } from "./cli/transcript.ts";
+import { runVerb } from "./cli/run-verb.ts";
 import { findDoomedServer, findRefusals } from "./engine/find-refusals.ts";
 import { renderKeptAddresses } from "./engine/kept-addresses.ts";
 import { openStack, settingsFileOf } from "./engine/open-stack.ts";

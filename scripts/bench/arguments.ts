@@ -1,9 +1,9 @@
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
-import { checkChoice, flag, readFlags, readValue, text, UsageError } from "../cli/flags.ts";
-import { parseDurationMs, parseWholeNumber } from "../cli/quantity.ts";
-import { type CommandLine, verbExitCodes } from "../cli/run-verb.ts";
+import { type CommandLine, verbExitCodes } from "../../app/cli/command-line.ts";
+import { checkChoice, flag, readFlags, readValue, text, UsageError } from "../../app/cli/flags.ts";
+import { parseDurationMs, parseWholeNumber } from "../../app/cli/quantity.ts";
 import { areas } from "./areas.ts";
 import type { Area, Pace } from "./bench-run.ts";
 

@@ -1,6 +1,6 @@
+import { type CommandLine, verbExitCodes } from "../../app/cli/command-line.ts";
+import { checkChoice, readFlags, text } from "../../app/cli/flags.ts";
 import { type ReleasePlatform, releasePlatforms } from "../../cloud-init/built-release.ts";
-import { checkChoice, readFlags, text } from "../cli/flags.ts";
-import { type CommandLine, verbExitCodes } from "../cli/run-verb.ts";
 
 export type BuildOptions = Readonly<{ platform: ReleasePlatform }>;
 

@@ -1,75 +1,19 @@
-import { type Flags, UsageError } from "./flags.ts";
-import { type Help, renderHelp, renderHint } from "./help.ts";
+import { carryOutVerb, type CommandLine, readCommandLine } from "../../app/cli/command-line.ts";
+import type { Transcript } from "../../app/cli/transcript.ts";
 import { refuseSwallowedFlags } from "./swallowed-flags.ts";
-import { openTranscript, type Transcript } from "./transcript.ts";
 
-/** The verb refuses. The message says why, and what would allow it. */
-export class Refused extends Error {}
-
-/** A verb ended otherwise than it was meant to, with an exit code that says how. */
-export class Ended extends Error {
-  readonly exitCode: number;
-
-  constructor(exitCode: number, message: string) {
-    super(message);
-    this.exitCode = exitCode;
-  }
-}
-
-export type CommandLine<Options> = Help & {
-  /** For a verb that runs another program: finds it by the first word, with its flags where we know them. */
-  findProgram?(words: readonly string[]): { program: string; flags: Flags | null; words: readonly string[] };
-  /** Throws UsageError. */
-  readArguments(words: readonly string[]): Options;
-};
-
-export const usageExitCode = 64; // EX_USAGE of sysexits.h
-
-/** The exit codes of every verb that runVerb runs. */
-export const verbExitCodes = {
-  0: "done",
-  1: "refused, declined or failed; the last lines say why",
-  [usageExitCode]: "the command line is wrong; nothing was done",
-} as const;
-
-/** Runs a verb as a program: reads its command line, carries it out, prints what went wrong, sets the exit code. */
+/** Runs a verb as an npm script: reads its command line, carries it out, prints what went wrong, sets the exit code. */
 export async function runVerb<Options>(
   command: CommandLine<Options>,
   words: readonly string[],
   carryOut: (options: Options, transcript: Transcript) => Promise<void>,
 ): Promise<void> {
-  const options = readOptions(command, words);
-  if (options === null) return;
-  const transcript = openTranscript({ json: false });
-  try {
-    await carryOut(options, transcript);
-  } catch (error) {
-    process.stderr.write(`${command.name}: ${renderError(error)}\n`);
-    process.exitCode = error instanceof Ended ? error.exitCode : 1;
-  }
+  await carryOutVerb(command, readOptions(command, words), carryOut);
 }
 
-/** Renders an error and its causes, one a line. A TypeError is a mistake of ours, so it keeps its stack. */
-function renderError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const own = error instanceof TypeError ? (error.stack ?? error.message) : error.message;
-  return error.cause === undefined ? own : `${own}\n  ${renderError(error.cause)}`;
-}
-
-/** Reads a command line. Returns null after printing the help, or what is wrong with the line (exit code 64). */
+/** Reads the command line of an npm script. Returns null after printing the help, or what is wrong (exit code 64). */
 export function readOptions<Options>(command: CommandLine<Options>, words: readonly string[]): Options | null {
-  const own = command.findProgram === undefined ? words : words.slice(0, 1);
-  if (own.includes("--help") || own.includes("-h")) {
-    process.stdout.write(`${renderHelp(command)}\n`);
-    return null;
-  }
-  try {
-    refuseSwallowedFlags({ ...command, words, ...command.findProgram?.(words) }, process.env);
-    return command.readArguments(words);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`${command.name}: ${error.message}\n${renderHint(command)}\n`);
-    process.exitCode = usageExitCode;
-  }
-  return null;
+  return readCommandLine(command, words, () =>
+    refuseSwallowedFlags({ ...command, words, ...command.findProgram?.(words) }, process.env),
+  );
 }

@@ -1,6 +1,6 @@
+import { type Flags, UsageError } from "../../app/cli/flags.ts";
+import { renderCommand } from "../../app/cli/help.ts";
 import { findNpmFlags, type NpmFlag, renderTyped } from "../setup/npm-flags.mjs";
-import { type Flags, UsageError } from "./flags.ts";
-import { renderCommand } from "./help.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Typed = Readonly<{

@@ -1,8 +1,8 @@
+import { type CommandLine, verbExitCodes } from "../../app/cli/command-line.ts";
+import { checkText, flag, readFlags, readValue, stackName, text, UsageError } from "../../app/cli/flags.ts";
+import { parseDurationMs } from "../../app/cli/quantity.ts";
 import { silenceLimitMs } from "../../app/deploys/deploy-report.ts";
 import { type ReleasePlatform, releasePlatforms } from "../../cloud-init/built-release.ts";
-import { checkText, flag, readFlags, readValue, stackName, text, UsageError } from "../cli/flags.ts";
-import { parseDurationMs } from "../cli/quantity.ts";
-import { type CommandLine, verbExitCodes } from "../cli/run-verb.ts";
 import { deployExitCodes } from "./bring-release.ts";
 
 export type PlaceOptions = Readonly<{ stack: string | undefined }>;

@@ -1,6 +1,6 @@
+import { Ended } from "../../app/cli/command-line.ts";
+import type { Transcript } from "../../app/cli/transcript.ts";
 import type { DeployReport } from "../../app/deploys/deploy-report.ts";
-import { Ended } from "../cli/run-verb.ts";
-import type { Transcript } from "../cli/transcript.ts";
 import type { CloudStore } from "../store/open-client.ts";
 import { writeDesiredRelease } from "./desired-release.ts";
 import { type Answer, waitForReport } from "./wait-for-report.ts";

@@ -1,9 +1,9 @@
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import type { Static, TSchema } from "typebox";
 
+import { Refused } from "../../app/cli/command-line.ts";
 import { BucketError, toBucketError } from "../../app/replica/bucket-error.ts";
 import { ShapeError } from "../../app/replica/parse-json.ts";
-import { Refused } from "../cli/run-verb.ts";
 import type { CloudStore } from "../store/open-client.ts";
 import { fetchJson } from "../store/store-object.ts";
 

@@ -1,9 +1,9 @@
 import { paginateListObjectsV2 } from "@aws-sdk/client-s3";
 
+import { renderTable } from "../../app/cli/render-table.ts";
 import { isOver } from "../../app/deploys/deploy-report.ts";
 import { releaseOf } from "../../app/deploys/wanted-release.ts";
 import { toBucketError } from "../../app/replica/bucket-error.ts";
-import { renderTable } from "../cli/render-table.ts";
 import type { CloudStore } from "../store/open-client.ts";
 import type { DesiredRelease } from "./desired-release.ts";
 import { nameWish, type StandingWish } from "./wish.ts";

@@ -1,7 +1,7 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
+import { Refused } from "../../app/cli/command-line.ts";
 import { platformOf, type ReleasePlatform } from "../../cloud-init/built-release.ts";
-import { Refused } from "../cli/run-verb.ts";
 import { findStoreEnvironment } from "../engine/plan.ts";
 import { type CloudStore, openCloudStore, openUploadStore } from "../store/open-client.ts";
 import { assertBucketId, fetchOwnedSentinel } from "../store/sentinel.ts";

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { Refused } from "../../app/cli/command-line.ts";
 import {
   type DeployReport,
   deployReportKey,
@@ -17,7 +18,6 @@ import {
   wantedReleaseKey,
   WantedReleaseSchema,
 } from "../../app/deploys/wanted-release.ts";
-import { Refused } from "../cli/run-verb.ts";
 import type { CloudStore } from "../store/open-client.ts";
 import { putJson } from "../store/store-object.ts";
 import { fetchKnownJson } from "./fetch-known-json.ts";

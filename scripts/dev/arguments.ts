@@ -1,6 +1,6 @@
-import { flag, readFlags, readValue, text, UsageError } from "../cli/flags.ts";
-import { parseWholeNumber } from "../cli/quantity.ts";
-import { type CommandLine, usageExitCode } from "../cli/run-verb.ts";
+import { type CommandLine, usageExitCode } from "../../app/cli/command-line.ts";
+import { flag, readFlags, readValue, text, UsageError } from "../../app/cli/flags.ts";
+import { parseWholeNumber } from "../../app/cli/quantity.ts";
 
 export type DevOptions = Readonly<{ fresh: boolean; port: number | null }>;
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
+import type { Transcript } from "../../app/cli/transcript.ts";
 import { exitCodes } from "../../app/exit-codes.ts";
-import type { Transcript } from "../cli/transcript.ts";
 import type { Leftovers } from "../local/leftovers.ts";
 import { environmentOf, listUnits, type MachineDirectories } from "../local/machine-units.ts";
 import type { Exit } from "../local/process-group.ts";

@@ -1,5 +1,5 @@
-import { bucketName, checkText, flag, readFlags, stackName, text, UsageError } from "../cli/flags.ts";
-import { type CommandLine, verbExitCodes } from "../cli/run-verb.ts";
+import { type CommandLine, verbExitCodes } from "../../app/cli/command-line.ts";
+import { bucketName, checkText, flag, readFlags, stackName, text, UsageError } from "../../app/cli/flags.ts";
 
 export type DownOptions = Readonly<{
   stack: string | undefined;

@@ -1,10 +1,10 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
+import { confirmName } from "../../app/cli/ask.ts";
+import { Refused } from "../../app/cli/command-line.ts";
+import type { Transcript } from "../../app/cli/transcript.ts";
 import { sentinelKey } from "../../app/replica/bucket.ts";
 import { type DataPlace, locateData } from "../../infra/survey/data-place.ts";
-import { confirmName } from "../cli/ask.ts";
-import { Refused } from "../cli/run-verb.ts";
-import type { Transcript } from "../cli/transcript.ts";
 import type { Plan } from "../engine/plan.ts";
 import { PlanProgress } from "../engine/progress.ts";
 import { readOwner } from "../engine/read-settings.ts";

@@ -1,6 +1,6 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
-import type { Transcript } from "../cli/transcript.ts";
+import type { Transcript } from "../../app/cli/transcript.ts";
 import { findServer, findUnprotectedVolumes } from "../engine/find-refusals.ts";
 import type { Plan, PlanStep } from "../engine/plan.ts";
 import { openHetzner } from "../hetzner/open-hetzner.ts";

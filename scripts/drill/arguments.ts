@@ -1,8 +1,8 @@
 import { randomInt } from "node:crypto";
 
-import { flag, readFlags, readValue, text, UsageError } from "../cli/flags.ts";
-import { parseDurationMs, parseSizeBytes, parseWholeNumber } from "../cli/quantity.ts";
-import { type CommandLine, usageExitCode } from "../cli/run-verb.ts";
+import { type CommandLine, usageExitCode } from "../../app/cli/command-line.ts";
+import { flag, readFlags, readValue, text, UsageError } from "../../app/cli/flags.ts";
+import { parseDurationMs, parseSizeBytes, parseWholeNumber } from "../../app/cli/quantity.ts";
 import { type Suite, suites } from "../virtual/server-image.ts";
 
 type GivenStore = Readonly<{

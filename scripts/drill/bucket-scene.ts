@@ -1,4 +1,4 @@
-import { waitFor } from "../cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { Author } from "./author.ts";
 import type { Serving } from "./boot-scene.ts";
 import { nameOf } from "./facts.ts";

@@ -3,10 +3,10 @@ import { mkdirSync } from "node:fs";
 import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 
+import { waitFor, within } from "../../app/cli/wait-for.ts";
 import { exitCodes } from "../../app/exit-codes.ts";
 import type { BucketConfig } from "../../app/replica/s3-client.ts";
 import type { AppBundle } from "../build/bundle-app.ts";
-import { waitFor, within } from "../cli/wait-for.ts";
 import { findFreePorts } from "../local/free-ports.ts";
 import type { Leftovers } from "../local/leftovers.ts";
 import { environmentOf, listUnits, type MachineDirectories, requireSocketRoom } from "../local/machine-units.ts";

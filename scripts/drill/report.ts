@@ -1,5 +1,5 @@
-import { renderSeconds } from "../cli/quantity.ts";
-import type { Transcript } from "../cli/transcript.ts";
+import { renderSeconds } from "../../app/cli/quantity.ts";
+import type { Transcript } from "../../app/cli/transcript.ts";
 import type { DrillOptions } from "./arguments.ts";
 import type { RecoveryStep } from "./boot-scene.ts";
 import type { Loss } from "./compare-scene.ts";

@@ -1,5 +1,5 @@
-import { renderSeconds } from "../cli/quantity.ts";
-import type { Transcript } from "../cli/transcript.ts";
+import { renderSeconds } from "../../app/cli/quantity.ts";
+import type { Transcript } from "../../app/cli/transcript.ts";
 import type { ActName } from "./arguments.ts";
 import { renderCounts } from "./ledger.ts";
 import type { Act, RoomFindings } from "./machine-room.ts";

@@ -1,5 +1,6 @@
-import { Refused, readOptions } from "../cli/run-verb.ts";
-import { type Transcript, openTranscript } from "../cli/transcript.ts";
+import { Refused } from "../../app/cli/command-line.ts";
+import { type Transcript, openTranscript } from "../../app/cli/transcript.ts";
+import { readOptions } from "../cli/run-verb.ts";
 import { Leftovers } from "../local/leftovers.ts";
 import { drillCommand, type DrillOptions } from "./arguments.ts";
 import { type Facts, reportError } from "./report.ts";

@@ -2,8 +2,8 @@ import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { exitCodes } from "../../app/exit-codes.ts";
-import { waitFor } from "../cli/wait-for.ts";
 import { findFreePorts } from "../local/free-ports.ts";
 import { type GuestBoot, readGuestBoot } from "../virtual/guest-boot.ts";
 import { GuestShell, type ShellKey } from "../virtual/guest-shell.ts";

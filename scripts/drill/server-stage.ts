@@ -1,10 +1,10 @@
 import { createHash, randomBytes, randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 
+import { Refused } from "../../app/cli/command-line.ts";
 import { type BuiltRelease, releaseFolder } from "../../cloud-init/built-release.ts";
 import { renderUserData } from "../../cloud-init/user-data.ts";
 import { buildRelease } from "../build/build-release.ts";
-import { Refused } from "../cli/run-verb.ts";
 import { uploadRelease } from "../deploy/upload-release.ts";
 import { AcmeServer } from "../local/acme-server.ts";
 import { type PreparedBucket, prepareBucket } from "../local/bucket-preparation.ts";

@@ -4,11 +4,11 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
+import type { Transcript } from "../../app/cli/transcript.ts";
 import { appSources, bundleApp } from "../build/bundle-app.ts";
 import { manifest } from "../build/manifest.ts";
 import { readLitestreamVersion, resolveBinary } from "../build/resolve-binary.ts";
 import { readOwnSqliteVersion } from "../build/sqlite-bound.ts";
-import type { Transcript } from "../cli/transcript.ts";
 import { type PreparedBucket, prepareBucket, removeBucket } from "../local/bucket-preparation.ts";
 import { openDistance } from "../local/distance.ts";
 import type { Leftovers } from "../local/leftovers.ts";

@@ -2,7 +2,7 @@ import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
-import type { Transcript } from "../cli/transcript.ts";
+import type { Transcript } from "../../app/cli/transcript.ts";
 import { type Act, actOf, isManaged, kindOf, nameOf } from "./plan.ts";
 
 type Metadata = NonNullable<EngineEvent["resourcePreEvent"]>["metadata"];

@@ -1,6 +1,6 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
-import { Refused } from "../cli/run-verb.ts";
+import { Refused } from "../../app/cli/command-line.ts";
 import { openHetzner } from "../hetzner/open-hetzner.ts";
 import { kindOf, type Plan } from "./plan.ts";
 

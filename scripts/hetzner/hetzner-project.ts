@@ -1,7 +1,7 @@
 import { type Static, type TSchema, Type } from "typebox";
 import { Value } from "typebox/value";
 
-import { waitFor } from "../cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import {
   AddressSchema,
   FirewallSchema,

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { waitFor, within } from "../../app/cli/wait-for.ts";
 import { runCommand } from "../build/run-command.ts";
-import { waitFor, within } from "../cli/wait-for.ts";
 import { buildPebble, type Pebble } from "../go/build-pebble.ts";
 import { findFreePorts } from "./free-ports.ts";
 import { type Leftovers, sharedLeftovers } from "./leftovers.ts";

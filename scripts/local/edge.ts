@@ -2,10 +2,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 
+import { waitFor, within } from "../../app/cli/wait-for.ts";
 import { renderCaddyfile } from "../../app/edge/render-caddyfile.ts";
 import { letsEncrypt } from "../../app/edge/settings.ts";
 import { resolveBinary } from "../build/resolve-binary.ts";
-import { waitFor, within } from "../cli/wait-for.ts";
 import { findFreePorts } from "./free-ports.ts";
 import type { Leftovers } from "./leftovers.ts";
 import { startProcessGroup } from "./process-group.ts";

@@ -6,8 +6,8 @@ import { join, resolve } from "node:path";
 
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 
+import { waitFor, within } from "../../app/cli/wait-for.ts";
 import { resolveBinary } from "../build/resolve-binary.ts";
-import { waitFor, within } from "../cli/wait-for.ts";
 import { findFreePorts } from "./free-ports.ts";
 import { type Leftovers, sharedLeftovers } from "./leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "./process-group.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { within } from "../cli/wait-for.ts";
+import { within } from "../../app/cli/wait-for.ts";
 import { type Command, type Exit, type ProcessGroup, type Surroundings, startProcessGroup } from "./process-group.ts";
 
 /** `oneshot` must end with 0 before any service starts. Services start together and stop in this order. */

@@ -5,8 +5,8 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
-import { Refused } from "../cli/run-verb.ts";
-import type { Transcript } from "../cli/transcript.ts";
+import { Refused } from "../../app/cli/command-line.ts";
+import type { Transcript } from "../../app/cli/transcript.ts";
 import { deployFirst, describeEnd } from "../deploy/bring-release.ts";
 import { waitForReport } from "../deploy/wait-for-report.ts";
 import { claimPatiently, describeUp, withdrawWish } from "../deploy/wish.ts";

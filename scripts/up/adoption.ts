@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 
 import { type LocalWorkspace, Stack } from "@pulumi/pulumi/automation/index.js";
 
-import { Refused } from "../cli/run-verb.ts";
+import { Refused } from "../../app/cli/command-line.ts";
 import { findStack, listResources, openWorkspace, settingsFileOf } from "../engine/open-stack.ts";
 import { setSecret } from "../engine/set-secret.ts";
 import { openCloudStore } from "../store/open-client.ts";

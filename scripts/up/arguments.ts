@@ -1,6 +1,15 @@
+import { type CommandLine, verbExitCodes } from "../../app/cli/command-line.ts";
+import {
+  bucketName,
+  checkChoice,
+  checkText,
+  flag,
+  readFlags,
+  stackName,
+  text,
+  UsageError,
+} from "../../app/cli/flags.ts";
 import { locations } from "../../cloud-init/locations.ts";
-import { bucketName, checkChoice, checkText, flag, readFlags, stackName, text, UsageError } from "../cli/flags.ts";
-import { type CommandLine, verbExitCodes } from "../cli/run-verb.ts";
 
 export type AdoptOptions = Readonly<{
   bucket: string;

@@ -1,6 +1,6 @@
+import { renderTable } from "../../app/cli/render-table.ts";
 import { listRecords, openResolver } from "../../app/edge/check-dns.ts";
 import { normaliseIpv6 } from "../../app/edge/settings.ts";
-import { renderTable } from "../cli/render-table.ts";
 
 /** What a name should lead to. An empty IPv6 address: to none. */
 export type WantedName = { name: string; ipv4: string; ipv6: string };

@@ -1,5 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 
+import { Refused } from "../../app/cli/command-line.ts";
+import type { Transcript } from "../../app/cli/transcript.ts";
 import {
   findBuiltRelease,
   findReadableNote,
@@ -8,8 +10,6 @@ import {
   type ReleasePlatform,
 } from "../../cloud-init/built-release.ts";
 import { buildRelease } from "../build/build-release.ts";
-import { Refused } from "../cli/run-verb.ts";
-import type { Transcript } from "../cli/transcript.ts";
 
 type ReleaseChoice = { platform: ReleasePlatform; build: boolean };
 

@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 
 import { parseDocument } from "yaml";
 
+import { Refused } from "../../app/cli/command-line.ts";
 import { nameOfStack } from "../../cloud-init/user-data-input.ts";
-import { Refused } from "../cli/run-verb.ts";
 import { readProjectName, readSettings, type StackSettings } from "../engine/read-settings.ts";
 import type { Offer } from "../hetzner/hetzner-project.ts";
 import { findHetzner } from "../hetzner/open-hetzner.ts";

@@ -2,8 +2,8 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
-import { Refused } from "../cli/run-verb.ts";
-import type { Transcript } from "../cli/transcript.ts";
+import { Refused } from "../../app/cli/command-line.ts";
+import type { Transcript } from "../../app/cli/transcript.ts";
 import { findServer, findDoomedServer } from "../engine/find-refusals.ts";
 import type { Plan } from "../engine/plan.ts";
 import { readSettings } from "../engine/read-settings.ts";

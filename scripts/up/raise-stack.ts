@@ -1,6 +1,6 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
-import type { Transcript } from "../cli/transcript.ts";
+import type { Transcript } from "../../app/cli/transcript.ts";
 import { activates, type Plan, readPlan } from "../engine/plan.ts";
 import { Progress } from "../engine/progress.ts";
 import { runEngine } from "../engine/run-engine.ts";

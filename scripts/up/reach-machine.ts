@@ -1,8 +1,8 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
+import type { Transcript } from "../../app/cli/transcript.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { listNames } from "../../cloud-init/edge-file.ts";
-import type { Transcript } from "../cli/transcript.ts";
-import { waitFor } from "../cli/wait-for.ts";
 import { readSettings } from "../engine/read-settings.ts";
 import { askReady } from "./ask-ready.ts";
 import { checkDns, renderRecords } from "./check-dns.ts";

@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import type { ConfigMap } from "@pulumi/pulumi/automation/index.js";
 import { type Static, Type } from "typebox";
 
+import { Refused } from "../../app/cli/command-line.ts";
 import { sentinelKey } from "../../app/replica/bucket.ts";
-import { Refused } from "../cli/run-verb.ts";
 import type { CloudStore } from "../store/open-client.ts";
 import { fetchOwnedSentinel } from "../store/sentinel.ts";
 import { fetchJson } from "../store/store-object.ts";

@@ -2,7 +2,7 @@ import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
-import { Refused } from "../cli/run-verb.ts";
+import { Refused } from "../../app/cli/command-line.ts";
 import type { Plan, PlanStep } from "../engine/plan.ts";
 import { readSettings } from "../engine/read-settings.ts";
 

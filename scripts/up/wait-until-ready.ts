@@ -1,6 +1,6 @@
 import { BlockList, isIPv4 } from "node:net";
 
-import { waitFor } from "../cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { askReady, NoCertificate, NotReady, type Trust } from "./ask-ready.ts";
 import { describeEdgeLog, describeStart, type WayIn } from "./ways-in.ts";
 

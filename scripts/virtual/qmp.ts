@@ -4,7 +4,7 @@ import type { Readable, Writable } from "node:stream";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
-import { within } from "../cli/wait-for.ts";
+import { within } from "../../app/cli/wait-for.ts";
 
 const answerLimitMs = 30_000;
 

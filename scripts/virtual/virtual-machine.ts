@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 
-import { waitFor, within } from "../cli/wait-for.ts";
+import { waitFor, within } from "../../app/cli/wait-for.ts";
 import { describeBlocks, describeVolume, emulator, names, qemuArguments, type Shape } from "./qemu-arguments.ts";
 import { Qmp } from "./qmp.ts";
 

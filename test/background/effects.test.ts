@@ -2,9 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { type Delivery, defineHandler, listDeadLetters, readOutboxState } from "../../app/database/outbox.ts";
 import { NotReplicated } from "../../app/replica/replication-options.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { House } from "./house.ts";
 
 type Told = Pick<Delivery<string>, "id" | "payload" | "attempt">;

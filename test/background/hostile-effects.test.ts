@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test, vi } from "vitest";
 
 import { describeError } from "../../app/background/limited.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { defineHandler, readUntried } from "../../app/database/outbox.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { House } from "./house.ts";
 
 afterEach(() => {

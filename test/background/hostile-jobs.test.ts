@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 
 import type { Job } from "../../app/background/job.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { readJobRuns } from "../../app/database/job-runs.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { House } from "./house.ts";
 
 const until = (what: string, isTrue: () => boolean) =>

@@ -5,11 +5,11 @@ import { expect, test } from "vitest";
 import type { Job, JobContext } from "../../app/background/job.ts";
 import { planJob } from "../../app/background/plan-job.ts";
 import { Schedule } from "../../app/background/schedule.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { type JobRun, readJobRuns } from "../../app/database/job-runs.ts";
 import { defineReport, ReportEnded } from "../../app/database/report.ts";
 import type { Reading } from "../../app/database/transaction.ts";
 import { NotReplicated } from "../../app/replica/replication-options.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { House } from "./house.ts";
 
 const until = (what: string, isTrue: () => boolean) =>

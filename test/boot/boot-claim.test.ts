@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { DirectoryInUse } from "../../app/replica/lock.ts";
 import { readMark } from "../../app/replica/mark.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { StoreProxy, type Fate } from "../replica/store-proxy.ts";
 import type { TestMachine } from "../replica/test-machine.ts";
 import { World } from "../replica/world.ts";

@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { StoreProxy } from "../replica/store-proxy.ts";
 import { World } from "../replica/world.ts";
 import type { Order } from "./boot-child.ts";

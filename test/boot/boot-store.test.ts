@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { StoreProxy, type Fate } from "../replica/store-proxy.ts";
 import type { TestMachine } from "../replica/test-machine.ts";
 import { World } from "../replica/world.ts";

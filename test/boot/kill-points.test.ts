@@ -3,7 +3,7 @@ import { once } from "node:events";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { StoreProxy } from "../replica/store-proxy.ts";
 import { World } from "../replica/world.ts";
 import type { Death, Order } from "./boot-child.ts";

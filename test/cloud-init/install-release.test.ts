@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 import { afterAll, beforeAll, expect } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import type { UserDataInput } from "../../cloud-init/user-data-input.ts";
 import { releaseFiles } from "../../scripts/build/release-files.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { findRefusedBoot } from "../../scripts/up/boot-reports.ts";
 import { MachineRoot, machineTest } from "./machine-root.ts";
 import { ReleaseBucket } from "./release-bucket.ts";

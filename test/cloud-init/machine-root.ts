@@ -8,7 +8,7 @@ import { text } from "node:stream/consumers";
 
 import { test } from "vitest";
 
-import { waitFor, within } from "../../scripts/cli/wait-for.ts";
+import { waitFor, within } from "../../app/cli/wait-for.ts";
 
 export type Ran = { code: number | null; stdout: string; stderr: string };
 

@@ -1,4 +1,4 @@
-import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import type { MachineRoot } from "./machine-root.ts";
 
 /**

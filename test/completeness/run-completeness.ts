@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
+import { waitFor, within } from "../../app/cli/wait-for.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import { litestreamConfig, litestreamEnvironment } from "../../app/replica/litestream-config.ts";
 import { syncReplica } from "../../app/replica/litestream.ts";
@@ -12,7 +13,6 @@ import { type Machine, machineFiles } from "../../app/replica/machine.ts";
 import { restoreEpoch } from "../../app/replica/restore.ts";
 import type { BucketConfig } from "../../app/replica/s3-client.ts";
 import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
-import { waitFor, within } from "../../scripts/cli/wait-for.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "../../scripts/local/process-group.ts";
 

@@ -7,11 +7,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type Database from "better-sqlite3";
 import { afterEach, expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { ForeignWriter } from "../../app/database/foreign-writer.ts";
 import { nameForeignWriter, nameSnapshotHolders } from "../../app/database/lock-holders.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { startWriterFixture } from "./notes-database.ts";
 import { runChild } from "./run-child.ts";
 import { makeTemporaryDirectory } from "./temporary-directory.ts";

@@ -4,9 +4,9 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { nameSnapshotHolders } from "../../app/database/lock-holders.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { makeTemporaryDirectory } from "./temporary-directory.ts";
 
 test("a report in the middle of a statement ends with its server, however that ends, and so does its snapshot", async ({

@@ -5,8 +5,8 @@ import { setImmediate } from "node:timers/promises";
 
 import { expect, test } from "vitest";
 
+import { waitFor, within } from "../../app/cli/wait-for.ts";
 import { CommandFailed, WriteOutcomeUnknown, WriteRefused } from "../../app/database/write-outcome.ts";
-import { waitFor, within } from "../../scripts/cli/wait-for.ts";
 import { startWriterFixture } from "./notes-database.ts";
 
 const toCommit = { durability: "commit" } as const;

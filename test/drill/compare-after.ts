@@ -2,8 +2,8 @@ import { Writable } from "node:stream";
 
 import { expect } from "vitest";
 
+import { Transcript } from "../../app/cli/transcript.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
-import { Transcript } from "../../scripts/cli/transcript.ts";
 import { readArguments } from "../../scripts/drill/arguments.ts";
 import { bootMachine } from "../../scripts/drill/boot-scene.ts";
 import { writeToBucket } from "../../scripts/drill/bucket-scene.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { waitFor, within } from "../../scripts/cli/wait-for.ts";
+import { waitFor, within } from "../../app/cli/wait-for.ts";
 
 const drill = join(import.meta.dirname, "../../scripts/drill.ts");
 

@@ -4,7 +4,7 @@ import { createConnection } from "node:net";
 import { CreateBucketCommand, ListBucketsCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { expect, test } from "vitest";
 
-import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { type StoreAccess, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 
 function openClient(access: StoreAccess, secretAccessKey = access.secretAccessKey): S3Client {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-import { waitFor, within } from "../../scripts/cli/wait-for.ts";
+import { waitFor, within } from "../../app/cli/wait-for.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { Supervisor, type Unit } from "../../scripts/local/supervisor.ts";
 

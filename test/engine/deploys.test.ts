@@ -1,8 +1,8 @@
 import { GetObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { type DeployReport, deployReportKey } from "../../app/deploys/deploy-report.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import {
   onlyServer,
   openScenario,

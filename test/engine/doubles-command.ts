@@ -1,5 +1,5 @@
-import { flag, UsageError } from "../../scripts/cli/flags.ts";
-import { type CommandLine, usageExitCode } from "../../scripts/cli/run-verb.ts";
+import { type CommandLine, usageExitCode } from "../../app/cli/command-line.ts";
+import { flag, UsageError } from "../../app/cli/flags.ts";
 import { deployCommand, releasesCommand, rollbackCommand } from "../../scripts/deploy/arguments.ts";
 import { downCommand } from "../../scripts/down/arguments.ts";
 import { upCommand } from "../../scripts/up/arguments.ts";

@@ -2,7 +2,7 @@ import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { noFaults } from "./hcloud/faults.ts";
 import { type ServedCloud, serveHcloud } from "./hcloud/serve-hcloud.ts";
 

@@ -3,8 +3,8 @@ import { connect, type AddressInfo, type Socket } from "node:net";
 
 import { afterEach, expect, test, vi } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { addEventStream } from "../../app/http/events.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { pagesProduct } from "../product/pages.ts";
 import { startTestServer, type TestServer, token } from "./test-server.ts";
 

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect, test } from "vitest";
 
-import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { listenOnLoopback } from "../../scripts/local/listen-on-loopback.ts";
 import type { ControlledReplication } from "./controlled-replication.ts";
 import { startTestServer } from "./test-server.ts";

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { addEventStream } from "../../app/http/events.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { pagesProduct } from "../product/pages.ts";
 import { startTestServer, token } from "./test-server.ts";
 

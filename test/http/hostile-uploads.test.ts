@@ -4,8 +4,8 @@ import { connect } from "node:net";
 
 import { expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { FileStore } from "../../app/files/file-store.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { listenOnLoopback } from "../../scripts/local/listen-on-loopback.ts";
 import { filesPath as path, filesProduct, limitBytes } from "./files-product.ts";
 import { startTestServer, token } from "./test-server.ts";

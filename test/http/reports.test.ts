@@ -2,7 +2,7 @@ import { connect } from "node:net";
 
 import { expect, test } from "vitest";
 
-import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { reportsProduct } from "../product/reports.ts";
 import { startTestServer, type TestServer, token } from "./test-server.ts";
 

@@ -5,8 +5,8 @@ import { connect, type AddressInfo } from "node:net";
 import { CreateBucketCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { FileStore } from "../../app/files/file-store.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { filesPath as path, filesProduct, limitBytes } from "./files-product.ts";
 import { startTestServer, type TestServer, token } from "./test-server.ts";

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { ListObjectVersionsCommand, type S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import { openBucket } from "../../app/replica/bucket.ts";
 import { litestreamConfig } from "../../app/replica/litestream-config.ts";
@@ -17,7 +18,6 @@ import { renderRestoreCommand } from "../../infra/components/recovery-card.ts";
 import { machinePolicy } from "../../infra/policies/access-policy.ts";
 import { appSources, bundleApp } from "../../scripts/build/bundle-app.ts";
 import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { Machine, type Site } from "../../scripts/drill/machine.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";

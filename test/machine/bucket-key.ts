@@ -1,8 +1,8 @@
 import { DeleteAccessKeyCommand, IAMClient } from "@aws-sdk/client-iam";
 import { GetObjectCommand } from "@aws-sdk/client-s3";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { machinePolicy } from "../../infra/policies/access-policy.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import type { ReleaseBucket } from "../cloud-init/release-bucket.ts";
 import { type Key, makeLimitedKey, openS3 } from "../infra/limited-key.ts";
 

@@ -2,9 +2,9 @@ import { GetObjectCommand } from "@aws-sdk/client-s3";
 import { Value } from "typebox/value";
 import { afterAll, beforeAll, expect } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { type DeployReport, deployReportKey, DeployReportSchema } from "../../app/deploys/deploy-report.ts";
 import { exitCodes } from "../../app/exit-codes.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { machineTest } from "../cloud-init/machine-root.ts";
 import { ReleaseBucket } from "../cloud-init/release-bucket.ts";
 import { VolumeFile } from "../cloud-init/volume-file.ts";

@@ -3,7 +3,7 @@ import { readdirSync, writeFileSync } from "node:fs";
 
 import { afterAll, beforeAll, expect } from "vitest";
 
-import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { findRefusedBoot } from "../../scripts/up/boot-reports.ts";
 import { machineTest } from "../cloud-init/machine-root.ts";
 import { findReadable, metadataUrls, startMetadataService } from "../cloud-init/metadata-service.ts";

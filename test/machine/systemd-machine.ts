@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import type { UserDataInput } from "../../cloud-init/user-data-input.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { MachineRoot } from "../cloud-init/machine-root.ts";
 import type { ReleaseBucket } from "../cloud-init/release-bucket.ts";
 import type { VolumeFile } from "../cloud-init/volume-file.ts";

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
-import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import type { SystemdMachine } from "./systemd-machine.ts";
 
 const pauseMs = 20;

@@ -2,7 +2,7 @@ import { chmodSync, rmSync, writeFileSync } from "node:fs";
 
 import { afterAll, beforeAll, expect } from "vitest";
 
-import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { machineTest } from "../cloud-init/machine-root.ts";
 import { ReleaseBucket } from "../cloud-init/release-bucket.ts";
 import { VolumeFile } from "../cloud-init/volume-file.ts";

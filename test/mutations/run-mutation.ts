@@ -6,8 +6,8 @@ import { dirname, join } from "node:path";
 
 import { Type } from "typebox";
 
+import { within } from "../../app/cli/wait-for.ts";
 import { parseJson } from "../../app/replica/parse-json.ts";
-import { within } from "../../scripts/cli/wait-for.ts";
 import type { Mutation } from "./mutations.ts";
 
 export type TestRun = Readonly<{ passed: number; failed: number; output: string }>;

@@ -7,10 +7,10 @@ import { text } from "node:stream/consumers";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { readDatabase } from "../../app/database/open-database.ts";
 import { syncReplica } from "../../app/replica/litestream.ts";
 import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { prepareBucket } from "../../scripts/local/bucket-preparation.ts";
 import { findFreePorts } from "../../scripts/local/free-ports.ts";
 import { startSeaweedStore } from "../../scripts/local/seaweed-store.ts";

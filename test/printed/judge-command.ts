@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 
 import { parse } from "yaml";
 
-import { UsageError } from "../../scripts/cli/flags.ts";
+import { UsageError } from "../../app/cli/flags.ts";
 import { commands } from "../scripts/cli/commands.ts";
 import type { PrintedCommand } from "./find-commands.ts";
 

@@ -23,7 +23,7 @@ const complete: readonly [text: string, why: string][] = [
 ];
 
 function listRefusals(): { at: string; text: string }[] {
-  return ["infra", "scripts"].flatMap((place) =>
+  return ["app", "infra", "scripts"].flatMap((place) =>
     readdirSync(join(root, place), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".ts"))
       .flatMap((name) => {

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 
-import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { findObstacle } from "../../scripts/virtual/find-obstacle.ts";
 import { machineTest } from "../cloud-init/machine-root.ts";
 import { DrillProcess } from "../drill/drill-process.ts";

@@ -4,12 +4,12 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { createCommitSequence } from "../../app/database/commit-sequence.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import { readChain, type Chain } from "../../app/replica/chain.ts";
 import { syncReplica } from "../../app/replica/litestream.ts";
 import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { chooseInteger, seedRandom } from "../../scripts/drill/random.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { startProcessGroup } from "../../scripts/local/process-group.ts";

@@ -9,9 +9,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterEach, beforeEach, expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { killLitestream } from "../../app/replica/litestream.ts";
 import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 
 let directory: string;
 let socketPath: string;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import type Database from "better-sqlite3";
 
+import { within } from "../../app/cli/wait-for.ts";
 import { createCommitSequence, findCommitSequence, raiseCommitSequence } from "../../app/database/commit-sequence.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import { beginRun } from "../../app/replica/begin-run.ts";
@@ -13,7 +14,6 @@ import { readMark, writeMark } from "../../app/replica/mark.ts";
 import { openReplication } from "../../app/replica/open-replication.ts";
 import type { Inspection } from "../../app/replica/replica-watch.ts";
 import type { Replication } from "../../app/replica/replication.ts";
-import { within } from "../../scripts/cli/wait-for.ts";
 import type { Leftovers } from "../../scripts/local/leftovers.ts";
 import { startProcessGroup, type ProcessGroup } from "../../scripts/local/process-group.ts";
 import { recordLog, type Logged } from "../recorded-log.ts";

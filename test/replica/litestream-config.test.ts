@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Type } from "typebox";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import {
   type LitestreamConfig,
@@ -14,7 +15,6 @@ import {
 import { type Machine, machineFiles } from "../../app/replica/machine.ts";
 import { parseJson } from "../../app/replica/parse-json.ts";
 import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { ReplicaSite } from "./replication-site.ts";
 

@@ -4,12 +4,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { CommitFeed } from "../../app/database/commit-feed.ts";
 import { neverAsked } from "../../app/http/product-routes.ts";
 import { buildServer } from "../../app/http/server.ts";
 import { listingInspection } from "../../app/replica/inspections.ts";
 import { LitestreamWatch } from "../../app/replica/litestream-watch.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { listenOnLoopback } from "../../scripts/local/listen-on-loopback.ts";
 import { idleBackground, idleReports } from "../http/controlled-replication.ts";
 import { pagesProduct } from "../product/pages.ts";

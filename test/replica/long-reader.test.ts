@@ -2,12 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { readDatabase } from "../../app/database/open-database.ts";
 import { startWriter } from "../../app/database/start-writer.ts";
 import { startLoad } from "../../scripts/bench/rows/long-reader.ts";
 import type { Write } from "../../scripts/bench/rows/render-long-reader.ts";
 import { bootFor, holdSnapshot, startLitestream } from "../../scripts/bench/servers/litestream-site.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { makeTemporaryDirectory } from "../database/temporary-directory.ts";

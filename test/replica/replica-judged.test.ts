@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { fetchChain } from "../../app/replica/chain.ts";
 import { listingInspection } from "../../app/replica/inspections.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import type { Site } from "./site.ts";
 import { World } from "./world.ts";
 

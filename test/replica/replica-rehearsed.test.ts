@@ -1,9 +1,9 @@
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { restoreInspection } from "../../app/replica/inspections.ts";
 import { triedLitestream } from "../../scripts/build/resolve-binary.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import type { Life } from "./life.ts";
 import type { Site } from "./site.ts";
 import { World } from "./world.ts";

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { fetchHead } from "../../app/replica/head.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { ReplicaSite } from "./replication-site.ts";
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type Database from "better-sqlite3";
 
 import { bootMachine } from "../../app/boot/boot-machine.ts";
+import { within } from "../../app/cli/wait-for.ts";
 import { openDatabase } from "../../app/database/open-database.ts";
 import { type Bucket, openBucket } from "../../app/replica/bucket.ts";
 import { fetchHead, swapHead } from "../../app/replica/head.ts";
@@ -19,7 +20,6 @@ import { restoreEpoch } from "../../app/replica/restore.ts";
 import { RoundPace } from "../../app/replica/round-pace.ts";
 import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
 import { runCommand } from "../../scripts/build/run-command.ts";
-import { within } from "../../scripts/cli/wait-for.ts";
 import { prepareBucket } from "../../scripts/local/bucket-preparation.ts";
 import { Leftovers } from "../../scripts/local/leftovers.ts";
 import { type ProcessGroup, startProcessGroup } from "../../scripts/local/process-group.ts";

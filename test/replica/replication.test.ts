@@ -3,13 +3,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { type Bucket } from "../../app/replica/bucket.ts";
 import { fetchChain } from "../../app/replica/chain.ts";
 import { fetchHead, headKey } from "../../app/replica/head.ts";
 import { renderLitestreamConfig } from "../../app/replica/litestream-config.ts";
 import { NotReplicated } from "../../app/replica/replication-options.ts";
 import { RoundPace } from "../../app/replica/round-pace.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { ReplicaSite } from "./replication-site.ts";
 

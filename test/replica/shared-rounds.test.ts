@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { RoundPace } from "../../app/replica/round-pace.ts";
 import { SharedRounds } from "../../app/replica/shared-rounds.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 
 const patientMs = 10_000;
 const outOfTime = () => new Error("out of time");

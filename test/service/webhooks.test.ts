@@ -3,7 +3,7 @@ import { text } from "node:stream/consumers";
 
 import { expect, test } from "vitest";
 
-import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { listenOnLoopback } from "../../scripts/local/listen-on-loopback.ts";
 import { startProductServer } from "../product/product-server.ts";
 import { createInvoice } from "./example-invoice.ts";

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 
 import { expect, test } from "vitest";
 
+import { waitFor, within } from "../../app/cli/wait-for.ts";
 import { exitCodes } from "../../app/exit-codes.ts";
-import { waitFor, within } from "../../scripts/cli/wait-for.ts";
 import { change, compareAfter } from "../drill/compare-after.ts";
 import { WholeSite } from "./whole-machine.ts";
 

@@ -19,8 +19,8 @@ import { promisify } from "node:util";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { waitFor, within } from "../../app/cli/wait-for.ts";
 import { product } from "../../app/service/product.ts";
-import { waitFor, within } from "../../scripts/cli/wait-for.ts";
 import { findFreePorts } from "../../scripts/local/free-ports.ts";
 
 const root = join(import.meta.dirname, "../..");

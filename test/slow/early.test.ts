@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect, test } from "vitest";
 
+import { waitFor, within } from "../../app/cli/wait-for.ts";
 import { exitCodes } from "../../app/exit-codes.ts";
-import { waitFor, within } from "../../scripts/cli/wait-for.ts";
 import { type WholeMachine, WholeSite } from "./whole-machine.ts";
 
 const customer = { name: "One", email: "one@example.test" };

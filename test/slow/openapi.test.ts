@@ -9,8 +9,8 @@ import { text } from "node:stream/consumers";
 
 import { afterAll, expect, test } from "vitest";
 
+import { Transcript } from "../../app/cli/transcript.ts";
 import { runCommand } from "../../scripts/build/run-command.ts";
-import { Transcript } from "../../scripts/cli/transcript.ts";
 import { readArguments } from "../../scripts/drill/arguments.ts";
 import { Machine } from "../../scripts/drill/machine.ts";
 import { openStage } from "../../scripts/drill/stage.ts";

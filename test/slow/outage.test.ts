@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect, test } from "vitest";
 
-import { waitFor } from "../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { compareContent } from "../../scripts/drill/compare.ts";
 import { readFacts } from "../../scripts/drill/facts.ts";
 import { Ledger } from "../../scripts/drill/ledger.ts";

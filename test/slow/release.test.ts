@@ -5,6 +5,7 @@ import { Writable } from "node:stream";
 
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
+import { Transcript } from "../../app/cli/transcript.ts";
 import type { Product } from "../../app/product.ts";
 import { product } from "../../app/service/product.ts";
 import { releaseNote } from "../../cloud-init/built-release.ts";
@@ -13,7 +14,6 @@ import { buildRelease } from "../../scripts/build/build-release.ts";
 import { manifest } from "../../scripts/build/manifest.ts";
 import { runCommand } from "../../scripts/build/run-command.ts";
 import type { Archive } from "../../scripts/build/write-archive.ts";
-import { Transcript } from "../../scripts/cli/transcript.ts";
 import { rehearse } from "../../scripts/drill.ts";
 import { readArguments } from "../../scripts/drill/arguments.ts";
 import { Machine } from "../../scripts/drill/machine.ts";

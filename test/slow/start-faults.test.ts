@@ -6,8 +6,8 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { within } from "../../app/cli/wait-for.ts";
 import { exitCodes } from "../../app/exit-codes.ts";
-import { within } from "../../scripts/cli/wait-for.ts";
 import { type WholeMachine, WholeSite } from "./whole-machine.ts";
 
 let site: WholeSite;

@@ -4,10 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Type } from "typebox";
 import { expect, test } from "vitest";
 
+import { waitFor, within } from "../../app/cli/wait-for.ts";
 import { openBucket } from "../../app/replica/bucket.ts";
 import { fetchChain } from "../../app/replica/chain.ts";
 import { parseJson } from "../../app/replica/parse-json.ts";
-import { waitFor, within } from "../../scripts/cli/wait-for.ts";
 import { readFacts } from "../../scripts/drill/facts.ts";
 import { type WholeMachine, WholeSite } from "./whole-machine.ts";
 

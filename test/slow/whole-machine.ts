@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { waitFor } from "../../app/cli/wait-for.ts";
 import { exitCodes } from "../../app/exit-codes.ts";
 import { openBucket } from "../../app/replica/bucket.ts";
 import { fetchHead, openingHead, parentOf, swapHead } from "../../app/replica/head.ts";
@@ -11,7 +12,6 @@ import { type MachineFiles, machineFiles } from "../../app/replica/machine.ts";
 import { type Mark, readMark } from "../../app/replica/mark.ts";
 import type { BucketConfig } from "../../app/replica/s3-client.ts";
 import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
-import { waitFor } from "../../scripts/cli/wait-for.ts";
 import { type Answer, HttpClient, type Target } from "../../scripts/drill/http-client.ts";
 import { type PreparedBucket, prepareBucket } from "../../scripts/local/bucket-preparation.ts";
 import { findFreePorts } from "../../scripts/local/free-ports.ts";

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
+import { within } from "../../../app/cli/wait-for.ts";
 import { findOnPath } from "../../build/find-on-path.ts";
-import { within } from "../../cli/wait-for.ts";
 import type { Leftovers } from "../../local/leftovers.ts";
 import { type Command, startProcessGroup } from "../../local/process-group.ts";
 import type { Figures } from "../report/report.ts";

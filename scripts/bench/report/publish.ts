@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { Refused } from "../../cli/run-verb.ts";
+import { Refused } from "../../../app/cli/command-line.ts";
 import { renderChart } from "./render-chart.ts";
 import { chartName, renderMarkdown } from "./render-markdown.ts";
 import { renderReadmeTable } from "./render-readme.ts";

@@ -1,4 +1,4 @@
-import { renderTable } from "../../cli/render-table.ts";
+import { renderTable } from "../../../app/cli/render-table.ts";
 import { type MetricName, metricNames, metrics, type Row, type Section } from "./report.ts";
 import { ratioOf, type Spread, spreadOf } from "./statistics.ts";
 

@@ -2,10 +2,10 @@ import { spawnSync } from "node:child_process";
 import { statfsSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
 
+import { Refused } from "../../../app/cli/command-line.ts";
 import { manifest } from "../../build/manifest.ts";
 import { readLitestreamVersion } from "../../build/resolve-binary.ts";
 import { readOwnSqliteVersion } from "../../build/sqlite-bound.ts";
-import { Refused } from "../../cli/run-verb.ts";
 import { pocketbasePin } from "../servers/pocketbase.ts";
 import type { Report } from "./report.ts";
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
+import { within } from "../../../app/cli/wait-for.ts";
 import { runCommand } from "../../build/run-command.ts";
-import { within } from "../../cli/wait-for.ts";
 import { startProcessGroup } from "../../local/process-group.ts";
 import type { Area, BenchRun } from "../bench-run.ts";
 import { RowSchema } from "../report/report.ts";

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { within } from "../../cli/wait-for.ts";
+import { within } from "../../../app/cli/wait-for.ts";
 import type { Area, BenchRun } from "../bench-run.ts";
 import type { Figures } from "../report/report.ts";
 import type { Variant } from "../report/rounds.ts";

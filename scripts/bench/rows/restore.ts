@@ -3,10 +3,10 @@ import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:f
 import { join } from "node:path";
 
 import { bootMachine } from "../../../app/boot/boot-machine.ts";
+import { waitFor, within } from "../../../app/cli/wait-for.ts";
 import { openLog } from "../../../app/log.ts";
 import { syncReplica } from "../../../app/replica/litestream.ts";
 import { type Machine, machineFiles } from "../../../app/replica/machine.ts";
-import { waitFor, within } from "../../cli/wait-for.ts";
 import { openDistance } from "../../local/distance.ts";
 import type { Leftovers } from "../../local/leftovers.ts";
 import { startProcessGroup } from "../../local/process-group.ts";

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
 
+import { waitFor, within } from "../../../app/cli/wait-for.ts";
 import type { BinaryPin } from "../../build/manifest.ts";
 import { resolveBinary } from "../../build/resolve-binary.ts";
 import { runCommand } from "../../build/run-command.ts";
-import { waitFor, within } from "../../cli/wait-for.ts";
 import { findFreePorts } from "../../local/free-ports.ts";
 import type { Leftovers } from "../../local/leftovers.ts";
 import { startProcessGroup } from "../../local/process-group.ts";

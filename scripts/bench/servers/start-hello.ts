@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { waitFor, within } from "../../cli/wait-for.ts";
+import { waitFor, within } from "../../../app/cli/wait-for.ts";
 import { findFreePorts } from "../../local/free-ports.ts";
 import type { Leftovers } from "../../local/leftovers.ts";
 import { startProcessGroup } from "../../local/process-group.ts";

@@ -4,7 +4,7 @@ import { Agent } from "node:https";
 import { CreateAccessKeyCommand, CreateUserCommand, IAMClient, PutUserPolicyCommand } from "@aws-sdk/client-iam";
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 
-import { waitFor } from "../../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../../app/cli/wait-for.ts";
 import { findFreePorts } from "../../../scripts/local/free-ports.ts";
 import { startSeaweedStore } from "../../../scripts/local/seaweed-store.ts";
 import { type Certificate, makeCertificate } from "./certificate.ts";

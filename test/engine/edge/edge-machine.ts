@@ -3,10 +3,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { waitFor, within } from "../../../app/cli/wait-for.ts";
 import type { BucketConfig } from "../../../app/replica/s3-client.ts";
 import { resolveBinary } from "../../../scripts/build/resolve-binary.ts";
 import { type CommandFailed, runCommand } from "../../../scripts/build/run-command.ts";
-import { waitFor, within } from "../../../scripts/cli/wait-for.ts";
 import type { AcmeServer } from "../../../scripts/local/acme-server.ts";
 import { findFreePorts } from "../../../scripts/local/free-ports.ts";
 import { sharedLeftovers } from "../../../scripts/local/leftovers.ts";

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
+import { waitFor } from "../../../app/cli/wait-for.ts";
 import { openBucket } from "../../../app/replica/bucket.ts";
-import { waitFor } from "../../../scripts/cli/wait-for.ts";
 import { AcmeServer } from "../../../scripts/local/acme-server.ts";
 import { prepareBucket } from "../../../scripts/local/bucket-preparation.ts";
 import { type SeaweedStore, startSeaweedStore } from "../../../scripts/local/seaweed-store.ts";

@@ -5,8 +5,8 @@ import { text } from "node:stream/consumers";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { waitFor } from "../../../app/cli/wait-for.ts";
 import { CommandFailed, runCommand } from "../../../scripts/build/run-command.ts";
-import { waitFor } from "../../../scripts/cli/wait-for.ts";
 import { AcmeServer } from "../../../scripts/local/acme-server.ts";
 import { prepareBucket } from "../../../scripts/local/bucket-preparation.ts";
 import { startSeaweedStore } from "../../../scripts/local/seaweed-store.ts";

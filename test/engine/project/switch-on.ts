@@ -1,6 +1,6 @@
 import { GetObjectTaggingCommand, PutObjectTaggingCommand } from "@aws-sdk/client-s3";
 
-import { waitFor } from "../../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../../app/cli/wait-for.ts";
 import { onlyServer, productionBucket as Bucket, type Scenario, takeHetznerCalls } from "./open-scenario.ts";
 
 /** Does what people do in the providers' consoles, beside the program. Returns a look at whether AWS still has it. */

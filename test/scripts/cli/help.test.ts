@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { renderHelp } from "../../../scripts/cli/help.ts";
+import { renderHelp } from "../../../app/cli/help.ts";
 import { commands } from "./commands.ts";
 
 test.each(commands)(

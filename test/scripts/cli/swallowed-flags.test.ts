@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import { UsageError } from "../../../scripts/cli/flags.ts";
+import { UsageError } from "../../../app/cli/flags.ts";
 import { refuseSwallowedFlags } from "../../../scripts/cli/swallowed-flags.ts";
 import { upCommand } from "../../../scripts/up/arguments.ts";
 import { doublesCommand } from "../../engine/doubles-command.ts";

@@ -2,7 +2,7 @@ import { Writable } from "node:stream";
 
 import { expect, test } from "vitest";
 
-import { Transcript } from "../../../scripts/cli/transcript.ts";
+import { Transcript } from "../../../app/cli/transcript.ts";
 
 function listen(colour: boolean) {
   const heard: string[] = [];

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { beforeEach, expect, test } from "vitest";
 
-import { waitFor } from "../../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../../app/cli/wait-for.ts";
 import { announceUp } from "../../../scripts/deploy/announce-up.ts";
 import { fetchStandingWish } from "../../../scripts/deploy/wish.ts";
 import { type CloudStore, openCloudStore } from "../../../scripts/store/open-client.ts";

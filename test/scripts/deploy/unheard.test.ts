@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
-import { openTranscript } from "../../../scripts/cli/transcript.ts";
+import { openTranscript } from "../../../app/cli/transcript.ts";
 import { bringSettings } from "../../../scripts/deploy/bring-settings.ts";
 import { fetchStandingWish } from "../../../scripts/deploy/wish.ts";
 import type { Plan, PlanStep } from "../../../scripts/engine/plan.ts";

@@ -5,8 +5,8 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { openTranscript } from "../../../scripts/cli/transcript.ts";
-import { waitFor } from "../../../scripts/cli/wait-for.ts";
+import { openTranscript } from "../../../app/cli/transcript.ts";
+import { waitFor } from "../../../app/cli/wait-for.ts";
 import { bringRelease } from "../../../scripts/deploy/bring-release.ts";
 import { fetchDesiredRelease } from "../../../scripts/deploy/desired-release.ts";
 import { releaseKey, uploadRelease } from "../../../scripts/deploy/upload-release.ts";

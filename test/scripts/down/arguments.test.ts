@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { UsageError } from "../../../scripts/cli/flags.ts";
+import { UsageError } from "../../../app/cli/flags.ts";
 import { readArguments } from "../../../scripts/down/arguments.ts";
 
 test("without words the sync is wanted and the data is kept", () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { UsageError } from "../../../scripts/cli/flags.ts";
+import { UsageError } from "../../../app/cli/flags.ts";
 import { readArguments } from "../../../scripts/drill/arguments.ts";
 
 const keys = { LITESTREAM_ACCESS_KEY_ID: "key", LITESTREAM_SECRET_ACCESS_KEY: "secret" };

@@ -2,7 +2,7 @@ import { Writable } from "node:stream";
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import { Transcript } from "../../../scripts/cli/transcript.ts";
+import { Transcript } from "../../../app/cli/transcript.ts";
 import { PlanProgress } from "../../../scripts/engine/progress.ts";
 
 beforeEach(() => void vi.useFakeTimers());

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-import { waitFor } from "../../../scripts/cli/wait-for.ts";
+import { waitFor } from "../../../app/cli/wait-for.ts";
 import { HetznerProject, type OldServer } from "../../../scripts/hetzner/hetzner-project.ts";
 import { noFaults } from "../../engine/hcloud/faults.ts";
 import { type ServedCloud, serveHcloud } from "../../engine/hcloud/serve-hcloud.ts";

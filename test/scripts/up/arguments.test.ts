@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { UsageError } from "../../../scripts/cli/flags.ts";
+import { UsageError } from "../../../app/cli/flags.ts";
 import { readArguments } from "../../../scripts/up/arguments.ts";
 
 test("without words nothing is approved", () => {

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { waitFor } from "../../../app/cli/wait-for.ts";
 import { appSources, bundleApp, type AppBundle } from "../../../scripts/build/bundle-app.ts";
-import { waitFor } from "../../../scripts/cli/wait-for.ts";
 import { HttpClient } from "../../../scripts/drill/http-client.ts";
 import { Machine, type Site as DrillSite } from "../../../scripts/drill/machine.ts";
 import type { Site } from "../../replica/site.ts";

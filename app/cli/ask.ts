@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline/promises";
 
-import { Refused } from "./run-verb.ts";
+import { Refused } from "./command-line.ts";
 
 /** Asks for confirmation. Throws Refused when the answer is no, or when there is no terminal. */
 export async function confirm(question: string, { yes }: { yes: boolean }): Promise<void> {
