@@ -45,9 +45,9 @@ function litestreamIntervals({ replicationIntervalMs, retentionHours }: Machine)
     // Uploads what is staged, without additional PUTs. At 100 ms the worst loss is 1.1 s; two timers of 1 s would make
     // it 2 s (measured).
     sync: `${Math.min(100, replicationIntervalMs)}ms`,
-    // A restore takes about 1.9 ms for each file of level 0 (measured), and `bucket` writes make up to ten a second, so
-    // level 1 compacts them often. It does so half as often where ticks are rare, because each compaction costs a PUT
-    // and a LIST. The higher levels keep listings short.
+    // A restore fetches each file of level 0, 32 at once, and `bucket` writes make up to fifty a second, so level 1
+    // compacts them often. Its files are also the points to which one can go back. It compacts half as often where ticks
+    // are rare, because each time costs a PUT and a LIST. The higher levels keep listings short.
     levels: [`${Math.min(60, Math.max(30, (6 * replicationIntervalMs) / 1000))}s`, "10m", "1h"],
     // Files of level 1 live as long as the snapshots, and each compaction lists them all. With 168 h here and 10 s
     // there, the listings alone would cost about $80 a month on AWS. The bucket's versioning keeps history for less.
