@@ -1,6 +1,5 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { constants } from "node:os";
-import { join } from "node:path";
 
 import { renderCommand } from "../app/cli/help.ts";
 import type { Transcript } from "../app/cli/transcript.ts";
@@ -10,14 +9,15 @@ import { resolveBinary } from "./build/resolve-binary.ts";
 import { runVerb } from "./cli/run-verb.ts";
 import { devCommand, type DevOptions } from "./dev/arguments.ts";
 import { DevMachine } from "./dev/dev-machine.ts";
+import { devFolder, noteDevEnvironment } from "./dev/environment.ts";
 import { type DevPlace, openPlace } from "./dev/place.ts";
 import { watchSources } from "./dev/watch-sources.ts";
 import { prepareBucket } from "./local/bucket-preparation.ts";
 import { findFreePorts, isFree } from "./local/free-ports.ts";
 import { Leftovers } from "./local/leftovers.ts";
+import { environmentOf } from "./local/machine-units.ts";
 import { startSeaweedStore } from "./local/seaweed-store.ts";
 
-const folder = join(import.meta.dirname, "../.dev");
 const usualPort = 8080;
 /** An earlier run may be about to end. */
 const portLimitMs = 2_000;
@@ -28,7 +28,7 @@ async function develop({ fresh, port: wanted }: DevOptions, transcript: Transcri
   const leftovers = new Leftovers();
   leftovers.clearAtEnd();
   const interrupt = hearSignals();
-  using place = openPlace(folder);
+  using place = openPlace(devFolder);
   if (fresh) {
     place.clear();
     transcript.line("deleted: the development data in .dev; token and port stay as they are");
@@ -46,6 +46,7 @@ async function develop({ fresh, port: wanted }: DevOptions, transcript: Transcri
   );
   const bucket = await takeBucket(place, store.access);
   const settings = { ...bucket, litestream, token, port, machineId };
+  noteDevEnvironment(environmentOf(place.machine, settings));
   await using machine = new DevMachine({
     directories: place.machine,
     settings,

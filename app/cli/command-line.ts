@@ -1,5 +1,5 @@
 import { type Flags, UsageError } from "./flags.ts";
-import { type Help, renderHelp, renderHint } from "./help.ts";
+import { type Help, renderHelp, renderHint, renderName } from "./help.ts";
 import { openTranscript, type Transcript } from "./transcript.ts";
 
 /** The verb refuses. The message says why, and what would allow it. */
@@ -33,7 +33,7 @@ export const verbExitCodes = {
 
 /** Carries a verb out, prints what went wrong, and sets the exit code. Does nothing without options. */
 export async function carryOutVerb<Options>(
-  { name }: Pick<Help, "name">,
+  help: Pick<Help, "name" | "caller">,
   options: Options | null,
   carryOut: (options: Options, transcript: Transcript) => Promise<void>,
 ): Promise<void> {
@@ -42,7 +42,7 @@ export async function carryOutVerb<Options>(
   try {
     await carryOut(options, transcript);
   } catch (error) {
-    process.stderr.write(`${name}: ${renderError(error)}\n`);
+    process.stderr.write(`${renderName(help)}: ${renderError(error)}\n`);
     process.exitCode = error instanceof Ended ? error.exitCode : 1;
   }
 }
@@ -73,7 +73,7 @@ export function readCommandLine<Options>(
     return command.readArguments(words);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`${command.name}: ${error.message}\n${renderHint(command)}\n`);
+    process.stderr.write(`${renderName(command)}: ${error.message}\n${renderHint(command)}\n`);
     process.exitCode = usageExitCode;
   }
   return null;

@@ -1,5 +1,7 @@
 import { parseArgs } from "node:util";
 
+import { findNearName } from "./near-name.ts";
+
 /** The command line cannot be obeyed; nothing was started. */
 export class UsageError extends Error {}
 
@@ -29,8 +31,34 @@ export function readFlags<Table extends Flags>(words: readonly string[], table: 
   try {
     return parseArgs({ args: [...words], strict: true, options: table }).values;
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+    throw toUsageError(error, table);
   }
+}
+
+/** The same for a command line that may also hold one word of its own, named by `operand` in the complaint. */
+export function readFlagsAndOperand<Table extends Flags>(words: readonly string[], table: Table, operand: string) {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...words],
+      strict: true,
+      options: table,
+      allowPositionals: true,
+    });
+    const [first, second] = positionals;
+    if (second !== undefined) throw new UsageError(`"${second}" is one word too many after ${operand}`);
+    return { values, operand: first };
+  } catch (error) {
+    throw toUsageError(error, table);
+  }
+}
+
+function toUsageError(error: unknown, table: Flags): UsageError {
+  if (error instanceof UsageError) return error;
+  // Node goes on with advice for a word that begins with a hyphen.
+  const words = (error instanceof Error ? error.message : String(error)).split(". To specify ")[0] ?? "";
+  const [, typed] = /^Unknown option '--([^']*)'/.exec(words) ?? [];
+  const near = typed === undefined ? undefined : findNearName(typed, Object.keys(table));
+  return new UsageError(near === undefined ? words : `${words}; did you mean --${near}?`, { cause: error });
 }
 
 /** Reads the value of an optional flag. Throws UsageError, with the flag's name, when it is invalid. */

@@ -1,8 +1,8 @@
-const msPerUnit = { ms: 1, s: 1000, m: 60_000 } as const;
+const msPerUnit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 const bytesPerUnit = { B: 1, KB: 1000, MB: 1_000_000, GB: 1_000_000_000 } as const;
 
 /**
- * Reads "250ms", "60s", "1.5s" or "2m" as milliseconds. Throws on anything else, including a bare number: 3 may mean
+ * Reads "250ms", "60s", "1.5s", "2m" or "1h" as milliseconds. Throws on anything else, including a bare number: 3 may mean
  * seconds.
  */
 export function parseDurationMs(text: string): number {

@@ -1,5 +1,7 @@
 import { type Flags, UsageError } from "../../app/cli/flags.ts";
 import { renderCommand } from "../../app/cli/help.ts";
+import { findNearName } from "../../app/cli/near-name.ts";
+import { quote } from "../../app/cli/quote.ts";
 import { findNpmFlags, type NpmFlag, renderTyped } from "../setup/npm-flags.mjs";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -14,7 +16,6 @@ type Typed = Readonly<{
 
 // A shorter setting of npm's own would count as the beginning of one of our flags.
 const leastLength = 3;
-const mostTypos = 2;
 
 /**
  * Without "--" npm takes the flags for its own settings, and the verb would run without them: `--dry-run` would be no
@@ -33,7 +34,7 @@ export function refuseSwallowedFlags({ name, flags, words, program }: Typed, env
     flag === undefined ? !setting.isNpms : !given.has(`--${flag}`),
   );
   if (swallowed.length === 0) return;
-  const meant = swallowed.map(({ setting, flag = findNear(setting, flags ?? {}) }) => ({ setting, flag }));
+  const meant = swallowed.map(({ setting, flag = findNear(setting, Object.keys(flags ?? {})) }) => ({ setting, flag }));
   const typed = swallowed.map(({ setting, flag }) => (flag === undefined ? renderTyped(setting) : hint(flag, flags)));
   const slips = meant.flatMap(({ setting, flag }, index) => {
     if (flags === null || swallowed[index]?.flag !== undefined) return [];
@@ -76,11 +77,6 @@ function keepFlags(words: readonly string[], flags: Flags): string[] {
     .map(quote);
 }
 
-/** Quotes a word for a shell. */
-function quote(word: string): string {
-  return /^[\w./:@%+=,~-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
-}
-
 /** The flag that a setting of npm may have been meant for. */
 function findFlag({ key, value }: NpmFlag, flags: Flags): string | undefined {
   const found = compress(key);
@@ -97,25 +93,6 @@ function compress(name: string): string {
 }
 
 /** The flag with the most similar name. */
-function findNear(setting: NpmFlag, flags: Flags): string | undefined {
-  const typed = renderTyped(setting).replace(/^-+/, "").split("=")[0] ?? "";
-  const near = Object.keys(flags)
-    .map((flag) => ({ flag, typos: countTypos(typed, flag) }))
-    .filter(({ flag, typos }) => typos <= mostTypos && typos < flag.length / 2)
-    .toSorted((one, other) => one.typos - other.typos);
-  return near[0]?.flag;
-}
-
-/** How many letters were added, left out or changed. */
-function countTypos(typed: string, meant: string): number {
-  let row = Array.from({ length: meant.length + 1 }, (_, index) => index);
-  for (const letter of typed) {
-    const next = [(row[0] ?? 0) + 1];
-    for (let index = 1; index <= meant.length; index += 1) {
-      const changed = (row[index - 1] ?? 0) + (meant[index - 1] === letter ? 0 : 1);
-      next.push(Math.min(changed, (row[index] ?? 0) + 1, (next[index - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[meant.length] ?? typed.length;
+function findNear(setting: NpmFlag, flags: readonly string[]): string | undefined {
+  return findNearName(renderTyped(setting).replace(/^-+/, "").split("=")[0] ?? "", flags);
 }

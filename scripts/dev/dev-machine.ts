@@ -6,7 +6,7 @@ import type { Leftovers } from "../local/leftovers.ts";
 import { environmentOf, listUnits, type MachineDirectories } from "../local/machine-units.ts";
 import type { Exit } from "../local/process-group.ts";
 import { type Ending, Supervisor } from "../local/supervisor.ts";
-import { followLog, type LogFollower, renderLogLine } from "./follow-log.ts";
+import { followLog, type LogFollower, renderDevLine } from "./follow-log.ts";
 
 export type DevMachineOptions = Readonly<{
   directories: MachineDirectories;
@@ -35,7 +35,7 @@ export class DevMachine implements AsyncDisposable {
     this.#options = options;
     const follow = (unit: string, leastLevel: number) =>
       followLog(join(directories.logs, `${unit}.log`), (line) => {
-        if (isWorthTelling(line, leastLevel)) transcript.line(renderLogLine(line));
+        if (isWorthTelling(line, leastLevel)) transcript.line(renderDevLine(line));
       });
     this.#logs = { boot: follow("boot", 40), app: follow("app", 30) };
     const app = { boot: join(sources, "boot.ts"), main: join(sources, "main.ts") };

@@ -1,7 +1,6 @@
 import { closeSync, existsSync, openSync, readSync } from "node:fs";
 
-import { Type } from "typebox";
-import { Value } from "typebox/value";
+import { renderLogLine } from "../../app/cli/render-log-line.ts";
 
 const everyMs = 100;
 const chunkBytes = 64 * 1024;
@@ -34,42 +33,8 @@ export function followLog(path: string, tell: (line: string) => void): LogFollow
   return { flush, [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-const LogLine = Type.Object({ level: Type.Integer(), time: Type.Number(), msg: Type.String() });
-const levels: Record<number, string> = { 30: "info ", 40: "warn ", 50: "error", 60: "fatal" };
-/**
- * Fields that are the same in every line, that have their own place, or (`next`) that tell operators of a deployed
- * machine what to do.
- */
-const known = new Set(["level", "time", "msg", "pid", "hostname", "err", "next"]);
-
-const LoggedError = Type.Object({
-  message: Type.String(),
-  stack: Type.String(),
-  cause: Type.Optional(Type.Unknown()),
-});
-
-/** Renders a line of the app's log for people. Any other line, such as the stack of a syntax error, is unchanged. */
-export function renderLogLine(line: string): string {
-  const fields = parseLine(line);
-  if (!Value.Check(LogLine, fields)) return line;
-  const clock = new Date(fields.time).toLocaleTimeString("en-GB");
-  const others = Object.entries(fields).filter(([name]) => !known.has(name));
-  const told = others.map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
-  const head = `${clock} ${levels[fields.level] ?? fields.level} ${[fields.msg, ...told].join("  ")}`;
-  return [head, ...renderError("err" in fields ? fields.err : undefined)].join("\n");
-}
-
-/** The message and the frames in our sources. */
-function renderError(error: unknown): readonly string[] {
-  if (!Value.Check(LoggedError, error)) return [];
-  const frames = error.stack.split("\n").filter((line) => /^ +at .*\/app\//.test(line));
-  return [`  ${error.message}`, ...frames, ...renderError(error.cause)];
-}
-
-function parseLine(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
+/** A line of the app's log for a developer, whom `next`, meant for operators of a deployed machine, tells nothing. */
+export function renderDevLine(line: string): string {
+  const { time, text } = renderLogLine(line, ["next"]);
+  return time === null ? text : `${time.toLocaleTimeString("en-GB")} ${text}`;
 }

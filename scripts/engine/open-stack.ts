@@ -37,6 +37,7 @@ export async function findStack(workspace: LocalWorkspace, name: string): Promis
 
 const ResourceSchema = Type.Object({
   type: Type.String(),
+  id: Type.Optional(Type.String()),
   inputs: Type.Optional(Type.Unknown()),
   outputs: Type.Optional(Type.Unknown()),
 });

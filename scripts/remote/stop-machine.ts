@@ -2,19 +2,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
-import { Type } from "typebox";
-import { Value } from "typebox/value";
 
 import { Refused } from "../../app/cli/command-line.ts";
 import type { Transcript } from "../../app/cli/transcript.ts";
 import { deployFirst, describeEnd } from "../deploy/bring-release.ts";
 import { waitForReport } from "../deploy/wait-for-report.ts";
 import { claimPatiently, describeUp, withdrawWish } from "../deploy/wish.ts";
-import { listResources } from "../engine/open-stack.ts";
 import type { Plan, PlanStep } from "../engine/plan.ts";
 import { fetchHostKeys } from "../ssh/host-keys.ts";
 import { runOverSsh, type SshTarget } from "../ssh/ssh.ts";
 import { openStoreOf } from "../store/open-store.ts";
+import { isSshOpen } from "./find-machine.ts";
 
 const script = join(import.meta.dirname, "stop-services.sh");
 const waysOut =
@@ -37,17 +35,6 @@ export async function stopMachine(stack: StackPart, doomed: Doomed, transcript: 
     : () => stopByBucket(stack, doomed, transcript);
   await transcript.step("stop the services, final sync", stop, () => "everything is in the bucket");
   return ip;
-}
-
-const FirewallSchema = Type.Object({
-  type: Type.Literal("hcloud:index/firewall:Firewall"),
-  outputs: Type.Object({ rules: Type.Array(Type.Object({ port: Type.Optional(Type.String()) })) }),
-});
-
-/** Whether the firewall lets somebody reach SSH, as the stack's state knows it. */
-async function isSshOpen(stack: StackPart): Promise<boolean> {
-  const firewalls = (await listResources(stack)).filter((resource) => Value.Check(FirewallSchema, resource));
-  return firewalls.length === 0 || firewalls.some(({ outputs }) => outputs.rules.some(({ port }) => port === "22"));
 }
 
 async function stopByBucket(stack: StackPart, doomed: Doomed, transcript: Transcript): Promise<void> {

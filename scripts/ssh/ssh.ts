@@ -64,6 +64,30 @@ export async function runOverSsh(
     throw new Error(`the machine at ${target.ip} did not get ready (ended with ${code}):\n${stderr.trim()}`);
 }
 
+/**
+ * Runs a command on the machine with this process's own input, output and terminal. Returns its exit code. ssh ends with
+ * 255 when it cannot reach the machine, and has said why.
+ */
+export async function runOnMachine(target: SshTarget, command: string): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), "lifeboat-ssh-"));
+  const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
+  try {
+    const words = [isTerminal ? "-t" : "-T", ...sshArguments(target, prepareKnownHosts(target, folder)), command];
+    const child = spawn("ssh", words, { stdio: "inherit" });
+    process.on("SIGINT", waitForIt);
+    const [code] = await once(child, "close");
+    process.off("SIGINT", waitForIt);
+    return typeof code === "number" ? code : unreachable;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const unreachable = 255;
+
+/** Ctrl-C reaches ssh by itself, and the command there ends in its own way. */
+function waitForIt(): void {}
+
 type Run = { script: string; stdin: string; limitMs?: number; onWords?: (words: string) => void };
 
 async function ssh(target: SshTarget, run: Run) {

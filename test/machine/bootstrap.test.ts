@@ -40,6 +40,7 @@ machineTest.each(debians)(
       using volume = new VolumeFile();
       await using machine = await SystemdMachine.switchOn(bucket, release.sha256, volume, { system });
       await machine.waitUntilReady();
+      expect(await machine.do("lifeboat", "logs", "app", "--lines", "1000")).toMatch(/ app +info +serving /);
       const { status, body } = await machine.ask("POST", "/customers", customer);
       expect(status).toBe(201);
       return `/customers/${String(Object(body).id)}`;

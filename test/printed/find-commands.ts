@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 
+import { verbs } from "../../app/verbs.ts";
+
 const root = dirname(dirname(import.meta.dirname));
 /** Whatever speaks to people: messages, the card, the docs. */
 const places = ["app", "infra", "scripts", "cloud-init", "docs", "README.md", "Pulumi.yaml"];
@@ -11,6 +13,7 @@ export type PrintedCommand = { at: string; program: string; words: string[] };
 /** What follows a program's name where it is a command, and not a word of a sentence. */
 const programs: Record<string, string> = {
   npm: "[a-z-]",
+  lifeboat: `(?:${verbs.map(({ command: { name } }) => name).join("|")})(?![\\w-])`,
   pulumi: "[a-z-]",
   systemctl: "[a-z-]",
   aws: "(?:configure|iam|s3|s3api|sts) ",

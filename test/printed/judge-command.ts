@@ -3,7 +3,9 @@ import { basename, dirname, join } from "node:path";
 
 import { parse } from "yaml";
 
+import type { CommandLine } from "../../app/cli/command-line.ts";
 import { UsageError } from "../../app/cli/flags.ts";
+import { verbs } from "../../app/verbs.ts";
 import { commands } from "../scripts/cli/commands.ts";
 import type { PrintedCommand } from "./find-commands.ts";
 
@@ -49,6 +51,7 @@ const units = new Set(
  */
 export function judge(command: PrintedCommand): { fault: string } | { key: string } | null {
   if (command.program === "npm") return judgeNpm(command.words);
+  if (command.program === "lifeboat") return judgeOwnVerb(command.words);
   if (command.program === "pulumi") return judgePulumi(command.words);
   if (command.program === "systemctl") return judgeSystemctl(command.words);
   return judgeOther(command);
@@ -71,12 +74,12 @@ function judgeOther({ program, words }: PrintedCommand): ReturnType<typeof judge
   if (program === "node") return { key: `node ${own[0]}` };
   // The command that it runs is judged by itself.
   if (program === "ssh" || program === "flock") return { key: program };
-  const verbs = own.slice(
+  const acts = own.slice(
     0,
     own.findIndex((word) => !/^[a-z][\w-]*$/.test(word)),
   );
   const flags = own.filter((word) => /^-\w|^--\w/.test(word)).map((word) => word.replace(/=.*/, ""));
-  return { key: [program, ...verbs, ...new Set(flags.toSorted())].join(" ") };
+  return { key: [program, ...acts, ...new Set(flags.toSorted())].join(" ") };
 }
 
 function judgeNpm([first = "", ...rest]: readonly string[]): ReturnType<typeof judge> {
@@ -96,8 +99,19 @@ function split([verb = "", ...flags]: readonly string[]): string[] {
   return Object.hasOwn(scripts, verb) ? [verb, "--", ...flags] : ["doubles"];
 }
 
-function judgeVerb(script: string, words: readonly string[]): ReturnType<typeof judge> {
-  const verb = commands.find(({ name }) => name === script);
+/** As it is typed on the machine. */
+function judgeOwnVerb([name = "", ...words]: readonly string[]): ReturnType<typeof judge> {
+  const own = verbs.map(({ command }) => command);
+  const judged = judgeVerb(name, words, own);
+  return judged !== null && "key" in judged ? { key: `lifeboat ${judged.key}` } : judged;
+}
+
+function judgeVerb(
+  script: string,
+  words: readonly string[],
+  known: readonly CommandLine<unknown>[] = commands,
+): ReturnType<typeof judge> {
+  const verb = known.find(({ name }) => name === script);
   if (verb === undefined) {
     const missing = words.find((word) => word.startsWith("test/") && !existsSync(join(root, word)));
     return missing === undefined ? { key: script } : { fault: `there is no ${missing}` };

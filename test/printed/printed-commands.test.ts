@@ -43,6 +43,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "up --admin-cidr --adopt --ssh-key": ["test/engine/adopt.test.ts", '"--ssh-key", sshKey, "--admin-cidr"'],
   deploy: ["test/machine/ci-deploy.test.ts", "readSteps("],
   "deploy --platform": ["test/machine/ci-deploy.test.ts", "npm run deploy -- --platform linux-x64"],
+  "lifeboat logs": ["test/machine/bootstrap.test.ts", '"lifeboat", "logs"'],
   rollback: ["test/scripts/deploy/verbs.test.ts", '"rollback"'],
   releases: ["test/scripts/deploy/verbs.test.ts", '"releases"'],
   down: ["test/engine/down.test.ts", 'run("down", "--yes")'],

@@ -1,9 +1,11 @@
+import { verbs } from "../../../app/verbs.ts";
 import { benchCommand } from "../../../scripts/bench/arguments.ts";
 import { buildCommand } from "../../../scripts/build/arguments.ts";
 import { deployCommand, releasesCommand, rollbackCommand } from "../../../scripts/deploy/arguments.ts";
 import { devCommand } from "../../../scripts/dev/arguments.ts";
 import { downCommand } from "../../../scripts/down/arguments.ts";
 import { drillCommand } from "../../../scripts/drill/arguments.ts";
+import { onLaptop } from "../../../scripts/remote/arguments.ts";
 import { upCommand } from "../../../scripts/up/arguments.ts";
 import { doublesCommand } from "../../engine/doubles-command.ts";
 
@@ -19,4 +21,5 @@ export const commands = [
   buildCommand,
   benchCommand,
   doublesCommand,
+  ...verbs.map(({ command }) => onLaptop(command)),
 ] as const;

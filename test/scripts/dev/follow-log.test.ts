@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { renderLogLine } from "../../../scripts/dev/follow-log.ts";
+import { renderDevLine } from "../../../scripts/dev/follow-log.ts";
 
 const time = new Date(2026, 10, 26, 9, 30).getTime();
 
@@ -16,7 +16,7 @@ test("an error shows its message, its cause and the frames in the app's sources,
     cause,
   };
   const line = JSON.stringify({ level: 50, time, pid: 7, hostname: "h", reqId: "r1", err, msg: "request failed" });
-  expect(renderLogLine(line).split("\n")).toEqual([
+  expect(renderDevLine(line).split("\n")).toEqual([
     "09:30:00 error request failed  reqId=r1",
     "  the command failed",
     "  no such column: nmae",
@@ -32,9 +32,9 @@ test("the next step of a deployed machine's operator is not shown on a developer
     next: "npm run up",
     msg: "the migrations are refused",
   });
-  expect(renderLogLine(line)).toBe("09:30:00 error the migrations are refused  cause=renamed");
+  expect(renderDevLine(line)).toBe("09:30:00 error the migrations are refused  cause=renamed");
 });
 
 test("a line that is not the log's stays as it is", () => {
-  expect(renderLogLine("SyntaxError: Unexpected token")).toBe("SyntaxError: Unexpected token");
+  expect(renderDevLine("SyntaxError: Unexpected token")).toBe("SyntaxError: Unexpected token");
 });

@@ -1,0 +1,5 @@
+import { makeVerb, type Verb } from "./cli/verb.ts";
+import { logsCommand, showLogs } from "./verbs/logs.ts";
+
+/** Every verb of the machine's command line, in the order of its help. */
+export const verbs: readonly Verb[] = [makeVerb(logsCommand, showLogs)];
