@@ -1,9 +1,9 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 
-import { RehearsalOrderSchema } from "./replica/inspections.ts";
 import { machineFiles } from "./replica/machine.ts";
 import { parseJson } from "./replica/parse-json.ts";
+import { RehearsalOrderSchema } from "./replica/rehearsal-process.ts";
 import { rehearsalLimits, rehearseRestore } from "./replica/rehearsal.ts";
 
 // A separate process, because it hashes the whole database: it must not block the server, or take it down when memory
@@ -11,7 +11,7 @@ import { rehearsalLimits, rehearseRestore } from "./replica/rehearsal.ts";
 const oomScore = "/proc/self/oom_score_adj";
 if (existsSync(oomScore)) writeFileSync(oomScore, "900");
 const order = parseJson(RehearsalOrderSchema, await text(process.stdin), "the order of a rehearsal");
-const { epoch, dataDirectory, runDirectory, bucket, ...rest } = order;
+const { rehearsal, restoreStallMs, dataDirectory, runDirectory, bucket, ...rest } = order;
 const { endpoint, ...place } = bucket;
 const machine = {
   ...rest,
@@ -24,4 +24,5 @@ const machine = {
   retentionHours: 24,
   acceptAdvisoryFence: false,
 };
-process.stdout.write(JSON.stringify(await rehearseRestore(machine, epoch, rehearsalLimits(machine))));
+const limits = { ...rehearsalLimits(machine), ...(restoreStallMs !== undefined && { restoreStallMs }) };
+process.stdout.write(JSON.stringify(await rehearseRestore(machine, rehearsal, limits)));

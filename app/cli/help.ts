@@ -9,6 +9,8 @@ export type Help = {
   caller?: Caller;
   /** What the verb does. */
   about: string;
+  /** What the npm script of a machine's verb does, where that is not to ask the machine over SSH. */
+  onLaptop?: string;
   flags: Flags;
   /** What may follow the hyphens, when it is not flags. */
   operands?: string;

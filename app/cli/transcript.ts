@@ -54,7 +54,7 @@ export class Transcript {
 
   async #run<Result>({ name, act, evidence, markOfFailure }: Step<Result>): Promise<Result> {
     const startedAt = performance.now();
-    const timer = setInterval(() => this.#note(name, performance.now() - startedAt), progressEveryMs);
+    const timer = this.#watch(name, startedAt);
     try {
       const result = await act();
       this.check("PASS", name, { evidence: evidence(result), durationMs: performance.now() - startedAt });
@@ -62,6 +62,25 @@ export class Transcript {
     } catch (error) {
       this.check(markOfFailure, name, { evidence: "", durationMs: performance.now() - startedAt });
       throw error;
+    } finally {
+      clearInterval(timer);
+      this.#progress = null;
+    }
+  }
+
+  /** Runs a step that does not throw when it fails: `render` says how its result is marked. */
+  async judge<Result>(
+    name: string,
+    act: () => Promise<Result>,
+    render: (result: Result) => { mark: Mark; evidence: string },
+  ): Promise<Result> {
+    const startedAt = performance.now();
+    const timer = this.#watch(name, startedAt);
+    try {
+      const result = await act();
+      const { mark, evidence } = render(result);
+      this.check(mark, name, { evidence, durationMs: performance.now() - startedAt });
+      return result;
     } finally {
       clearInterval(timer);
       this.#progress = null;
@@ -78,6 +97,10 @@ export class Transcript {
     const seconds = durationMs === undefined ? "" : renderSeconds(durationMs);
     const text = `${name.padEnd(stepWidth)}${seconds.padStart(secondsWidth)}  ${evidence}`;
     this.line(`${this.#paint(mark)} ${text.trimEnd()}`);
+  }
+
+  #watch(name: string, startedAt: number): NodeJS.Timeout {
+    return setInterval(() => this.#note(name, performance.now() - startedAt), progressEveryMs);
   }
 
   #note(name: string, durationMs: number): void {

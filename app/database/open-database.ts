@@ -3,8 +3,11 @@ import { existsSync } from "node:fs";
 import Database from "better-sqlite3";
 
 import { assertNotEmpty, DatabaseDamaged, publishDatabaseFile } from "./database-file.ts";
+import { prepareStatement } from "./transaction.ts";
 
 export type Role = "writer" | "reader" | "lock";
+/** `quick` leaves out whether indexes agree with their tables: about 0.6 s for 300 MB instead of 10 s. */
+export type Depth = "quick" | "full";
 
 /**
  * The only function that opens databases. A writer creates the file if it does not exist. A reader opens it read-only
@@ -44,10 +47,43 @@ export function readDatabase<Result>(path: string, read: (db: Database.Database)
 
 /** Reads the whole file and throws DatabaseDamaged with SQLite's first complaints. About 0.6 s for 300 MB. */
 export function quickCheck(db: Database.Database): void {
-  const complaints = readComplaints(db);
-  if (complaints.length === 1 && complaints[0] === "ok") return;
-  throw new DatabaseDamaged(`${db.name} fails quick_check: ${complaints.join("; ")}`);
+  checkPages(db, "quick_check");
 }
+
+/** The same with everything that SQLite can check. */
+export function fullCheck(db: Database.Database): void {
+  checkPages(db, "integrity_check");
+}
+
+function checkPages(db: Database.Database, check: "quick_check" | "integrity_check"): void {
+  const complaints = readComplaints(db, check);
+  if (complaints.length === 1 && complaints[0] === "ok") return;
+  throw new DatabaseDamaged(`${db.name} fails ${check}: ${complaints.join("; ")}`);
+}
+
+/** Throws DatabaseDamaged when a row refers to one that does not exist. */
+export function checkForeignKeys(db: Database.Database): void {
+  const text = `select "table" || ' row ' || ifnull(rowid, '?') || ' refers to no row of ' || parent from pragma_foreign_key_check`;
+  const broken = db.prepare<[], string>(`${text} limit ${complaintLimit}`).pluck().all();
+  if (broken.length > 0) throw new DatabaseDamaged(`${db.name} fails foreign_key_check: ${broken.join("; ")}`);
+}
+
+/** Bytes of the WAL in use. The file itself keeps its greatest size. Not for a connection in a transaction. */
+export function readWalBytes(db: Database.Database): number {
+  return countWalFrames(db) * (Number(db.pragma("page_size", { simple: true })) + walFrameHeaderBytes);
+}
+
+/** Frames of the WAL in use. */
+export function countWalFrames(db: Database.Database): number {
+  // NOOP only reports. It needs SQLite 3.51: an older version would treat it as PASSIVE, and openDatabase refuses
+  // those.
+  const [row] = prepareStatement<{ log: number }>(db, "pragma wal_checkpoint(NOOP)").all();
+  // -1 means that there is no WAL.
+  return Math.max(row?.log ?? 0, 0);
+}
+
+/** Before each page in the WAL. */
+export const walFrameHeaderBytes = 24;
 
 /** Whether there is any table besides SQLite's and Litestream's own. */
 export function holdsTables(db: Database.Database): boolean {
@@ -117,9 +153,9 @@ function describeDamage(path: string, error: unknown): unknown {
   return new DatabaseDamaged(`${path} cannot be read: ${error.message}`, { cause: error });
 }
 
-function readComplaints(db: Database.Database): string[] {
+function readComplaints(db: Database.Database, check: string): string[] {
   try {
-    return db.prepare<[], string>(`pragma quick_check(${complaintLimit})`).pluck().all();
+    return db.prepare<[], string>(`pragma ${check}(${complaintLimit})`).pluck().all();
   } catch (error) {
     throw describeDamage(db.name, error);
   }

@@ -4,8 +4,7 @@ import type Database from "better-sqlite3";
 
 import type { Log } from "../log.ts";
 import { type LockPlaces, nameSnapshotHolders } from "./lock-holders.ts";
-import { openDatabase } from "./open-database.ts";
-import { prepareStatement } from "./transaction.ts";
+import { countWalFrames, openDatabase, walFrameHeaderBytes } from "./open-database.ts";
 
 /**
  * Watches how much of the WAL waits for Litestream's checkpoint, and never checkpoints itself. It measures the frames
@@ -32,7 +31,7 @@ export class WalGuard {
     this.#db = openDatabase(databasePath, "reader");
     this.#walPath = `${databasePath}-wal`;
     this.#walInode = statSync(this.#walPath).ino;
-    this.#frameBytes = Number(this.#db.pragma("page_size", { simple: true })) + frameHeaderBytes;
+    this.#frameBytes = Number(this.#db.pragma("page_size", { simple: true })) + walFrameHeaderBytes;
     this.#limits = limits;
     this.#log = log;
   }
@@ -42,7 +41,7 @@ export class WalGuard {
     const nowMs = performance.now();
     if (nowMs - this.#measuredAtMs < remeasureMs) return this.#bytes;
     this.#measuredAtMs = nowMs;
-    this.#bytes = this.#readFrameCount() * this.#frameBytes;
+    this.#bytes = countWalFrames(this.#db) * this.#frameBytes;
     this.#logCrossing();
     return this.#bytes;
   }
@@ -75,14 +74,6 @@ export class WalGuard {
     this.#db.close();
   }
 
-  #readFrameCount(): number {
-    // NOOP only reports. It needs SQLite 3.51: an older version would treat it as PASSIVE, and openDatabase refuses
-    // those.
-    const [row] = prepareStatement<{ log: number }>(this.#db, "pragma wal_checkpoint(NOOP)").all();
-    // -1 means that there is no WAL.
-    return Math.max(row?.log ?? 0, 0);
-  }
-
   #nameHolder(): void {
     this.#holder = nameSnapshotHolders(this.#places);
     this.#namedAtMs = performance.now();
@@ -106,6 +97,5 @@ export class WalGuard {
   }
 }
 
-const frameHeaderBytes = 24;
 const remeasureMs = 10;
 const renameMs = 1_000;

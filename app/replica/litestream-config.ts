@@ -111,7 +111,7 @@ export function renderStagedConfig({ files }: Machine, folder: string): string {
 }
 
 /** The environment for Litestream. AWS_CA_BUNDLE is removed: with it every S3 call of 0.5.17 fails at start. */
-export function litestreamEnvironment(machine: Machine): NodeJS.ProcessEnv {
+export function litestreamEnvironment(machine: Pick<Machine, "bucket">): NodeJS.ProcessEnv {
   const { AWS_CA_BUNDLE: _unused, ...environment } = process.env;
   return {
     ...environment,

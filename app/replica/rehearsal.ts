@@ -4,22 +4,28 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { findCommitSequence, type CommitSequence } from "../database/commit-sequence.ts";
 import { DatabaseDamaged } from "../database/database-file.ts";
-import { openDatabase, quickCheck, readDatabase } from "../database/open-database.ts";
+import {
+  checkForeignKeys,
+  type Depth,
+  fullCheck,
+  openDatabase,
+  quickCheck,
+  readDatabase,
+} from "../database/open-database.ts";
 import { isOutOfSpace } from "../database/sqlite-failure.ts";
 import { sizeOf, measureSpace } from "../durable-file.ts";
 import { openBucket } from "./bucket.ts";
 import { fetchHead } from "./head.ts";
-import { findBlame, syncReplica } from "./litestream.ts";
+import { type Blame, findBlame, syncReplica } from "./litestream.ts";
 import type { Machine } from "./machine.ts";
 import type { Verdict } from "./replica-watch.ts";
 import { restoreEpoch, RestoreFailed } from "./restore.ts";
-import { digestTables, findDifference, type TableDigest } from "./row-digest.ts";
+import { countTables, digestTables, findDifference, type TableDigest } from "./row-digest.ts";
+import { limitSnapshot } from "./snapshot-limit.ts";
 
 export type RehearsalLimits = {
   /** How long writes may wait while one sync determines the TXID of the snapshot. */
   pauseMs: number;
-  /** How long the snapshot of the live database may be read. */
-  readMs: number;
   /** A restore without progress for this long has stalled. */
   restoreStallMs: number;
   /** What must stay free on the disk that holds the restored database. */
@@ -27,6 +33,27 @@ export type RehearsalLimits = {
   /** Where the restored database may be put, in order of preference. */
   directories: readonly string[];
 };
+
+/** What is rehearsed: the state that is restored, and how it is judged. */
+export type Rehearsal = {
+  epoch: string;
+  /** The state to restore. Without it the newest, or with `live` that of the live database. */
+  txid?: string;
+  /** Whether the rows are compared with the database that this machine serves. */
+  live: boolean;
+  depth: Depth;
+  /** An empty directory for the restored database. Without it one is made where there is room. */
+  directory?: string;
+  /** Whether the disk has no room for a second copy of the replica's files. */
+  isTight?: boolean;
+};
+
+/** What was restored. */
+export type Copy = { txid: string; bytes: number; sequence: number; tables: number };
+/** How far it was compared with the live database: `rows` of `tables` tables, `whole` when these are all. */
+export type Compared = { tables: number; rows: number; whole: boolean };
+/** `isDenied`: the store refused this key, so nothing could be judged. */
+export type Finding = { verdict: Verdict; isDenied: boolean; copy: Copy | null; compared: Compared | null };
 
 const mebibyte = 1024 * 1024;
 const restoreTries = 3;
@@ -36,7 +63,6 @@ const retryMs = 1_000;
 export function rehearsalLimits({ files }: Machine): RehearsalLimits {
   return {
     pauseMs: 2_000,
-    readMs: 20_000,
     // Longer than boot's, because nobody waits for it, and a store with many delete markers takes minutes for a
     // listing.
     restoreStallMs: 600_000,
@@ -47,37 +73,74 @@ export function rehearsalLimits({ files }: Machine): RehearsalLimits {
 }
 
 /**
- * Restores an epoch into a temporary file and compares it with the live database at one commit: quick_check, commit
- * sequence and token, and the rows that could be read from a snapshot in bounded time. Blocks its thread while it
- * hashes, so it runs in a separate process. Throws failures that say nothing about the replica.
+ * Restores a state of an epoch into a temporary file and judges it: the check of the given depth, commit sequence and
+ * token, and with `live` the rows of the live database at one commit, as far as they could be read from a snapshot in
+ * bounded time. Blocks its thread while it hashes and checks, so it runs in a separate process. What says nothing about
+ * the replica is `unknown`; programming errors are thrown.
  */
-export async function rehearseRestore(machine: Machine, epoch: string, limits: RehearsalLimits): Promise<Verdict> {
-  const room = findRoom(machine, limits);
-  if (room === null) return { state: "unknown", cause: "no disk has room for a restored copy of the database" };
-  const directory = join(room, ".lifeboat-rehearsal");
-  rmSync(directory, { recursive: true, force: true });
-  mkdirSync(directory, { mode: 0o700 });
+export async function rehearseRestore(
+  machine: Machine,
+  rehearsal: Rehearsal,
+  limits: RehearsalLimits,
+): Promise<Finding> {
+  const directory = rehearsal.directory ?? makeDirectory(machine, limits);
+  if (directory === null) return leaveOpen("no disk has room for a restored copy of the database");
   try {
-    const snapshot = await takeSnapshot(machine, limits);
-    const files = { ...machine.files, restored: join(directory, "db"), restoreConfig: join(directory, "restore.yml") };
-    const path = await restoreAt({ ...machine, files }, epoch, { txid: snapshot.txid, limits });
-    const difference = typeof path === "string" ? compare(path, snapshot) : path.failure;
-    if (difference === null) return { state: "sound" };
-    return judgeOwn(machine) ?? { state: "broken", cause: `what epochs/${epoch}/ restores: ${difference}` };
+    return await judgeCopy(machine, { ...rehearsal, directory }, limits);
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof ReferenceError || !(error instanceof Error)) throw error;
+    const blame = error instanceof RestoreFailed ? findBlame(error.message) : null;
+    return leaveOpen(isOutOfSpace(error) ? `the disk is full: ${error.message}` : error.message, blame);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-function findRoom({ files }: Machine, { directories, reserveBytes }: RehearsalLimits): string | null {
-  const neededBytes = sizeOf(files.database) + sizeOf(`${files.database}-wal`) + reserveBytes;
-  return directories.find((directory) => measureSpace(directory).freeBytes > neededBytes) ?? null;
+function leaveOpen(cause: string, blame: Blame | null = null): Finding {
+  return { verdict: { state: "unknown", cause }, isDenied: blame === "store-refuses", copy: null, compared: null };
 }
 
-type Snapshot = { txid: string; sequence: CommitSequence; tables: TableDigest[] };
+function makeDirectory({ files }: Machine, { directories, reserveBytes }: RehearsalLimits): string | null {
+  const neededBytes = sizeOf(files.database) + sizeOf(`${files.database}-wal`) + reserveBytes;
+  const room = directories.find((directory) => measureSpace(directory).freeBytes > neededBytes);
+  if (room === undefined) return null;
+  const directory = join(room, ".lifeboat-rehearsal");
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { mode: 0o700 });
+  return directory;
+}
+
+async function judgeCopy(
+  machine: Machine,
+  rehearsal: Rehearsal & { directory: string },
+  limits: RehearsalLimits,
+): Promise<Finding> {
+  const { epoch, directory, live, depth } = rehearsal;
+  const snapshot = live ? await takeSnapshot(machine, limits) : null;
+  const files = { ...machine.files, restored: join(directory, "db"), restoreConfig: join(directory, "restore.yml") };
+  const wanted = snapshot === null ? rehearsal : { ...rehearsal, txid: snapshot.txid };
+  const restored = await restoreAt({ ...machine, files }, wanted, limits);
+  const judged = "failure" in restored ? restored.failure : judgeFile(restored.path, depth, snapshot);
+  const isFailure = typeof judged === "string";
+  const copy = isFailure || "failure" in restored ? null : { txid: restored.txid, ...judged };
+  const compared = isFailure ? null : summarise(snapshot);
+  if (!isFailure) return { verdict: { state: "sound" }, isDenied: false, copy, compared };
+  const cause = `what epochs/${epoch}/ restores: ${judged}`;
+  const own = live ? judgeOwn(machine) : null;
+  return { verdict: own ?? { state: "broken", cause }, isDenied: false, copy, compared };
+}
+
+type Snapshot = { txid: string; sequence: CommitSequence; tables: TableDigest[]; tableCount: number };
+
+function summarise(snapshot: Snapshot | null): Compared | null {
+  if (snapshot === null) return null;
+  const { tables, tableCount } = snapshot;
+  const rows = tables.reduce((sum, table) => sum + table.rows, 0);
+  return { tables: tables.length, rows, whole: tables.length === tableCount && tables.every(({ whole }) => whole) };
+}
 
 /** Nothing can be committed while the write lock is held, so the synced TXID is exactly that of this snapshot. */
-async function takeSnapshot({ files }: Machine, { pauseMs, readMs }: RehearsalLimits): Promise<Snapshot> {
+async function takeSnapshot({ files }: Machine, { pauseMs }: RehearsalLimits): Promise<Snapshot> {
   const reader = openDatabase(files.database, "reader");
   try {
     const lock = openDatabase(files.database, "writer");
@@ -92,7 +155,9 @@ async function takeSnapshot({ files }: Machine, { pauseMs, readMs }: RehearsalLi
     } finally {
       lock.close();
     }
-    return { txid, sequence: findCommitSequence(reader), tables: digestTables(reader, performance.now() + readMs) };
+    using limit = limitSnapshot(files.database);
+    const tables = digestTables(reader, limit.isReached);
+    return { txid, sequence: findCommitSequence(reader), tables, tableCount: countTables(reader) };
   } finally {
     reader.close();
   }
@@ -101,12 +166,12 @@ async function takeSnapshot({ files }: Machine, { pauseMs, readMs }: RehearsalLi
 /** Compaction may remove a file during a restore. The next try lists again. */
 async function restoreAt(
   machine: Machine,
-  epoch: string,
-  { txid, limits }: { txid: string; limits: RehearsalLimits },
-): Promise<string | { failure: string }> {
+  { epoch, txid, isTight = false }: Rehearsal,
+  { restoreStallMs: stallLimitMs }: RehearsalLimits,
+): Promise<{ path: string; txid: string } | { failure: string }> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return (await restoreEpoch(machine, epoch, { stallLimitMs: limits.restoreStallMs, txid })).path;
+      return await restoreEpoch(machine, epoch, { stallLimitMs, txid, isTight });
     } catch (error) {
       if (!(error instanceof RestoreFailed)) throw error;
       // This says nothing about the files.
@@ -121,14 +186,20 @@ async function restoreAt(
   }
 }
 
-function compare(path: string, snapshot: Snapshot): string | null {
+/** What the file holds, or what is wrong with it. */
+function judgeFile(path: string, depth: Depth, snapshot: Snapshot | null): Omit<Copy, "txid"> | string {
   try {
     return readDatabase(path, (restored) => {
-      quickCheck(restored);
+      if (depth === "full") {
+        fullCheck(restored);
+        checkForeignKeys(restored);
+      } else quickCheck(restored);
       const { sequence, token } = findCommitSequence(restored);
-      if (sequence !== snapshot.sequence.sequence || token !== snapshot.sequence.token)
-        return `it stands at commit ${sequence}, the live database stood at ${snapshot.sequence.sequence}`;
-      return findDifference(restored, snapshot.tables);
+      const live = snapshot?.sequence ?? { sequence, token };
+      if (sequence !== live.sequence || token !== live.token)
+        return `it stands at commit ${sequence}, the live database stood at ${live.sequence}`;
+      const difference = snapshot === null ? null : findDifference(restored, snapshot.tables);
+      return difference ?? { bytes: sizeOf(path), sequence, tables: countTables(restored) };
     });
   } catch (error) {
     if (error instanceof DatabaseDamaged) return error.message;

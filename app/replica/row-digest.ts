@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
 
 import type Database from "better-sqlite3";
 
@@ -6,16 +6,24 @@ import type Database from "better-sqlite3";
 export type TableDigest = { table: string; rows: number; whole: boolean; digest: string };
 
 /**
- * Hashes the rows of every table within one snapshot, until `deadline` on the clock of performance.now(). A longer read
- * would keep Litestream from restarting the WAL. Rows that are not reached are left out.
+ * Hashes the rows of every table within one snapshot, until `isOver`. A longer read would keep Litestream from
+ * restarting the WAL. Rows that are not reached are left out; the first table is another one each time, so that all of
+ * them have their turn.
  */
-export function digestTables(db: Database.Database, deadline: number): TableDigest[] {
+export function digestTables(db: Database.Database, isOver: () => boolean): TableDigest[] {
   const digests: TableDigest[] = [];
-  for (const table of listTables(db)) {
-    if (performance.now() > deadline) break;
-    digests.push(digestTable(db, table, { deadline, rows: Number.POSITIVE_INFINITY }));
+  const tables = listTables(db);
+  const first = tables.length === 0 ? 0 : randomInt(tables.length);
+  for (const table of [...tables.slice(first), ...tables.slice(0, first)]) {
+    if (isOver()) break;
+    digests.push(digestTable(db, table, { isOver, rows: Number.POSITIVE_INFINITY }));
   }
   return digests;
+}
+
+/** How many tables are compared. */
+export function countTables(db: Database.Database): number {
+  return listTables(db).length;
 }
 
 /** Names the first difference between the tables and an earlier digest of them. Null when there is none. */
@@ -23,7 +31,7 @@ export function findDifference(db: Database.Database, expected: readonly TableDi
   const tables = new Set(listTables(db));
   for (const { table, rows, whole, digest } of expected) {
     if (!tables.has(table)) return `table ${table} is missing`;
-    const found = digestTable(db, table, { deadline: Number.POSITIVE_INFINITY, rows: whole ? rows + 1 : rows });
+    const found = digestTable(db, table, { isOver: () => false, rows: whole ? rows + 1 : rows });
     if (found.rows !== rows)
       return `table ${table} has ${found.rows > rows ? "more" : found.rows} rows instead of ${rows}`;
     if (found.digest !== digest) return `table ${table} differs within its first ${rows} rows`;
@@ -43,9 +51,9 @@ function listTables(db: Database.Database): string[] {
   return listed.pluck().all();
 }
 
-type Bound = { deadline: number; rows: number };
+type Bound = { isOver: () => boolean; rows: number };
 
-function digestTable(db: Database.Database, table: string, { deadline, rows }: Bound): TableDigest {
+function digestTable(db: Database.Database, table: string, { isOver, rows }: Bound): TableDigest {
   const hash = createHash("sha256");
   // In the order of the table's B-tree, which is the same in a copy of its pages.
   const statement = db.prepare<[], unknown[]>(`select * from "${table.replaceAll('"', '""')}" not indexed`);
@@ -53,7 +61,7 @@ function digestTable(db: Database.Database, table: string, { deadline, rows }: B
   for (const row of statement.raw().safeIntegers().iterate()) {
     for (const value of row) addValue(hash, value);
     seen += 1;
-    if (seen >= rows || (seen % 1000 === 0 && performance.now() > deadline)) {
+    if (seen >= rows || (seen % 1000 === 0 && isOver())) {
       return { table, rows: seen, whole: false, digest: hash.digest("hex") };
     }
   }

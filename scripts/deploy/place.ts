@@ -1,6 +1,7 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 
 import { Refused } from "../../app/cli/command-line.ts";
+import type { BucketConfig } from "../../app/replica/s3-client.ts";
 import { platformOf, type ReleasePlatform } from "../../cloud-init/built-release.ts";
 import { findStoreEnvironment } from "../engine/plan.ts";
 import { type CloudStore, openCloudStore, openUploadStore } from "../store/open-client.ts";
@@ -27,12 +28,45 @@ export async function findDeployPlace(
   { stack, platform = "linux-x64" }: Wanted,
   environment: NodeJS.ProcessEnv,
 ): Promise<DeployPlace> {
+  const { found, bucketId, read } = await findBucket(stack, environment);
+  await recognise(found, bucketId);
+  if (read === undefined) return { ...openers(found), platform, url: undefined };
+  return { ...openers(found), platform: platformOf(read("serverType")), url: read("url") };
+}
+
+/** The bucket with a key that reads it, for whoever hands both to Litestream. Makes no request to the store. */
+export async function findReadableBucket(
+  stack: string | undefined,
+  environment: NodeJS.ProcessEnv,
+): Promise<{ bucket: BucketConfig; bucketId: string | null }> {
+  const { found, bucketId } = await findBucket(stack, environment);
+  using store = await openCloudStore(found.place, found.readSecret);
+  const { accessKeyId, secretAccessKey, sessionToken } = await demandKey(store);
+  // Litestream 0.5.17 takes a key and its secret, and no token.
+  if (sessionToken !== undefined)
+    throw new Refused(
+      "the key at hand is one that expires, which Litestream does not take: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a lasting one that reads the bucket (docs/guide/verify.md)",
+    );
+  const { LIFEBOAT_REGION: region = "", LIFEBOAT_ENDPOINT: endpoint = "" } = found.place;
+  const bucket = {
+    bucket: store.bucket,
+    region,
+    ...(endpoint === "" ? {} : { endpoint }),
+    pathStyle: found.place["LIFEBOAT_PATH_STYLE"] === "true",
+    accessKeyId,
+    secretAccessKey,
+  };
+  return { bucket, bucketId: bucketId ?? null };
+}
+
+/** `read` reads the outputs of the stack, where one is known. */
+type Located = { found: Found; bucketId: string | undefined; read?: (output: string) => string };
+
+async function findBucket(stack: string | undefined, environment: NodeJS.ProcessEnv): Promise<Located> {
   if ((environment["LIFEBOAT_BUCKET"] ?? "") === "") return findByStack(await openKnownStack(stack));
   if (stack !== undefined)
-    throw new Refused("--stack and LIFEBOAT_BUCKET both say where to deploy: leave one of them out");
-  const found = readEnvironment(environment);
-  await recognise(found, environment["LIFEBOAT_BUCKET_ID"] || undefined);
-  return { ...openers(found), platform, url: undefined };
+    throw new Refused("--stack and LIFEBOAT_BUCKET both say which bucket is meant: leave one of them out");
+  return { found: readEnvironment(environment), bucketId: environment["LIFEBOAT_BUCKET_ID"] || undefined };
 }
 
 function readEnvironment(environment: NodeJS.ProcessEnv): Found {
@@ -45,7 +79,9 @@ function readEnvironment(environment: NodeJS.ProcessEnv): Found {
   const endpoint = read("LIFEBOAT_ENDPOINT");
   // The SDK would fail at the first request, with a stack and without its name.
   if (endpoint !== "" && !/^https?:$/.test(URL.parse(endpoint)?.protocol ?? ""))
-    throw new Refused("LIFEBOAT_ENDPOINT must start with https:// or http://: set it, then npm run deploy again");
+    throw new Refused(
+      "LIFEBOAT_ENDPOINT in the environment must start with https:// or http://: set it so, or leave it out for AWS",
+    );
   const place = {
     LIFEBOAT_BUCKET: read("LIFEBOAT_BUCKET"),
     LIFEBOAT_REGION: region,
@@ -70,7 +106,7 @@ async function openKnownStack(name: string | undefined): Promise<Stack> {
   }
 }
 
-async function findByStack(stack: Stack): Promise<DeployPlace> {
+async function findByStack(stack: Stack): Promise<Located> {
   const { listResources } = await loadEngine();
   const resources = await listResources(stack);
   const place = findStoreEnvironment(resources.map(({ inputs }) => inputs));
@@ -79,8 +115,7 @@ async function findByStack(stack: Stack): Promise<DeployPlace> {
   if (place === undefined || read("bucketId") === "")
     throw new Refused(`stack ${stack.name} has no machine: there was no up, or a down. To have one: npm run up`);
   const found: Found = { place, readSecret: async () => (await stack.getConfig("secretAccessKey")).value };
-  await recognise(found, read("bucketId"));
-  return { ...openers(found), platform: platformOf(read("serverType")), url: read("url") };
+  return { found, bucketId: read("bucketId"), read };
 }
 
 /** Pulumi's engine takes a second to load, and CI has no use for it. */
@@ -102,8 +137,8 @@ async function recognise({ place, readSecret }: Found, bucketId: string | undefi
 }
 
 /** Throws Refused when the SDK knows no key at all: to it that is a store that cannot be reached. */
-async function demandKey({ client, bucket }: CloudStore): Promise<void> {
-  await client.config.credentials().catch((error: unknown) => {
+async function demandKey({ client, bucket }: CloudStore) {
+  return client.config.credentials().catch((error: unknown): never => {
     const cause = error instanceof Error ? error.message : String(error);
     throw new Refused(
       `no key for bucket ${bucket}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in to AWS (${cause})`,

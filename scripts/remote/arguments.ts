@@ -20,7 +20,7 @@ const where =
 export function onLaptop(command: CommandLine<unknown>): CommandLine<FarOptions> {
   return {
     ...command,
-    about: `${command.about}\n${where}`,
+    about: `${command.about}\n${command.onLaptop ?? where}`,
     flags: { ...command.flags, ...farFlags },
     readArguments: (words) => {
       const far = splitWords(words);

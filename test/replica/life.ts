@@ -142,7 +142,7 @@ export function writeNote(database: Database.Database, text: string): void {
 
 /** Starts Litestream as a machine's supervisor does. */
 function startLitestream({ files, ...machine }: Machine, leftovers: Leftovers): ProcessGroup {
-  const entries = Object.entries(litestreamEnvironment({ files, ...machine }));
+  const entries = Object.entries(litestreamEnvironment(machine));
   const environment = Object.fromEntries(
     entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );
