@@ -3,6 +3,7 @@ import { type Chain, newestOf } from "../replica/chain.ts";
 import type { Claim } from "../replica/claim.ts";
 import { type Head, type Parent, parentOf, runOf } from "../replica/head.ts";
 import { type Mark, isStoppedAt, sawRun } from "../replica/mark.ts";
+import type { RestoreOrder } from "../replica/restore-order.ts";
 
 /** What boot knows once the store has answered and the sentinel was right. */
 export type BootFacts = {
@@ -16,10 +17,14 @@ export type BootFacts = {
   /** The replica of head's epoch; `empty` without a head. */
   chain: Chain;
   /**
-   * The replica of the epoch that head names as its parent. Read only while head is opening without a base, else
-   * `empty`.
+   * The replica of the epoch that head names as its parent, up to the state that it names. Read only while head is
+   * opening without a base, else `empty`.
    */
   parentChain: Chain;
+  /** What the last stop left for this boot to restore. */
+  order: RestoreOrder | null;
+  /** The replica of the epoch that the order names, up to its state. `empty` without an order for head. */
+  orderChain: Chain;
   /** `foreign`: it holds data, and no mark says that it is ours. */
   database: "absent" | "present" | "foreign";
   mark: Mark | null;
@@ -44,6 +49,8 @@ export type BootPlan = Refusal | { act: "resume"; row: 3 } | Claim;
 export function decideBoot(facts: BootFacts): BootPlan {
   const { head, mark } = facts;
   if (head === null) return decideWithoutHead(facts);
+  const ordered = findOrdered(facts, head);
+  if (ordered !== null) return { act: "claim", row: 12, parent: ordered, content: "restore", replaces: [] };
   if (mayResume(facts, head)) return { act: "resume", row: 3 };
   if (mark !== null && isNameOf(facts, mark.machine) && !isNameOf(facts, head.machine)) return refuseSuperseded(head);
   if (head.state === "living" || facts.chain.state === "whole" || facts.chain.state === "broken") {
@@ -89,6 +96,30 @@ function refuseForeign(row: number): Refusal {
  */
 function isNameOf({ machine, formerMachine }: Pick<BootFacts, "machine" | "formerMachine">, name: string): boolean {
   return name === machine || name === formerMachine;
+}
+
+/**
+ * The state that an order asks for. It counts only right after the stop for which it was written: nothing that was
+ * acknowledged later may be dropped by it. An order that cannot be carried out changes nothing.
+ */
+function findOrdered(facts: BootFacts, head: Head): Parent | null {
+  const { order, orderChain, mark } = facts;
+  if (order === null || head.state !== "living" || !isOrderFor(order, head)) return null;
+  const isStoppedHere = mark?.nonce === head.nonce && mark.cleanStop?.txid === order.stoppedAt;
+  if (!isStoppedHere || !isNameOf(facts, head.machine)) return null;
+  const isThere = orderChain.state === "whole" && orderChain.newestTxid === order.txid;
+  return isThere ? { epoch: order.epoch, nonce: "", txid: order.txid } : null;
+}
+
+/** Whether an order was written for this life of the epoch. */
+export function isOrderFor(order: RestoreOrder, head: Head): boolean {
+  return order.nonce === head.nonce && order.run === runOf(head);
+}
+
+/** The replica that a claim restores from, as the facts have it. */
+export function chainOfParent(facts: BootFacts, { row, parent }: Claim): Chain {
+  if (row === 12) return facts.orderChain;
+  return facts.head?.epoch === parent?.epoch ? facts.chain : facts.parentChain;
 }
 
 function mayResume(facts: BootFacts, head: Head): boolean {
@@ -171,10 +202,12 @@ function decideWithoutBase(facts: BootFacts, head: Head): BootPlan {
 
 /**
  * Whether the volume's database is of this epoch's newest run, so that commit sequences can be compared. A copy from an
- * earlier run may have diverged: then only the bucket counts.
+ * earlier run may have diverged: then only the bucket counts. So it does when an earlier state was asked for.
  */
 function isOf({ database, mark }: BootFacts, parent: Parent): boolean {
-  return database === "present" && mark?.nonce === parent.nonce && sawRun(mark, runOf(parent));
+  return (
+    parent.txid === undefined && database === "present" && mark?.nonce === parent.nonce && sawRun(mark, runOf(parent))
+  );
 }
 
 /**

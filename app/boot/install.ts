@@ -7,6 +7,7 @@ import { isOutOfSpace } from "../database/sqlite-failure.ts";
 import { fsyncPath } from "../durable-file.ts";
 import type { Log } from "../log.ts";
 import type { Claim } from "../replica/claim.ts";
+import type { Parent } from "../replica/head.ts";
 import type { Machine } from "../replica/machine.ts";
 import { RestoreFailed, type Restored, restoreEpoch } from "../replica/restore.ts";
 import type { BootLimits } from "./boot-limits.ts";
@@ -121,7 +122,7 @@ async function restoreAndCheck(context: Context): Promise<Checked> {
   const { plan, step, limits } = context;
   const { parent } = plan;
   if (parent === null) throw new Error("a plan without a parent has nothing to restore");
-  const restored = await step("restore", () => restoreWithRoom(context, parent.epoch, limits.restoreStallMs));
+  const restored = await step("restore", () => restoreWithRoom(context, parent, limits.restoreStallMs));
   const sequence = await step("check", () => inspectOrNull(restored.path));
   if (sequence === null) {
     throw refuse(
@@ -134,12 +135,12 @@ async function restoreAndCheck(context: Context): Promise<Checked> {
 }
 
 /** When the disk runs full during the restore, it is not tried again. */
-async function restoreWithRoom(context: Context, epoch: string, stallLimitMs: number): Promise<Restored> {
+async function restoreWithRoom(context: Context, parent: Parent, stallLimitMs: number): Promise<Restored> {
   try {
     const onDetour = (cause: string) =>
       context.log.warn({ cause }, "the replica's files cannot be fetched side by side, Litestream fetches them");
     const isTight = isInScratch(context.machine.files);
-    return await restoreEpoch(context.machine, epoch, { stallLimitMs, isTight, onDetour });
+    return await restoreEpoch(context.machine, parent.epoch, { stallLimitMs, txid: parent.txid, isTight, onDetour });
   } catch (error) {
     if (!(error instanceof RestoreFailed) || !isOutOfSpace(error)) throw error;
     const { cause, next } = tellFullDisk(context.machine, error.message);

@@ -5,10 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { measureSpace } from "../durable-file.ts";
 import { BucketError } from "../replica/bucket-error.ts";
 import type { Bucket } from "../replica/bucket.ts";
-import { type Chain, epochPrefix, ltxHeaderBytes, readDatabaseSize } from "../replica/chain.ts";
+import { type Chain, epochPrefix, ltxHeaderBytes, readLtxHeader } from "../replica/chain.ts";
 import type { Claim } from "../replica/claim.ts";
 import type { Machine, MachineFiles } from "../replica/machine.ts";
-import { type BootFacts, BootRefused, isAsStopped } from "./decide-boot.ts";
+import { type BootFacts, BootRefused, chainOfParent, isAsStopped } from "./decide-boot.ts";
 import { measureQuarantine } from "./quarantine.ts";
 
 /**
@@ -26,7 +26,7 @@ export async function findRoom(
   // Leftovers of a killed boot do not count as used: the next restore would remove them as well.
   for (const path of places) rmSync(path, { recursive: true, force: true });
   if (plan.parent === null || !restores(plan, facts)) return machine;
-  const chain = facts.head?.epoch === plan.parent.epoch ? facts.chain : facts.parentChain;
+  const chain = chainOfParent(facts, plan);
   const bytes = await fetchSizeInTime(bucket, plan.parent.epoch, chain);
   if (bytes === null || missingBytes(machine.files.dataDirectory, bytes) === 0) return machine;
   const [scratch] = plan.content === "compare" ? scratchOf(machine) : [];
@@ -99,7 +99,7 @@ function fetchSizeInTime(bucket: Bucket, epoch: string, chain: Chain): Promise<n
 
 async function fetchSize(bucket: Readable, key: string): Promise<number | null> {
   try {
-    return readDatabaseSize(await bucket.getStart(key, ltxHeaderBytes));
+    return readLtxHeader(await bucket.getStart(key, ltxHeaderBytes))?.databaseBytes ?? null;
   } catch (error) {
     if (error instanceof BucketError && error.kind === "missing") return null;
     throw error;

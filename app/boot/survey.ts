@@ -11,8 +11,9 @@ import { readStagedTxid } from "../replica/litestream.ts";
 import type { Machine } from "../replica/machine.ts";
 import { type Mark, readMark } from "../replica/mark.ts";
 import { ShapeError } from "../replica/parse-json.ts";
+import { readRestoreOrder, type RestoreOrder } from "../replica/restore-order.ts";
 import { fetchSentinel } from "../replica/sentinel.ts";
-import { type BootFacts, BootRefused } from "./decide-boot.ts";
+import { type BootFacts, BootRefused, isOrderFor } from "./decide-boot.ts";
 
 export type Survey = { facts: BootFacts; seen: StoredHead | null };
 
@@ -24,18 +25,27 @@ export async function surveyBoot(bucket: Bucket, machine: Machine): Promise<Surv
   const top = await bucket.listTop();
   await assertSentinel(bucket, machine, top);
   const seen = top.includes(headKey) ? await fetchHead(bucket) : null;
-  const chain = await surveyChain(bucket, seen?.head.epoch, seen?.head.state === "living");
+  const head = seen?.head ?? null;
+  const chain = await surveyChain(bucket, head, head?.state === "living");
   // Only a head without a base may fall back to its parent.
-  const fallsBack = seen?.head.state === "opening" && (chain.state === "empty" || chain.state === "no-base");
-  const parentChain = await surveyChain(bucket, fallsBack ? seen.head.parent?.epoch : undefined, false);
+  const fallsBack = head?.state === "opening" && (chain.state === "empty" || chain.state === "no-base");
+  const parentChain = await surveyChain(bucket, fallsBack ? head.parent : null, false);
+  const order = readOrderOrRefuse(machine);
+  const orderChain = await surveyChain(
+    bucket,
+    order !== null && head !== null && isOrderFor(order, head) ? order : null,
+    false,
+  );
   const facts: BootFacts = {
     ...namesOf(machine),
     bootId: machine.bootId,
-    head: seen?.head ?? null,
+    head,
     epochsExist: top.includes("epochs/"),
     chain,
     parentChain,
-    ...surveyVolume(machine, seen?.head ?? null),
+    order,
+    orderChain,
+    ...surveyVolume(machine, head),
   };
   return { facts, seen };
 }
@@ -116,15 +126,30 @@ function readMarkOrRefuse({ files }: Machine): Mark | null {
   }
 }
 
+/** Somebody wanted an earlier state: to serve another one would be a guess. */
+function readOrderOrRefuse({ files }: Machine): RestoreOrder | null {
+  try {
+    return readRestoreOrder(files.restoreOrder);
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error;
+    const next = `delete ${files.restoreOrder} to go on with the newest state, and ask for the earlier one again`;
+    throw new BootRefused({ row: 12, cause: error.message, next });
+  }
+}
+
 function refuseBucket(cause: string, next: string): BootRefused {
   return new BootRefused({ row: 2, cause, next });
 }
 
 /** A listing that is taken during a compaction can look broken. So a base that must exist is looked for three times. */
-async function surveyChain(bucket: Bucket, epoch: string | undefined, mustBeWhole: boolean): Promise<Chain> {
-  if (epoch === undefined) return { state: "empty" };
+async function surveyChain(
+  bucket: Bucket,
+  place: { epoch: string; txid?: string } | null,
+  mustBeWhole: boolean,
+): Promise<Chain> {
+  if (place === null) return { state: "empty" };
   for (let listing = 1; ; listing++) {
-    const chain = await fetchChain(bucket, epoch);
+    const chain = await fetchChain(bucket, place.epoch, place.txid);
     const suspicious = chain.state === "broken" || (mustBeWhole && chain.state !== "whole");
     if (!suspicious || listing === chainListings) return chain;
     await sleep(relistDelayMs);

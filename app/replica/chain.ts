@@ -20,9 +20,12 @@ export function epochPrefix(epoch: string): string {
   return `epochs/${epoch}/`;
 }
 
-/** Lists the LTX files of an epoch and judges them. Throws BucketError. */
-export async function fetchChain(bucket: Bucket, epoch: string): Promise<Chain> {
-  return readChain(await Array.fromAsync(bucket.list(epochPrefix(epoch))));
+/**
+ * Lists the LTX files of an epoch and judges them: the newest state, or that of `txid` as if nothing had come after it.
+ * Throws BucketError.
+ */
+export async function fetchChain(bucket: Bucket, epoch: string, txid?: string): Promise<Chain> {
+  return readChain(await Array.fromAsync(bucket.list(epochPrefix(epoch))), txid);
 }
 
 /**
@@ -40,18 +43,23 @@ export async function fetchKeptTxid(bucket: Bucket, epoch: string): Promise<stri
  * snapshot, or from TXID 1, always with the file that reaches furthest. Files beyond a gap mean that something in
  * between is lost.
  */
-export function readChain(keys: readonly string[]): Chain {
-  return judge(keys).chain;
+export function readChain(keys: readonly string[], txid?: string): Chain {
+  return judge(keys, txid).chain;
 }
 
-/** The files that a restore of the newest state reads, in their order. Null when the chain is not whole. */
-export function planRestore(keys: readonly string[]): readonly LtxFile[] | null {
-  const { chain, used } = judge(keys);
-  return chain.state === "whole" ? used : null;
+/**
+ * The files that a restore of the newest state reads, or of the state of `txid`, in their order. Null when the chain is
+ * not whole, or when no file ends at `txid`.
+ */
+export function planRestore(keys: readonly string[], txid?: string): readonly LtxFile[] | null {
+  const { chain, used } = judge(keys, txid);
+  if (chain.state !== "whole") return null;
+  return txid === undefined || chain.newestTxid === txid ? used : null;
 }
 
-function judge(keys: readonly string[]): { chain: Chain; used: readonly LtxFile[] } {
-  const files = keys.flatMap((key) => parseKey(key) ?? []);
+function judge(keys: readonly string[], txid?: string): { chain: Chain; used: readonly LtxFile[] } {
+  const all = keys.flatMap((key) => parseKey(key) ?? []);
+  const files = txid === undefined ? all : all.filter(({ max }) => formatTxid(max) <= txid);
   if (files.length === 0) return { chain: { state: "empty" }, used: [] };
   const snapshot = findFurthest(files.filter((file) => file.level === snapshotLevel));
   const increments = files
@@ -124,18 +132,23 @@ export function formatTxid(txid: bigint): string {
 /** Size of the header of an LTX file. */
 export const ltxHeaderBytes = 100;
 
+/** What an LTX file says of itself: the size of the database once it has been applied, and when Litestream saw it. */
+export type LtxHeader = { databaseBytes: number; at: Date };
+
 /**
- * Size of the database in bytes once this LTX file has been applied. Null when the bytes are not a known header.
- * Source: Header.MarshalBinary and UnmarshalBinary in ltx.go of github.com/superfly/ltx. After magic and flags come
- * page size and number of pages, big-endian, never compressed.
+ * Reads the header of an LTX file. Null when the bytes are not a known one. Source: Header.MarshalBinary and
+ * UnmarshalBinary in ltx.go of github.com/superfly/ltx. After magic and flags come page size and number of pages, then
+ * both TXIDs, then milliseconds since 1970; big-endian, never compressed. A compacted file has the time of the last
+ * file in it (compactor.go).
  */
-export function readDatabaseSize(header: Uint8Array): number | null {
+export function readLtxHeader(header: Uint8Array): LtxHeader | null {
   if (header.length < ltxHeaderBytes) return null;
   const view = new DataView(header.buffer, header.byteOffset, ltxHeaderBytes);
   if (view.getUint32(0) !== magic) return null;
   const [pageBytes, pages] = [view.getUint32(8), view.getUint32(12)];
   const isPageSize = pageBytes >= 512 && pageBytes <= 65_536 && (pageBytes & (pageBytes - 1)) === 0;
-  return isPageSize && pages > 0 ? pageBytes * pages : null;
+  if (!isPageSize || pages === 0) return null;
+  return { databaseBytes: pageBytes * pages, at: new Date(Number(view.getBigInt64(32))) };
 }
 
 /** "LTX1" */

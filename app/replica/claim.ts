@@ -8,6 +8,7 @@ import { fetchHead, openingHead, swapHead, type Head, type Parent, type StoredHe
 import { renderLitestreamConfig } from "./litestream-config.ts";
 import type { Machine } from "./machine.ts";
 import { writeMark } from "./mark.ts";
+import { removeRestoreOrder } from "./restore-order.ts";
 import { waitForStore } from "./wait-for-store.ts";
 
 export type Content = "fresh" | "volume" | "restore" | "compare";
@@ -69,6 +70,7 @@ export function takeOverEpoch(machine: Machine, { epoch, nonce }: Head): void {
   const { files, machineId, bootId } = machine;
   writeMark(files.mark, { epoch, nonce, machine: machineId, bootId, cleanStop: null });
   rmSync(files.replicated, { force: true });
+  removeRestoreOrder(files.restoreOrder);
   writeFileSync(files.litestreamConfig, renderLitestreamConfig(machine, epoch), { mode: 0o600 });
 }
 

@@ -8,7 +8,12 @@ import { parseJson } from "./parse-json.ts";
 
 export const headKey = "head.json";
 
-const ParentSchema = Type.Object({ epoch: Type.String(), nonce: Type.String(), run: Type.Optional(Type.String()) });
+const ParentSchema = Type.Object({
+  epoch: Type.String(),
+  nonce: Type.String(),
+  run: Type.Optional(Type.String()),
+  txid: Type.Optional(Type.String()),
+});
 
 const HeadSchema = Type.Object({
   epoch: Type.String({ pattern: "^[0-9]{4,}-[0-9a-f]{8}$" }),
@@ -27,6 +32,10 @@ const HeadSchema = Type.Object({
  * new one.
  */
 export type Head = Static<typeof HeadSchema>;
+/**
+ * Where an epoch's content comes from: the newest state of an epoch, or exactly that of `txid`, when somebody asked for
+ * an earlier state. Then the nonce is empty: no disk holds that state.
+ */
 export type Parent = Static<typeof ParentSchema>;
 export type StoredHead = { head: Head; etag: string };
 

@@ -38,7 +38,7 @@ export type Restored = { path: string; txid: string };
  * TXID. Never uses Litestream's `-if-replica-exists`, which takes a mistyped prefix for an empty replica. Gives up
  * after `stallLimitMs` without progress. Throws RestoreFailed and removes partial files.
  *
- * The files of the newest state are fetched side by side first, where there is room for them: Litestream 0.5.17 opens
+ * The files are fetched side by side first, where there is room for them: Litestream 0.5.17 opens
  * them one after the other. Whatever goes wrong there, `onDetour` is told, and Litestream fetches them itself: it has
  * the last word.
  */
@@ -47,14 +47,11 @@ export async function restoreEpoch(machine: Machine, epoch: string, options: Res
   const { stallLimitMs = restoreStallMs, txid } = options;
   try {
     empty(restored);
-    const found = await restoreSideBySide(
-      machine,
-      { epoch, folder: join(restored, "staged"), stallMs: stallLimitMs },
-      options,
-    );
+    const words = txid === undefined ? [] : ["-txid", txid];
+    const staging = { epoch, folder: join(restored, "staged"), stallMs: stallLimitMs, txid };
+    const found = await restoreSideBySide(machine, { staging, words }, options);
     if (found !== null) return found;
     empty(restored);
-    const words = txid === undefined ? [] : ["-txid", txid];
     return await runRestore(machine, { config: renderLitestreamConfig(machine, epoch), words, stallLimitMs });
   } catch (error) {
     rmSync(restored, { recursive: true, force: true });
@@ -70,16 +67,16 @@ function empty(directory: string): void {
 /** Null when Litestream shall fetch the files itself: there are few, or no whole chain, of which it says more. */
 async function restoreSideBySide(
   machine: Machine,
-  staging: Staging,
-  { txid, isTight = false, onDetour }: RestoreOptions,
+  { staging, words }: { staging: Staging; words: readonly string[] },
+  { isTight = false, onDetour }: RestoreOptions,
 ): Promise<Restored | null> {
-  if (txid !== undefined || isTight) return null;
+  if (isTight) return null;
   try {
     mkdirSync(staging.folder, { mode: 0o700 });
     const planned = await stageChain(openBucket(machine.bucket), staging);
     if (planned === null) return null;
     const config = renderStagedConfig(machine, staging.folder);
-    const found = await runRestore(machine, { config, words: [], stallLimitMs: staging.stallMs });
+    const found = await runRestore(machine, { config, words, stallLimitMs: staging.stallMs });
     if (found.txid < planned) throw new Error(`the files fetched reach ${planned}, what they gave ${found.txid}`);
     rmSync(staging.folder, { recursive: true });
     return found;

@@ -14,19 +14,21 @@ const fewestFiles = 8;
 const mostPlans = 5;
 const marginBytes = 64 * 1024 ** 2;
 
-export type Staging = { epoch: string; folder: string; stallMs: number };
+/** `txid` is the state to restore instead of the newest. */
+export type Staging = { epoch: string; folder: string; stallMs: number; txid?: string | undefined };
 
 /**
  * Fetches the files of a restore side by side into a folder, in the layout of Litestream's own file replica
- * (`ltx/<level>/<first>-<last>.ltx`). Returns the newest TXID. Null when there are too few files, or no whole chain,
+ * (`ltx/<level>/<first>-<last>.ltx`). Returns the TXID that they reach. Null when there are too few files, or no whole chain,
  * which Litestream then says better. Throws BucketError, and the disk's own errors.
  */
-export async function stageChain(bucket: Bucket, { epoch, folder, stallMs }: Staging): Promise<string | null> {
+export async function stageChain(bucket: Bucket, staging: Staging): Promise<string | null> {
+  const { epoch, txid } = staging;
   for (let plans = 0; plans < mostPlans; plans++) {
-    const files = planRestore(await Array.fromAsync(bucket.list(epochPrefix(epoch))));
+    const files = planRestore(await Array.fromAsync(bucket.list(epochPrefix(epoch))), txid);
     const newest = files?.at(-1);
     if (files === null || newest === undefined || files.length < fewestFiles) return null;
-    if (await fetchAll(bucket, files, { epoch, folder, stallMs })) return formatTxid(newest.max);
+    if (await fetchAll(bucket, files, staging)) return formatTxid(newest.max);
   }
   return null;
 }

@@ -2,6 +2,7 @@ import type { BootFacts } from "../../app/boot/decide-boot.ts";
 import type { Chain } from "../../app/replica/chain.ts";
 import type { Head } from "../../app/replica/head.ts";
 import type { Mark } from "../../app/replica/mark.ts";
+import type { RestoreOrder } from "../../app/replica/restore-order.ts";
 
 const me = "machine-a";
 export const other = "machine-b";
@@ -40,6 +41,18 @@ export function makeMark(change: Partial<Mark> = {}): Mark {
   };
 }
 
+/** What somebody asked for after the clean stop at TXID 5 of the head that makeHead makes. */
+export function makeOrder(change: Partial<RestoreOrder> = {}): RestoreOrder {
+  return {
+    nonce: "nonce-of-the-head",
+    run: "nonce-of-the-head",
+    stoppedAt: "0000000000000005",
+    epoch: "0002-bbbbbbbb",
+    txid: "0000000000000003",
+    ...change,
+  };
+}
+
 /** A machine whose process has just crashed, with everything still in place. */
 export function makeFacts(change: Partial<BootFacts> = {}): BootFacts {
   return {
@@ -49,6 +62,8 @@ export function makeFacts(change: Partial<BootFacts> = {}): BootFacts {
     epochsExist: true,
     chain: whole,
     parentChain: whole,
+    order: null,
+    orderChain: { state: "empty" },
     database: "present",
     mark: makeMark(),
     stagedTxid: "0000000000000005",
@@ -57,7 +72,14 @@ export function makeFacts(change: Partial<BootFacts> = {}): BootFacts {
   };
 }
 
-/** Every combination of the facts that the table reads: about 630,000. */
+const ordered: Chain = { state: "whole", newestTxid: "0000000000000003", files: 1 };
+const orders: readonly Pick<BootFacts, "order" | "orderChain">[] = [
+  { order: null, orderChain: { state: "empty" } },
+  { order: makeOrder(), orderChain: ordered },
+  { order: makeOrder({ stoppedAt: "0000000000000004" }), orderChain: ordered },
+];
+
+/** Every combination of the facts that the table reads: about 2,500,000. */
 export function* everyFacts(): Generator<BootFacts> {
   for (const head of everyHead())
     for (const mark of everyMark())
@@ -67,7 +89,8 @@ export function* everyFacts(): Generator<BootFacts> {
             for (const epochsExist of [true, false])
               for (const stagedTxid of [null, "0000000000000004", "0000000000000005"]) {
                 const store = { head, epochsExist, chain, parentChain };
-                yield { machine: me, bootId: thisBoot, ...store, database, mark, stagedTxid, position: null };
+                const own = { machine: me, bootId: thisBoot, database, mark, stagedTxid, position: null };
+                for (const wanted of orders) yield { ...store, ...own, ...wanted };
               }
 }
 

@@ -12,9 +12,9 @@ function expectAlways(isKept: (facts: BootFacts, plan: BootPlan) => boolean): vo
   expect(plans.find(({ facts, plan }) => !isKept(facts, plan))).toBeUndefined();
 }
 
-test("each row from 3 to 11 decides something", () => {
+test("each row from 3 to 12 decides something", () => {
   expect([...new Set(plans.map(({ plan }) => plan.row))].toSorted((a, b) => a - b)).toEqual([
-    3, 4, 5, 6, 7, 8, 9, 10, 11,
+    3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
   ]);
 });
 
@@ -69,12 +69,25 @@ test("nothing starts empty unless the bucket is empty, or no base was ever uploa
 });
 
 test("what is restored is whole, and is the epoch that the claim names as its parent", () => {
-  const wrong = claims.find(({ facts: { head, chain, parentChain }, plan: { content, parent, row } }) => {
+  const wrong = claims.find(({ facts: { head, chain, parentChain, order }, plan: { content, parent, row } }) => {
     if (content !== "restore" && content !== "compare") return false;
+    if (row === 12) return parent?.epoch !== order?.epoch || parent?.txid !== order?.txid;
     const source = row === 11 ? chain : parentChain;
     return source.state !== "whole" || parent?.nonce !== (row === 11 ? head?.nonce : head?.parent?.nonce);
   });
   expect(wrong).toBeUndefined();
+});
+
+test("an earlier state is restored only right after the clean stop for which it was ordered", () => {
+  expectAlways(
+    ({ head, machine, mark, order }: BootFacts, plan: BootPlan) =>
+      plan.row !== 12 ||
+      (head?.state === "living" &&
+        head.machine === machine &&
+        head.nonce === order?.nonce &&
+        mark?.nonce === head.nonce &&
+        mark.cleanStop?.txid === order.stoppedAt),
+  );
 });
 
 test("a volume's database is used or compared by its nonce only", () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { decideBoot, type BootFacts, type BootPlan } from "../../app/boot/decide-boot.ts";
-import { broken, makeFacts, makeHead, makeMark, noBase, other, whole } from "./boot-facts.ts";
+import { broken, makeFacts, makeHead, makeMark, makeOrder, noBase, other, whole } from "./boot-facts.ts";
 
 type Case = [claim: string, facts: BootFacts, plan: Partial<BootPlan>];
 
@@ -17,8 +17,44 @@ const stoppedBefore = makeMark({ bootId: "boot-before", cleanStop: { txid: "0000
 const nothing = { head: null, epochsExist: false, chain: empty, parentChain: empty } as const;
 const renamed = { machine: "4711", formerMachine: "machine-a" };
 const replaced = ["nonce-that-was-replaced", "nonce-of-the-head"];
+const orderChain = { state: "whole", newestTxid: "0000000000000003", files: 1 } as const;
+const ordered = { order: makeOrder(), orderChain, mark: stoppedBefore };
+const earlier = { epoch: "0002-bbbbbbbb", nonce: "", txid: "0000000000000003" };
 
 const cases: Case[] = [
+  [
+    "12: an earlier state was asked for after this stop",
+    makeFacts(ordered),
+    { act: "claim", content: "restore", parent: earlier, replaces: [] },
+  ],
+  ["3 not 12: the app ran again since", makeFacts({ ...ordered, mark: makeMark() }), { row: 3 }],
+  [
+    "3 not 12: the order is of an earlier stop",
+    makeFacts({ ...ordered, order: makeOrder({ stoppedAt: "0000000000000004" }) }),
+    { row: 3 },
+  ],
+  [
+    "3 not 12: the order is of an earlier run",
+    makeFacts({ ...ordered, order: makeOrder({ run: "run-before" }) }),
+    { row: 3 },
+  ],
+  ["3 not 12: the files of that state are gone", makeFacts({ ...ordered, orderChain: broken }), { row: 3 }],
+  [
+    "3 not 12: no file ends at that state any more",
+    makeFacts({ ...ordered, orderChain: { ...orderChain, newestTxid: "0000000000000002" } }),
+    { row: 3 },
+  ],
+  ["4 not 12: another machine has taken over", makeFacts({ ...ordered, head: headOfOther }), { row: 4 }],
+  [
+    "10: a crash after the claim goes on with the state that was asked for, whatever the volume holds",
+    makeFacts({
+      head: makeHead({ state: "opening", parent: earlier }),
+      chain: empty,
+      parentChain: orderChain,
+      mark: makeMark({ nonce: "nonce-of-the-parent", cleanStop: { txid: "0000000000000005" } }),
+    }),
+    { act: "claim", content: "restore", parent: earlier },
+  ],
   ["3: a process crash resumes", makeFacts(), { act: "resume" }],
   ["3: a reboot after a clean stop resumes", makeFacts({ mark: stoppedBefore }), { act: "resume" }],
   ["3: a crash while opening resumes", makeFacts({ head: opening, chain: empty }), { act: "resume" }],

@@ -83,7 +83,8 @@ function headSteps(turn: Turn, serving: Serving): Step[] {
     );
   }
   if (serving.checked !== "" && !serving.promoting) {
-    const replicated = addCommits(state.replicated, serving.checked);
+    // An answer that was on its way for long: it is of a commit that somebody has given up since.
+    const replicated = addCommits(state.replicated, removeCommits(serving.checked, state.head?.dropped ?? ""));
     const label = `acknowledges "${serving.checked}" at bucket`;
     steps.push(move(turn, label, { state: { ...state, replicated }, phase: { ...serving, checked: "" } }));
   }

@@ -1,8 +1,9 @@
 import type { BootFacts, BootPlan } from "../../app/boot/decide-boot.ts";
 import type { Head as StoredHead, Parent } from "../../app/replica/head.ts";
 import type { Mark as StoredMark } from "../../app/replica/mark.ts";
-import { chainOf } from "./replica.ts";
-import { type Claim, filesOf, type Head, machineName, type Mark } from "./state.ts";
+import type { RestoreOrder } from "../../app/replica/restore-order.ts";
+import { chainOf, filesUpTo } from "./replica.ts";
+import { type Claim, filesOf, type Head, machineName, type Mark, type Order } from "./state.ts";
 import type { Turn } from "./turn.ts";
 
 const thisBootId = "this boot";
@@ -14,6 +15,7 @@ const thisBootId = "this boot";
 export function gatherFacts(turn: Turn, seen: Head | null): BootFacts {
   const { state, machine } = turn;
   const parent = seen?.parent ?? null;
+  const { order } = machine.volume;
   return {
     machine: machineName(machine.identity),
     ...(machine.former !== null && { formerMachine: machineName(machine.former) }),
@@ -21,7 +23,10 @@ export function gatherFacts(turn: Turn, seen: Head | null): BootFacts {
     head: seen === null ? null : storedHead(seen),
     epochsExist: state.epochs.some((files) => files.length > 0),
     chain: seen === null ? { state: "empty" } : chainOf(filesOf(state, seen.epoch)),
-    parentChain: parent === null ? { state: "empty" } : chainOf(filesOf(state, parent)),
+    parentChain:
+      parent === null ? { state: "empty" } : chainOf(filesUpTo(filesOf(state, parent), seen?.parentTxid ?? null)),
+    order: order === null ? null : storedOrder(order),
+    orderChain: order === null ? { state: "empty" } : chainOf(filesUpTo(filesOf(state, order.epoch), order.txid)),
     database: machine.volume.database === null ? "absent" : "present",
     mark: machine.volume.mark === null ? null : storedMark(machine.volume.mark),
     stagedTxid: machine.volume.staged.length === 0 ? null : String(machine.volume.staged.length),
@@ -40,7 +45,8 @@ export function readClaim(plan: Extract<BootPlan, { act: "claim" }>, { chain, ma
   const isEqual = plan.content === "compare" && chain.state === "whole" && chain.newestTxid === cleanTxid;
   const parentRun = plan.parent?.run ?? null;
   const content = isEqual ? "volume" : plan.content;
-  return { row: plan.row, parent, parentRun, content, replaces: plan.replaces.map(epochOf) };
+  const parentTxid = plan.parent?.txid === undefined ? null : Number(plan.parent.txid);
+  return { row: plan.row, parent, parentRun, parentTxid, content, replaces: plan.replaces.map(epochOf) };
 }
 
 function storedHead(head: Head): StoredHead {
@@ -51,7 +57,7 @@ function storedHead(head: Head): StoredHead {
     run: head.run,
     machine: machineName(head.machine),
     openedAt: "",
-    parent: head.parent === null ? null : parentOf(head.parent, head.parentRun),
+    parent: head.parent === null ? null : parentOf(head.parent, head),
     replaces: head.replaces.map(nonceOf),
   };
 }
@@ -67,8 +73,13 @@ function storedMark(mark: Mark): StoredMark {
   };
 }
 
-function parentOf(epoch: number, run: string | null): Parent {
-  return { epoch: String(epoch), nonce: nonceOf(epoch), ...(run === null ? {} : { run }) };
+function parentOf(epoch: number, { parentRun, parentTxid }: Head): Parent {
+  if (parentTxid !== null) return { epoch: String(epoch), nonce: "", txid: String(parentTxid) };
+  return { epoch: String(epoch), nonce: nonceOf(epoch), ...(parentRun === null ? {} : { run: parentRun }) };
+}
+
+function storedOrder({ of, run, stoppedAt, epoch, txid }: Order): RestoreOrder {
+  return { nonce: nonceOf(of), run, stoppedAt: String(stoppedAt), epoch: String(epoch), txid: String(txid) };
 }
 
 function nonceOf(epoch: number): string {

@@ -1,7 +1,8 @@
 import { gatherFacts, readClaim } from "./boot-facts.ts";
 import { install, startLitestream, restore, writeMark } from "./install-steps.ts";
-import { restoreContent } from "./replica.ts";
+import { type Content, restoreContent } from "./replica.ts";
 import {
+  type Claim,
   filesOf,
   firstRun,
   type Head,
@@ -11,6 +12,7 @@ import {
   machineName,
   type Mark,
   type PhaseAt,
+  removeCommits,
   type State,
   type Step,
 } from "./state.ts";
@@ -71,7 +73,8 @@ function decide(turn: Turn, { seen }: PhaseAt<"deciding">): Step[] {
   if (plan.act === "resume") return prepareResume(turn, seen);
   const wanted = readClaim(plan, facts);
   const early = turn.rules.stepError === "restore-first";
-  const restoredEarly = early && wanted.parent !== null ? restoreContent(filesOf(turn.state, wanted.parent)) : null;
+  const restoredEarly =
+    early && wanted.parent !== null ? restoreContent(filesOf(turn.state, wanted.parent), wanted.parentTxid) : null;
   const label = `row ${plan.row}: will claim with parent ${wanted.parent ?? "none"}, content ${wanted.content}`;
   return [move(turn, label, { phase: { at: "claiming", seen, claim: wanted, restoredEarly } })];
 }
@@ -150,9 +153,11 @@ function claim(turn: Turn, phase: PhaseAt<"claiming">): Step[] {
 }
 
 /** The world after a won claim. */
-function swapHead({ state, index, machine }: Turn, { seen, claim: wanted }: PhaseAt<"claiming">): State {
+function swapHead(turn: Turn, { seen, claim: wanted }: PhaseAt<"claiming">): State {
+  const { state, index, machine } = turn;
   const lastLiving =
     seen === null ? "" : seen.state === "opening" ? seen.mustHold : restoreContent(filesOf(state, seen.epoch));
+  const asked = wanted.row === 12 ? giveUp(turn, wanted) : null;
   const head: Head = {
     epoch: state.epochs.length,
     state: "opening",
@@ -161,10 +166,28 @@ function swapHead({ state, index, machine }: Turn, { seen, claim: wanted }: Phas
     run: firstRun,
     parent: wanted.parent,
     parentRun: wanted.parentRun,
+    parentTxid: wanted.parentTxid,
     replaces: wanted.replaces,
-    mustHold: lastLiving ?? "",
+    mustHold: asked?.content ?? lastLiving ?? "",
+    dropped: asked?.dropped ?? seen?.dropped ?? "",
   };
-  return { ...state, head, machines: forgetOwed(state.machines, index), epochs: [...state.epochs, []] };
+  const dropped = asked?.dropped ?? "";
+  const machines = forgetOwed(state.machines, index).map((other) => forgetDropped(other, dropped));
+  const replicated = removeCommits(state.replicated, dropped);
+  return { ...state, head, machines, replicated, epochs: [...state.epochs, []] };
+}
+
+/** What somebody asked for, and gave up for it: of the commits that there were by then, no later ones. */
+function giveUp({ state, machine }: Turn, { parent, parentTxid }: Claim): { content: Content; dropped: string } {
+  const content = restoreContent(filesOf(state, parent ?? -1), parentTxid) ?? "";
+  const known = state.histories.slice(0, machine.volume.order?.commits ?? 0).map((history) => history.at(-1) ?? "");
+  return { content, dropped: removeCommits(known.join(""), content) };
+}
+
+function forgetDropped(machine: Machine, dropped: string): Machine {
+  const { volume } = machine;
+  const owed = removeCommits(volume.owed, dropped);
+  return owed === volume.owed ? machine : { ...machine, volume: { ...volume, owed } };
 }
 
 function rereadAfterLostAnswer(turn: Turn, phase: PhaseAt<"rereading" | "restoring">): Step {

@@ -1,6 +1,7 @@
-import { type Files, withoutBase, withoutIncrement } from "./replica.ts";
+import { type Files, restoreContent, withoutBase, withoutIncrement } from "./replica.ts";
 import {
   blankVolume,
+  filesOf,
   holdsSomething,
   type Machine,
   machineName,
@@ -23,6 +24,7 @@ export function machineFaults(turn: Turn): Step[] {
     ...snapshotFaults(turn),
     ...cloneMachine(turn),
     ...learnId(turn),
+    ...askForEarlierState(turn),
   ];
   const where = phase.at === "serving" ? "" : ` (while ${phase.at})`;
   return steps.map(({ label, next }) => ({ label: `${label}${where}`, next }));
@@ -137,6 +139,30 @@ function learnId(turn: Turn): Step[] {
   if (!isAsked) return [];
   const learned = { identity: rules.bounds.machines + index, former: identity, phase: { at: "off" } } as const;
   return [move(turn, `learns its id, ${machineName(learned.identity)}, starts anew`, learned)];
+}
+
+/**
+ * After a clean stop somebody asks for an earlier state, of this epoch or of the one before it. Nobody has to boot at
+ * once, and the order stays where it is.
+ */
+function askForEarlierState(turn: Turn): Step[] {
+  const { state, machine } = turn;
+  const { head } = state;
+  const { mark } = machine.volume;
+  if (machine.phase.at !== "off" || mark === null || head?.state !== "living") return [];
+  const { cleanTxid } = mark;
+  const isHere = mark.epoch === head.epoch && mark.runs.includes(head.run) && cleanTxid !== null;
+  if (!isHere || !isFaultPossible(turn, "earlier state asked for")) return [];
+  const { run } = head;
+  return [head.epoch, head.parent ?? -1].flatMap((epoch) =>
+    filesOf(state, epoch).flatMap((_, index) => {
+      const txid = index + 1;
+      if (restoreContent(filesOf(state, epoch), txid) === null) return [];
+      const order = { of: head.epoch, run, stoppedAt: cleanTxid, epoch, txid, commits: state.histories.length };
+      const label = `is asked for epoch ${epoch} at TXID ${txid}`;
+      return [countFault(move(turn, label, { volume: { ...machine.volume, order } }))];
+    }),
+  );
 }
 
 /** The volume is attached to a new machine. A serving machine does not notice and goes on in its page cache. */

@@ -12,7 +12,9 @@ export function restore(turn: Turn, { epoch, claim, restoredEarly }: Restoring):
     });
   }
   const restored =
-    turn.rules.stepError === "restore-first" ? restoredEarly : restoreContent(filesOf(turn.state, claim.parent));
+    turn.rules.stepError === "restore-first"
+      ? restoredEarly
+      : restoreContent(filesOf(turn.state, claim.parent), claim.parentTxid);
   if (restored === null) {
     return move(turn, `cannot restore epoch ${claim.parent}: REFUSES`, {
       phase: { at: "refused", row: claim.row, cause: "no parent" },

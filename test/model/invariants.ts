@@ -20,6 +20,7 @@ export const invariants = {
   I4: "no machine serves less than the last living epoch held",
   I5: "nobody needs a human, unless the bucket was damaged or a superseded machine came back",
   I6: "a server that another one has replaced does not take over again by itself",
+  I7: "what was given up for an earlier state does not come back",
 } as const;
 
 export type Invariant = keyof typeof invariants;
@@ -84,6 +85,8 @@ function judgeContent({ head, histories, replicated }: State, content: string): 
   if (!holdsAll(content, replicated)) {
     return { invariant: "I1", text: `serves "${content}", acknowledged in the bucket: "${replicated}"` };
   }
+  const back = content.split("").filter((commit) => head?.dropped.includes(commit));
+  if (back.length > 0) return { invariant: "I7", text: `serves "${content}", given up was "${head?.dropped}"` };
   if (head !== null && !content.startsWith(head.mustHold)) {
     return { invariant: "I4", text: `serves "${content}", the living epoch held "${head.mustHold}"` };
   }

@@ -41,6 +41,8 @@ const caughtBy: Record<Mutation, [SceneName, Invariant]> = {
   "row-11-no-compare": ["crashes of a living epoch", "I2"],
   "row-11-trust-volume": ["crashes of a living epoch", "I4"],
   "no-reread": ["two first boots race", "I5"],
+  "restore-newest": ["an earlier state is asked for, and one fault more", "I7"],
+  "restore-again": ["an earlier state is asked for, and then the state before it", "I1"],
 };
 
 const allPlans = [
@@ -58,6 +60,7 @@ const allPlans = [
   "10 claim volume",
   "11 claim compare",
   "11 claim restore",
+  "12 claim restore",
 ];
 
 test.for(sceneNames)("no invariant breaks: %s", { timeout: 180_000 }, (name) => {

@@ -1,6 +1,7 @@
 import { type BootFacts, type BootPlan, decideBoot } from "../../app/boot/decide-boot.ts";
 import { newestOf } from "../../app/replica/chain.ts";
 import type { Content } from "../../app/replica/claim.ts";
+import { runOf } from "../../app/replica/head.ts";
 import type { Rules, StepError } from "./turn.ts";
 
 type Mutant = Pick<Rules, "decide" | "stepError">;
@@ -31,6 +32,8 @@ export const mutations = {
   "no-replaces": factsMutant(forgetReplaced),
   "replaces-last": planMutant(replaceOnlyLast),
   content: planMutant(adoptByContent),
+  "restore-newest": factsMutant(forgetAskedState),
+  "restore-again": factsMutant(renewOrder),
   "row-5-fresh": planMutant(startFreshIn(5)),
   "row-6-fresh": planMutant(startFreshIn(6)),
   "row-9-fresh": planMutant(startFreshIn(9)),
@@ -117,6 +120,20 @@ function resumeOthersEpoch(facts: BootFacts): BootFacts {
 /** The `replaces` of head is ignored. */
 function forgetReplaced(facts: BootFacts): BootFacts {
   return facts.head === null ? facts : { ...facts, head: { ...facts.head, replaces: [] } };
+}
+
+/** A claim that is repeated after a crash restores the newest state instead of the one that was asked for. */
+function forgetAskedState(facts: BootFacts): BootFacts {
+  if (facts.head?.state !== "opening" || facts.head.parent?.txid === undefined) return facts;
+  const { txid: _forgotten, ...parent } = facts.head.parent;
+  return { ...facts, head: { ...facts.head, parent } };
+}
+
+/** An order counts after any clean stop, not only after its own. */
+function renewOrder(facts: BootFacts): BootFacts {
+  const { order, head, mark } = facts;
+  if (order === null || head === null || mark?.cleanStop == null) return facts;
+  return { ...facts, order: { ...order, nonce: head.nonce, run: runOf(head), stoppedAt: mark.cleanStop.txid } };
 }
 
 /** Rows 8 and 10 name only the opening that they replace, not those that it had replaced itself. */

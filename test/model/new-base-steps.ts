@@ -36,8 +36,10 @@ function claimForItself(turn: Turn, serving: Serving): Step[] {
     run: firstRun,
     parent: rules.stepError === "new-base-no-parent" ? null : seen.epoch,
     parentRun: seen.run,
+    parentTxid: null,
     replaces: [seen.epoch],
     mustHold: "",
+    dropped: seen.dropped,
   };
   const won: State = { ...state, head, epochs: [...state.epochs, []] };
   const label = `finds epoch ${seen.epoch} broken, wins epoch ${epoch} for itself`;

@@ -74,9 +74,10 @@ function forgetUnreadable(state: State): State {
   };
 }
 
-function epochsInReach({ phase }: Machine): number[] {
-  if ("seen" in phase) return phase.seen === null ? [] : [phase.seen.epoch, phase.seen.parent ?? -1];
-  return "claim" in phase ? [phase.claim.parent ?? -1] : [];
+function epochsInReach({ phase, volume, snapshot }: Machine): number[] {
+  const ordered = [volume.order?.epoch ?? -1, snapshot?.order?.epoch ?? -1];
+  if ("seen" in phase) return phase.seen === null ? ordered : [...ordered, phase.seen.epoch, phase.seen.parent ?? -1];
+  return "claim" in phase ? [...ordered, phase.claim.parent ?? -1] : ordered;
 }
 
 function isForgotten({ phase, volume }: Machine): boolean {

@@ -12,12 +12,21 @@ export type Content = string;
  */
 export type Files = readonly string[];
 
-/** What a restore of these files gives; null when there is no base or a file behind it is gone. */
-export function restoreContent(files: Files): Content | null {
-  const base = findBase(files);
+/**
+ * What a restore of these files gives, up to a TXID where one is named; null when there is no base or a file behind it
+ * is gone.
+ */
+export function restoreContent(files: Files, txid: number | null = null): Content | null {
+  const upTo = filesUpTo(files, txid);
+  const base = findBase(upTo);
   if (base < 0) return null;
-  const used = files.slice(base);
+  const used = upTo.slice(base);
   return used.includes("") ? null : used.map((file) => file.slice(1)).join("");
+}
+
+/** The files as if nothing had come after a TXID. */
+export function filesUpTo(files: Files, txid: number | null): Files {
+  return txid === null ? files : files.slice(0, txid);
 }
 
 /** The same judgement that app/replica/chain.ts makes from a listing. */

@@ -3,7 +3,13 @@ import { type Bounds, type Hazard, hazards, levels } from "./turn.ts";
 type Scene = { lives: number; leastStates: number; bounds: Bounds };
 
 // Snapshots, clones and names multiply the states; they have scenes of their own.
-const special = new Set<Hazard>(["snapshot put back", "cloned", "cloned, with an id of its own", "learns its id"]);
+const special = new Set<Hazard>([
+  "snapshot put back",
+  "cloned",
+  "cloned, with an id of its own",
+  "learns its id",
+  "earlier state asked for",
+]);
 const usual = hazards.filter((hazard) => !special.has(hazard));
 
 // `leastStates` keeps a scene from becoming empty unnoticed.
@@ -183,6 +189,58 @@ export const scenes = {
       resumes: 1,
       levels: ["bucket"],
       hazards: ["learns its id", "clean stop"],
+    },
+  },
+  "an earlier state is asked for, and one fault more": {
+    lives: 1,
+    leastStates: 100_000,
+    bounds: {
+      machines: 1,
+      commits: 2,
+      epochs: 3,
+      faults: 2,
+      resumes: 1,
+      levels: ["disk", "bucket"],
+      hazards: ["earlier state asked for", "clean stop", "crash", "power loss", "volume lost", "answer lost"],
+    },
+  },
+  "an earlier state is asked for, and then the state before it": {
+    lives: 1,
+    leastStates: 10_000,
+    bounds: {
+      machines: 1,
+      commits: 2,
+      epochs: 4,
+      faults: 2,
+      resumes: 1,
+      levels: ["bucket"],
+      hazards: ["earlier state asked for", "clean stop"],
+    },
+  },
+  "an earlier state is asked for, and a snapshot of the disk is put back": {
+    lives: 1,
+    leastStates: 500_000,
+    bounds: {
+      machines: 1,
+      commits: 2,
+      epochs: 3,
+      faults: 2,
+      resumes: 1,
+      levels: ["bucket"],
+      hazards: ["earlier state asked for", "clean stop", "snapshot put back"],
+    },
+  },
+  "an earlier state is asked for, and another machine comes": {
+    lives: 1,
+    leastStates: 1_000,
+    bounds: {
+      machines: 2,
+      commits: 1,
+      epochs: 3,
+      faults: 1,
+      resumes: 1,
+      levels: ["bucket"],
+      hazards: ["earlier state asked for", "clean stop"],
     },
   },
   "a server is cloned": {

@@ -14,9 +14,13 @@ export type Head = {
   run: string;
   parent: number | null;
   parentRun: string | null;
+  /** The state of the parent that somebody asked for; null for its newest. */
+  parentTxid: number | null;
   replaces: readonly number[];
-  /** Ghost: what the last living epoch held when it was replaced. */
+  /** Ghost: what the last living epoch held when it was replaced, or what somebody asked for instead. */
   mustHold: Content;
+  /** Ghost: the commits that the last asked-for state gave up. */
+  dropped: string;
 };
 
 export type Mark = {
@@ -29,6 +33,17 @@ export type Mark = {
   cleanTxid: number | null;
 };
 
+/** An earlier state that the next boot shall restore; written after a clean stop of the run of `of`. */
+export type Order = {
+  of: number;
+  run: string;
+  stoppedAt: number;
+  epoch: number;
+  txid: number;
+  /** Ghost: how many commits there were when it was asked for. */
+  commits: number;
+};
+
 export type Volume = {
   /** As the operating system sees it; `fsynced` says how many commits survive a power loss. */
   database: Content | null;
@@ -36,6 +51,7 @@ export type Volume = {
   mark: Mark | null;
   /** Litestream's local files. */
   staged: Files;
+  order: Order | null;
   /** Ghost: writes acknowledged here at `commit` or `disk` that this volume still owes. */
   owed: string;
 };
@@ -44,6 +60,7 @@ export type Claim = {
   row: number;
   parent: number | null;
   parentRun: string | null;
+  parentTxid: number | null;
   content: "fresh" | "volume" | "restore" | "compare";
   replaces: readonly number[];
 };
@@ -112,7 +129,7 @@ export type State = {
 export type Step = { label: string; next: State };
 
 export function blankVolume(): Volume {
-  return { database: null, fsynced: 0, mark: null, staged: [], owed: "" };
+  return { database: null, fsynced: 0, mark: null, staged: [], order: null, owed: "" };
 }
 
 export function holdsSomething(volume: Volume): boolean {

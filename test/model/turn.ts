@@ -16,6 +16,7 @@ export const hazards = [
   "cloned",
   "cloned, with an id of its own",
   "learns its id",
+  "earlier state asked for",
 ] as const;
 
 export type Level = (typeof levels)[number];

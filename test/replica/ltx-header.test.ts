@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { fetchRestoredSize } from "../../app/boot/space.ts";
-import { fetchChain, readDatabaseSize } from "../../app/replica/chain.ts";
+import { fetchChain, readLtxHeader } from "../../app/replica/chain.ts";
 import { fetchHead } from "../../app/replica/head.ts";
 import { World } from "./world.ts";
 
@@ -41,9 +41,10 @@ test("bytes that are not an LTX header have no size", () => {
   header.write("LTX1");
   header.writeUInt32BE(4096, 8);
   header.writeUInt32BE(3, 12);
-  expect(readDatabaseSize(header)).toBe(3 * 4096);
-  expect(readDatabaseSize(header.subarray(0, 99))).toBeNull();
-  expect(readDatabaseSize(Buffer.from(header).fill("<html>", 0, 6))).toBeNull();
+  header.writeBigInt64BE(1_795_779_000_123n, 32);
+  expect(readLtxHeader(header)).toEqual({ databaseBytes: 3 * 4096, at: new Date(1_795_779_000_123) });
+  expect(readLtxHeader(header.subarray(0, 99))).toBeNull();
+  expect(readLtxHeader(Buffer.from(header).fill("<html>", 0, 6))).toBeNull();
   header.writeUInt32BE(4095, 8);
-  expect(readDatabaseSize(header)).toBeNull();
+  expect(readLtxHeader(header)).toBeNull();
 });
