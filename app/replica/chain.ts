@@ -15,6 +15,11 @@ export type LtxFile = { key: string; level: number; min: bigint; max: bigint };
 const snapshotLevel = 9;
 const ltxKey = /\/([0-9a-f]{4})\/([0-9a-f]{16})-([0-9a-f]{16})\.ltx$/;
 
+/** The LTX files among these keys. */
+export function listFiles(keys: readonly string[]): LtxFile[] {
+  return keys.flatMap((key) => parseKey(key) ?? []);
+}
+
 /** The prefix of an epoch's Litestream files. */
 export function epochPrefix(epoch: string): string {
   return `epochs/${epoch}/`;
@@ -34,7 +39,7 @@ export async function fetchChain(bucket: Bucket, epoch: string, txid?: string): 
  */
 export async function fetchKeptTxid(bucket: Bucket, epoch: string): Promise<string | null> {
   const keys = await Array.fromAsync(bucket.list(epochPrefix(epoch)));
-  const furthest = findFurthest(keys.flatMap((key) => parseKey(key) ?? []).filter(({ level }) => level > 0));
+  const furthest = findFurthest(listFiles(keys).filter(({ level }) => level > 0));
   return furthest === null ? null : formatTxid(furthest.max);
 }
 
@@ -58,7 +63,7 @@ export function planRestore(keys: readonly string[], txid?: string): readonly Lt
 }
 
 function judge(keys: readonly string[], txid?: string): { chain: Chain; used: readonly LtxFile[] } {
-  const all = keys.flatMap((key) => parseKey(key) ?? []);
+  const all = listFiles(keys);
   const files = txid === undefined ? all : all.filter(({ max }) => formatTxid(max) <= txid);
   if (files.length === 0) return { chain: { state: "empty" }, used: [] };
   const snapshot = findFurthest(files.filter((file) => file.level === snapshotLevel));

@@ -1,8 +1,11 @@
-import { rmSync } from "node:fs";
+import { chownSync, rmSync, statSync } from "node:fs";
 
 import { Type, type Static } from "typebox";
 
 import { readOptionalFile, writeDurably } from "../durable-file.ts";
+import { type Head, runOf } from "./head.ts";
+import type { MachineFiles } from "./machine.ts";
+import { readMark, sawRun } from "./mark.ts";
 import { parseJson } from "./parse-json.ts";
 
 const txid = Type.String({ pattern: "^[0-9a-f]{16}$" });
@@ -28,9 +31,44 @@ export function readRestoreOrder(path: string): RestoreOrder | null {
   return text === null ? null : parseJson(RestoreOrderSchema, text, path);
 }
 
-/** Writes the order, and fsyncs file and directory before it returns. */
-export function writeRestoreOrder(path: string, order: RestoreOrder): void {
-  writeDurably(path, JSON.stringify(order, null, 2));
+/** The disk is not in a state in which an earlier one may replace it. The message says why, and what to do. */
+export class OrderRefused extends Error {
+  override readonly name = "OrderRefused";
+}
+
+/**
+ * Orders the state of `epoch` at `txid` from the next boot of this disk, which must have stopped cleanly in the life that
+ * head names. Durable when it returns. Throws OrderRefused.
+ */
+export function orderRestore(
+  files: MachineFiles,
+  head: Head,
+  { epoch, txid: wanted }: { epoch: string; txid: string },
+): void {
+  const mark = readMark(files.mark);
+  if (mark?.nonce !== head.nonce || !sawRun(mark, runOf(head)))
+    throw new OrderRefused(
+      `epoch ${head.epoch} belongs to machine ${head.machine}, and this disk is not of it; restore on that machine`,
+    );
+  if (head.state !== "living")
+    throw new OrderRefused(`epoch ${head.epoch} has no base in the bucket yet: let the app get ready first`);
+  if (mark.cleanStop === null)
+    throw new OrderRefused(
+      "the app did not stop cleanly, so the bucket may lack its last commits; start it again, and see what /ready tells",
+    );
+  const { txid: stoppedAt } = mark.cleanStop;
+  writeDurably(
+    files.restoreOrder,
+    JSON.stringify(
+      { nonce: head.nonce, run: runOf(head), stoppedAt, epoch, txid: wanted } satisfies RestoreOrder,
+      null,
+      2,
+    ),
+  );
+  // Boot is the one who reads it, and runs as the owner of the data.
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(files.dataDirectory);
+  chownSync(files.restoreOrder, uid, gid);
 }
 
 /** Takes the order back. */
