@@ -6,6 +6,7 @@ import { freeze, kill } from "./drill/disaster.ts";
 import { wakeUp } from "./drill/fence-scene.ts";
 import { fillDatabase, writeMixedLoad, writeWithoutBucket } from "./drill/load-scene.ts";
 import { rehearseMachines } from "./drill/machine-room.ts";
+import { printMistake, rehearseMistake, reportMistake } from "./drill/mistake.ts";
 import { type Findings, printReport, reportFindings } from "./drill/report.ts";
 import { printRoom, reportRoom } from "./drill/room-report.ts";
 import { makeRoom, runDrill } from "./drill/run-drill.ts";
@@ -15,6 +16,7 @@ import { openStage, type Stage } from "./drill/stage.ts";
 if (import.meta.main)
   await runDrill(process.argv.slice(2), {
     process: makeRoom({ openStage, rehearse, report: reportFindings, print: printReport }),
+    mistake: makeRoom({ openStage, rehearse: rehearseMistake, report: reportMistake, print: printMistake }),
     machine: makeRoom({
       openStage: openServerStage,
       rehearse: rehearseMachines,

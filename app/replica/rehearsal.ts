@@ -100,10 +100,18 @@ function leaveOpen(cause: string, blame: Blame | null = null): Finding {
   return { verdict: { state: "unknown", cause }, isDenied: blame === "store-refuses", copy: null, compared: null };
 }
 
-function makeDirectory({ files }: Machine, { directories, reserveBytes }: RehearsalLimits): string | null {
+/** The first of these directories that has room for a copy of the live database. Null when none has. */
+export function findRoom(
+  { files }: Machine,
+  { directories, reserveBytes }: Pick<RehearsalLimits, "directories" | "reserveBytes">,
+): string | null {
   const neededBytes = sizeOf(files.database) + sizeOf(`${files.database}-wal`) + reserveBytes;
-  const room = directories.find((directory) => measureSpace(directory).freeBytes > neededBytes);
-  if (room === undefined) return null;
+  return directories.find((directory) => measureSpace(directory).freeBytes > neededBytes) ?? null;
+}
+
+function makeDirectory(machine: Machine, limits: RehearsalLimits): string | null {
+  const room = findRoom(machine, limits);
+  if (room === null) return null;
   const directory = join(room, ".lifeboat-rehearsal");
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { mode: 0o700 });

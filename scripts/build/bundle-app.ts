@@ -5,8 +5,8 @@ import { build, type Plugin } from "esbuild";
 
 import { listFiles } from "./release-files.ts";
 
-/** The programs of a machine in a release. */
-export type AppBundle = { boot: string; main: string };
+/** The programs of a machine in a release that others start. */
+export type AppBundle = { boot: string; lifeboat: string; main: string };
 
 /** The app of this repository. */
 export const appSources = join(import.meta.dirname, "../../app");
@@ -55,7 +55,8 @@ export async function bundleApp(
   mkdirSync(directory, { recursive: true });
   for (const { path, contents } of outputFiles) writeFileSync(path, contents);
   copyFiles(join(sources, "service"), directory, new Set(outputFiles.map(({ path }) => path)));
-  return { boot: join(directory, "boot.mjs"), main: join(directory, "main.mjs") };
+  const programOf = (name: string) => join(directory, `${name}.mjs`);
+  return { boot: programOf("boot"), lifeboat: programOf("lifeboat"), main: programOf("main") };
 }
 
 /**

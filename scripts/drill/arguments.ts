@@ -26,6 +26,7 @@ export type DrillOptions = Readonly<{
   /** The round trip to the drill's own store; 0: none is added. */
   storeLatencyMs: number;
   room: Room;
+  story: "disaster" | "mistake";
   /** Of the machine room; null: all of them. */
   act: ActName | null;
   /** How often the act "lost" is played. */
@@ -40,6 +41,7 @@ export type ActName = (typeof actNames)[number];
 const rooms = ["process", "machine"] as const;
 type Room = (typeof rooms)[number];
 const filesystems = ["ext4", "btrfs"] as const;
+const stories = ["disaster", "mistake"] as const;
 /** Around the world and back takes 0.3 s. */
 const mostLatencyMs = 1_000;
 
@@ -48,6 +50,10 @@ const flags = {
   room: text(
     "NAME",
     "process (default), or machine: whole virtual machines with their own kernels and disks; needs root",
+  ),
+  story: text(
+    "NAME",
+    "of the process room: disaster (default), or mistake: a wrong delete, and the way back to the moment before",
   ),
   debian: text("NAME", "of the machine room: trixie (default) or bookworm"),
   filesystem: text("NAME", "of the machine room's volumes: ext4 (default) or btrfs"),
@@ -71,7 +77,13 @@ export const drillCommand: CommandLine<DrillOptions> = {
   about:
     "Rehearses the disaster on this computer: a machine dies with its disk, another one freezes and wakes up again.",
   flags,
-  examples: ["--room machine", "--size 300MB --max-rto 10s", "--json --seed 7", "--store http://127.0.0.1:9000"],
+  examples: [
+    "--story mistake",
+    "--room machine",
+    "--size 300MB --max-rto 10s",
+    "--json --seed 7",
+    "--store http://127.0.0.1:9000",
+  ],
   exitCodes: {
     0: "nothing that was acknowledged at `bucket` is lost, no row differs, no limit is passed",
     1: "something of that does not hold, or the drill broke down; the last lines say what",
@@ -101,6 +113,7 @@ export function readArguments(words: readonly string[], environment: Environment
     store: readGivenStore(values, environment),
     storeLatencyMs: readLatency(values),
     room,
+    story: readChoice("story", values.story, stories) ?? "disaster",
     act: readChoice("act", values.act, actNames),
     times: readTimes(values),
     debian: readChoice("debian", values.debian, suites) ?? suites[0],
@@ -134,13 +147,16 @@ function readLatency({ store, "store-latency": latency }: Values): number {
 /** A flag that would change nothing is a misunderstanding. */
 function refuseElsewhere(room: Room, values: Values): void {
   const only = {
-    process: ["size", "store", "bucket", "region"],
+    process: ["size", "store", "bucket", "region", "story"],
     machine: ["act", "times", "debian", "filesystem"],
   } as const;
   const other = room === "process" ? "machine" : "process";
   for (const name of only[other])
     if (values[name] !== undefined)
       throw new UsageError(`--${name} is of the ${other} room, and this is the ${room} room`);
+  if (values.story !== "mistake") return;
+  for (const name of ["max-rto", "max-rpo"] as const)
+    if (values[name] !== undefined) throw new UsageError(`--${name} is of the story disaster`);
 }
 
 function readGivenStore(values: Values, environment: Environment): GivenStore | null {

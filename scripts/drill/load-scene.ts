@@ -36,11 +36,11 @@ async function fillWithRows(stage: Scene, { machine }: Serving): Promise<void> {
   if (goal > 0) await fill(stage, machine, { clients: rowClients, measure, goal, unit: "rows" });
 }
 
-/** Starts clients that write at every durability, and returns after a while. They go on writing. */
-export async function writeMixedLoad(stage: Scene, { machine }: Serving): Promise<Load> {
+/** Starts clients that write at every durability, and returns after a while. They go on writing. A machine's loads need names. */
+export async function writeMixedLoad(stage: Scene, { machine }: Serving, name = "load"): Promise<Load> {
   const leastMs = mixedMs * stage.slowness;
   const durationMs = machine.name === "a" ? Math.max(leastMs, stage.options.loadMs) : leastMs;
-  const load = openLoad(stage, machine, "load");
+  const load = openLoad(stage, machine, name);
   await stage.transcript.step(
     `${mixedClients.length} clients write at every durability`,
     async () => {

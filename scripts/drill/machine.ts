@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 import { waitFor, within } from "../../app/cli/wait-for.ts";
 import { exitCodes } from "../../app/exit-codes.ts";
@@ -10,7 +12,8 @@ import type { AppBundle } from "../build/bundle-app.ts";
 import { findFreePorts } from "../local/free-ports.ts";
 import type { Leftovers } from "../local/leftovers.ts";
 import { environmentOf, listUnits, type MachineDirectories, requireSocketRoom } from "../local/machine-units.ts";
-import { type Ending, Supervisor } from "../local/supervisor.ts";
+import type { Command } from "../local/process-group.ts";
+import { type Ending, Supervisor, type SupervisorOptions } from "../local/supervisor.ts";
 import type { DrillMachine } from "./drill-machine.ts";
 import { HttpClient, type Target } from "./http-client.ts";
 
@@ -28,6 +31,9 @@ export type Site = Readonly<{
   token: string;
 }>;
 
+type Programs = Readonly<{ options: SupervisorOptions; cli: Command }>;
+
+const run = promisify(execFile);
 const readyPollMs = 5;
 const wordsPerLog = 12;
 
@@ -36,21 +42,29 @@ export class Machine implements DrillMachine {
   readonly name: string;
   readonly frost = "SIGSTOP of every process";
   readonly target: Target;
-  readonly supervisor: Supervisor;
   readonly #files: MachineDirectories;
+  readonly #options: SupervisorOptions;
+  readonly #cli: Command;
+  #supervisor: Supervisor;
 
-  private constructor(files: MachineDirectories, target: Target, supervisor: Supervisor) {
+  private constructor(files: MachineDirectories, target: Target, { options, cli }: Programs) {
     this.name = target.name;
     this.#files = files;
     this.target = target;
-    this.supervisor = supervisor;
+    this.#options = options;
+    this.#cli = cli;
+    this.#supervisor = Supervisor.start(options);
+  }
+
+  get supervisor(): Supervisor {
+    return this.#supervisor;
   }
 
   /** Starts a new machine. Does not wait for it. */
   static async switchOn(name: string, site: Site): Promise<Machine> {
     const files = makeDirectories(site.directory, name);
     const [port = 0] = await findFreePorts(1);
-    const supervisor = Supervisor.start({
+    const options = {
       units: listUnits(files, site),
       environment: environmentOf(files, {
         ...site,
@@ -62,8 +76,21 @@ export class Machine implements DrillMachine {
       logDirectory: files.logs,
       stayDownCodes: new Set<number>(Object.values(exitCodes)),
       leftovers: site.leftovers,
-    });
-    return new Machine(files, { name, port, token: site.token }, supervisor);
+    };
+    const cli = { file: site.node ?? process.execPath, words: [site.app.lifeboat] };
+    return new Machine(files, { name, port, token: site.token }, { options, cli });
+  }
+
+  /** Stops cleanly, runs a verb of the machine's own command line, and boots again. Returns what the verb said. */
+  async carryOutStopped(words: readonly string[]): Promise<string> {
+    const exits = await this.#supervisor.stop();
+    const failed = exits.find(({ code }) => code !== 0);
+    if (failed !== undefined)
+      throw new Error(`machine ${this.name} does not stop cleanly: it ended with ${failed.code ?? failed.signal}`);
+    const { environment, directory } = this.#options;
+    const said = await run(this.#cli.file, [...this.#cli.words, ...words], { cwd: directory, env: environment });
+    this.#supervisor = Supervisor.start(this.#options);
+    return said.stdout;
   }
 
   get databasePath(): string {

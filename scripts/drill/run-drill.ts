@@ -39,22 +39,26 @@ export function makeRoom<Stage extends Scene, Findings, Report extends Judged>(
  * Runs a drill as a program: arguments, stage, story, report, exit code. Exit 0: nothing is in doubt; 1: something is;
  * 64: the command line is wrong; 130, 143: interrupted.
  */
-export async function runDrill(
-  words: readonly string[],
-  rooms: Readonly<Record<DrillOptions["room"], Room>>,
-): Promise<void> {
+export async function runDrill(words: readonly string[], rooms: Readonly<Record<Play, Room>>): Promise<void> {
   const options = readOptions(drillCommand, words);
   if (options === null) return;
   const leftovers = new Leftovers();
   leftovers.clearOnExit();
   const transcript = openTranscript(options);
   const startedAt = performance.now();
-  const { report, isTold } = await tell(rooms[options.room], { options, transcript, leftovers }, startedAt);
+  const { report, isTold } = await tell(rooms[playOf(options)], { options, transcript, leftovers }, startedAt);
   const again = renderCommand(words, options.seed);
   if (report.ok) transcript.line(`Nothing that was acknowledged at bucket is lost. The same again: ${again}`);
   else if (isTold) transcript.line(`Look at what is left: ${again} --keep`);
   if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   process.exitCode = report.ok ? 0 : 1;
+}
+
+/** What can be played. */
+type Play = DrillOptions["room"] | "mistake";
+
+function playOf({ room, story }: DrillOptions): Play {
+  return story === "mistake" ? "mistake" : room;
 }
 
 /** `isTold`: something was tried, and there is something to look at. */

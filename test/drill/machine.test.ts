@@ -48,7 +48,7 @@ test("a temporary directory whose name is too long for a socket is refused in wo
   const bucket = { bucket: "b", region: "r", pathStyle: true, accessKeyId: "k", secretAccessKey: "s" };
   const site = {
     directory: long,
-    app: { boot: "/boot", main: "/main" },
+    app: { boot: "/boot", lifeboat: "/lifeboat", main: "/main" },
     leftovers: new Leftovers(),
     litestream: "/litestream",
     bucket,

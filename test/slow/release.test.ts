@@ -80,7 +80,11 @@ test(
       transcript,
       leftovers: new Leftovers(),
     });
-    const app = { boot: join(home, "app/boot.mjs"), main: join(home, "app/main.mjs") };
+    const app = {
+      boot: join(home, "app/boot.mjs"),
+      lifeboat: join(home, "app/lifeboat.mjs"),
+      main: join(home, "app/main.mjs"),
+    };
     const site = { ...stage.site, app, node: join(home, "bin/node"), litestream: join(home, "bin/litestream") };
     const findings = await rehearse({ ...stage, site });
     const report = reportFindings(findings, { options: stage.options, versions: {}, durationMs: 0 });

@@ -1,0 +1,233 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+
+import { Type } from "typebox";
+
+import { confirm } from "../cli/ask.ts";
+import { type CommandLine, Refused, verbExitCodes } from "../cli/command-line.ts";
+import { flag, readFlags, readValue, text, UsageError } from "../cli/flags.ts";
+import { parseDurationMs } from "../cli/quantity.ts";
+import { renderTable } from "../cli/render-table.ts";
+import { openTranscript } from "../cli/transcript.ts";
+import { type Bucket, openBucket } from "../replica/bucket.ts";
+import { fetchHead, type Head } from "../replica/head.ts";
+import type { Machine } from "../replica/machine.ts";
+import { readMark } from "../replica/mark.ts";
+import { parseJson } from "../replica/parse-json.ts";
+import { OrderRefused, orderRestore } from "../replica/restore-order.ts";
+import {
+  findNewest,
+  findOldest,
+  findPoint,
+  findPointAt,
+  findStateBefore,
+  type Life,
+  listLives,
+  type RestorePoint,
+} from "../replica/timeline.ts";
+import { describeDatabase, type Described, restoreAside, writeCopy } from "./restore-aside.ts";
+import { findServices, type Services } from "./services.ts";
+
+type Target =
+  | { kind: "moment"; moment: Date }
+  | { kind: "point"; epoch: string | null; txid: string | null }
+  | { kind: "undo" };
+
+export type RestoreOptions = Readonly<{
+  target: Target;
+  /** Only write the state into this file. */
+  to: string | null;
+  yes: boolean;
+  dryRun: boolean;
+  json: boolean;
+}>;
+
+const flags = {
+  at: text("TIME", "the state of a moment: 10m (ago), or 2026-11-25T09:59Z"),
+  txid: text("TXID", "the state of a transaction of Litestream, 16 hex digits"),
+  epoch: text("NAME", "with --txid: of another epoch than the present one; alone: its newest state"),
+  undo: flag("the state before the last restore; again: the one before that"),
+  to: text("FILE", "only write that state into a new file; the app goes on, and nothing else changes"),
+  yes: flag("do it without asking"),
+  "dry-run": flag("restore it aside, check it, say what would be given up, and change nothing"),
+  json: flag("what was done as one object, the last line of stdout; all else goes to stderr"),
+} as const;
+
+export const restoreCommand: CommandLine<RestoreOptions> = {
+  name: "restore",
+  about:
+    "Brings an earlier state back, as a new epoch. The state that is served now stays in the bucket: --undo returns to it.",
+  flags,
+  examples: ["--at 10m", "--at 2026-11-25T09:59Z --dry-run", "--undo", "--at 1m --to copy.db"],
+  exitCodes: verbExitCodes,
+  readArguments: (words) => readArguments(words, Date.now()),
+};
+
+/** Reads the command line of `restore`. Throws UsageError, naming the flag, on anything that is not understood. */
+export function readArguments(words: readonly string[], nowMs: number): RestoreOptions {
+  const { at, txid, epoch, undo, to, yes, "dry-run": dryRun, json } = readFlags(words, flags);
+  const ways = [at !== undefined, txid !== undefined || epoch !== undefined, undo].filter(Boolean).length;
+  if (ways !== 1) throw new UsageError("say which state: --at, --txid, --epoch or --undo, and one of them only");
+  const moment = readValue("at", at, (given) => parseMoment(given, nowMs));
+  if (txid !== undefined && !/^[0-9a-f]{16}$/.test(txid))
+    throw new UsageError(`--txid: "${txid}" is not a TXID: 16 digits of 0 to 9 and a to f`);
+  if (to !== undefined && (yes || dryRun))
+    throw new UsageError("--to: it changes nothing, so neither --yes nor --dry-run");
+  const target: Target =
+    moment !== null
+      ? { kind: "moment", moment }
+      : undo
+        ? { kind: "undo" }
+        : { kind: "point", epoch: epoch ?? null, txid: txid ?? null };
+  return Object.freeze({ target, to: to === undefined ? null : resolve(to), yes, dryRun, json });
+}
+
+/** A duration before now, or a moment with its zone: without one it would be another moment on another computer. */
+function parseMoment(given: string, nowMs: number): Date {
+  if (/^[\d.]+[a-z]+$/.test(given)) return new Date(nowMs - parseDurationMs(given));
+  const shape = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})$/;
+  const moment = new Date(given);
+  if (!shape.test(given) || Number.isNaN(moment.getTime()))
+    throw new Error(
+      `"${given}" is neither a time such as 10m or 36h, nor a moment with its zone such as 2026-11-25T09:59Z`,
+    );
+  if (moment.getTime() > nowMs) throw new Error(`${moment.toISOString()} is still to come`);
+  return moment;
+}
+
+/**
+ * Brings an earlier state back on the machine that serves, or writes it into a file. Throws Refused, before anything is
+ * changed, when this machine does not serve, or the bucket does not have that state, or it fails SQLite's checks.
+ */
+export async function restore({ target, to, yes, dryRun, json }: RestoreOptions, machine: Machine): Promise<void> {
+  const transcript = openTranscript({ json });
+  const bucket = openBucket(machine.bucket);
+  const { head } = await fetchHead(bucket);
+  const point = await findTarget(bucket, head, target);
+  const asked = `epoch ${point.epoch}, TXID ${point.txid}, ${point.at.toISOString()}`;
+  if (to !== null) {
+    const writing = () => writeCopy(machine, point, to);
+    const copy = await transcript.step("the state is written and checked", writing, () => `${to}: ${asked}`);
+    return tell(json, { ...point, file: to, ...copy });
+  }
+  requireOwnMachine(machine, head);
+  const services = await findServices(machine.files);
+  const present = describeDatabase(machine.files.database);
+  const aside = () => restoreAside(machine, point, describeDatabase);
+  const earlier = await transcript.step("the state is restored aside and checked", aside, () => asked);
+  transcript.line(`\n${renderChange(present, earlier)}\n`);
+  if (dryRun) return tell(json, { ...point, isDone: false, present, earlier });
+  await confirm(`Serve that state? What is served now stays in the bucket, and --undo returns to it.`, { yes });
+  const stopping = () => stopAndOrder({ bucket, machine, services, point });
+  await transcript.step("the app stops, all it has is in the bucket", stopping, () => "");
+  const booting = () => bootAgain(machine, services, point);
+  const epoch = await transcript.step("boot restores it", booting, (name) => name ?? "ordered: the next boot does it");
+  transcript.line("Back to what was served before: lifeboat restore --undo");
+  tell(json, { ...point, isDone: epoch !== null, newEpoch: epoch, present, earlier });
+}
+
+function requireOwnMachine({ files }: Machine, head: Head): void {
+  if (readMark(files.mark)?.nonce === head.nonce) return;
+  refuse(
+    `epoch ${head.epoch} is served by machine ${head.machine}, not by this one; type it there, or write a file: --to`,
+  );
+}
+
+type Acting = { bucket: Bucket; machine: Machine; services: Services; point: RestorePoint };
+
+/** Whatever goes wrong here, the app starts again with what it had. */
+async function stopAndOrder({ bucket, machine, services, point }: Acting): Promise<void> {
+  await services.stop();
+  try {
+    orderRestore(machine.files, (await fetchHead(bucket)).head, point);
+  } catch (error) {
+    await services.start();
+    if (error instanceof OrderRefused) refuse(`${error.message}. Nothing was changed: --dry-run tells the rest`);
+    throw error;
+  }
+}
+
+/** Returns the new epoch. Null when somebody else starts boot. */
+async function bootAgain({ files }: Machine, services: Services, { txid }: RestorePoint): Promise<string | null> {
+  if (!(await services.start())) return null;
+  const report = parseJson(ReportSchema, readFileSync(files.bootReport, "utf8"), files.bootReport);
+  if (report.row === 12 && report.restoredTxid === txid) return report.epoch;
+  throw new Error(
+    `boot did not restore it, and serves what was there before (row ${report.row}): its files went away meanwhile; try another moment`,
+  );
+}
+
+const ReportSchema = Type.Object({
+  row: Type.Union([Type.Number(), Type.Null()]),
+  epoch: Type.Union([Type.String(), Type.Null()]),
+  restoredTxid: Type.Union([Type.String(), Type.Null()]),
+});
+
+async function findTarget(bucket: Bucket, head: Head, target: Target): Promise<RestorePoint> {
+  const lives = await listLives(bucket);
+  switch (target.kind) {
+    case "moment":
+      return (await findPointAt(bucket, lives, target.moment)) ?? refuseMoment(bucket, lives, target.moment);
+    case "undo":
+      return (
+        (await findStateBefore(bucket, lives, head.epoch)) ??
+        refuse(
+          "nobody has restored an earlier state, or the state before it is not in the bucket any more; --at goes to a moment",
+        )
+      );
+    case "point": {
+      const name = target.epoch ?? head.epoch;
+      const life = lives.find(({ epoch }) => epoch === name);
+      if (life === undefined)
+        return refuse(`the bucket has no epoch ${name}; it has ${lives.map(({ epoch }) => epoch).join(", ")}: --epoch`);
+      const point = target.txid === null ? await findNewest(bucket, life) : await findPoint(bucket, life, target.txid);
+      return (
+        point ??
+        refuse(
+          `epoch ${name} cannot be restored at ${target.txid ?? "any TXID"}: ${renderEnds(life, target.txid)}; --at finds the nearest`,
+        )
+      );
+    }
+    default:
+      return target satisfies never;
+  }
+}
+
+async function refuseMoment(bucket: Bucket, lives: readonly Life[], moment: Date): Promise<never> {
+  for (const life of lives) {
+    const oldest = await findOldest(bucket, life);
+    if (oldest !== null)
+      return refuse(
+        `the bucket does not reach back to ${moment.toISOString()}; the oldest state is --at ${oldest.at.toISOString()}`,
+      );
+  }
+  return refuse("the bucket holds no state that can be restored; see the report of the last boot, and --help");
+}
+
+/** The ends on both sides of a TXID. */
+function renderEnds({ ends }: Life, txid: string | null): string {
+  if (ends.length === 0) return "it never got a base";
+  const before = ends.findLast((end) => end < (txid ?? ""));
+  const after = ends.find((end) => end > (txid ?? ""));
+  return `files end at ${[before, after].filter((end) => end !== undefined).join(" and ")}`;
+}
+
+function renderChange(present: Described, earlier: Described): string {
+  const names = [...new Set([...present.tables, ...earlier.tables].map(({ table }) => table))];
+  const rowsOf = ({ tables }: Described, name: string) => tables.find(({ table }) => table === name)?.rows;
+  const render = (rows: number | null | undefined) =>
+    rows === undefined ? "-" : rows === null ? "not counted" : String(rows);
+  return renderTable([
+    ["", "now", "then"],
+    ["commit", String(present.sequence), String(earlier.sequence)],
+    ...names.map((name) => [name, render(rowsOf(present, name)), render(rowsOf(earlier, name))]),
+  ]);
+}
+
+function tell(json: boolean, result: object): void {
+  if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+
+function refuse(why: string): never {
+  throw new Refused(why);
+}
