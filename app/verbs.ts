@@ -1,6 +1,11 @@
 import { makeVerb, type Verb } from "./cli/verb.ts";
 import { logsCommand, showLogs } from "./verbs/logs.ts";
+import { restoreCommand, restoreHere } from "./verbs/restore.ts";
 import { verifyCommand, verifyHere } from "./verbs/verify.ts";
 
 /** Every verb of the machine's command line, in the order of its help. */
-export const verbs: readonly Verb[] = [makeVerb(logsCommand, showLogs), makeVerb(verifyCommand, verifyHere)];
+export const verbs: readonly Verb[] = [
+  makeVerb(restoreCommand, restoreHere),
+  makeVerb(verifyCommand, verifyHere),
+  makeVerb(logsCommand, showLogs),
+];

@@ -25,12 +25,14 @@ const appUser = "lifeboat";
 /**
  * Reads the configuration of the app that this computer runs: from the environment when that names a data directory,
  * else as the units of a machine do. There root gives its rights up for those of the app's user, whose files must stay
- * its own. Throws Refused when there is no machine here, or its settings are closed to this user.
+ * its own; `keepsRights` is for a verb that stops and starts services. Throws Refused when there is no machine here, or its
+ * settings are closed to this user.
  */
-export function readMachineConfig(): AppConfig {
+export function readMachineConfig({ keepsRights = false } = {}): AppConfig {
   if ((process.env["LIFEBOAT_DATA_DIR"] ?? "") !== "") return readKnown(process.env);
   const environment = readMachineEnvironment();
-  becomeApp();
+  process.umask(0o077);
+  if (!keepsRights) becomeApp();
   return readKnown(environment);
 }
 
@@ -61,7 +63,6 @@ function readMachineEnvironment(): NodeJS.ProcessEnv {
 
 /** The program may write nothing that the app cannot read, and read no more than the app. */
 function becomeApp(): void {
-  process.umask(0o077);
   if (process.getuid?.() !== 0) return;
   try {
     process.setgroups?.([]);

@@ -6,6 +6,7 @@ import { Type } from "typebox";
 import { confirm } from "../cli/ask.ts";
 import { type CommandLine, Refused, verbExitCodes } from "../cli/command-line.ts";
 import { flag, readFlags, readValue, text, UsageError } from "../cli/flags.ts";
+import { readMachineConfig } from "../cli/machine-config.ts";
 import { parseDurationMs } from "../cli/quantity.ts";
 import { renderTable } from "../cli/render-table.ts";
 import { openTranscript } from "../cli/transcript.ts";
@@ -95,6 +96,11 @@ function parseMoment(given: string, nowMs: number): Date {
   return moment;
 }
 
+/** Restores on the machine that this computer is. */
+export async function restoreHere(options: RestoreOptions): Promise<void> {
+  await restore(options, readMachineConfig({ keepsRights: true }).machine);
+}
+
 /**
  * Brings an earlier state back on the machine that serves, or writes it into a file. Throws Refused, before anything is
  * changed, when this machine does not serve, or the bucket does not have that state, or it fails SQLite's checks.
@@ -128,7 +134,7 @@ export async function restore({ target, to, yes, dryRun, json }: RestoreOptions,
 
 function requireOwnMachine({ files }: Machine, head: Head): void {
   if (readMark(files.mark)?.nonce === head.nonce) return;
-  refuse(
+  throw new Refused(
     `epoch ${head.epoch} is served by machine ${head.machine}, not by this one; type it there, or write a file: --to`,
   );
 }
@@ -142,7 +148,8 @@ async function stopAndOrder({ bucket, machine, services, point }: Acting): Promi
     orderRestore(machine.files, (await fetchHead(bucket)).head, point);
   } catch (error) {
     await services.start();
-    if (error instanceof OrderRefused) refuse(`${error.message}. Nothing was changed: --dry-run tells the rest`);
+    if (error instanceof OrderRefused)
+      throw new Refused(`${error.message}. Nothing was changed; for a look at that state: --dry-run`);
     throw error;
   }
 }
@@ -167,41 +174,51 @@ async function findTarget(bucket: Bucket, head: Head, target: Target): Promise<R
   const lives = await listLives(bucket);
   switch (target.kind) {
     case "moment":
-      return (await findPointAt(bucket, lives, target.moment)) ?? refuseMoment(bucket, lives, target.moment);
+      return findMoment(bucket, lives, target.moment);
     case "undo":
-      return (
-        (await findStateBefore(bucket, lives, head.epoch)) ??
-        refuse(
-          "nobody has restored an earlier state, or the state before it is not in the bucket any more; --at goes to a moment",
-        )
-      );
-    case "point": {
-      const name = target.epoch ?? head.epoch;
-      const life = lives.find(({ epoch }) => epoch === name);
-      if (life === undefined)
-        return refuse(`the bucket has no epoch ${name}; it has ${lives.map(({ epoch }) => epoch).join(", ")}: --epoch`);
-      const point = target.txid === null ? await findNewest(bucket, life) : await findPoint(bucket, life, target.txid);
-      return (
-        point ??
-        refuse(
-          `epoch ${name} cannot be restored at ${target.txid ?? "any TXID"}: ${renderEnds(life, target.txid)}; --at finds the nearest`,
-        )
-      );
-    }
+      return findBefore(bucket, lives, head);
+    case "point":
+      return findNamed(bucket, lives, { epoch: target.epoch ?? head.epoch, txid: target.txid });
     default:
       return target satisfies never;
   }
 }
 
-async function refuseMoment(bucket: Bucket, lives: readonly Life[], moment: Date): Promise<never> {
+async function findMoment(bucket: Bucket, lives: readonly Life[], moment: Date): Promise<RestorePoint> {
+  const point = await findPointAt(bucket, lives, moment);
+  if (point !== null) return point;
   for (const life of lives) {
     const oldest = await findOldest(bucket, life);
-    if (oldest !== null)
-      return refuse(
-        `the bucket does not reach back to ${moment.toISOString()}; the oldest state is --at ${oldest.at.toISOString()}`,
-      );
+    if (oldest === null) continue;
+    throw new Refused(
+      `the bucket does not reach back to ${moment.toISOString()}; its oldest state: --at ${oldest.at.toISOString()}`,
+    );
   }
-  return refuse("the bucket holds no state that can be restored; see the report of the last boot, and --help");
+  throw new Refused("the bucket holds no state that can be restored; what boot found there: lifeboat logs boot");
+}
+
+async function findBefore(bucket: Bucket, lives: readonly Life[], head: Head): Promise<RestorePoint> {
+  const point = await findStateBefore(bucket, lives, head.epoch);
+  if (point !== null) return point;
+  throw new Refused(
+    "nobody has restored an earlier state here, or the bucket has lost the one before it; a moment: --at",
+  );
+}
+
+async function findNamed(
+  bucket: Bucket,
+  lives: readonly Life[],
+  { epoch, txid }: { epoch: string; txid: string | null },
+): Promise<RestorePoint> {
+  const life = lives.find((one) => one.epoch === epoch);
+  if (life === undefined)
+    throw new Refused(`the bucket has no epoch ${epoch}; it has ${lives.map((one) => one.epoch).join(", ")}: --epoch`);
+  const point = txid === null ? await findNewest(bucket, life) : await findPoint(bucket, life, txid);
+  if (point !== null) return point;
+  const where = txid === null ? "at no TXID" : `not at ${txid}`;
+  throw new Refused(
+    `epoch ${epoch} can be restored ${where}: ${renderEnds(life, txid)}; the nearest one before a moment: --at`,
+  );
 }
 
 /** The ends on both sides of a TXID. */
@@ -226,8 +243,4 @@ function renderChange(present: Described, earlier: Described): string {
 
 function tell(json: boolean, result: object): void {
   if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
-}
-
-function refuse(why: string): never {
-  throw new Refused(why);
 }

@@ -19,7 +19,8 @@ const run = promisify(execFile);
 /** Finds who runs the services here: systemd, or somebody who has stopped them already. Throws Refused. */
 export async function findServices({ lock, dataDirectory }: MachineFiles): Promise<Services> {
   if (await isUnderSystemd()) {
-    if (process.getuid?.() !== 0) throw new Refused("only root may stop the app: sudo lifeboat restore --at TIME");
+    if (process.getuid?.() !== 0)
+      throw new Refused("only root may stop the app; put sudo before it, or write a file: --to");
     return { stop: () => call("systemctl", "stop", "lifeboat.target"), start: startUnderSystemd };
   }
   try {

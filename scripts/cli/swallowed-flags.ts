@@ -80,7 +80,7 @@ function keepFlags(words: readonly string[], flags: Flags): string[] {
 /** The flag that a setting of npm may have been meant for. */
 function findFlag({ key, value }: NpmFlag, flags: Flags): string | undefined {
   const found = compress(key);
-  if (found.length < leastLength) return undefined;
+  if (found.length < leastLength) return Object.keys(flags).find((flag) => flag === key);
   // npm writes "no" as an empty value.
   const isOff = value === "" || value === "false";
   return Object.keys(flags).find(

@@ -42,9 +42,13 @@ export async function rehearseMistake(stage: Stage): Promise<MistakeFindings> {
   const before = readContent(a.machine.databasePath);
 
   transcript.heading("Back to the moment before the mistake, as a new epoch");
-  const restored = await goBack(stage, a, { words: ["--at", moment], expected: then });
-  const undone = await goBack(stage, a, { words: ["--undo"], expected: before });
-  const restoredAgain = await goBack(stage, a, { words: ["--undo"], expected: then });
+  const restored = await goBack(stage, a, {
+    name: "back to before the mistake",
+    words: ["--at", moment],
+    expected: then,
+  });
+  const undone = await goBack(stage, a, { name: "undone", words: ["--undo"], expected: before });
+  const restoredAgain = await goBack(stage, a, { name: "and that undone, too", words: ["--undo"], expected: then });
   return { deleted, restored, undone, restoredAgain };
 }
 
@@ -70,17 +74,21 @@ function deleteEverything(path: string): number {
   }
 }
 
-type Aim = Readonly<{ words: readonly string[]; expected: Content }>;
+type Aim = Readonly<{ name: string; words: readonly string[]; expected: Content }>;
 
-async function goBack({ transcript }: Stage, { machine }: ServingMachine, { words, expected }: Aim): Promise<Return> {
+async function goBack(
+  { transcript }: Stage,
+  { machine }: ServingMachine,
+  { name, words, expected }: Aim,
+): Promise<Return> {
   const beganAtMs = performance.now();
   const readyAtMs = await transcript.step(
-    `lifeboat restore ${words[0]}`,
+    name,
     async () => {
       await machine.carryOutStopped(["restore", ...words, "--yes"]);
       return machine.waitUntilReady(readyLimitMs);
     },
-    () => words.slice(1).join(" "),
+    () => `restore ${words.join(" ")}`,
   );
   const outageMs = Math.round(readyAtMs - beganAtMs);
   return transcript.step(

@@ -12,6 +12,7 @@ import { SystemdMachine } from "./systemd-machine.ts";
 
 const timeout = 300_000;
 const longerThanRestartsMs = 6_000;
+const quietMs = 2_500;
 const firstBootFails = `
 import { existsSync, writeFileSync } from "node:fs";
 if (!existsSync("/data/tried")) { writeFileSync("/data/tried", ""); process.exit(1); }
@@ -30,6 +31,20 @@ async function openBucket(): Promise<ReleaseBucket> {
   return bucket;
 }
 
+/** What an admin does over SSH after a mistake: back to the moment before, and forward again. */
+async function goBackAndForth(machine: SystemdMachine, before: string): Promise<void> {
+  // By then Litestream has seen what came before.
+  await sleep(quietMs);
+  const moment = new Date().toISOString();
+  const { body } = await machine.ask("POST", "/customers", { name: "Mistake", email: "mistake@example.test" });
+  const after = `/customers/${String(Object(body).id)}`;
+  const statuses = async () => [(await machine.ask("GET", before)).status, (await machine.ask("GET", after)).status];
+  expect(await machine.do("lifeboat", "restore", "--at", moment, "--yes")).toMatch(/boot restores it .*0002-/);
+  expect(await statuses()).toEqual([200, 404]);
+  expect(await machine.do("lifeboat", "restore", "--undo", "--yes")).toMatch(/boot restores it .*0003-/);
+  expect(await statuses()).toEqual([200, 200]);
+}
+
 machineTest.each(debians)(
   "a bare image of %s, user-data and a blank volume become a machine; when both are lost, the next one has the rows",
   async (image) => {
@@ -43,7 +58,9 @@ machineTest.each(debians)(
       expect(await machine.do("lifeboat", "logs", "app", "--lines", "1000")).toMatch(/ app +info +serving /);
       const { status, body } = await machine.ask("POST", "/customers", customer);
       expect(status).toBe(201);
-      return `/customers/${String(Object(body).id)}`;
+      const made = `/customers/${String(Object(body).id)}`;
+      await goBackAndForth(machine, made);
+      return made;
     })();
     using volume = new VolumeFile();
     await using next = await SystemdMachine.switchOn(bucket, release.sha256, volume, { system });

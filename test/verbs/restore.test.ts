@@ -95,7 +95,7 @@ test("writes a state into a file, with nothing but the bucket, and only a new on
 
 const refusals: [claim: string, words: () => string[], why: RegExp][] = [
   ["a moment before the first", () => ["--at", "2020-01-01T00:00Z"], /does not reach back.*--at 20\d\d-/],
-  ["a TXID at which no file ends", () => ["--txid", "00000000000fffff"], /cannot be restored.*files end at.*--at/],
+  ["a TXID at which no file ends", () => ["--txid", "00000000000fffff"], /can be restored not at.*files end at.*--at/],
   ["an epoch that is not there", () => ["--epoch", "0009-ffffffff"], /no epoch 0009-ffffffff; it has 0001-/],
   ["an undo of nothing", () => ["--undo"], /nobody has restored an earlier state.*--at/],
   ["a question that nobody can answer", () => ["--at", stopped.moment], /no terminal.*add --yes/],
