@@ -33,7 +33,7 @@ type LitestreamReplica = {
   endpoint?: string;
   "force-path-style": boolean;
   "sign-payload": true;
-  "sync-interval": string;
+  "sync-interval"?: string;
 };
 
 /** Chooses Litestream's intervals. The reasons stand beside the numbers. */
@@ -88,26 +88,37 @@ export function litestreamConfig(machine: Machine, epoch: string): LitestreamCon
         // a snapshot. Its default of 500 MB is below our own limit, which refuses writes cleanly. 0 would mean the
         // default.
         "truncate-page-n": -1,
-        replica: {
-          type: "s3",
-          bucket: bucket.bucket,
-          path: epochPrefix(epoch).slice(0, -1),
-          region: bucket.region,
-          ...(bucket.endpoint === undefined ? {} : { endpoint: bucket.endpoint }),
-          "force-path-style": bucket.pathStyle,
-          "sign-payload": true,
-          "sync-interval": intervals.sync,
-        },
+        replica: { ...replicaOf(bucket, epoch), "sync-interval": intervals.sync },
       },
     ],
   };
 }
 
+function replicaOf(bucket: Machine["bucket"], epoch: string): LitestreamReplica {
+  return {
+    type: "s3",
+    bucket: bucket.bucket,
+    path: epochPrefix(epoch).slice(0, -1),
+    region: bucket.region,
+    ...(bucket.endpoint === undefined ? {} : { endpoint: bucket.endpoint }),
+    "force-path-style": bucket.pathStyle,
+    "sign-payload": true,
+  };
+}
+
+/** Renders litestream.yml for a restore of an epoch from the bucket. */
+export function renderBucketConfig({ files, bucket }: Pick<Machine, "files" | "bucket">, epoch: string): string {
+  return renderRestoreConfig(files.database, replicaOf(bucket, epoch));
+}
+
 /** Renders litestream.yml for a restore from a folder of files. */
-export function renderStagedConfig({ files }: Machine, folder: string): string {
-  const replica = { type: "file", path: folder };
+export function renderStagedConfig({ files }: Pick<Machine, "files">, folder: string): string {
+  return renderRestoreConfig(files.database, { type: "file", path: folder });
+}
+
+function renderRestoreConfig(path: string, replica: LitestreamReplica | { type: "file"; path: string }): string {
   const logging = { level: "info", type: "json", stderr: true };
-  return `${JSON.stringify({ logging, dbs: [{ path: files.database, replica }] }, null, 2)}\n`;
+  return `${JSON.stringify({ logging, dbs: [{ path, replica }] }, null, 2)}\n`;
 }
 
 /** The environment for Litestream. AWS_CA_BUNDLE is removed: with it every S3 call of 0.5.17 fails at start. */

@@ -6,7 +6,7 @@ import { Type } from "typebox";
 
 import { sizeOf } from "../durable-file.ts";
 import { openBucket } from "./bucket.ts";
-import { litestreamEnvironment, renderLitestreamConfig, renderStagedConfig } from "./litestream-config.ts";
+import { litestreamEnvironment, renderBucketConfig, renderStagedConfig } from "./litestream-config.ts";
 import type { Machine } from "./machine.ts";
 import { parseJson } from "./parse-json.ts";
 import { stageChain, type Staging } from "./stage-chain.ts";
@@ -31,6 +31,9 @@ type RestoreOptions = {
   onDetour?: (cause: string) => void;
 };
 
+/** Where a restore reads from, and where its files lie. */
+export type RestoringMachine = Pick<Machine, "bucket" | "files" | "litestreamPath">;
+
 export type Restored = { path: string; txid: string };
 
 /**
@@ -42,7 +45,11 @@ export type Restored = { path: string; txid: string };
  * them one after the other. Whatever goes wrong there, `onDetour` is told, and Litestream fetches them itself: it has
  * the last word.
  */
-export async function restoreEpoch(machine: Machine, epoch: string, options: RestoreOptions = {}): Promise<Restored> {
+export async function restoreEpoch(
+  machine: RestoringMachine,
+  epoch: string,
+  options: RestoreOptions = {},
+): Promise<Restored> {
   const { restored } = machine.files;
   const { stallLimitMs = restoreStallMs, txid } = options;
   try {
@@ -52,7 +59,7 @@ export async function restoreEpoch(machine: Machine, epoch: string, options: Res
     const found = await restoreSideBySide(machine, { staging, words }, options);
     if (found !== null) return found;
     empty(restored);
-    return await runRestore(machine, { config: renderLitestreamConfig(machine, epoch), words, stallLimitMs });
+    return await runRestore(machine, { config: renderBucketConfig(machine, epoch), words, stallLimitMs });
   } catch (error) {
     rmSync(restored, { recursive: true, force: true });
     throw new RestoreFailed(`restoring epoch ${epoch}: ${sayWhy(error)}`, { cause: error });
@@ -66,7 +73,7 @@ function empty(directory: string): void {
 
 /** Null when Litestream shall fetch the files itself: there are few, or no whole chain, of which it says more. */
 async function restoreSideBySide(
-  machine: Machine,
+  machine: RestoringMachine,
   { staging, words }: { staging: Staging; words: readonly string[] },
   { isTight = false, onDetour }: RestoreOptions,
 ): Promise<Restored | null> {
@@ -93,7 +100,7 @@ function sayWhy(error: unknown): string {
 type Run = { config: string; words: readonly string[]; stallLimitMs: number };
 
 /** Runs Litestream. Throws its last lines. */
-async function runRestore(machine: Machine, { config, words, stallLimitMs }: Run): Promise<Restored> {
+async function runRestore(machine: RestoringMachine, { config, words, stallLimitMs }: Run): Promise<Restored> {
   const { restored, restoreConfig, database } = machine.files;
   writeFileSync(restoreConfig, config, { mode: 0o600 });
   const output = join(restored, "app.db");

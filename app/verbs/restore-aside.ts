@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { Refused } from "../cli/command-line.ts";
@@ -8,9 +8,10 @@ import { quickCheck, readDatabase } from "../database/open-database.ts";
 import { fsyncPath } from "../durable-file.ts";
 import type { Machine } from "../replica/machine.ts";
 import { findRoom, rehearsalLimits } from "../replica/rehearsal.ts";
-import { restoreEpoch } from "../replica/restore.ts";
+import { restoreEpoch, type RestoringMachine } from "../replica/restore.ts";
 import { countRows, type RowCount } from "../replica/row-digest.ts";
 import type { RestorePoint } from "../replica/timeline.ts";
+import { Scratch } from "../verify/scratch.ts";
 
 /** What a database holds: its commit sequence, and how many rows each table has. */
 export type Described = { sequence: number; tables: RowCount[] };
@@ -39,41 +40,45 @@ export async function restoreAside<Result>(
     throw new Refused(
       `no disk has room for a copy of the database; make the volume larger: pulumi config set volumeSizeGb`,
     );
-  return restoreIn(mkdtempSync(join(room, ".lifeboat-restore-")), machine, point, look);
+  return restoreIn(room, machine, { point, look });
 }
 
 /** Writes a state into a new file, which appears only when it is whole. Throws Refused, RestoreFailed. */
-export async function writeCopy(machine: Machine, point: RestorePoint, path: string): Promise<Described> {
+export async function writeCopy(machine: RestoringMachine, point: RestorePoint, path: string): Promise<Described> {
   if (existsSync(path)) throw new Refused(`${path} is there already; name another file: --to`);
   if (!existsSync(dirname(path)))
     throw new Refused(`${dirname(path)} is no directory; make it, or name another file: --to`);
-  return restoreIn(mkdtempSync(join(dirname(path), ".lifeboat-restore-")), machine, point, (restored) => {
+  const look = (restored: string): Described => {
     const described = describeDatabase(restored);
     fsyncPath(restored);
     renameSync(restored, path);
     fsyncPath(dirname(path));
     return described;
-  });
+  };
+  return restoreIn(dirname(path), machine, { point, look });
 }
+
+type Aside<Result> = { point: RestorePoint; look: (path: string) => Result };
 
 async function restoreIn<Result>(
-  directory: string,
-  machine: Machine,
-  { epoch, txid }: RestorePoint,
-  look: (path: string) => Result,
+  room: string,
+  machine: RestoringMachine,
+  { point, look }: Aside<Result>,
 ): Promise<Result> {
-  try {
-    const files = { ...machine.files, restored: join(directory, "db"), restoreConfig: join(directory, "restore.yml") };
-    mkdirSync(files.restored);
-    const { path } = await restoreEpoch({ ...machine, files }, epoch, { txid });
-    assertSound(path, { epoch, txid });
-    return look(path);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  await using scratch = new Scratch(room);
+  const { epoch, txid } = point;
+  const files = {
+    ...machine.files,
+    restored: join(scratch.path, "db"),
+    restoreConfig: join(scratch.path, "restore.yml"),
+  };
+  mkdirSync(files.restored);
+  const { path } = await restoreEpoch({ ...machine, files }, epoch, { txid });
+  assertSound(path, point);
+  return look(path);
 }
 
-function assertSound(path: string, { epoch, txid }: Pick<RestorePoint, "epoch" | "txid">): void {
+function assertSound(path: string, { epoch, txid }: RestorePoint): void {
   try {
     readDatabase(path, quickCheck);
   } catch (error) {

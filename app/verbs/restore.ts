@@ -16,6 +16,7 @@ import type { Machine } from "../replica/machine.ts";
 import { readMark } from "../replica/mark.ts";
 import { parseJson } from "../replica/parse-json.ts";
 import { OrderRefused, orderRestore } from "../replica/restore-order.ts";
+import type { RestoringMachine } from "../replica/restore.ts";
 import {
   findNewest,
   findOldest,
@@ -58,6 +59,8 @@ export const restoreCommand: CommandLine<RestoreOptions> = {
   name: "restore",
   about:
     "Brings an earlier state back, as a new epoch. The state that is served now stays in the bucket: --undo returns to it.",
+  onLaptop:
+    "It asks the stack's machine over SSH. With --to it restores here, with a key that reads the bucket: that of your login, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Where LIFEBOAT_DATA_DIR is set, as by hand, it restores on this computer.",
   flags,
   examples: ["--at 10m", "--at 2026-11-25T09:59Z --dry-run", "--undo", "--at 1m --to copy.db"],
   exitCodes: verbExitCodes,
@@ -96,6 +99,23 @@ function parseMoment(given: string, nowMs: number): Date {
   return moment;
 }
 
+/** Writes a state into a file, wherever there is a key that reads the bucket. Throws Refused, as `restore` does. */
+export async function writeState(
+  { target, to, json }: Pick<RestoreOptions, "target" | "json"> & { to: string },
+  machine: RestoringMachine,
+): Promise<void> {
+  const bucket = openBucket(machine.bucket);
+  const point = await findTarget(bucket, (await fetchHead(bucket)).head, target);
+  const asked = `epoch ${point.epoch}, TXID ${point.txid}, ${point.at.toISOString()}`;
+  const writing = () => writeCopy(machine, point, to);
+  const copy = await openTranscript({ json }).step(
+    "the state is written and checked",
+    writing,
+    () => `${to}: ${asked}`,
+  );
+  tell(json, { ...point, file: to, ...copy });
+}
+
 /** Restores on the machine that this computer is. */
 export async function restoreHere(options: RestoreOptions): Promise<void> {
   await restore(options, readMachineConfig({ keepsRights: true }).machine);
@@ -105,17 +125,14 @@ export async function restoreHere(options: RestoreOptions): Promise<void> {
  * Brings an earlier state back on the machine that serves, or writes it into a file. Throws Refused, before anything is
  * changed, when this machine does not serve, or the bucket does not have that state, or it fails SQLite's checks.
  */
-export async function restore({ target, to, yes, dryRun, json }: RestoreOptions, machine: Machine): Promise<void> {
+export async function restore(options: RestoreOptions, machine: Machine): Promise<void> {
+  const { target, to, yes, dryRun, json } = options;
+  if (to !== null) return writeState({ target, to, json }, machine);
   const transcript = openTranscript({ json });
   const bucket = openBucket(machine.bucket);
   const { head } = await fetchHead(bucket);
   const point = await findTarget(bucket, head, target);
   const asked = `epoch ${point.epoch}, TXID ${point.txid}, ${point.at.toISOString()}`;
-  if (to !== null) {
-    const writing = () => writeCopy(machine, point, to);
-    const copy = await transcript.step("the state is written and checked", writing, () => `${to}: ${asked}`);
-    return tell(json, { ...point, file: to, ...copy });
-  }
   requireOwnMachine(machine, head);
   const services = await findServices(machine.files);
   const present = describeDatabase(machine.files.database);

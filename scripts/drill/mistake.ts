@@ -92,7 +92,7 @@ async function goBack(
   );
   const outageMs = Math.round(readyAtMs - beganAtMs);
   return transcript.step(
-    "every row is compared with what was there then",
+    "every row is compared with that moment",
     async () => ({ outageMs, ...compare(expected, readContent(machine.databasePath)) }),
     ({ rows, differing }) => `${rows} rows, ${differing.length} differ`,
   );

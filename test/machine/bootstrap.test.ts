@@ -43,6 +43,7 @@ async function goBackAndForth(machine: SystemdMachine, before: string): Promise<
   expect(await statuses()).toEqual([200, 404]);
   expect(await machine.do("lifeboat", "restore", "--undo", "--yes")).toMatch(/boot restores it .*0003-/);
   expect(await statuses()).toEqual([200, 200]);
+  expect(await machine.do("lifeboat", "verify")).toMatch(/PASS in .*: 1 restored, and sound/);
 }
 
 machineTest.each(debians)(

@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
@@ -10,9 +12,12 @@ import { readDatabase } from "../../app/database/open-database.ts";
 import { fetchHead } from "../../app/replica/head.ts";
 import { lockDirectory } from "../../app/replica/lock.ts";
 import { readArguments, restore } from "../../app/verbs/restore.ts";
+import { resolveBinary } from "../../scripts/build/resolve-binary.ts";
 import type { TestMachine } from "../replica/test-machine.ts";
 import { World } from "../replica/world.ts";
 
+const run = promisify(execFile);
+const root = dirname(dirname(import.meta.dirname));
 const now = Date.parse("2026-11-27T12:00:00Z");
 let world: World;
 let folder: string;
@@ -91,6 +96,29 @@ test("writes a state into a file, with nothing but the bucket, and only a new on
   );
   expect(readdirSync(folder).filter((name) => name.startsWith("."))).toEqual([]);
   expect(existsSync(a.files.restoreOrder)).toBe(false);
+});
+
+test("a laptop needs only a key that reads the bucket, and so does Litestream alone", async () => {
+  const { site, moment } = stopped;
+  const { bucket, region, endpoint = "", accessKeyId, secretAccessKey } = stopped.a.machine.bucket;
+  const { head } = await fetchHead(site.bucket);
+  const env = {
+    PATH: process.env["PATH"],
+    LIFEBOAT_BUCKET: bucket,
+    LIFEBOAT_REGION: region,
+    LIFEBOAT_ENDPOINT: endpoint,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  };
+  const file = join(folder, "laptop.db");
+  await run(process.execPath, [join(root, "scripts/restore.ts"), "--at", moment, "--to", file], { env });
+  expect(textsIn(file)).toEqual(["one"]);
+
+  const keys = { LITESTREAM_ACCESS_KEY_ID: accessKeyId, LITESTREAM_SECRET_ACCESS_KEY: secretAccessKey };
+  const url = `s3://${bucket}/epochs/${head.epoch}?endpoint=${endpoint}&forcePathStyle=true&region=${region}`;
+  const alone = join(folder, "alone.db");
+  await run(await resolveBinary("litestream"), ["restore", "-o", alone, url], { env: { ...keys } });
+  expect(textsIn(alone)).toEqual(["one", "two"]);
 });
 
 const refusals: [claim: string, words: () => string[], why: RegExp][] = [
