@@ -17,23 +17,10 @@ import { readMark } from "../replica/mark.ts";
 import { parseJson } from "../replica/parse-json.ts";
 import { OrderRefused, orderRestore } from "../replica/restore-order.ts";
 import type { RestoringMachine } from "../replica/restore.ts";
-import {
-  findNewest,
-  findOldest,
-  findPoint,
-  findPointAt,
-  findStateBefore,
-  type Life,
-  listLives,
-  type RestorePoint,
-} from "../replica/timeline.ts";
+import type { RestorePoint } from "../replica/timeline.ts";
 import { describeDatabase, type Described, restoreAside, writeCopy } from "./restore-aside.ts";
+import { findTarget, type Target } from "./restore-target.ts";
 import { findServices, type Services } from "./services.ts";
-
-type Target =
-  | { kind: "moment"; moment: Date }
-  | { kind: "point"; epoch: string | null; txid: string | null }
-  | { kind: "undo" };
 
 export type RestoreOptions = Readonly<{
   target: Target;
@@ -46,7 +33,7 @@ export type RestoreOptions = Readonly<{
 
 const flags = {
   at: text("TIME", "the state of a moment: 10m (ago), or 2026-11-25T09:59Z"),
-  txid: text("TXID", "the state of a transaction of Litestream, 16 hex digits"),
+  txid: text("TXID", "the state of a transaction of Litestream, in hex digits"),
   epoch: text("NAME", "with --txid: of another epoch than the present one; alone: its newest state"),
   undo: flag("the state before the last restore; again: the one before that"),
   to: text("FILE", "only write that state into a new file; the app goes on, and nothing else changes"),
@@ -73,8 +60,8 @@ export function readArguments(words: readonly string[], nowMs: number): RestoreO
   const ways = [at !== undefined, txid !== undefined || epoch !== undefined, undo].filter(Boolean).length;
   if (ways !== 1) throw new UsageError("say which state: --at, --txid, --epoch or --undo, and one of them only");
   const moment = readValue("at", at, (given) => parseMoment(given, nowMs));
-  if (txid !== undefined && !/^[0-9a-f]{16}$/.test(txid))
-    throw new UsageError(`--txid: "${txid}" is not a TXID: 16 digits of 0 to 9 and a to f`);
+  if (txid !== undefined && !/^[0-9a-f]{1,16}$/.test(txid))
+    throw new UsageError(`--txid: "${txid}" is not a TXID: up to 16 digits of 0 to 9 and a to f`);
   if (to !== undefined && (yes || dryRun))
     throw new UsageError("--to: it changes nothing, so neither --yes nor --dry-run");
   const target: Target =
@@ -82,7 +69,7 @@ export function readArguments(words: readonly string[], nowMs: number): RestoreO
       ? { kind: "moment", moment }
       : undo
         ? { kind: "undo" }
-        : { kind: "point", epoch: epoch ?? null, txid: txid ?? null };
+        : { kind: "point", epoch: epoch ?? null, txid: txid?.padStart(16, "0") ?? null };
   return Object.freeze({ target, to: to === undefined ? null : resolve(to), yes, dryRun, json });
 }
 
@@ -187,75 +174,19 @@ const ReportSchema = Type.Object({
   restoredTxid: Type.Union([Type.String(), Type.Null()]),
 });
 
-async function findTarget(bucket: Bucket, head: Head, target: Target): Promise<RestorePoint> {
-  const lives = await listLives(bucket);
-  switch (target.kind) {
-    case "moment":
-      return findMoment(bucket, lives, target.moment);
-    case "undo":
-      return findBefore(bucket, lives, head);
-    case "point":
-      return findNamed(bucket, lives, { epoch: target.epoch ?? head.epoch, txid: target.txid });
-    default:
-      return target satisfies never;
-  }
-}
-
-async function findMoment(bucket: Bucket, lives: readonly Life[], moment: Date): Promise<RestorePoint> {
-  const point = await findPointAt(bucket, lives, moment);
-  if (point !== null) return point;
-  for (const life of lives) {
-    const oldest = await findOldest(bucket, life);
-    if (oldest === null) continue;
-    throw new Refused(
-      `the bucket does not reach back to ${moment.toISOString()}; its oldest state: --at ${oldest.at.toISOString()}`,
-    );
-  }
-  throw new Refused("the bucket holds no state that can be restored; what boot found there: lifeboat logs boot");
-}
-
-async function findBefore(bucket: Bucket, lives: readonly Life[], head: Head): Promise<RestorePoint> {
-  const point = await findStateBefore(bucket, lives, head.epoch);
-  if (point !== null) return point;
-  throw new Refused(
-    "nobody has restored an earlier state here, or the bucket has lost the one before it; a moment: --at",
-  );
-}
-
-async function findNamed(
-  bucket: Bucket,
-  lives: readonly Life[],
-  { epoch, txid }: { epoch: string; txid: string | null },
-): Promise<RestorePoint> {
-  const life = lives.find((one) => one.epoch === epoch);
-  if (life === undefined)
-    throw new Refused(`the bucket has no epoch ${epoch}; it has ${lives.map((one) => one.epoch).join(", ")}: --epoch`);
-  const point = txid === null ? await findNewest(bucket, life) : await findPoint(bucket, life, txid);
-  if (point !== null) return point;
-  const where = txid === null ? "at no TXID" : `not at ${txid}`;
-  throw new Refused(
-    `epoch ${epoch} can be restored ${where}: ${renderEnds(life, txid)}; the nearest one before a moment: --at`,
-  );
-}
-
-/** The ends on both sides of a TXID. */
-function renderEnds({ ends }: Life, txid: string | null): string {
-  if (ends.length === 0) return "it never got a base";
-  const before = ends.findLast((end) => end < (txid ?? ""));
-  const after = ends.find((end) => end > (txid ?? ""));
-  return `files end at ${[before, after].filter((end) => end !== undefined).join(" and ")}`;
-}
-
 function renderChange(present: Described, earlier: Described): string {
   const names = [...new Set([...present.tables, ...earlier.tables].map(({ table }) => table))];
-  const rowsOf = ({ tables }: Described, name: string) => tables.find(({ table }) => table === name)?.rows;
-  const render = (rows: number | null | undefined) =>
-    rows === undefined ? "-" : rows === null ? "not counted" : String(rows);
   return renderTable([
     ["", "now", "then"],
     ["commit", String(present.sequence), String(earlier.sequence)],
-    ...names.map((name) => [name, render(rowsOf(present, name)), render(rowsOf(earlier, name))]),
+    ...names.map((name) => [name, renderRows(present, name), renderRows(earlier, name)]),
   ]);
+}
+
+function renderRows({ tables }: Described, name: string): string {
+  const found = tables.find(({ table }) => table === name);
+  if (found === undefined) return "-";
+  return found.rows === null ? "not counted" : String(found.rows);
 }
 
 function tell(json: boolean, result: object): void {

@@ -1,6 +1,5 @@
-import { type Bounds, type Hazard, hazards, levels } from "./turn.ts";
-
-type Scene = { lives: number; leastStates: number; bounds: Bounds };
+import { restoreScenes } from "./restore-scenes.ts";
+import { type Hazard, hazards, levels, type Scene } from "./turn.ts";
 
 // Snapshots, clones and names multiply the states; they have scenes of their own.
 const special = new Set<Hazard>([
@@ -191,58 +190,7 @@ export const scenes = {
       hazards: ["learns its id", "clean stop"],
     },
   },
-  "an earlier state is asked for, and one fault more": {
-    lives: 1,
-    leastStates: 100_000,
-    bounds: {
-      machines: 1,
-      commits: 2,
-      epochs: 3,
-      faults: 2,
-      resumes: 1,
-      levels: ["disk", "bucket"],
-      hazards: ["earlier state asked for", "clean stop", "crash", "power loss", "volume lost", "answer lost"],
-    },
-  },
-  "an earlier state is asked for, and then the state before it": {
-    lives: 1,
-    leastStates: 10_000,
-    bounds: {
-      machines: 1,
-      commits: 2,
-      epochs: 4,
-      faults: 2,
-      resumes: 1,
-      levels: ["bucket"],
-      hazards: ["earlier state asked for", "clean stop"],
-    },
-  },
-  "an earlier state is asked for, and a snapshot of the disk is put back": {
-    lives: 1,
-    leastStates: 500_000,
-    bounds: {
-      machines: 1,
-      commits: 2,
-      epochs: 3,
-      faults: 2,
-      resumes: 1,
-      levels: ["bucket"],
-      hazards: ["earlier state asked for", "clean stop", "snapshot put back"],
-    },
-  },
-  "an earlier state is asked for, and another machine comes": {
-    lives: 1,
-    leastStates: 1_000,
-    bounds: {
-      machines: 2,
-      commits: 1,
-      epochs: 3,
-      faults: 1,
-      resumes: 1,
-      levels: ["bucket"],
-      hazards: ["earlier state asked for", "clean stop"],
-    },
-  },
+  ...restoreScenes,
   "a server is cloned": {
     lives: 1,
     leastStates: 40_000,

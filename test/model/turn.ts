@@ -37,6 +37,9 @@ export type Bounds = {
   hazards: readonly Hazard[];
 };
 
+/** A world to search: how many machines came up before, and the bounds. `leastStates` keeps it from becoming empty. */
+export type Scene = { lives: number; leastStates: number; bounds: Bounds };
+
 /** Deliberate errors in the steps around the table; the real thing has none. */
 export type StepError =
   | "no-head-check"

@@ -9,7 +9,7 @@ const refusal = /new (?:Refused|pulumi\.RunError)\(/g;
 
 /** Something to type: a command, a flag or a variable of the environment; or a text that is put in and ends with one. */
 const command =
-  /npm run |pulumi |systemctl |sudo |docs\/runbooks|--[a-z]|\bAWS_[A-Z]+|environment|\$\{(?:build|ways|waysOut|renderChoice|demand|suggest)/;
+  /npm run |lifeboat [a-z]|pulumi |systemctl |sudo |docs\/runbooks|--[a-z]|\bAWS_[A-Z]+|environment|\$\{(?:build|ways|waysOut|renderChoice|demand|suggest)/;
 
 /** What needs no next command, and why. */
 const complete: readonly [text: string, why: string][] = [

@@ -52,10 +52,11 @@ async function makeStopped() {
 async function type(machine: TestMachine, ...words: string[]): Promise<Record<string, unknown>> {
   said.length = 0;
   await restore(readArguments([...words, "--json"], Date.now()), machine.machine);
-  const report: unknown = JSON.parse(said.at(-1) ?? "");
-  return { ...(report as object) };
+  const report: Record<string, unknown> = JSON.parse(said.at(-1) ?? "");
+  return report;
 }
 
+const withNotes = (rows: number): unknown => expect.arrayContaining([{ table: "notes", rows }]);
 const textsIn = (path: string): string[] =>
   readDatabase(path, (db) => db.prepare<[], string>("select text from notes order by id").pluck().all());
 
@@ -76,10 +77,7 @@ test("says what would be given up, and changes nothing in a dry run", async () =
   const { a, moment } = stopped;
   const before = readdirSync(a.files.dataDirectory).toSorted();
   const plan = await type(a, "--at", moment, "--dry-run");
-  const rows = (when: string, count: number) => ({
-    [when]: { tables: expect.arrayContaining([{ table: "notes", rows: count }]) as unknown },
-  });
-  expect(plan).toMatchObject({ isDone: false, ...rows("present", 2), ...rows("earlier", 1) });
+  expect(plan).toMatchObject({ isDone: false, present: { tables: withNotes(2) }, earlier: { tables: withNotes(1) } });
   expect(readdirSync(a.files.dataDirectory).toSorted()).toEqual(before);
 });
 
@@ -96,6 +94,15 @@ test("writes a state into a file, with nothing but the bucket, and only a new on
   );
   expect(readdirSync(folder).filter((name) => name.startsWith("."))).toEqual([]);
   expect(existsSync(a.files.restoreOrder)).toBe(false);
+});
+
+test("a TXID names a state as a log does", async () => {
+  const { a, moment } = stopped;
+  const { txid, epoch } = await type(a, "--at", moment, "--dry-run");
+  expect(await type(a, "--txid", String(txid), "--epoch", String(epoch), "--dry-run")).toMatchObject({ txid, epoch });
+  const file = join(folder, "by-txid.db");
+  await type(a, "--epoch", String(epoch), "--txid", String(txid), "--to", file);
+  expect(textsIn(file)).toEqual(["one"]);
 });
 
 test("a laptop needs only a key that reads the bucket, and so does Litestream alone", async () => {
@@ -160,7 +167,7 @@ const misunderstood: [words: string[], why: RegExp][] = [
   [["--at", "2026-11-25T09:59"], /with its zone/],
   [["--at", "2026-13-25T09:59Z"], /with its zone/],
   [["--at", "2026-11-28T09:59Z"], /still to come/],
-  [["--txid", "12"], /not a TXID/],
+  [["--txid", "12x"], /not a TXID/],
   [["--at", "10m", "--to", "x", "--yes"], /--to: it changes nothing/],
   [["--at", "10m", "now"], /now/],
   [["--when", "10m"], /when/],
