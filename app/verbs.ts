@@ -1,4 +1,5 @@
 import { makeVerb, type Verb } from "./cli/verb.ts";
+import { importCommand, importHere } from "./verbs/import.ts";
 import { logsCommand, showLogs } from "./verbs/logs.ts";
 import { restoreCommand, restoreHere } from "./verbs/restore.ts";
 import { verifyCommand, verifyHere } from "./verbs/verify.ts";
@@ -6,6 +7,7 @@ import { verifyCommand, verifyHere } from "./verbs/verify.ts";
 /** Every verb of the machine's command line, in the order of its help. */
 export const verbs: readonly Verb[] = [
   makeVerb(restoreCommand, restoreHere),
+  makeVerb(importCommand, importHere),
   makeVerb(verifyCommand, verifyHere),
   makeVerb(logsCommand, showLogs),
 ];

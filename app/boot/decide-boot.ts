@@ -23,6 +23,8 @@ export type BootFacts = {
   parentChain: Chain;
   /** What the last stop left for this boot to restore. */
   order: RestoreOrder | null;
+  /** The size of the file `incoming` on the disk; 0 when there is none. */
+  incomingBytes: number;
   /** The replica of the epoch that the order names, up to its state. `empty` without an order for head. */
   orderChain: Chain;
   /** `foreign`: it holds data, and no mark says that it is ours. */
@@ -50,7 +52,7 @@ export function decideBoot(facts: BootFacts): BootPlan {
   const { head, mark } = facts;
   if (head === null) return decideWithoutHead(facts);
   const ordered = findOrdered(facts, head);
-  if (ordered !== null) return { act: "claim", row: 12, parent: ordered, content: "restore", replaces: [] };
+  if (ordered !== null) return { act: "claim", row: 12, ...ordered, replaces: [] };
   if (mayResume(facts, head)) return { act: "resume", row: 3 };
   if (mark !== null && isNameOf(facts, mark.machine) && !isNameOf(facts, head.machine)) return refuseSuperseded(head);
   if (head.state === "living" || facts.chain.state === "whole" || facts.chain.state === "broken") {
@@ -102,13 +104,15 @@ function isNameOf({ machine, formerMachine }: Pick<BootFacts, "machine" | "forme
  * The state that an order asks for. It counts only right after the stop for which it was written: nothing that was
  * acknowledged later may be dropped by it. An order that cannot be carried out changes nothing.
  */
-function findOrdered(facts: BootFacts, head: Head): Parent | null {
-  const { order, orderChain, mark } = facts;
+function findOrdered(facts: BootFacts, head: Head): Pick<Claim, "parent" | "content"> | null {
+  const { order, orderChain, mark, incomingBytes } = facts;
   if (order === null || head.state !== "living" || !isOrderFor(order, head)) return null;
   const isStoppedHere = mark?.nonce === head.nonce && mark.cleanStop?.txid === order.stoppedAt;
   if (!isStoppedHere || !isNameOf(facts, head.machine)) return null;
   const isThere = orderChain.state === "whole" && orderChain.newestTxid === order.txid;
-  return isThere ? { epoch: order.epoch, nonce: "", txid: order.txid } : null;
+  if (!isThere || (order.incomingBytes ?? incomingBytes) !== incomingBytes) return null;
+  const parent = { epoch: order.epoch, nonce: "", txid: order.txid };
+  return { parent, content: order.incomingBytes === undefined ? "restore" : "import" };
 }
 
 /** Whether an order was written for this life of the epoch. */

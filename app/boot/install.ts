@@ -17,7 +17,7 @@ import type { Step } from "./report.ts";
 import { isInScratch, refuseForRoom, tellFullDisk } from "./space.ts";
 
 export type Installed = {
-  content: "fresh" | "volume" | "restored";
+  content: "fresh" | "volume" | "restored" | "imported";
   restoredTxid: string | null;
   sequence: CommitSequence | null;
   quarantined: string | null;
@@ -51,6 +51,8 @@ async function chooseContent(context: Context): Promise<Installed> {
       return installRestored(context, await restoreAndCheck(context));
     case "compare":
       return compare(context);
+    case "import":
+      return installIncoming(context);
     default:
       return context.plan.content satisfies never;
   }
@@ -114,6 +116,22 @@ async function installRestored({ machine, facts, plan, step }: Context, replica:
     return folder;
   });
   return { content: "restored", restoredTxid: replica.txid, sequence: replica.sequence, quarantined };
+}
+
+/** A crash before the mark is written brings back what was there: its mark does not make an import a copy of it. */
+async function installIncoming(context: Context): Promise<Installed> {
+  const { machine, facts, step } = context;
+  const { incoming, database, dataDirectory } = machine.files;
+  const sequence = await step("check", () => inspectOrNull(incoming));
+  if (sequence === null) throw refuse(context, `${incoming} is damaged`, "import the database again");
+  const quarantined = await step("install", () => {
+    const folder = setAside(machine.files, facts.mark);
+    fsyncPath(incoming);
+    renameSync(incoming, database);
+    fsyncPath(dataDirectory);
+    return folder;
+  });
+  return { content: "imported", restoredTxid: null, sequence, quarantined };
 }
 
 type Checked = Restored & { sequence: CommitSequence };

@@ -20,7 +20,7 @@ export type BootReport = {
   startedAt: string;
   epoch: string | null;
   parent: string | null;
-  content: "fresh" | "volume" | "restored" | null;
+  content: "fresh" | "volume" | "restored" | "imported" | null;
   restoredTxid: string | null;
   sequence: number | null;
   quarantined: string | null;

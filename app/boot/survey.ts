@@ -44,6 +44,7 @@ export async function surveyBoot(bucket: Bucket, machine: Machine): Promise<Surv
     chain,
     parentChain,
     order,
+    incomingBytes: sizeOf(machine.files.incoming),
     orderChain,
     ...surveyVolume(machine, head),
   };

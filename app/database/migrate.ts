@@ -100,7 +100,8 @@ function assertTolerable(
   }
 }
 
-function createOwnTables(db: Database.Database): void {
+/** Makes the tables that the kit needs beside the product's, where they are missing. Runs inside a transaction. */
+export function createOwnTables(db: Database.Database): void {
   createCommitSequence(db);
   createIdempotencyTable(db);
   createOutbox(db);

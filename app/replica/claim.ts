@@ -11,7 +11,7 @@ import { writeMark } from "./mark.ts";
 import { removeRestoreOrder } from "./restore-order.ts";
 import { waitForStore } from "./wait-for-store.ts";
 
-export type Content = "fresh" | "volume" | "restore" | "compare";
+export type Content = "fresh" | "volume" | "restore" | "compare" | "import";
 
 /** What boot has decided to claim, and by which row of its table. */
 export type Claim = { act: "claim"; row: number; parent: Parent | null; content: Content; replaces: readonly string[] };
@@ -53,7 +53,7 @@ export async function claimHead(
 type EpochNote = {
   epoch: string;
   parent: Parent | null;
-  content: "fresh" | "volume" | "restored";
+  content: "fresh" | "volume" | "restored" | "imported";
   restoredTxid: string | null;
   commitSequence: CommitSequence | null;
 };

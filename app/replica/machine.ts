@@ -48,6 +48,7 @@ export function machineFiles(dataDirectory: string, runDirectory: string) {
     litestreamLock: join(dataDirectory, "litestream.lock"),
     restored: join(dataDirectory, "restored"),
     quarantine: join(dataDirectory, "quarantine"),
+    incoming: join(dataDirectory, "incoming.db"),
     restoreOrder: join(dataDirectory, "restore-order.json"),
     litestreamConfig: join(runDirectory, "litestream.yml"),
     restoreConfig: join(runDirectory, "restore.yml"),

@@ -1,11 +1,11 @@
-import { chownSync, rmSync, statSync } from "node:fs";
+import { chownSync, existsSync, rmSync, statSync } from "node:fs";
 
 import { Type, type Static } from "typebox";
 
-import { readOptionalFile, writeDurably } from "../durable-file.ts";
+import { readOptionalFile, sizeOf, writeDurably } from "../durable-file.ts";
 import { type Head, runOf } from "./head.ts";
 import type { MachineFiles } from "./machine.ts";
-import { readMark, sawRun } from "./mark.ts";
+import { type CleanStop, readMark, sawRun } from "./mark.ts";
 import { parseJson } from "./parse-json.ts";
 
 const txid = Type.String({ pattern: "^[0-9a-f]{16}$" });
@@ -16,10 +16,12 @@ const RestoreOrderSchema = Type.Object({
   stoppedAt: txid,
   epoch: Type.String(),
   txid,
+  incomingBytes: Type.Optional(Type.Integer()),
 });
 
 /**
- * Lies beside the database, and tells the next boot to restore an earlier state: that of `epoch` at `txid`. It is worth
+ * Lies beside the database, and tells the next boot to restore an earlier state: that of `epoch` at `txid`. With
+ * `incomingBytes` it is to serve the file `incoming` of that size instead, and the state is the one to fall back to. It is worth
  * something only for the very stop after which it was written: while head still has this nonce and run, and the mark the
  * clean stop at TXID `stoppedAt`. So no write that came after it can be dropped by it.
  */
@@ -40,11 +42,21 @@ export class OrderRefused extends Error {
  * Orders the state of `epoch` at `txid` from the next boot of this disk, which must have stopped cleanly in the life that
  * head names. Durable when it returns. Throws OrderRefused.
  */
-export function orderRestore(
-  files: MachineFiles,
-  head: Head,
-  { epoch, txid: wanted }: { epoch: string; txid: string },
-): void {
+export function orderRestore(files: MachineFiles, head: Head, state: { epoch: string; txid: string }): void {
+  const { stop } = requireStop(files, head);
+  writeOrder(files, head, { ...state, stoppedAt: stop.txid });
+}
+
+/**
+ * Orders that the next boot serves the file `incoming`, as a new epoch. What this disk has now is its parent. Throws
+ * OrderRefused.
+ */
+export function orderImport(files: MachineFiles, head: Head): void {
+  const { stop, epoch } = requireStop(files, head);
+  writeOrder(files, head, { epoch, txid: stop.txid, stoppedAt: stop.txid, incomingBytes: sizeOf(files.incoming) });
+}
+
+function requireStop(files: MachineFiles, head: Head): { stop: CleanStop; epoch: string } {
   const mark = readMark(files.mark);
   if (mark?.nonce !== head.nonce || !sawRun(mark, runOf(head)))
     throw new OrderRefused(
@@ -56,19 +68,16 @@ export function orderRestore(
     throw new OrderRefused(
       "the app did not stop cleanly, so the bucket may lack its last commits; start it again, and see what /ready tells",
     );
-  const { txid: stoppedAt } = mark.cleanStop;
-  writeDurably(
-    files.restoreOrder,
-    JSON.stringify(
-      { nonce: head.nonce, run: runOf(head), stoppedAt, epoch, txid: wanted } satisfies RestoreOrder,
-      null,
-      2,
-    ),
-  );
+  return { stop: mark.cleanStop, epoch: head.epoch };
+}
+
+function writeOrder(files: MachineFiles, head: Head, rest: Omit<RestoreOrder, "nonce" | "run">): void {
+  const order: RestoreOrder = { nonce: head.nonce, run: runOf(head), ...rest };
+  writeDurably(files.restoreOrder, JSON.stringify(order, null, 2));
   // Boot is the one who reads it, and runs as the owner of the data.
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = statSync(files.dataDirectory);
-  chownSync(files.restoreOrder, uid, gid);
+  for (const path of [files.restoreOrder, files.incoming]) if (existsSync(path)) chownSync(path, uid, gid);
 }
 
 /** Takes the order back. */

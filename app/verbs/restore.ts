@@ -1,26 +1,21 @@
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
-import { Type } from "typebox";
-
 import { confirm } from "../cli/ask.ts";
-import { type CommandLine, Refused, verbExitCodes } from "../cli/command-line.ts";
+import { type CommandLine, verbExitCodes } from "../cli/command-line.ts";
 import { flag, readFlags, readValue, text, UsageError } from "../cli/flags.ts";
 import { readMachineConfig } from "../cli/machine-config.ts";
 import { parseDurationMs } from "../cli/quantity.ts";
 import { renderTable } from "../cli/render-table.ts";
 import { openTranscript } from "../cli/transcript.ts";
-import { type Bucket, openBucket } from "../replica/bucket.ts";
+import { openBucket } from "../replica/bucket.ts";
 import { fetchHead, type Head } from "../replica/head.ts";
 import type { Machine } from "../replica/machine.ts";
-import { readMark } from "../replica/mark.ts";
-import { parseJson } from "../replica/parse-json.ts";
-import { OrderRefused, orderRestore } from "../replica/restore-order.ts";
+import { orderRestore } from "../replica/restore-order.ts";
 import type { RestoringMachine } from "../replica/restore.ts";
-import type { RestorePoint } from "../replica/timeline.ts";
+import { type BootOutcome, bootOrdered, requireOwnMachine, stopAndOrder } from "./ordered-boot.ts";
 import { describeDatabase, type Described, restoreAside, writeCopy } from "./restore-aside.ts";
 import { findTarget, type Target } from "./restore-target.ts";
-import { findServices, type Services } from "./services.ts";
+import { findServices } from "./services.ts";
 
 export type RestoreOptions = Readonly<{
   target: Target;
@@ -128,51 +123,15 @@ export async function restore(options: RestoreOptions, machine: Machine): Promis
   transcript.line(`\n${renderChange(present, earlier)}\n`);
   if (dryRun) return tell(json, { ...point, isDone: false, present, earlier });
   await confirm(`Serve that state? What is served now stays in the bucket, and --undo returns to it.`, { yes });
-  const stopping = () => stopAndOrder({ bucket, machine, services, point });
+  const ordering = (now: Head) => orderRestore(machine.files, now, point);
+  const stopping = () => stopAndOrder({ bucket, machine, services }, ordering);
   await transcript.step("the app stops, all it has is in the bucket", stopping, () => "");
-  const booting = () => bootAgain(machine, services, point);
+  const isExpected = (report: BootOutcome) => report.row === 12 && report.restoredTxid === point.txid;
+  const booting = () => bootOrdered(machine, services, isExpected);
   const epoch = await transcript.step("boot restores it", booting, (name) => name ?? "ordered: the next boot does it");
   transcript.line("Back to what was served before: lifeboat restore --undo");
   tell(json, { ...point, isDone: epoch !== null, newEpoch: epoch, present, earlier });
 }
-
-function requireOwnMachine({ files }: Machine, head: Head): void {
-  if (readMark(files.mark)?.nonce === head.nonce) return;
-  throw new Refused(
-    `epoch ${head.epoch} is served by machine ${head.machine}, not by this one; type it there, or write a file: --to`,
-  );
-}
-
-type Acting = { bucket: Bucket; machine: Machine; services: Services; point: RestorePoint };
-
-/** Whatever goes wrong here, the app starts again with what it had. */
-async function stopAndOrder({ bucket, machine, services, point }: Acting): Promise<void> {
-  await services.stop();
-  try {
-    orderRestore(machine.files, (await fetchHead(bucket)).head, point);
-  } catch (error) {
-    await services.start();
-    if (error instanceof OrderRefused)
-      throw new Refused(`${error.message}. Nothing was changed; for a look at that state: --dry-run`);
-    throw error;
-  }
-}
-
-/** Returns the new epoch. Null when somebody else starts boot. */
-async function bootAgain({ files }: Machine, services: Services, { txid }: RestorePoint): Promise<string | null> {
-  if (!(await services.start())) return null;
-  const report = parseJson(ReportSchema, readFileSync(files.bootReport, "utf8"), files.bootReport);
-  if (report.row === 12 && report.restoredTxid === txid) return report.epoch;
-  throw new Error(
-    `boot did not restore it, and serves what was there before (row ${report.row}): its files went away meanwhile; try another moment`,
-  );
-}
-
-const ReportSchema = Type.Object({
-  row: Type.Union([Type.Number(), Type.Null()]),
-  epoch: Type.Union([Type.String(), Type.Null()]),
-  restoredTxid: Type.Union([Type.String(), Type.Null()]),
-});
 
 function renderChange(present: Described, earlier: Described): string {
   const names = [...new Set([...present.tables, ...earlier.tables].map(({ table }) => table))];

@@ -63,6 +63,7 @@ export function makeFacts(change: Partial<BootFacts> = {}): BootFacts {
     chain: whole,
     parentChain: whole,
     order: null,
+    incomingBytes: 0,
     orderChain: { state: "empty" },
     database: "present",
     mark: makeMark(),
@@ -73,13 +74,14 @@ export function makeFacts(change: Partial<BootFacts> = {}): BootFacts {
 }
 
 const ordered: Chain = { state: "whole", newestTxid: "0000000000000003", files: 1 };
-const orders: readonly Pick<BootFacts, "order" | "orderChain">[] = [
-  { order: null, orderChain: { state: "empty" } },
-  { order: makeOrder(), orderChain: ordered },
-  { order: makeOrder({ stoppedAt: "0000000000000004" }), orderChain: ordered },
+const orders: readonly Pick<BootFacts, "order" | "orderChain" | "incomingBytes">[] = [
+  { order: null, incomingBytes: 0, orderChain: { state: "empty" } },
+  { order: makeOrder(), incomingBytes: 0, orderChain: ordered },
+  { order: makeOrder({ incomingBytes: 4096 }), incomingBytes: 4096, orderChain: ordered },
+  { order: makeOrder({ stoppedAt: "0000000000000004" }), incomingBytes: 0, orderChain: ordered },
 ];
 
-/** Every combination of the facts that the table reads: about 2,500,000. */
+/** Every combination of the facts that the table reads: about 750,000. */
 export function* everyFacts(): Generator<BootFacts> {
   for (const head of everyHead())
     for (const mark of everyMark())
@@ -90,7 +92,9 @@ export function* everyFacts(): Generator<BootFacts> {
               for (const stagedTxid of [null, "0000000000000004", "0000000000000005"]) {
                 const store = { head, epochsExist, chain, parentChain };
                 const own = { machine: me, bootId: thisBoot, database, mark, stagedTxid, position: null };
-                for (const wanted of orders) yield { ...store, ...own, ...wanted };
+                // An order stands in for the replica that the other rows look at.
+                const wanted = chain === whole && parentChain === whole ? orders : orders.slice(0, 1);
+                for (const order of wanted) yield { ...store, ...own, ...order };
               }
 }
 

@@ -27,6 +27,16 @@ const cases: Case[] = [
     makeFacts(ordered),
     { act: "claim", content: "restore", parent: earlier, replaces: [] },
   ],
+  [
+    "12: a database was brought here, for this stop",
+    makeFacts({ ...ordered, order: makeOrder({ incomingBytes: 4096 }), incomingBytes: 4096 }),
+    { act: "claim", content: "import", parent: earlier },
+  ],
+  [
+    "3 not 12: the database that was brought here is gone, or another one",
+    makeFacts({ ...ordered, order: makeOrder({ incomingBytes: 4096 }), incomingBytes: 8192 }),
+    { row: 3 },
+  ],
   ["3 not 12: the app ran again since", makeFacts({ ...ordered, mark: makeMark() }), { row: 3 }],
   [
     "3 not 12: the order is of an earlier stop",

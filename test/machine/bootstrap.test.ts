@@ -1,8 +1,15 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
 
 import { afterAll, beforeAll, expect } from "vitest";
 
+import { applyMigrations } from "../../app/database/migrate.ts";
+import { openDatabase } from "../../app/database/open-database.ts";
 import { exitCodes } from "../../app/exit-codes.ts";
+import { product } from "../../app/service/product.ts";
 import { machineTest } from "../cloud-init/machine-root.ts";
 import { ReleaseBucket } from "../cloud-init/release-bucket.ts";
 import { VolumeFile } from "../cloud-init/volume-file.ts";
@@ -31,6 +38,24 @@ async function openBucket(): Promise<ReleaseBucket> {
   return bucket;
 }
 
+/** Brings a database of the product to an empty machine. Returns the path of its row. */
+async function bringDatabase(machine: SystemdMachine): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "lifeboat-brought-"));
+  const id = "01990000-0000-7000-8000-000000000001";
+  try {
+    const db = openDatabase(join(folder, "app.db"), "writer");
+    applyMigrations(db, product.migrations);
+    db.prepare("insert into customers values (?, 'Grace', 'grace@example.test', '2026-01-01T00:00:00.000Z')").run(id);
+    db.close();
+    const text = gzipSync(readFileSync(join(folder, "app.db"))).toString("base64");
+    await machine.do("sh", "-c", `echo ${text} | base64 -d | gunzip > /var/tmp/app.db`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  expect(await machine.do("lifeboat", "import", "/var/tmp/app.db", "--yes")).toMatch(/every row .*epoch 0002-/);
+  return `/customers/${id}`;
+}
+
 /** What an admin does over SSH after a mistake: back to the moment before, and forward again. */
 async function goBackAndForth(machine: SystemdMachine, before: string): Promise<void> {
   // By then Litestream has seen what came before.
@@ -39,9 +64,9 @@ async function goBackAndForth(machine: SystemdMachine, before: string): Promise<
   const { body } = await machine.ask("POST", "/customers", { name: "Mistake", email: "mistake@example.test" });
   const after = `/customers/${String(Object(body).id)}`;
   const statuses = async () => [(await machine.ask("GET", before)).status, (await machine.ask("GET", after)).status];
-  expect(await machine.do("lifeboat", "restore", "--at", moment, "--yes")).toMatch(/boot restores it .*0002-/);
+  expect(await machine.do("lifeboat", "restore", "--at", moment, "--yes")).toMatch(/boot restores it .*0003-/);
   expect(await statuses()).toEqual([200, 404]);
-  expect(await machine.do("lifeboat", "restore", "--undo", "--yes")).toMatch(/boot restores it .*0003-/);
+  expect(await machine.do("lifeboat", "restore", "--undo", "--yes")).toMatch(/boot restores it .*0004-/);
   expect(await statuses()).toEqual([200, 200]);
   expect(await machine.do("lifeboat", "verify")).toMatch(/PASS in .*: 1 restored, and sound/);
 }
@@ -57,6 +82,8 @@ machineTest.each(debians)(
       await using machine = await SystemdMachine.switchOn(bucket, release.sha256, volume, { system });
       await machine.waitUntilReady();
       expect(await machine.do("lifeboat", "logs", "app", "--lines", "1000")).toMatch(/ app +info +serving /);
+      const brought = await bringDatabase(machine);
+      expect(await machine.ask("GET", brought)).toMatchObject({ status: 200, body: { name: "Grace" } });
       const { status, body } = await machine.ask("POST", "/customers", customer);
       expect(status).toBe(201);
       const made = `/customers/${String(Object(body).id)}`;

@@ -26,6 +26,7 @@ export function gatherFacts(turn: Turn, seen: Head | null): BootFacts {
     parentChain:
       parent === null ? { state: "empty" } : chainOf(filesUpTo(filesOf(state, parent), seen?.parentTxid ?? null)),
     order: order === null ? null : storedOrder(order),
+    incomingBytes: order?.incoming?.length ?? 0,
     orderChain: order === null ? { state: "empty" } : chainOf(filesUpTo(filesOf(state, order.epoch), order.txid)),
     database: machine.volume.database === null ? "absent" : "present",
     mark: machine.volume.mark === null ? null : storedMark(machine.volume.mark),
@@ -78,8 +79,10 @@ function parentOf(epoch: number, { parentRun, parentTxid }: Head): Parent {
   return { epoch: String(epoch), nonce: nonceOf(epoch), ...(parentRun === null ? {} : { run: parentRun }) };
 }
 
-function storedOrder({ of, run, stoppedAt, epoch, txid }: Order): RestoreOrder {
-  return { nonce: nonceOf(of), run, stoppedAt: String(stoppedAt), epoch: String(epoch), txid: String(txid) };
+function storedOrder({ of, run, stoppedAt, epoch, txid, incoming }: Order): RestoreOrder {
+  const state = { epoch: String(epoch), txid: String(txid) };
+  const order = { nonce: nonceOf(of), run, stoppedAt: String(stoppedAt), ...state };
+  return incoming === null ? order : { ...order, incomingBytes: incoming.length };
 }
 
 function nonceOf(epoch: number): string {

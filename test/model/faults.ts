@@ -6,6 +6,7 @@ import {
   type Machine,
   machineName,
   newMachine,
+  type Order,
   removeCommits,
   type State,
   type Step,
@@ -25,6 +26,7 @@ export function machineFaults(turn: Turn): Step[] {
     ...cloneMachine(turn),
     ...learnId(turn),
     ...askForEarlierState(turn),
+    ...bringDatabase(turn),
   ];
   const where = phase.at === "serving" ? "" : ` (while ${phase.at})`;
   return steps.map(({ label, next }) => ({ label: `${label}${where}`, next }));
@@ -147,22 +149,35 @@ function learnId(turn: Turn): Step[] {
  */
 function askForEarlierState(turn: Turn): Step[] {
   const { state, machine } = turn;
-  const { head } = state;
-  const { mark } = machine.volume;
-  if (machine.phase.at !== "off" || mark === null || head?.state !== "living") return [];
-  const { cleanTxid } = mark;
-  const isHere = mark.epoch === head.epoch && mark.runs.includes(head.run) && cleanTxid !== null;
-  if (!isHere || !isFaultPossible(turn, "earlier state asked for")) return [];
-  const { run } = head;
-  return [head.epoch, head.parent ?? -1].flatMap((epoch) =>
+  const stop = findStop(turn);
+  if (stop === null || !isFaultPossible(turn, "earlier state asked for")) return [];
+  return [stop.of, state.head?.parent ?? -1].flatMap((epoch) =>
     filesOf(state, epoch).flatMap((_, index) => {
       const txid = index + 1;
       if (restoreContent(filesOf(state, epoch), txid) === null) return [];
-      const order = { of: head.epoch, run, stoppedAt: cleanTxid, epoch, txid, commits: state.histories.length };
+      const order = { ...stop, epoch, txid, incoming: null, commits: state.histories.length };
       const label = `is asked for epoch ${epoch} at TXID ${txid}`;
       return [countFault(move(turn, label, { volume: { ...machine.volume, order } }))];
     }),
   );
+}
+
+/** A database is brought to a machine that nobody has written to yet. Its rows count as one commit. */
+function bringDatabase(turn: Turn): Step[] {
+  const { state, machine } = turn;
+  const stop = findStop(turn);
+  if (stop === null || state.histories.length > 0 || !isFaultPossible(turn, "database brought")) return [];
+  const order = { ...stop, epoch: stop.of, txid: stop.stoppedAt, incoming: "a", commits: 0 };
+  const brought = { state: { ...state, histories: ["a"] }, volume: { ...machine.volume, order } };
+  return [countFault(move(turn, "is brought a database", brought))];
+}
+
+/** The clean stop of a machine that head names. */
+function findStop({ state: { head }, machine }: Turn): Pick<Order, "of" | "run" | "stoppedAt"> | null {
+  const { mark } = machine.volume;
+  if (machine.phase.at !== "off" || mark === null || head?.state !== "living" || mark.cleanTxid === null) return null;
+  const isHere = mark.epoch === head.epoch && mark.runs.includes(head.run);
+  return isHere ? { of: head.epoch, run: head.run, stoppedAt: mark.cleanTxid } : null;
 }
 
 /** The volume is attached to a new machine. A serving machine does not notice and goes on in its page cache. */

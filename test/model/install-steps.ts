@@ -6,7 +6,7 @@ type Restoring = PhaseAt<"rereading" | "restoring">;
 
 /** The parent is read after the claim was won, unless the plan needs nothing from it. */
 export function restore(turn: Turn, { epoch, claim, restoredEarly }: Restoring): Step {
-  if (claim.parent === null || claim.content === "fresh" || claim.content === "volume") {
+  if (claim.parent === null || ["fresh", "volume", "import"].includes(claim.content)) {
     return move(turn, `needs no restore (${claim.content})`, {
       phase: { at: "installing", epoch, claim, restored: null },
     });
@@ -29,7 +29,7 @@ export function restore(turn: Turn, { epoch, claim, restoredEarly }: Restoring):
 export function install(turn: Turn, { epoch, claim, restored }: PhaseAt<"installing">): Step {
   const { volume } = turn.machine;
   const mine = volume.database ?? "";
-  const theirs = restored ?? "";
+  const theirs = (claim.content === "import" ? volume.order?.incoming : restored) ?? "";
   if (claim.content === "compare" && mine.length === theirs.length && mine.at(-1) !== theirs.at(-1)) {
     const phase = { at: "refused", row: claim.row, cause: "diverged" } as const;
     return move(turn, `compares "${mine}" with "${theirs}": REFUSES`, { phase });

@@ -60,6 +60,7 @@ const allPlans = [
   "10 claim volume",
   "11 claim compare",
   "11 claim restore",
+  "12 claim import",
   "12 claim restore",
 ];
 

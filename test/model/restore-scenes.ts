@@ -41,9 +41,22 @@ export const restoreScenes = {
       hazards: ["earlier state asked for", "clean stop", "snapshot put back"],
     },
   },
+  "a database is brought to an empty machine": {
+    lives: 1,
+    leastStates: 20_000,
+    bounds: {
+      machines: 1,
+      commits: 2,
+      epochs: 3,
+      faults: 2,
+      resumes: 1,
+      levels: ["disk", "bucket"],
+      hazards: ["database brought", "clean stop", "crash", "power loss", "volume lost"],
+    },
+  },
   "an earlier state is asked for, and another machine comes": {
     lives: 1,
-    leastStates: 1_000,
+    leastStates: 50_000,
     bounds: {
       machines: 2,
       commits: 1,

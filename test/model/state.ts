@@ -40,6 +40,8 @@ export type Order = {
   stoppedAt: number;
   epoch: number;
   txid: number;
+  /** A database that was brought here, to be served instead. */
+  incoming: Content | null;
   /** Ghost: how many commits there were when it was asked for. */
   commits: number;
 };
@@ -61,7 +63,7 @@ export type Claim = {
   parent: number | null;
   parentRun: string | null;
   parentTxid: number | null;
-  content: "fresh" | "volume" | "restore" | "compare";
+  content: "fresh" | "volume" | "restore" | "compare" | "import";
   replaces: readonly number[];
 };
 

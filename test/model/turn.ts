@@ -17,6 +17,7 @@ export const hazards = [
   "cloned, with an id of its own",
   "learns its id",
   "earlier state asked for",
+  "database brought",
 ] as const;
 
 export type Level = (typeof levels)[number];

@@ -116,9 +116,11 @@ function judgeVerb(
     const missing = words.find((word) => word.startsWith("test/") && !existsSync(join(root, word)));
     return missing === undefined ? { key: script } : { fault: `there is no ${missing}` };
   }
-  const given: string[] = [];
+  // An operand that must be there comes first.
+  const isOperandFirst = /^[A-Z]/.test(verb.operands ?? "");
+  const given = isOperandFirst ? words.slice(0, 1) : [];
   const flags: string[] = [];
-  for (let index = 0; words[index]?.startsWith("-") === true; index += 1) {
+  for (let index = given.length; words[index]?.startsWith("-") === true; index += 1) {
     const flag = (words[index] ?? "").replace(/^--/, "");
     if (flag === "help") return { key: `${script} --help` };
     const spec = Object.entries(verb.flags).find(([name]) => name === flag)?.[1];
