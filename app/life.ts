@@ -10,13 +10,14 @@ import { CommitFeed } from "./database/commit-feed.ts";
 import type { MigrationNote } from "./database/migration.ts";
 import { openReader } from "./database/reader.ts";
 import { ReportLane } from "./database/reports.ts";
-import { SlowReadings } from "./database/slow-readings.ts";
 import { startWriter } from "./database/start-writer.ts";
 import type { Endings } from "./endings.ts";
 import { FileStore } from "./files/file-store.ts";
 import { chooseHost } from "./http/choose-host.ts";
 import { buildServer } from "./http/server.ts";
 import { StartingParts } from "./http/starting-parts.ts";
+import { readBounds } from "./load/bounds.ts";
+import { LoadMeter } from "./load/load-meter.ts";
 import type { Product } from "./product.ts";
 import { BucketError } from "./replica/bucket-error.ts";
 import { openBucket } from "./replica/bucket.ts";
@@ -64,14 +65,14 @@ export async function beginLife({ product, config, mark, log, endings }: Birth):
     log,
   });
   const commits = new CommitFeed(log);
-  const slowReadings = new SlowReadings(log);
+  const load = openLoadMeter(machine, { parts, commits, log });
   const hasReports = (product.reports ?? []).length > 0;
-  const starting = startParts({ machine, mark, log, endings, parts, background, commits, slowReadings, hasReports });
+  const starting = startParts({ machine, mark, log, endings, parts, background, commits, load, hasReports });
   const server = buildServer({
     writer: parts.writer,
     reader: parts.reader,
     reports: parts.reports,
-    slowReadings,
+    load,
     replication: parts.replication,
     background,
     commits,
@@ -99,6 +100,18 @@ export async function beginLife({ product, config, mark, log, endings }: Birth):
   return { machine, mark, parts, server, background, log };
 }
 
+type LoadParts = { parts: StartingParts<Replication>; commits: CommitFeed; log: Logger };
+
+/** A meter of the load, with what this machine can do at most where that was measured. */
+function openLoadMeter({ files }: Machine, { parts, commits, log }: LoadParts): LoadMeter {
+  const bounds = readBounds(files.bounds);
+  if (bounds.fault !== null) log.warn({ cause: bounds.fault }, "the bounds of this machine are not used");
+  const load = new LoadMeter({ queueLength: () => parts.writer.queueLength, bounds, log });
+  commits.listen(load.noteCommit);
+  load.start();
+  return load;
+}
+
 /**
  * Derives the secret that seals session cookies from the bucket's key. So sessions outlive a machine, and nobody has to
  * configure a secret. Whoever has the bucket's key has all the data anyway. Token digests would not do: they are no
@@ -115,7 +128,7 @@ type Start = Omit<Birth, "product" | "config"> & {
   parts: StartingParts<Replication>;
   background: Background;
   commits: CommitFeed;
-  slowReadings: SlowReadings;
+  load: LoadMeter;
   hasReports: boolean;
 };
 
@@ -146,7 +159,7 @@ async function openOwnReplication({ machine, mark, log, endings, parts, backgrou
 }
 
 async function openDatabaseParts(
-  { machine, log, endings, parts, background, commits, slowReadings }: Start,
+  { machine, log, endings, parts, background, commits, load }: Start,
   opening: Promise<Replication>,
 ): Promise<void> {
   const { database, litestreamLock } = machine.files;
@@ -156,6 +169,7 @@ async function openDatabaseParts(
     threadUrl: new URL(`./writer-thread${extname(import.meta.filename)}`, import.meta.url),
     ...writerLimits,
     onCommit: commits.tell,
+    onThread: (thread) => load.followWriter(thread),
     beforeMigration: async (pending) => securePoint(machine, await opening, pending),
     onProgress: (progress) => {
       parts.migrationProgress = progress;
@@ -165,14 +179,15 @@ async function openDatabaseParts(
   writer.onFailure((failure) => endings.noteFailure(failure));
   writer.onSent(() => background.wake());
   // Only after the migrations do the tables fit the queries.
-  parts.readerPart = openReader(database, (failure) => endings.noteFailure(failure), slowReadings.note);
-  parts.reportsPart = new ReportLane({
+  parts.readerPart = openReader(database, (failure) => endings.noteFailure(failure), load.slowReadings.note);
+  const lane = new ReportLane({
     runnerUrl: new URL(`./report-runner${extname(import.meta.filename)}`, import.meta.url),
     databasePath: database,
     limits: reportLimits,
     isWalBig: () => writer.walBytes >= writerLimits.walAlarmBytes,
     log,
   });
+  parts.reportsPart = load.reports.follow(lane);
   parts.writerPart = writer;
 }
 

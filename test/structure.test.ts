@@ -73,6 +73,17 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
     to: ["app/replica/bucket-error.ts", "app/replica/s3-client.ts"],
   },
   {
+    from: "app/load",
+    to: [
+      "app/log.ts",
+      "app/durable-file.ts",
+      "app/database",
+      "app/replica/lock.ts",
+      "app/replica/machine.ts",
+      "app/replica/parse-json.ts",
+    ],
+  },
+  {
     from: "app/service",
     to: [
       "app/product.ts",
@@ -109,6 +120,7 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
       "app/background/background.ts",
       "app/database",
       "app/files",
+      "app/load/load.ts",
       "app/replica/replication.ts",
       "app/replica/replication-options.ts",
     ],
@@ -166,6 +178,7 @@ test("the dependency rule refuses forbidden imports", () => {
   expect(isAllowed("app/database/start-writer.ts", "app/service/product.ts")).toBe(false);
   expect(isAllowed("app/http/server.ts", "app/service/product.ts")).toBe(false);
   expect(isAllowed("app/replica/head.ts", "app/database/start-writer.ts")).toBe(false);
+  expect(isAllowed("app/database/start-writer.ts", "app/load/load-meter.ts")).toBe(false);
   expect(isAllowed("app/replica/claim.ts", "app/boot/decide-boot.ts")).toBe(false);
   expect(isAllowed("app/background/lane.ts", "app/http/server.ts")).toBe(false);
   expect(isAllowed("app/background/lane.ts", "app/service/product.ts")).toBe(false);

@@ -1,13 +1,19 @@
 import type { Log } from "../log.ts";
-import type { Committed } from "./write-outcome.ts";
+import type { Committed, LocalDurability } from "./write-outcome.ts";
 
 /** A command that this machine has just committed. */
 export class Commit {
   readonly command: string;
+  /** What it asked for; `bucket` asks the writer for `disk`. */
+  readonly durability: LocalDurability;
   readonly #committed: Pick<Committed<unknown>, "result">;
 
-  constructor(command: string, committed: Pick<Committed<unknown>, "result">) {
+  constructor(
+    { command, durability }: { command: string; durability: LocalDurability },
+    committed: Pick<Committed<unknown>, "result">,
+  ) {
     this.command = command;
+    this.durability = durability;
     this.#committed = committed;
   }
 

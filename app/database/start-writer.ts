@@ -17,6 +17,8 @@ export type WriterOptions = MigrationOptions & {
   walLimitBytes: number;
   /** Called for every commit, when its request is answered. */
   onCommit?: CommitListener;
+  /** Called with the thread, for whoever measures its time. */
+  onThread?: (thread: Pick<Worker, "performance" | "cpuUsage">) => void;
   /** When the thread counts as stuck: after 10 s and 60 s by default. */
   watchLimits?: WatchLimits;
 };
@@ -31,6 +33,7 @@ export async function startWriter(options: WriterOptions): Promise<Writer> {
   const running = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT));
   const workerData: WriterThreadData = { databasePath, fence, running };
   const worker = new Worker(options.threadUrl, { name: "writer", workerData });
+  options.onThread?.(worker);
   const death = watchDeath(worker);
   try {
     await migrateThread({ worker, death }, options);

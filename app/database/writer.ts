@@ -56,7 +56,7 @@ type ThreadParts = {
   onCommit?: CommitListener | undefined;
 };
 type Pending = {
-  command: string;
+  request: Pick<WriteRequest, "command" | "durability">;
   since: number;
   resolve: (committed: Committed<unknown>) => void;
   reject: (error: unknown) => void;
@@ -123,7 +123,7 @@ export class ThreadWriter implements Writer {
     const request: WriteRequest = { id: this.#nextId++, command, input, ...options };
     this.#batch.add(request);
     const since = performance.now();
-    return await new Promise((resolve, reject) => this.#pending.set(request.id, { command, since, resolve, reject }));
+    return await new Promise((resolve, reject) => this.#pending.set(request.id, { request, since, resolve, reject }));
   }
 
   fence(): void {
@@ -182,7 +182,7 @@ export class ThreadWriter implements Writer {
   }
 
   get #runningCommand(): string | null {
-    return this.#pending.get(Number(Atomics.load(this.#parts.running, 0)))?.command ?? null;
+    return this.#pending.get(Number(Atomics.load(this.#parts.running, 0)))?.request.command ?? null;
   }
 
   #findRefusal(): RefusalReason | undefined {
@@ -219,7 +219,7 @@ export class ThreadWriter implements Writer {
         continue;
       }
       pending.resolve(outcome);
-      if (!outcome.replayed) this.#parts.onCommit?.(new Commit(pending.command, outcome));
+      if (!outcome.replayed) this.#parts.onCommit?.(new Commit(pending.request, outcome));
     }
   }
 

@@ -51,7 +51,7 @@ async function makeDocument(product: ProductRoutes): Promise<string> {
   });
   addProductRoutes(scribe, product, neverAsked);
   addBackgroundRoutes(scribe, neverShown, neverAsked);
-  addLoadRoute(scribe, { reports: { describe: refuseToShow }, slowReadings: { list: refuseToShow } });
+  addLoadRoute(scribe, { describe: refuseToShow });
   await scribe.ready();
   const document = JSON.stringify(scribe.swagger(), letEmptyBodiesBe);
   await scribe.close();

@@ -7,7 +7,6 @@ import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from "fastify";
 
 import type { CommitFeed } from "../database/commit-feed.ts";
 import type { Reports } from "../database/reports.ts";
-import type { SlowReadings } from "../database/slow-readings.ts";
 import { answerParserError } from "./answer-parser-error.ts";
 import { createAnswerReport } from "./answer-report.ts";
 import { createAnswerWrite, type WriteExecutor, type Replica } from "./answer-write.ts";
@@ -16,7 +15,7 @@ import { Connections } from "./connections.ts";
 import { guardRequests } from "./guard-requests.ts";
 import { addHealthRoutes, judgeHealth, type WriterHealth } from "./health-routes.ts";
 import { addHeartbeat } from "./heartbeat.ts";
-import { addLoadRoute } from "./load-route.ts";
+import { addLoadRoute, type LoadView } from "./load-route.ts";
 import { addDocument } from "./openapi.ts";
 import { addPages } from "./pages.ts";
 import { answerFailure, answerNoRoute } from "./problem.ts";
@@ -28,9 +27,8 @@ import { addUploads } from "./uploads.ts";
 export type ServerOptions = {
   writer: WriteExecutor & WriterHealth;
   reader: RouteContext["reader"];
-  reports: Omit<Reports, "warm">;
-  /** Without it, /load tells of none. */
-  slowReadings?: Pick<SlowReadings, "list">;
+  reports: Pick<Reports, "run" | "close">;
+  load: LoadView;
   replication: Replica;
   background: BackgroundView;
   commits: Pick<CommitFeed, "listen">;
@@ -69,7 +67,7 @@ export function buildServer(options: ServerOptions): Server {
   addBackgroundRoutes(server, background, { reader, answerWrite });
   if (product.pages !== undefined) addPages(server, product.pages);
   addUploads(server);
-  addLoadRoute(server, { reports, slowReadings: options.slowReadings ?? { list: () => [] } });
+  addLoadRoute(server, options.load);
   server.addHook("preClose", (done) => {
     reports.close();
     done();

@@ -1,6 +1,6 @@
 import type { MigrationProgress } from "../database/migrate-thread.ts";
 import type { Reader } from "../database/reader.ts";
-import type { Reports, ReportsState } from "../database/reports.ts";
+import type { Reports } from "../database/reports.ts";
 import type { Writer } from "../database/writer.ts";
 import type { WriteExecutor, Replica } from "./answer-write.ts";
 import type { WriterHealth } from "./health-routes.ts";
@@ -23,7 +23,7 @@ export class StartingParts<R extends Replica> {
   readonly writer: WriteExecutor & WriterHealth;
   readonly reader: RouteContext["reader"];
   readonly replication: Replica;
-  readonly reports: Omit<Reports, "warm">;
+  readonly reports: Pick<Reports, "run" | "close">;
 
   constructor(epoch: string) {
     this.writer = this.#describeWriter();
@@ -31,7 +31,6 @@ export class StartingParts<R extends Replica> {
     this.replication = this.#describeReplication(epoch);
     this.reports = {
       run: async (report, input, signal) => this.#require(this.reportsPart).run(report, input, signal),
-      describe: () => this.reportsPart?.describe() ?? noReports,
       close: () => this.reportsPart?.close(),
     };
   }
@@ -112,7 +111,6 @@ function describeProgress({ stage, migration, elapsedMs }: MigrationProgress): s
 }
 
 const noWriter: WriterHealth = { state: "refusing", queueLength: 0, walBytes: 0, oldestWriteMs: null, cause: null };
-const noReports: ReportsState = { running: null, waiting: 0, reports: [] };
 const noReplication = {
   state: "starting",
   replicatedAgeMs: null,

@@ -45,6 +45,8 @@ export function machineFiles(dataDirectory: string, runDirectory: string) {
     litestreamState: join(dataDirectory, ".app.db-litestream"),
     mark: join(dataDirectory, "mark.json"),
     lock: join(dataDirectory, "lifeboat.lock"),
+    /** What this machine can do at most. It holds no data. */
+    bounds: join(dataDirectory, "bounds.json"),
     litestreamLock: join(dataDirectory, "litestream.lock"),
     restored: join(dataDirectory, "restored"),
     quarantine: join(dataDirectory, "quarantine"),

@@ -1,6 +1,7 @@
 import type { Reports } from "../../app/database/reports.ts";
 import type { Replica } from "../../app/http/answer-write.ts";
 import type { BackgroundView } from "../../app/http/background-routes.ts";
+import type { LoadView } from "../../app/http/load-route.ts";
 
 /** A replica without a bucket: it answers what the test wants, and counts the questions. */
 export class ControlledReplication implements Replica {
@@ -21,14 +22,20 @@ export class ControlledReplication implements Replica {
 }
 
 /** Reports that nobody asks for. */
-export const idleReports: Omit<Reports, "warm"> = {
+export const idleReports: Pick<Reports, "run" | "close"> = {
   run: () => Promise.reject(new Error("no report is expected")),
-  describe: () => ({ running: null, waiting: 0, reports: [] }),
   close: () => undefined,
 };
 
-/** A background that does nothing. */
-export const idleBackground: BackgroundView = {
-  describeEffects: () => ({ held: null, handlers: [], deadLetters: 0 }),
-  describeJobs: () => ({ held: null, jobs: [] }),
+/** What a server shows where nobody looks: a background that does nothing, and a load that is not measured. */
+export const idleViews: { background: BackgroundView; load: LoadView } = {
+  background: {
+    describeEffects: () => ({ held: null, handlers: [], deadLetters: 0 }),
+    describeJobs: () => ({ held: null, jobs: [] }),
+  },
+  load: {
+    describe: () => {
+      throw new Error("nobody is expected to look at the load");
+    },
+  },
 };

@@ -5,7 +5,7 @@ import { neverAsked } from "../../app/http/product-routes.ts";
 import { buildServer } from "../../app/http/server.ts";
 import { StartingParts } from "../../app/http/starting-parts.ts";
 import { pagesProduct } from "../product/pages.ts";
-import { ControlledReplication, idleBackground } from "./controlled-replication.ts";
+import { ControlledReplication, idleViews } from "./controlled-replication.ts";
 import { token, tokenDigest } from "./test-server.ts";
 
 test("while the writer migrates, /up answers, /ready says why not, and everything else is told to come again", async () => {
@@ -16,7 +16,7 @@ test("while the writer migrates, /up answers, /ready says why not, and everythin
     reader: parts.reader,
     reports: parts.reports,
     replication: parts.replication,
-    background: idleBackground,
+    ...idleViews,
     commits: new CommitFeed(),
     files: neverAsked.files,
     findStartCause: () => parts.findStartCause(),

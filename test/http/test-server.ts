@@ -8,12 +8,12 @@ import { CommitFeed } from "../../app/database/commit-feed.ts";
 import { openReader } from "../../app/database/reader.ts";
 import type { ReportLimits } from "../../app/database/report.ts";
 import { ReportLane } from "../../app/database/reports.ts";
-import { SlowReadings } from "../../app/database/slow-readings.ts";
 import { startWriter } from "../../app/database/start-writer.ts";
 import type { Writer } from "../../app/database/writer.ts";
 import { neverAsked, type RouteContext, type Server } from "../../app/http/product-routes.ts";
 import type { ServerConfig } from "../../app/http/server-config.ts";
 import { buildServer } from "../../app/http/server.ts";
+import { LoadMeter, type LoadOptions } from "../../app/load/load-meter.ts";
 import { openLog } from "../../app/log.ts";
 import type { Product } from "../../app/product.ts";
 import { pagesProduct } from "../product/pages.ts";
@@ -25,7 +25,12 @@ export const tokenDigest = createHash("sha256").update(token).digest("hex");
 
 type Answer = { status: number; headers: Record<string, unknown>; text: string; body: Record<string, unknown> };
 type Call = { body?: unknown; headers?: Record<string, string> };
-type Limits = { queueLimit?: number; walLimitBytes?: number; reports?: Partial<ReportLimits> };
+type Limits = {
+  queueLimit?: number;
+  walLimitBytes?: number;
+  reports?: Partial<ReportLimits>;
+  load?: Partial<LoadOptions>;
+};
 type Programs = { threadUrl?: URL; runnerUrl?: URL };
 
 const reportLimits: ReportLimits = { runMs: 60_000, mostWaiting: 2, memoryBytes: 2 ** 29, answerBytes: 2 ** 20 };
@@ -37,6 +42,8 @@ export type TestServer = AsyncDisposable & {
   database: string;
   writer: Writer;
   replication: ControlledReplication;
+  /** Takes no sample by itself. */
+  load: LoadMeter;
   /** Not started. */
   background: Background;
   log: string[];
@@ -48,24 +55,14 @@ export async function startTestServer(
   config: Partial<ServerConfig> = {},
   options: Limits & Programs & { product?: Product; files?: RouteContext["files"] } = {},
 ): Promise<TestServer> {
-  const { product = pagesProduct, threadUrl = new URL("../product/writer-thread.ts", import.meta.url) } = options;
+  const { product = pagesProduct } = options;
   const directory = await mkdtemp(join(tmpdir(), "lifeboat-http-"));
   const databasePath = join(directory, "app.db");
   const log: string[] = [];
   const logger = openLog("trace", { write: (line) => log.push(line) });
-  const commits = new CommitFeed(logger);
-  const writer = await startWriter({
-    databasePath,
-    threadUrl,
-    queueLimit: options.queueLimit ?? 1000,
-    walAlarmBytes,
-    walLimitBytes: options.walLimitBytes ?? 128 * 1024 * 1024,
-    onCommit: commits.tell,
-    log: logger,
-  });
-  const slowReadings = new SlowReadings(logger);
-  const reader = openReader(databasePath, undefined, slowReadings.note);
-  const reports = openReports({ databasePath, writer, log: logger }, options);
+  const { writer, commits, load } = await openWriting({ databasePath, log: logger }, options);
+  const reader = openReader(databasePath, undefined, load.slowReadings.note);
+  const reports = load.reports.follow(openReports({ databasePath, writer, log: logger }, options));
   const replication = new ControlledReplication();
   const background = new Background({ product, reader, reports, writer, replication, log: logger });
   writer.onSent(() => background.wake());
@@ -73,7 +70,7 @@ export async function startTestServer(
     writer,
     reader,
     reports,
-    slowReadings,
+    load,
     replication,
     background,
     commits,
@@ -90,13 +87,39 @@ export async function startTestServer(
     reader.close();
     await rm(directory, { recursive: true });
   };
-  const parts = { server, database: databasePath, writer, replication, background, log, call };
+  const parts = { server, database: databasePath, writer, replication, load, background, log, call };
   return { ...parts, [Symbol.asyncDispose]: dispose };
 }
 
-type ReportPlace = { databasePath: string; writer: Writer; log: ReturnType<typeof openLog> };
+type Place = { databasePath: string; log: ReturnType<typeof openLog> };
 
-function openReports({ databasePath, writer, log }: ReportPlace, options: Limits & Programs): ReportLane {
+async function openWriting({ databasePath, log }: Place, options: Limits & Programs) {
+  const commits = new CommitFeed(log);
+  const load = new LoadMeter({
+    queueLength: () => writer.queueLength,
+    bounds: { bounds: null, fault: null },
+    log,
+    ...options.load,
+  });
+  commits.listen(load.noteCommit);
+  const writer = await startWriter({
+    databasePath,
+    threadUrl: options.threadUrl ?? new URL("../product/writer-thread.ts", import.meta.url),
+    queueLimit: options.queueLimit ?? 1000,
+    walAlarmBytes,
+    walLimitBytes: options.walLimitBytes ?? 128 * 1024 * 1024,
+    onCommit: commits.tell,
+    onThread: (thread) => load.followWriter(thread),
+    log,
+  });
+  load.sample();
+  return { writer, commits, load };
+}
+
+function openReports(
+  { databasePath, writer, log }: Place & { writer: Writer },
+  options: Limits & Programs,
+): ReportLane {
   return new ReportLane({
     runnerUrl: options.runnerUrl ?? new URL("../../app/report-runner.ts", import.meta.url),
     databasePath,

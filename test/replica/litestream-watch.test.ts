@@ -11,7 +11,7 @@ import { buildServer } from "../../app/http/server.ts";
 import { listingInspection } from "../../app/replica/inspections.ts";
 import { LitestreamWatch } from "../../app/replica/litestream-watch.ts";
 import { listenOnLoopback } from "../../scripts/local/listen-on-loopback.ts";
-import { idleBackground, idleReports } from "../http/controlled-replication.ts";
+import { idleReports, idleViews } from "../http/controlled-replication.ts";
 import { pagesProduct } from "../product/pages.ts";
 import { recordLog } from "../recorded-log.ts";
 import { litestreamPid } from "./litestream-pid.ts";
@@ -73,7 +73,7 @@ test("the heartbeat URL is called only while real syncs are checked: not under a
     reader: { read: refuse },
     reports: idleReports,
     replication: life.replication,
-    background: idleBackground,
+    ...idleViews,
     commits: new CommitFeed(),
     files: neverAsked.files,
     config: { tokenDigests: [], defaultDurability: "disk", bucketTimeoutMs: 1_000, heartbeat },

@@ -10,6 +10,7 @@ export type SlowReading = { statement: string; count: number; longestMs: number;
 export class SlowReadings {
   readonly #log: Log;
   readonly #byText = new Map<string, SlowReading>();
+  #total = { count: 0, heldMs: 0 };
 
   constructor(log: Log) {
     this.#log = log;
@@ -18,6 +19,7 @@ export class SlowReadings {
   /** Notes how long a statement took. Logs the first time that it is slow, and each time that it is twice as slow. */
   note = (text: string, tookMs: number): void => {
     if (tookMs < slowMs) return;
+    this.#total = { count: this.#total.count + 1, heldMs: this.#total.heldMs + tookMs };
     const statement = text.slice(0, textLimit);
     const before = this.#byText.get(statement);
     // Lists of values make a new text for each length.
@@ -30,6 +32,11 @@ export class SlowReadings {
     const cause = "every other request waited for this statement; make it a report, or give it an index";
     this.#log.warn({ cause, durationMs, statement }, "a reading was slow");
   };
+
+  /** How many there were since the start, and for how long they held up everything else. */
+  get total(): Readonly<{ count: number; heldMs: number }> {
+    return this.#total;
+  }
 
   /** The slowest first. */
   list(): SlowReading[] {
