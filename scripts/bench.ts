@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Refused } from "../app/cli/command-line.ts";
 import { type BenchOptions, benchCommand, unpublished } from "./bench/arguments.ts";
 import { BenchRun } from "./bench/bench-run.ts";
+import { calibrateHere } from "./bench/calibrate-here.ts";
 import { requireMarks, updateReadme, writeReport } from "./bench/report/publish.ts";
 import { readLoad, readRig, readVersions, requireDisk } from "./bench/report/rig.ts";
 import { BenchSite } from "./bench/servers/bench-site.ts";
@@ -12,9 +13,18 @@ import { Leftovers } from "./local/leftovers.ts";
 
 const readme = join(import.meta.dirname, "../README.md");
 
-await runVerb(benchCommand, process.argv.slice(2), bench);
+await runVerb(benchCommand, process.argv.slice(2), ({ calibration, ...options }) =>
+  calibration === null ? bench(options) : calibrateHere({ ...options, ...calibration }),
+);
 
-async function bench({ pace, areas, directory, output, publish, json }: BenchOptions): Promise<void> {
+async function bench({
+  pace,
+  areas,
+  directory,
+  output,
+  publish,
+  json,
+}: Omit<BenchOptions, "calibration">): Promise<void> {
   const startMs = performance.now();
   const say = json ? console.error : console.log;
   if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory())

@@ -31,10 +31,16 @@ export function isBusy(error: unknown): boolean {
   return error instanceof Database.SqliteError && error.code.startsWith("SQLITE_BUSY");
 }
 
-/** True when something failed because a disk is full, as reported by SQLite, the system or Litestream. */
+/**
+ * True when something failed because a disk is full, as reported by SQLite, the system or Litestream. By its words too:
+ * an error from another thread or process has lost its class.
+ */
 export function isOutOfSpace(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (isDiskFull(error)) return true;
   if ("code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")) return true;
-  return /no space left on device|disk quota exceeded/i.test(error.message) || isOutOfSpace(error.cause);
+  return (
+    /no space left on device|disk quota exceeded|database or disk is full/i.test(error.message) ||
+    isOutOfSpace(error.cause)
+  );
 }

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { type CommandLine, verbExitCodes } from "../../app/cli/command-line.ts";
 import { checkChoice, flag, readFlags, readValue, text, UsageError } from "../../app/cli/flags.ts";
 import { parseDurationMs, parseWholeNumber } from "../../app/cli/quantity.ts";
+import { devDataDirectory } from "../dev/place.ts";
 import { areas } from "./areas.ts";
 import type { Area, Pace } from "./bench-run.ts";
 
@@ -15,6 +16,8 @@ export type BenchOptions = Readonly<{
   output: string;
   publish: boolean;
   json: boolean;
+  /** Measures the bounds of this machine on the directory instead, with rounds of this length. */
+  calibration: Readonly<{ roundMs?: number }> | null;
 }>;
 
 const root = join(import.meta.dirname, "../..");
@@ -35,6 +38,9 @@ const flags = {
     "how long a round takes, where wrk measures in whole seconds; 2s without it, or 1s with --quick",
   ),
   directory: text("PATH", `where the databases lie, on a real disk; ${tmpdir()} without it`),
+  calibrate: flag(
+    "measure nothing but what this machine can do at most, in ten seconds, and store it for the app whose data directory --directory names; that of npm run dev without it",
+  ),
   output: text("PATH", "the directory of the report: report.json, README.md and charts; .bench without it"),
   publish: flag("the report goes to docs/bench, and its main figures into the README"),
   json: flag("the whole report on stdout, too; the tables then go to stderr"),
@@ -44,28 +50,37 @@ export const benchCommand: CommandLine<BenchOptions> = {
   name: "bench",
   about: "Measures reads, requests and writes on this computer, beside peers, and writes one report with charts.",
   flags,
-  examples: ["--quick", "--rows in-process,http --rounds 3"],
+  examples: ["--quick", "--rows in-process,http --rounds 3", "--calibrate"],
   exitCodes: verbExitCodes,
   readArguments,
 };
 
 /** Reads the command line of `bench`. Throws UsageError, naming the flag, on anything that is not understood. */
 function readArguments(words: readonly string[]): BenchOptions {
-  const { quick, publish, json, ...values } = readFlags(words, flags);
+  const { quick, publish, json, calibrate, ...values } = readFlags(words, flags);
   const rounds = readValue("rounds", values.rounds, (given) => parseWholeNumber(given, 1000)) ?? (quick ? 3 : 5);
   const roundMs = readValue("round-time", values["round-time"], parseDurationMs) ?? (quick ? 1000 : 2000);
   if (rounds < 1) throw new UsageError("--rounds: there must be one at least");
   if (roundMs < 1) throw new UsageError("--round-time: it must be 1ms at least");
   if (publish && values.output !== undefined)
     throw new UsageError("--output: --publish names the directory, so one of the two");
+  if (calibrate) refuseBeside({ quick, publish, ...values });
+  const given = values["round-time"] === undefined ? {} : { roundMs };
   return Object.freeze({
     pace: { isQuick: quick, rounds, roundMs },
     areas: chooseAreas(values.rows),
-    directory: resolve(values.directory ?? tmpdir()),
+    directory: resolve(values.directory ?? (calibrate ? devDataDirectory : tmpdir())),
     output: resolve(values.output ?? (publish ? join(root, "docs/bench") : unpublished)),
     publish,
     json,
+    calibration: calibrate ? given : null,
   });
+}
+
+/** A calibration has no report. */
+function refuseBeside(values: Readonly<Record<string, string | boolean | undefined>>): void {
+  const other = ["quick", "publish", "rows", "rounds", "output"].find((name) => Boolean(values[name]));
+  if (other !== undefined) throw new UsageError(`--${other}: --calibrate makes no report, so one of the two`);
 }
 
 function chooseAreas(rows: string | undefined): Area[] {

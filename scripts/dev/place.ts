@@ -9,6 +9,7 @@ import { Value } from "typebox/value";
 import { DirectoryInUse, lockDirectory } from "../../app/replica/lock.ts";
 import { hasSocketRoom, type MachineDirectories } from "../local/machine-units.ts";
 import { makeStoreKeys } from "../local/seaweed-store.ts";
+import { devFolder } from "./environment.ts";
 
 const Settings = Type.Object({
   token: Type.String({ minLength: 1 }),
@@ -20,6 +21,9 @@ const Settings = Type.Object({
 
 /** Settings that are kept between starts. `bucket` is null until there is one. */
 export type DevSettings = Static<typeof Settings>;
+
+/** Where the app of `npm run dev` has its data. */
+export const devDataDirectory = dataIn(homeIn(devFolder));
 
 /** The folder of the development data, locked by this process. */
 export type DevPlace = Disposable &
@@ -37,8 +41,8 @@ export function openPlace(folder: string): DevPlace {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const lock = takeLock(folder);
   const file = join(folder, "settings.json");
-  const home = join(folder, "machine");
-  const machine = { home, data: join(home, "data"), run: chooseRunDirectory(home), logs: join(folder, "logs") };
+  const home = homeIn(folder);
+  const machine = { home, data: dataIn(home), run: chooseRunDirectory(home), logs: join(folder, "logs") };
   const store = join(folder, "store");
   const saveSettings = (settings: DevSettings) => {
     writeFileSync(`${file}.tmp`, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
@@ -51,6 +55,14 @@ export function openPlace(folder: string): DevPlace {
     saveSettings({ ...settings, bucket: null });
   };
   return { machine, store, readSettings, saveSettings, clear, [Symbol.dispose]: () => lock[Symbol.dispose]() };
+}
+
+function homeIn(folder: string): string {
+  return join(folder, "machine");
+}
+
+function dataIn(home: string): string {
+  return join(home, "data");
 }
 
 function takeLock(folder: string): Disposable {

@@ -28,6 +28,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "drill --seed": ["test/drill/drill.test.ts", '"--seed", "7"'],
   "drill --store": ["test/drill/drill.test.ts", '["--store", endpoint]'],
   bench: ["test/slow/printed.test.ts", '"bench"'],
+  "bench --calibrate": ["test/scripts/bench/bench.test.ts", '"--calibrate"'],
   "bench --quick": ["test/slow/printed.test.ts", '"--quick"'],
   build: ["test/slow/printed.test.ts", 'run("build"'],
   "build --platform": ["test/slow/printed.test.ts", '"--platform", "linux-x64"'],

@@ -23,7 +23,7 @@ test("a long reader in another process: writes are refused once, and go on for g
   const machine = await bootFor(place);
   const logged: string[] = [];
   const keep = (_fields: object, message: string): void => void logged.push(message);
-  const threadUrl = new URL("../../scripts/bench/rows/documents-thread.ts", import.meta.url);
+  const threadUrl = new URL("../../app/calibration-thread.ts", import.meta.url);
   const { database: databasePath, litestreamLock } = machine.files;
   const log = { info: () => undefined, warn: keep, error: keep };
   const writer = await startWriter({ databasePath, litestreamLock, threadUrl, ...limits, log });

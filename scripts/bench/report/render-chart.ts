@@ -1,6 +1,7 @@
+import type { Spread } from "../../../app/load/spread.ts";
 import { renderNumber } from "./render-table.ts";
 import { metrics, type Row, type Section } from "./report.ts";
-import { type Spread, spreadOf } from "./statistics.ts";
+import { spreadOf } from "./statistics.ts";
 
 const width = 860;
 const labelWidth = 300;

@@ -1,6 +1,7 @@
 import { renderTable } from "../../../app/cli/render-table.ts";
+import type { Spread } from "../../../app/load/spread.ts";
 import { type MetricName, metricNames, metrics, type Row, type Section } from "./report.ts";
-import { ratioOf, type Spread, spreadOf } from "./statistics.ts";
+import { ratioOf, spreadOf } from "./statistics.ts";
 
 /** A number for people, with about three digits: 14,023, 54.3, 2.07, 0.014. */
 export function renderNumber(value: number): string {

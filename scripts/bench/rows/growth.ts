@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { finished } from "node:stream/promises";
 
 import { openReader } from "../../../app/database/reader.ts";
+import { demandRow, fillDocuments, nameDocument, readDocument } from "../../../app/load/documents.ts";
 import { runCommand } from "../../build/run-command.ts";
 import type { Area, BenchRun } from "../bench-run.ts";
 import type { Figures } from "../report/report.ts";
 import { latenciesOf, type Variant } from "../report/rounds.ts";
 import { makeScratchDirectory } from "../servers/scratch-directory.ts";
-import { demandRow, fillDocuments, nameDocument, readDocument } from "./documents.ts";
 
 const bodyBytes = 1_000;
 // A row of 1,000 bytes with its key, its entry in the index, and what a page leaves free.

@@ -5,11 +5,17 @@ import { Worker } from "node:worker_threads";
 
 import { openDatabase } from "../../../app/database/open-database.ts";
 import { openReader } from "../../../app/database/reader.ts";
+import {
+  demandRow,
+  fillDocuments,
+  nameDocument,
+  readDocument,
+  readDocumentPlainly,
+} from "../../../app/load/documents.ts";
 import type { Area, BenchRun } from "../bench-run.ts";
 import type { Figures } from "../report/report.ts";
 import { measureLoop, type Variant } from "../report/rounds.ts";
 import { makeScratchDirectory } from "../servers/scratch-directory.ts";
-import { demandRow, fillDocuments, nameDocument, readDocument, readDocumentPlainly } from "./documents.ts";
 import { listRunnerVariants } from "./runner.ts";
 
 const rowCount = 100_000;

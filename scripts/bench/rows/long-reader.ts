@@ -71,7 +71,7 @@ async function measureLongReader(
   const { database } = machine.files;
   const writer = await startWriter({
     databasePath: database,
-    threadUrl: new URL("./documents-thread.ts", import.meta.url),
+    threadUrl: new URL("../../../app/calibration-thread.ts", import.meta.url),
     ...writerLimits,
     log: consoleLog,
   });

@@ -2,8 +2,8 @@ import { parentPort, workerData } from "node:worker_threads";
 
 import { openDatabase } from "../../../app/database/open-database.ts";
 import { openReader } from "../../../app/database/reader.ts";
+import { nameDocument, readDocument } from "../../../app/load/documents.ts";
 import { measureLoop } from "../report/rounds.ts";
-import { nameDocument, readDocument } from "./documents.ts";
 import type { ThreadOrder } from "./in-process.ts";
 
 /** A thread that reads for one round, once it is told to, so that all begin together. */

@@ -56,7 +56,7 @@ const silentLog: Log = { info: () => undefined, warn: () => undefined, error: ()
 export async function openDocumentsWriter(databasePath: string): Promise<AsyncDisposable & { writer: Writer }> {
   const opened = await startWriter({
     databasePath,
-    threadUrl: new URL("./documents-thread.ts", import.meta.url),
+    threadUrl: new URL("../../../app/calibration-thread.ts", import.meta.url),
     queueLimit: 10_000,
     walAlarmBytes: Number.POSITIVE_INFINITY,
     walLimitBytes: Number.POSITIVE_INFINITY,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
+import { readBounds } from "../../../app/load/bounds.ts";
 import { readReport } from "../../../scripts/bench/report/report.ts";
 import { makeTemporaryDirectory } from "../../database/temporary-directory.ts";
 
@@ -50,6 +51,17 @@ test("unknown rows, no directory and two outputs are refused in a sentence befor
   const nowhere = run("--directory", "/nowhere");
   expect([nowhere.status, nowhere.stdout]).toEqual([1, ""]);
   expect(nowhere.stderr).toBe("bench: /nowhere is no directory; make it, or name another with --directory\n");
+});
+
+test("a calibration stores what the machine can do, and is asked for alone", () => {
+  using place = makeTemporaryDirectory();
+  const { status, stdout, stderr } = run("--calibrate", "--round-time", "20ms", "--directory", place.path);
+  expect([stderr, status]).toEqual(["", 0]);
+  expect(stdout).toMatch(/^AT MOST +A SECOND +LEAST TO MOST OF 5 ROUNDS\nwrites at commit, of one row each +[\d,]+ /);
+  expect(readBounds(join(place.path, "bounds.json")).bounds?.rounds).toBe(5);
+  const both = run("--calibrate", "--rows", "http");
+  expect([both.status, both.stdout]).toEqual([64, ""]);
+  expect(both.stderr).toMatch(/^bench: --rows: --calibrate makes no report, so one of the two\n/);
 });
 
 test.runIf(existsSync("/dev/shm"))("a directory in memory is refused: an fsync costs nothing there", () => {

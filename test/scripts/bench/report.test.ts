@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 
+import { takeMedian } from "../../../app/load/spread.ts";
 import { renderChart } from "../../../scripts/bench/report/render-chart.ts";
 import { renderMarkdown } from "../../../scripts/bench/report/render-markdown.ts";
 import { renderReadmeTable } from "../../../scripts/bench/report/render-readme.ts";
 import { renderCells, renderNumber } from "../../../scripts/bench/report/render-table.ts";
 import type { Report, Row, Section } from "../../../scripts/bench/report/report.ts";
 import { latenciesOf, measureInTurns } from "../../../scripts/bench/report/rounds.ts";
-import { ratioOf, spreadOf, takeMedian } from "../../../scripts/bench/report/statistics.ts";
+import { ratioOf, spreadOf } from "../../../scripts/bench/report/statistics.ts";
 
 const row = (name: string, perSecond: number[], isPeer = false): Row => ({
   name,

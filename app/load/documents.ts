@@ -1,17 +1,17 @@
 import { sql } from "kysely";
 
-import { defineCommand } from "../../../app/database/command.ts";
-import { applyMigrations } from "../../../app/database/migrate.ts";
-import type { Migration } from "../../../app/database/migration.ts";
-import { openDatabase } from "../../../app/database/open-database.ts";
-import { compileOnce, sqlBuilder } from "../../../app/database/sql.ts";
-import { query, queryAlone, type Reading, type Transaction } from "../../../app/database/transaction.ts";
+import { defineCommand } from "../database/command.ts";
+import { applyMigrations } from "../database/migrate.ts";
+import type { Migration } from "../database/migration.ts";
+import { openDatabase } from "../database/open-database.ts";
+import { compileOnce, sqlBuilder } from "../database/sql.ts";
+import { query, queryAlone, type Reading, type Transaction } from "../database/transaction.ts";
 
 type Document = { id: string; body: string };
 
 const tables = sqlBuilder<{ documents: Document }>();
 
-/** The bench measures the kit, so it has its own table and needs no product. */
+/** Bench and calibration measure the kit, so they have a table of their own and need no product. */
 export const documents = {
   commands: [defineCommand("add-document", addDocument)],
   migrations: [{ number: 1, name: "documents", up: createDocuments }] satisfies Migration[],
