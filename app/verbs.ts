@@ -1,8 +1,13 @@
+import { extname } from "node:path";
+
 import { makeVerb, type Verb } from "./cli/verb.ts";
 import { importCommand, importHere } from "./verbs/import.ts";
+import { calibrateCommand, calibrateMachine } from "./verbs/calibrate.ts";
 import { logsCommand, showLogs } from "./verbs/logs.ts";
 import { restoreCommand, restoreHere } from "./verbs/restore.ts";
 import { verifyCommand, verifyHere } from "./verbs/verify.ts";
+
+const calibrationThread = new URL(`./calibration-thread${extname(import.meta.filename)}`, import.meta.url);
 
 /** Every verb of the machine's command line, in the order of its help. */
 export const verbs: readonly Verb[] = [
@@ -10,4 +15,5 @@ export const verbs: readonly Verb[] = [
   makeVerb(importCommand, importHere),
   makeVerb(verifyCommand, verifyHere),
   makeVerb(logsCommand, showLogs),
+  makeVerb(calibrateCommand, (options) => calibrateMachine(options, calibrationThread)),
 ];

@@ -2,9 +2,9 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 
 import { Refused } from "../app/cli/command-line.ts";
+import { calibrateDirectory } from "../app/verbs/calibrate.ts";
 import { type BenchOptions, benchCommand, unpublished } from "./bench/arguments.ts";
 import { BenchRun } from "./bench/bench-run.ts";
-import { calibrateHere } from "./bench/calibrate-here.ts";
 import { requireMarks, updateReadme, writeReport } from "./bench/report/publish.ts";
 import { readLoad, readRig, readVersions, requireDisk } from "./bench/report/rig.ts";
 import { BenchSite } from "./bench/servers/bench-site.ts";
@@ -13,8 +13,10 @@ import { Leftovers } from "./local/leftovers.ts";
 
 const readme = join(import.meta.dirname, "../README.md");
 
+const threadUrl = new URL("../app/calibration-thread.ts", import.meta.url);
+
 await runVerb(benchCommand, process.argv.slice(2), ({ calibration, ...options }) =>
-  calibration === null ? bench(options) : calibrateHere({ ...options, ...calibration }),
+  calibration === null ? bench(options) : calibrateDirectory({ ...options, ...calibration, threadUrl }),
 );
 
 async function bench({

@@ -1,4 +1,5 @@
 import { mkdirSync, rmSync, statSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 
 import type Database from "better-sqlite3";
@@ -10,7 +11,7 @@ import { startWriter } from "../database/start-writer.ts";
 import type { LocalDurability } from "../database/write-outcome.ts";
 import type { Writer } from "../database/writer.ts";
 import { measureSpace } from "../durable-file.ts";
-import { DirectoryInUse, lockDirectory } from "../replica/lock.ts";
+import { lockDirectory } from "../replica/lock.ts";
 import { machineFiles } from "../replica/machine.ts";
 import { type Bounds, describeMachine, writeBounds } from "./bounds.ts";
 import { demandRow, fillDocuments, nameDocument, readDocument } from "./documents.ts";
@@ -22,46 +23,34 @@ export type Calibration = {
   /** calibration-thread.ts, or what a release has made of it. */
   threadUrl: URL;
   /** How long one round of each measure takes. */
-  roundMs?: number;
-  /** Called before the first file is made. */
-  onBegin?: () => void;
+  roundMs: number;
 };
 
-/** Where the databases of a calibration lie. Nobody else may have anything there. */
+/**
+ * Measures what this machine can do at most, on the disk of a data directory, and stores it there. Throws
+ * DirectoryInUse while an app serves from it, and Error when there is no such directory, or no room.
+ */
+export async function calibrate({ directory, threadUrl, roundMs }: Calibration): Promise<Bounds> {
+  requireRoom(directory, roundMs);
+  const files = machineFiles(directory, directory);
+  using _directory = lockDirectory(files.lock);
+  using scratch = makeScratch(directory);
+  try {
+    const bounds = await measureBounds({ scratch: scratch.path, threadUrl, roundMs });
+    writeBounds(files.bounds, bounds);
+    return bounds;
+  } catch (error) {
+    // SQLite tells of a full disk in many ways.
+    if (!isOutOfSpace(error) && measureSpace(directory).freeBytes > fullBytes) throw error;
+    throw new Error(`${directory} has no room left, so nothing was stored; make some, and try again`, { cause: error });
+  }
+}
+
+/** Where its databases lie. Nobody else may have anything there: what a killed one has left is removed. */
 export function scratchOf(directory: string): string {
   return join(directory, ".lifeboat-calibration");
 }
 
-/**
- * Measures what this machine can do at most, on the disk of a data directory, and stores it there. Takes some ten
- * seconds. Throws an Error when there is no such directory, no room, or an app that serves from it.
- */
-export async function calibrate({
-  directory,
-  threadUrl,
-  roundMs = usualRoundMs,
-  onBegin,
-}: Calibration): Promise<Bounds> {
-  requireRoom(directory, roundMs);
-  const files = machineFiles(directory, directory);
-  using _directory = lockIdleDirectory(files.lock);
-  const scratch = scratchOf(directory);
-  rmSync(scratch, { recursive: true, force: true });
-  try {
-    onBegin?.();
-    mkdirSync(scratch);
-    const bounds = await measureBounds({ scratch, threadUrl, roundMs });
-    writeBounds(files.bounds, bounds);
-    return bounds;
-  } catch (error) {
-    if (!isOutOfSpace(error)) throw error;
-    throw new Error(`${directory} has no room left, so nothing was stored; make some, and try again`, { cause: error });
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
-}
-
-const usualRoundMs = 600;
 const rounds = 5;
 /** As many as fill a commit; more of them write no faster. */
 const clients = 256;
@@ -69,6 +58,7 @@ const rowCount = 20_000;
 /** No checkpoint gives back what the writes of all rounds take. */
 const bytesPerMs = 150_000;
 const leastBytes = 50e6;
+const fullBytes = 1e6;
 
 function requireRoom(directory: string, roundMs: number): void {
   if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory())
@@ -86,15 +76,23 @@ function inGb(bytes: number): string {
   return (bytes / 1e9).toFixed(1);
 }
 
-function lockIdleDirectory(lock: string): Disposable {
-  try {
-    return lockDirectory(lock);
-  } catch (error) {
-    if (!(error instanceof DirectoryInUse)) throw error;
-    throw new Error("an app serves from that directory, and the figures would be wrong; stop it first", {
-      cause: error,
-    });
-  }
+/** A directory that is removed at the end of the block, and when somebody ends the process before. */
+function makeScratch(directory: string): Disposable & { path: string } {
+  const path = scratchOf(directory);
+  const remove = () => rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+  const end = (signal: NodeJS.Signals) => {
+    remove();
+    process.exit(128 + constants.signals[signal]);
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  remove();
+  mkdirSync(path);
+  for (const signal of signals) process.on(signal, end);
+  const dispose = () => {
+    for (const signal of signals) process.off(signal, end);
+    remove();
+  };
+  return { path, [Symbol.dispose]: dispose };
 }
 
 type Place = { scratch: string; threadUrl: URL; roundMs: number };

@@ -3,7 +3,8 @@ import { join, resolve } from "node:path";
 
 import { type CommandLine, verbExitCodes } from "../../app/cli/command-line.ts";
 import { checkChoice, flag, readFlags, readValue, text, UsageError } from "../../app/cli/flags.ts";
-import { parseDurationMs, parseWholeNumber } from "../../app/cli/quantity.ts";
+import { parseWholeNumber } from "../../app/cli/quantity.ts";
+import { parseRoundMs, usualRoundMs } from "../../app/verbs/calibrate.ts";
 import { devDataDirectory } from "../dev/place.ts";
 import { areas } from "./areas.ts";
 import type { Area, Pace } from "./bench-run.ts";
@@ -17,7 +18,7 @@ export type BenchOptions = Readonly<{
   publish: boolean;
   json: boolean;
   /** Measures the bounds of this machine on the directory instead, with rounds of this length. */
-  calibration: Readonly<{ roundMs?: number }> | null;
+  calibration: Readonly<{ roundMs: number }> | null;
 }>;
 
 const root = join(import.meta.dirname, "../..");
@@ -59,13 +60,12 @@ export const benchCommand: CommandLine<BenchOptions> = {
 function readArguments(words: readonly string[]): BenchOptions {
   const { quick, publish, json, calibrate, ...values } = readFlags(words, flags);
   const rounds = readValue("rounds", values.rounds, (given) => parseWholeNumber(given, 1000)) ?? (quick ? 3 : 5);
-  const roundMs = readValue("round-time", values["round-time"], parseDurationMs) ?? (quick ? 1000 : 2000);
+  const given = parseRoundMs(values["round-time"]);
+  const roundMs = given ?? (quick ? 1000 : 2000);
   if (rounds < 1) throw new UsageError("--rounds: there must be one at least");
-  if (roundMs < 1) throw new UsageError("--round-time: it must be 1ms at least");
   if (publish && values.output !== undefined)
     throw new UsageError("--output: --publish names the directory, so one of the two");
   if (calibrate) refuseBeside({ quick, publish, ...values });
-  const given = values["round-time"] === undefined ? {} : { roundMs };
   return Object.freeze({
     pace: { isQuick: quick, rounds, roundMs },
     areas: chooseAreas(values.rows),
@@ -73,7 +73,7 @@ function readArguments(words: readonly string[]): BenchOptions {
     output: resolve(values.output ?? (publish ? join(root, "docs/bench") : unpublished)),
     publish,
     json,
-    calibration: calibrate ? given : null,
+    calibration: calibrate ? { roundMs: given ?? usualRoundMs } : null,
   });
 }
 

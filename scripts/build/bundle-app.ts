@@ -13,7 +13,7 @@ export const appSources = join(import.meta.dirname, "../../app");
 
 /**
  * Bundles the app into a directory that runs with Node alone, without npm and node_modules: boot, main, the edge, the
- * watcher of deploys, the command line, the writer thread, the rehearsal, the process of reports and SQLite's binary for `platform` ("linux-x64", …). A bundle
+ * watcher of deploys, the command line, the writer thread, that of a calibration, the rehearsal, the process of reports and SQLite's binary for `platform` ("linux-x64", …). A bundle
  * starts in a third of the time of the sources, which is part of every recovery. Throws the errors that esbuild found.
  */
 export async function bundleApp(
@@ -28,12 +28,21 @@ export async function bundleApp(
     // cleaned up.
     write: false,
     entryPoints: [
-      ...["boot", "deploys", "edge", "lifeboat", "main", "plan", "rehearse", "report-runner", "writer-thread"].map(
-        (name) => ({
-          in: join(sources, `${name}.ts`),
-          out: name,
-        }),
-      ),
+      ...[
+        "boot",
+        "calibration-thread",
+        "deploys",
+        "edge",
+        "lifeboat",
+        "main",
+        "plan",
+        "rehearse",
+        "report-runner",
+        "writer-thread",
+      ].map((name) => ({
+        in: join(sources, `${name}.ts`),
+        out: name,
+      })),
       { in: lateLibrary, out: "openapi-library" },
     ],
     plugins: [loadLate],

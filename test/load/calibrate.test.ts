@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 
 import { readBounds } from "../../app/load/bounds.ts";
 import { calibrate, scratchOf } from "../../app/load/calibrate.ts";
-import { lockDirectory } from "../../app/replica/lock.ts";
+import { DirectoryInUse, lockDirectory } from "../../app/replica/lock.ts";
 import { machineFiles } from "../../app/replica/machine.ts";
 import { makeTemporaryDirectory } from "../database/temporary-directory.ts";
 
@@ -37,9 +37,7 @@ test("a calibration measures with the real writer and stores what the app of tha
 test("an app that serves from the directory is not measured beside", async () => {
   using directory = makeTemporaryDirectory();
   using _app = lockDirectory(machineFiles(directory.path, directory.path).lock);
-  await expect(measure(directory.path)).rejects.toThrow(
-    "an app serves from that directory, and the figures would be wrong; stop it first",
-  );
+  await expect(measure(directory.path)).rejects.toThrow(DirectoryInUse);
   expect([boundsIn(directory.path), scratchOf(directory.path)].filter(existsSync)).toEqual([]);
 });
 
@@ -59,23 +57,24 @@ test("no directory, a file, and a directory in memory are refused before anythin
   expect(readdirSync(directory.path)).toEqual(["file"]);
 });
 
-/** Runs program.mjs with an ext4 of 200 MB as its data directory. */
+/** Runs program.mjs with an ext4 of 300 MB as its data directory, and fills that once the databases are there. */
 const onSmallDisk = `
-truncate -s 200M "$1/image"; mkfs.ext4 -q -m 0 -E lazy_itable_init=0 "$1/image"; mkdir "$1/data"
+truncate -s 300M "$1/image"; mkfs.ext4 -q -m 0 -E lazy_itable_init=0 "$1/image"; mkdir "$1/data"
 mount -o loop "$1/image" "$1/data"
-exec "$2" "$1/program.mjs" "$1/data"
+(
+  until [ -d "$1/data/.lifeboat-calibration" ]; do sleep 0.01; done
+  dd if=/dev/zero of="$1/data/filler" bs=100k
+) > "$1/filler.log" 2>&1 &
+filler=$!
+"$2" "$1/program.mjs" "$1/data"
+kill "$filler" 2> "$1/kill.log" || true
 `;
-/** Calibrates there, and fills the disk before the first file is made. */
 const program = (roundMs: number) => `
-import { readdirSync, statfsSync, writeFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { calibrate } from ${JSON.stringify(new URL("../../app/load/calibrate.ts", import.meta.url).href)};
 const [, , directory] = process.argv;
-const fill = () => {
-  const { bavail, bsize } = statfsSync(directory);
-  writeFileSync(directory + "/filler", Buffer.alloc(bavail * bsize - 500_000));
-};
 const threadUrl = new URL(${JSON.stringify(threadUrl.href)});
-const ended = await calibrate({ directory, threadUrl, roundMs: ${roundMs}, onBegin: fill }).catch((error) => error.message);
+const ended = await calibrate({ directory, threadUrl, roundMs: ${roundMs} }).catch((error) => error.message);
 console.log(JSON.stringify({ ended, left: readdirSync(directory) }));
 `;
 const canMount =
@@ -93,9 +92,9 @@ function calibrateOnSmallDisk(roundMs: number) {
 
 test.skipIf(!canMount)("a disk without room is refused, and one that fills half-way is told (needs root)", () => {
   const small = calibrateOnSmallDisk(600);
-  expect(small.ended).toMatch(/data has 0\.[12] GB free, and the measurement may need 0\.9 GB; make some room$/);
+  expect(small.ended).toMatch(/data has 0\.[23] GB free, and the measurement may need 0\.9 GB; make some room$/);
   expect(small.left).toEqual(["lost+found"]);
-  const full = calibrateOnSmallDisk(20);
+  const full = calibrateOnSmallDisk(80);
   expect(full.ended).toBe(`${full.data} has no room left, so nothing was stored; make some, and try again`);
   expect(full.left.toSorted()).toEqual(["filler", "lifeboat.lock", "lost+found"]);
 });

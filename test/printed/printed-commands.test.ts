@@ -59,6 +59,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "lifeboat import --dry-run --schema": ["test/verbs/import.test.ts", '"--schema", "1", "--dry-run"'],
   "lifeboat verify": ["test/machine/bootstrap.test.ts", '"lifeboat", "verify"'],
   "lifeboat restore --undo": ["test/machine/bootstrap.test.ts", '"restore", "--undo"'],
+  "lifeboat calibrate": ["test/verbs/calibrate.test.ts", '["calibrate", "--round-time"'],
   "lifeboat logs": ["test/machine/bootstrap.test.ts", '"lifeboat", "logs"'],
   rollback: ["test/scripts/deploy/verbs.test.ts", '"rollback"'],
   releases: ["test/scripts/deploy/verbs.test.ts", '"releases"'],

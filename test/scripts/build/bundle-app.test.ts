@@ -14,7 +14,17 @@ const service = join(sources, "service");
 beforeAll(() => {
   mkdirSync(join(service, "pages"), { recursive: true });
   symlinkSync(join(import.meta.dirname, "../../../node_modules"), join(directory, "node_modules"));
-  for (const name of ["boot", "deploys", "edge", "lifeboat", "plan", "rehearse", "report-runner", "writer-thread"])
+  for (const name of [
+    "boot",
+    "calibration-thread",
+    "deploys",
+    "edge",
+    "lifeboat",
+    "plan",
+    "rehearse",
+    "report-runner",
+    "writer-thread",
+  ])
     writeFileSync(join(sources, `${name}.ts`), "");
   const door = 'export const page = new URL("pages/index.html", import.meta.url);';
   writeFileSync(join(service, "product.ts"), door);
