@@ -50,13 +50,17 @@ function listOfServers({ httpThread, machineCpu }: Figures): Measures {
 
 function listOfWrites(figures: Figures, bounds: Bounds | null): Measures {
   const { writerCpu, writesWaiting, writesPerSecond } = figures;
+  const areMany = writesWaiting > fewWait;
   const cpu: Measure = {
     ...percent,
     name: "writer-cpu",
-    value: writesWaiting > fewWait ? writerCpu.mean : 0,
+    value: areMany ? writerCpu.mean : 0,
     near: 0.5,
     reached: 0.7,
-    fact: (value) => `the writer worked ${value} of the time while more than ${fewWait} writes waited`,
+    fact: (value) =>
+      areMany
+        ? `the writer worked ${value} of the time, and more than ${fewWait} writes waited on average`
+        : `no more than ${fewWait} writes waited on average, so the writer's work (${percent.show(writerCpu.mean)}) does not count`,
     next: `Write less in each command, and in fewer commands; when that does not help, PostgreSQL: ${guide}.`,
   };
   if (bounds === null) return [cpu];

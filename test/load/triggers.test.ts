@@ -72,6 +72,14 @@ test.each<[mean: number, waiting: number, state: Trigger["state"]]>([
   expect([found.state, found.measure]).toEqual([state, "writer-cpu"]);
 });
 
+test("a writer's work that does not count is told, too", () => {
+  const [many = "", few = ""] = [5, 4].map(
+    (writesWaiting) => find(judge({ writerCpu: level(0.6), writesWaiting }), "writes").why,
+  );
+  expect(many).toContain("the writer worked 60 % of the time, and more than 4 writes waited on average; it is near");
+  expect(few).toContain("no more than 4 writes waited on average, so the writer's work (60 %) does not count; it is");
+});
+
 test("a mix of durabilities has the bound of its mix", () => {
   const values = [0, 1, 0.5].map(
     (diskShare) => find(judge({ writesPerSecond: level(5_000), diskShare }, { bounds }), "writes").value,

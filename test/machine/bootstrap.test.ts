@@ -123,8 +123,10 @@ machineTest(
       cleanStop: { txid: expect.any(String) },
     });
     expect(await machine.show("litestream.service", "ActiveState")).toBe("inactive");
+    const bounds = await machine.do("lifeboat", "calibrate", "--round-time", "10ms", "--json");
     await machine.do("systemctl", "restart", "lifeboat-bootstrap.service");
     await machine.waitUntilReady();
+    expect((await machine.ask("GET", "/load")).body).toMatchObject({ bounds: JSON.parse(bounds), boundsFault: null });
     expect(JSON.parse(await machine.do("cat", "/run/lifeboat/boot-report.json"))).toMatchObject({ outcome: "resumed" });
   },
 );
