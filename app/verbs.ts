@@ -1,8 +1,8 @@
 import { extname } from "node:path";
 
 import { makeVerb, type Verb } from "./cli/verb.ts";
-import { importCommand, importHere } from "./verbs/import.ts";
 import { calibrateCommand, calibrateMachine } from "./verbs/calibrate.ts";
+import { importCommand, importHere } from "./verbs/import.ts";
 import { logsCommand, showLogs } from "./verbs/logs.ts";
 import { restoreCommand, restoreHere } from "./verbs/restore.ts";
 import { verifyCommand, verifyHere } from "./verbs/verify.ts";
