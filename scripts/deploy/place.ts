@@ -80,7 +80,7 @@ function readEnvironment(environment: NodeJS.ProcessEnv): Found {
   // The SDK would fail at the first request, with a stack and without its name.
   if (endpoint !== "" && !/^https?:$/.test(URL.parse(endpoint)?.protocol ?? ""))
     throw new Refused(
-      "LIFEBOAT_ENDPOINT in the environment must start with https:// or http://: set it so, or leave it out for AWS",
+      "LIFEBOAT_ENDPOINT must start with https:// or http:// in the environment: set it so, or leave it out for AWS",
     );
   const place = {
     LIFEBOAT_BUCKET: read("LIFEBOAT_BUCKET"),
