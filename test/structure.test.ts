@@ -129,7 +129,7 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
 
 const topLevel = new Set(
   [
-    ["Pulumi.yaml", "package.json", "package-lock.json", "tsconfig.json", "README.md", "LICENSE"],
+    ["Pulumi.yaml", "package.json", "package-lock.json", "tsconfig.json", "README.md", "LICENSE", "Dockerfile"],
     ["infra", "app", "cloud-init", "scripts", "test", "docs", "node_modules"],
   ].flat(),
 );

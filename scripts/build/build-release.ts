@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, statSync } from "node:fs";
+import { existsSync, linkSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
@@ -33,14 +33,25 @@ export async function buildRelease(platform: ReleasePlatform, directory: string)
     const files = await gatherFiles(platform, workshop);
     const content = await digestContent(files);
     const last = await findArchive(platform, directory, content);
-    if (last !== undefined) return last;
+    if (last !== undefined) return nameLatest(platform, directory, last);
     const archive = await writeArchive(directory, files);
     const { sha256, bytes, path } = archive;
     writeReleaseNote(platform, directory, { sha256, bytes, path: relative(root, path), content });
-    return archive;
+    return nameLatest(platform, directory, archive);
   } finally {
     await rm(workshop, { recursive: true, force: true });
   }
+}
+
+/** Gives the archive a second name that stays the same: the Dockerfile cannot read the note. */
+function nameLatest(platform: ReleasePlatform, directory: string, archive: Archive): Archive {
+  const name = join(directory, `latest-${platform}.tar.gz`);
+  const unfinished = `${name}.${process.pid}`;
+  linkSync(archive.path, unfinished);
+  renameSync(unfinished, name);
+  // A rename of one name of a file to another of its names changes nothing.
+  rmSync(unfinished, { force: true });
+  return archive;
 }
 
 /**

@@ -27,6 +27,11 @@ export async function makeDebian(release: string): Promise<string> {
   return makeFolder({ name: release, suite: release, words });
 }
 
+/** What Docker's debian:trixie-slim is made of. */
+export async function makeSlimDebian(): Promise<string> {
+  return makeFolder({ name: "trixie-slim", suite: "trixie", words: ["--variant=minbase", withoutDocs] });
+}
+
 /** The same with the services that a server has, and which a release hardens. */
 export async function makeServerDebian(): Promise<string> {
   const words = ["--variant=minbase", `--include=${packages},${morePackages}`, withoutDocs];

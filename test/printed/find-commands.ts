@@ -20,6 +20,7 @@ const programs: Record<string, string> = {
   litestream: "[a-z]+ -",
   openssl: "[a-z_0-9]+ -",
   "cloud-init": "[a-z]+ -",
+  docker: "(?:build|run) -",
   ssh: "-|\\S+@",
   dd: "\\w+=",
   mkdir: "[-\\w./]+/",

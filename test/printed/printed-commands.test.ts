@@ -130,6 +130,10 @@ const unexecuted: Record<string, string> = {
   "apt install": "the advice of a computer without Python or nft, which a test cannot take away",
   "brew install": "macOS",
   "cloud-init status --long": "activate-release runs it, on a machine that did not tell its host keys",
+  "docker build -t":
+    "needs an engine; test/machine/container.test.ts carries out the Dockerfile, and runs the image, without one",
+  "docker build --build-arg -t": "the same",
+  "docker run --name --restart --stop-timeout -d": "the same",
   "journalctl --lines --no-pager --unit": "activate-release runs it, on a machine that did not tell its host keys",
 };
 
