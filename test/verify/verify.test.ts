@@ -176,20 +176,21 @@ test.each(ruins)(
   60_000,
 );
 
-test("states of the past are restored too, and a hole between them fails though the newest is sound", async () => {
-  const site = await world.makeSite();
-  const machine = world.newMachine(site);
-  const booted = await machine.boot();
-  const prefix = `epochs/${booted.epoch ?? ""}/`;
-  await using life = await machine.live();
-  await life.writeReplicated(3);
-  // As after three compactions: each file of level 0 is one of level 1, too.
-  const level0 = (await site.keys(`${prefix}0000/`)).toSorted();
-  for (const key of level0) await copyKey(site, key, key.replace("/0000/", "/0001/"));
-  const found = await verifyIn(world, laptop(world, site), { points: 2 });
+test("states of the past are restored too, the oldest first, and each is another one", async () => {
+  const site = await whole.copy();
+  // As after compactions: each file of level 0 is one of level 1, too.
+  for (const key of files) await copyKey(site, key, key.replace("/0000/", "/0001/"));
+  const found = await verifyIn(world, laptop(world, site), { points: 3 });
   expect(found).toMatchObject({ outcome: "pass" });
-  const txids = found.checks.map(({ txid }) => txid);
-  expect(new Set(txids).size).toBe(3);
-  const sequences = found.checks.map(({ copy }) => copy?.sequence ?? 0);
-  expect(Math.max(...sequences.slice(1))).toBeLessThan(sequences[0] ?? 0);
+  expect(new Set(found.checks.map(({ txid }) => txid)).size).toBe(4);
+  const [newest = 0, ...past] = found.checks.map(({ copy }) => copy?.sequence ?? 0);
+  expect(past).toEqual(past.toSorted((one, other) => one - other));
+  expect(past.at(-1)).toBeLessThan(newest);
+  // The second of them is damaged: only a restore of the past finds it, or of what comes later.
+  await change(site, files[3]?.replace("/0000/", "/0001/"), (bytes) => bytes.subarray(0, bytes.length / 2));
+  await change(site, files[3], (bytes) => bytes.subarray(0, bytes.length / 2));
+  const damaged = await verifyIn(world, laptop(world, site), { points: 100 });
+  expect(damaged).toMatchObject({ outcome: "fail" });
+  const outcomes = damaged.checks.map(({ outcome }) => outcome);
+  expect(outcomes).toEqual(["fail", "pass", "pass", "pass", ...outcomes.slice(4).map(() => "fail")]);
 }, 60_000);
