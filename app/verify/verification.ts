@@ -159,9 +159,8 @@ class Verification {
     const name = txid === null ? "restore the newest state and check it" : `restore TXID ${txid}`;
     const startedAt = performance.now();
     const act = () => this.#rehearse(scratch, rehearsal);
-    const watch = () =>
-      renderSize(Math.max(...["app.db", "app.db.tmp"].map((file) => sizeOf(join(directory, "db", file)))));
-    this.#transcript.showProgress(watch);
+    const measure = () => Math.max(...["app.db", "app.db.tmp"].map((file) => sizeOf(join(directory, "db", file))));
+    this.#transcript.showProgress(() => `${renderSize(measure())} restored`);
     const judged = await this.#transcript.judge(name, act, ({ outcome, cause, copy, compared }) => ({
       mark: markOf(outcome),
       evidence: cause ?? renderCopy(copy, compared),

@@ -86,6 +86,8 @@ machineTest.each(debians)(
       expect(await machine.ask("GET", brought)).toMatchObject({ status: 200, body: { name: "Grace" } });
       const { status, body } = await machine.ask("POST", "/customers", customer);
       expect(status).toBe(201);
+      const verified = JSON.parse(await machine.do("lifeboat", "verify", "--json"));
+      expect(verified).toMatchObject({ outcome: "pass", notCompared: null, checks: [{ compared: { whole: true } }] });
       const made = `/customers/${String(Object(body).id)}`;
       await goBackAndForth(machine, made);
       return made;
