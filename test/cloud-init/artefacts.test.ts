@@ -69,6 +69,12 @@ test.each(["boot.service", "app.service"])("%s is not restarted after an exit co
   expect(readUnit(unit, "RestartPreventExitStatus")).toEqual([codes.join(" ")]);
 });
 
+test("what runs in a container is not restarted after them either", () => {
+  const [, codes = ""] =
+    /case \$code in ([\d |]+)\)/.exec(readFileSync(join(folder, "release/bin/run-contained"), "utf8")) ?? [];
+  expect(codes.split(" | ").map(Number)).toEqual(Object.values(exitCodes).toSorted((left, right) => left - right));
+});
+
 test("cloud-init accepts the user-data", ({ skip }) => {
   skip(isMissing("cloud-init"), "cloud-init is not installed");
   const directory = mkdtempSync(join(tmpdir(), "lifeboat-user-data-"));
