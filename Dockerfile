@@ -2,6 +2,7 @@
 FROM debian:trixie-slim
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates tini && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --no-create-home lifeboat && install -d -m 700 -o lifeboat -g lifeboat /data /run/lifeboat
+RUN ln -sf /proc/sys/kernel/hostname /etc/machine-id && ln -s /opt/lifeboat/current/bin/lifeboat /usr/local/bin/lifeboat
 ARG PLATFORM=linux-x64
 ADD .release/latest-${PLATFORM}.tar.gz /opt/lifeboat/current/
 ENV LIFEBOAT_DATA_DIR=/data LIFEBOAT_RUN_DIR=/run/lifeboat LIFEBOAT_LITESTREAM=/opt/lifeboat/current/bin/litestream

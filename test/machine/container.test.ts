@@ -16,7 +16,8 @@ import { startSeaweedStore } from "../../scripts/local/seaweed-store.ts";
 import { machineTest } from "../cloud-init/machine-root.ts";
 import { readText, root } from "../printed/documents.ts";
 import { debians, makeSlimDebian } from "./bare-debian.ts";
-import { Container, Image, parseDockerfile } from "./container.ts";
+import { Container, Image } from "./container.ts";
+import { parseDockerfile } from "./dockerfile.ts";
 
 /** Without mmdebstrap there is nothing to build upon. */
 const containerTest = debians.includes("trixie") && debians.length > 1 ? machineTest : test.skip;
@@ -89,6 +90,13 @@ function makeVolume(): string {
 function run(name: string, volume: string, changed: Record<string, string> = {}): Container {
   if (image === undefined) throw new Error("there is no image");
   return Container.run(image, { name, volume, folder, env: { ...env, ...changed } });
+}
+
+/** The words of the guide's restore, and the moment that they name put in. */
+function readRestore(moment: string): string[] {
+  const [, words = ""] =
+    /--entrypoint lifeboat lifeboat (restore .*)$/m.exec(readText("docs/guide/container.md")) ?? [];
+  return ["lifeboat", ...words.replace("10m", moment).split(" ")];
 }
 
 const headers = { authorization: `Bearer ${token}`, "content-type": "application/json", durability: "bucket" };
@@ -191,4 +199,40 @@ containerTest("a container that another one has taken over from stays down, and 
   expect(await readHead()).toMatchObject({ machine: "eighth" });
   expect(await old.stop()).toBe(102);
   expect(await taker.stop()).toBe(0);
+});
+
+containerTest("verbs run inside, and a stopped container goes back in time", async () => {
+  const volume = makeVolume();
+  const kept = await (async () => {
+    await using container = run("ninth", volume);
+    const path = await write(container, "hal");
+    const verified = await container.exec(["lifeboat", "verify"]);
+    expect(verified.output).toContain("as in the live database");
+    expect(verified.code).toBe(0);
+    await sleep(1_500);
+    expect(await container.stop()).toBe(0);
+    return path;
+  })();
+  const moment = new Date().toISOString();
+  await sleep(1_500);
+  const dropped = await (async () => {
+    await using container = run("ninth", volume);
+    const path = await write(container, "ida");
+    expect(await container.stop()).toBe(0);
+    return path;
+  })();
+  if (image === undefined) throw new Error("there is no image");
+  await using restoring = Container.run(image, {
+    name: "another",
+    volume,
+    folder,
+    env,
+    entrypoint: readRestore(moment),
+  });
+  expect(await restoring.ended, restoring.output).toBe(0);
+  await using back = run("ninth", volume);
+  await write(back, "jon");
+  expect(await ask(kept)).toMatchObject({ status: 200, body: { name: "hal" } });
+  expect(await ask(dropped)).not.toMatchObject({ body: { name: "ida" } });
+  expect(await back.stop()).toBe(0);
 });

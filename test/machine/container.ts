@@ -3,43 +3,17 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, matchesGlob } from "node:path";
+import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 
 import { Type } from "typebox";
 
 import { parseJson } from "../../app/replica/parse-json.ts";
+import { type Instruction, parseDockerfile } from "./dockerfile.ts";
 
 const stepLimitMs = 200_000;
 const namespaces = ["--mount", "--propagation", "private", "--uts", "--ipc", "--pid", "--fork", "--kill-child"];
 const Words = Type.Array(Type.String(), { minItems: 1 });
-
-type Instruction = { name: string; rest: string };
-
-/** Reads a Dockerfile as far as ours goes. Throws on everything else. */
-export function parseDockerfile(text: string): Instruction[] {
-  return text
-    .split("\n")
-    .filter((line) => line.trim() !== "" && !line.startsWith("#"))
-    .map((line) => {
-      const [, name = "", rest = ""] = /^([A-Z]+) (.+)$/.exec(line) ?? [];
-      if (!known.has(name) || rest.endsWith("\\")) throw new Error(`this is not read here: ${line}`);
-      return { name, rest };
-    });
-}
-
-const known = new Set([
-  "FROM",
-  "RUN",
-  "ARG",
-  "ADD",
-  "ENV",
-  "USER",
-  "VOLUME",
-  "EXPOSE",
-  "STOPSIGNAL",
-  "HEALTHCHECK",
-  "ENTRYPOINT",
-]);
 
 type Settings = {
   env: Record<string, string>;
@@ -119,11 +93,11 @@ export class Image implements AsyncDisposable {
 
   async #inRoot(script: string, ...words: string[]): Promise<void> {
     for (const name of ["upper", "work", "root"]) mkdirSync(join(this.#folder, name), { recursive: true });
-    const text = `root=$1/root; mount -t overlay overlay -o "lowerdir=$0,upperdir=$1/upper,workdir=$1/work" "$root"
+    const steps = `root=$1/root; mount -t overlay overlay -o "lowerdir=$0,upperdir=$1/upper,workdir=$1/work" "$root"
       mount --rbind /dev "$root/dev"; mount -t proc proc "$root/proc"
       mount --bind /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null || cp /etc/resolv.conf "$root/etc/resolv.conf"
       ${script}`;
-    const command = [...namespaces, "sh", "-euc", text, this.#base, this.#folder, ...words];
+    const command = [...namespaces, "sh", "-euc", steps, this.#base, this.#folder, ...words];
     await promisify(execFile)("unshare", command, { timeout: stepLimitMs });
   }
 
@@ -133,7 +107,14 @@ export class Image implements AsyncDisposable {
   }
 }
 
-type Ran = Readonly<{ name: string; volume: string; env: Readonly<Record<string, string>>; folder: string }>;
+type Ran = Readonly<{
+  name: string;
+  volume: string;
+  env: Readonly<Record<string, string>>;
+  folder: string;
+  /** Instead of the image's. */
+  entrypoint?: readonly string[];
+}>;
 
 /** A container of an image: PID 1 in namespaces of its own, with the layers, the user and the environment of the image. */
 export class Container implements AsyncDisposable {
@@ -162,18 +143,18 @@ export class Container implements AsyncDisposable {
   }
 
   #words(): string[] {
-    const { name, volume, env, folder } = this.#ran;
+    const { name, volume, env, folder, entrypoint } = this.#ran;
     const { settings, layers } = this.#image;
     const own = join(folder, name);
     const variables = Object.entries({ ...settings.env, ...env }).map(([key, value]) => `${key}=${value}`);
-    const text = `own=$1 root=$1/root volume=$2 user=$4; hostname "$3"
+    const start = `own=$1 root=$1/root volume=$2 user=$4; hostname "$3"
       mount -t overlay overlay -o "lowerdir=$0,upperdir=$own/upper,workdir=$own/work" "$root"
       chown --reference "$root$5" "$volume"; chmod --reference "$root$5" "$volume"
       mount --bind "$volume" "$root$5"
       mount --rbind /dev "$root/dev"; mount -t proc proc "$root/proc"; mount -t tmpfs tmpfs "$root/tmp"
       shift 5; exec chroot --userspec="$user:$user" "$root" env -i "$@"`;
     const placed = [layers, own, volume, name, settings.user, settings.volume];
-    return [...namespaces, "sh", "-euc", text, ...placed, ...variables, ...settings.entrypoint];
+    return [...namespaces, "sh", "-euc", start, ...placed, ...variables, ...(entrypoint ?? settings.entrypoint)];
   }
 
   get output(): string {
@@ -215,14 +196,31 @@ export class Container implements AsyncDisposable {
   }
 
   /** The exit code of HEALTHCHECK. */
-  async checkHealth(): Promise<number | null> {
+  async checkHealth(): Promise<number> {
+    return (await this.exec(this.#image.settings.healthcheck)).code;
+  }
+
+  /** docker exec: with the user and the environment of the image and of docker run, and nothing of the entry's. */
+  async exec(words: readonly string[]): Promise<{ code: number; output: string }> {
     const [first] = this.processes();
-    const { settings } = this.#image;
-    const variables = Object.entries({ ...settings.env, ...this.#ran.env }).map(([key, value]) => `${key}=${value}`);
-    const inside = ["--target", String(first?.pid), "--mount", "--pid", "--root", "env", "-i"];
-    const child = spawn("nsenter", [...inside, ...variables, ...settings.healthcheck], { stdio: "ignore" });
-    const [code]: unknown[] = await once(child, "close");
-    return typeof code === "number" ? code : null;
+    const { env, user } = this.#image.settings;
+    const variables = Object.entries({ ...env, ...this.#ran.env }).map(([key, value]) => `${key}=${value}`);
+    const inside = ["--target", String(first?.pid), "--mount", "--uts", "--ipc", "--pid", "--root"];
+    const become = ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups", "env", "-i"];
+    const child = spawn("nsenter", [...inside, ...become, ...variables, ...words], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const [said, complained, [code]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, "close"),
+    ]);
+    return { code: Number(code), output: said + complained };
+  }
+
+  /** Until it ends by itself. Returns the exit code. */
+  get ended(): Promise<number | null> {
+    return this.#ended;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

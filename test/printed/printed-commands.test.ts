@@ -52,6 +52,7 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "restore --txid": ["test/verbs/restore.test.ts", '"--txid", String(txid), "--epoch"'],
   "restore --to --txid": ["test/verbs/restore.test.ts", '"--txid", String(txid), "--to", file'],
   "restore --undo": ["test/verbs/restore.test.ts", '"--undo"'],
+  "lifeboat restore --at --yes": ["test/machine/container.test.ts", "--entrypoint lifeboat lifeboat (restore .*)"],
   "lifeboat restore --at": ["test/machine/bootstrap.test.ts", '"restore", "--at"'],
   "litestream restore -o": ["test/verbs/restore.test.ts", '["restore", "-o", alone, url]'],
   "lifeboat import": ["test/machine/bootstrap.test.ts", '"lifeboat", "import"'],
@@ -133,6 +134,7 @@ const unexecuted: Record<string, string> = {
   "docker build -t":
     "needs an engine; test/machine/container.test.ts carries out the Dockerfile, and runs the image, without one",
   "docker build --build-arg -t": "the same",
+  "docker run --at --entrypoint --env-file --rm --volumes-from --yes": "the same",
   "docker run --name --restart --stop-timeout -d": "the same",
   "journalctl --lines --no-pager --unit": "activate-release runs it, on a machine that did not tell its host keys",
 };
