@@ -154,4 +154,36 @@ export const mutations: readonly Mutation[] = [
     test: "test/boot/boot-claim.test.ts",
     claim: "of two machines that race",
   },
+  {
+    name: "verifies without comparing rows",
+    file: "app/replica/rehearsal.ts",
+    edits: [["snapshot === null ? null : findDifference(restored, snapshot.tables)", "null"]],
+    test: "test/verify/verify.test.ts",
+    claim: "a row that differs at the same commit",
+  },
+  {
+    name: "verifies with the quick check only",
+    file: "app/replica/rehearsal.ts",
+    edits: [["fullCheck(restored);", "quickCheck(restored);"]],
+    test: "test/verify/verify.test.ts",
+    claim: "an index that does not agree",
+  },
+  {
+    name: "takes a broken replica for one that nobody could judge",
+    file: "app/verify/verification.ts",
+    edits: [
+      [
+        'if (state === "broken") return { outcome: "fail",',
+        'if (state === "broken") return { outcome: "inconclusive",',
+      ],
+    ],
+    test: "test/verify/verify.test.ts",
+    claim: "with flipped bytes",
+  },
+  {
+    name: "holds a snapshot however big the WAL gets",
+    file: "app/replica/snapshot-limit.ts",
+    edits: [["bytes >= walBytes || ", ""]],
+    test: "test/replica/snapshot-limit.test.ts",
+  },
 ];

@@ -1,7 +1,10 @@
+import { execFileSync } from "node:child_process";
+
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { waitFor } from "../../app/cli/wait-for.ts";
+import { openDatabase } from "../../app/database/open-database.ts";
 import type { Site } from "../replica/site.ts";
 import { type Decide, StoreProxy } from "../replica/store-proxy.ts";
 import { World } from "../replica/world.ts";
@@ -139,6 +142,31 @@ test("a file of another epoch under the same name fails on the machine", async (
   const newest = await findNewest(site, own ?? "");
   await copyKey(site, newest.replace(own ?? "", before ?? ""), newest);
   expect(await verifyIn(world, onMachine(machine))).toMatchObject({ outcome: "fail" });
+}, 60_000);
+
+/** Changes bytes on the disk, in another process: closing the file in this one would drop SQLite's locks. */
+const changeOnDisk = `const { openSync, readFileSync, writeSync } = require("node:fs");
+const [, path, from, to] = process.argv;
+const at = readFileSync(path).indexOf(from);
+if (at === -1) throw new Error("not there");
+writeSync(openSync(path, "r+"), to, at);`;
+
+test("a row that differs at the same commit fails, where all checks and the commit sequence agree", async () => {
+  const site = await world.makeSite();
+  const machine = world.newMachine(site);
+  await machine.boot();
+  await using life = await machine.live();
+  life.write("a price of 100");
+  await life.replicate();
+  const other = openDatabase(life.databasePath, "writer");
+  // Then what reads anew reads the file, and not the WAL.
+  other.pragma("wal_checkpoint(PASSIVE)");
+  other.close();
+  execFileSync(process.execPath, ["-e", changeOnDisk, life.databasePath, "a price of 100", "a price of 900"]);
+  expect(machine.texts()).toEqual(["a price of 900"]);
+  const found = await verifyIn(world, onMachine(machine));
+  expect(found).toMatchObject({ outcome: "fail" });
+  expect(found.cause).toContain("table notes differs within its first 1 rows");
 }, 60_000);
 
 const ruins: [claim: string, statements: string, cause: RegExp][] = [
