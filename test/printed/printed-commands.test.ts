@@ -64,7 +64,6 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "lifeboat logs": ["test/machine/bootstrap.test.ts", '"lifeboat", "logs"'],
   rollback: ["test/scripts/deploy/verbs.test.ts", '"rollback"'],
   releases: ["test/scripts/deploy/verbs.test.ts", '"releases"'],
-  "lifeboat verify": ["test/verify/verify-verb.test.ts", '"verify", "--json"'],
   verify: ["test/verify/verify-verb.test.ts", "the verb tells outcomes"],
   "verify --deep --limit": ["test/verify/verify-verb.test.ts", '"--deep", "--limit", "50m"'],
   down: ["test/engine/down.test.ts", 'run("down", "--yes")'],
