@@ -5,6 +5,7 @@ import { calibrateCommand, calibrateMachine } from "./verbs/calibrate.ts";
 import { importCommand, importHere } from "./verbs/import.ts";
 import { logsCommand, showLogs } from "./verbs/logs.ts";
 import { restoreCommand, restoreHere } from "./verbs/restore.ts";
+import { runSql, sqlCommand } from "./verbs/sql.ts";
 import { verifyCommand, verifyHere } from "./verbs/verify.ts";
 
 const calibrationThread = new URL(`./calibration-thread${extname(import.meta.filename)}`, import.meta.url);
@@ -14,6 +15,7 @@ export const verbs: readonly Verb[] = [
   makeVerb(restoreCommand, restoreHere),
   makeVerb(importCommand, importHere),
   makeVerb(verifyCommand, verifyHere),
+  makeVerb(sqlCommand, runSql),
   makeVerb(logsCommand, showLogs),
   makeVerb(calibrateCommand, (options) => calibrateMachine(options, calibrationThread)),
 ];

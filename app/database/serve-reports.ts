@@ -1,6 +1,6 @@
-import { existsSync, writeFileSync } from "node:fs";
-import { isMainThread, Worker, workerData } from "node:worker_threads";
+import { isMainThread } from "node:worker_threads";
 
+import { becomeExpendable, watchProcess } from "./expendable-process.ts";
 import { openReader, type Reader } from "./reader.ts";
 import { indexReports, type Report, type ReportMessage, type ReportOrder } from "./report.ts";
 import { isDiskFull } from "./sqlite-failure.ts";
@@ -14,13 +14,9 @@ export type ReportProcessSettings = { databasePath: string; memoryBytes: number;
  * killed: it only reads. `entry` is the program's own URL, and `loadReports` gives the product's reports.
  */
 export async function serveReports(entry: string, loadReports: () => Promise<readonly Report[]>): Promise<void> {
-  if (!isMainThread) return watchMemory(workerData);
+  if (!isMainThread) return watchProcess();
   const { databasePath, memoryBytes, answerBytes }: ReportProcessSettings = JSON.parse(process.argv[2] ?? "");
-  // The first to be killed where memory runs out. It would inherit that the app is spared.
-  const oomScore = "/proc/self/oom_score_adj";
-  if (existsSync(oomScore)) writeFileSync(oomScore, "950");
-  const watched: Watched = { parentPid: process.ppid, memoryBytes };
-  new Worker(new URL(entry), { name: "watch", workerData: watched }).unref();
+  becomeExpendable(entry, memoryBytes);
   const byName = indexReports(await loadReports());
   const reader = openReader(databasePath);
   process.on("message", (order: ReportOrder) => tell(runReport(byName, { reader, answerBytes }, order)));
@@ -29,20 +25,6 @@ export async function serveReports(entry: string, loadReports: () => Promise<rea
 
 function tell(message: ReportMessage): void {
   process.send?.(message);
-}
-
-type Watched = { parentPid: number; memoryBytes: number };
-
-const watchEveryMs = 50;
-
-/**
- * In a thread of its own, because SQLite does not return while a statement runs: ends the process when it takes too
- * much memory, of which V8's and SQLite's own limits see a part at most, and when the server is gone.
- */
-function watchMemory({ parentPid, memoryBytes }: Watched): void {
-  setInterval(() => {
-    if (process.memoryUsage.rss() > memoryBytes || process.ppid !== parentPid) process.kill(process.pid, "SIGKILL");
-  }, watchEveryMs);
 }
 
 type Means = { reader: Reader; answerBytes: number };

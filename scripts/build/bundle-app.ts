@@ -38,6 +38,7 @@ export async function bundleApp(
         "plan",
         "rehearse",
         "report-runner",
+        "sql-runner",
         "writer-thread",
       ].map((name) => ({
         in: join(sources, `${name}.ts`),

@@ -88,6 +88,9 @@ machineTest.each(debians)(
       expect(status).toBe(201);
       const verified = JSON.parse(await machine.do("lifeboat", "verify", "--json"));
       expect(verified).toMatchObject({ outcome: "pass", notCompared: null, checks: [{ compared: { whole: true } }] });
+      const table = await machine.do("lifeboat", "sql", "select name from customers", "--json");
+      expect(JSON.parse(table).rows).toEqual([["Ada"]]);
+      expect(await machine.do("find", "/data", "-user", "root", "-name", "app.db*")).toBe("");
       const made = `/customers/${String(Object(body).id)}`;
       await goBackAndForth(machine, made);
       return made;

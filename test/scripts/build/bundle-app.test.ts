@@ -23,6 +23,7 @@ beforeAll(() => {
     "plan",
     "rehearse",
     "report-runner",
+    "sql-runner",
     "writer-thread",
   ])
     writeFileSync(join(sources, `${name}.ts`), "");
