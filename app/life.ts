@@ -26,10 +26,9 @@ import type { Mark } from "./replica/mark.ts";
 import { openReplication } from "./replica/open-replication.ts";
 import type { Replication } from "./replica/replication.ts";
 import { makeRestorePoint, uploadAll } from "./replica/restore-point.ts";
+import { writerLimits } from "./writer-limits.ts";
 
 const mebibyte = 1024 * 1024;
-/** How many writes may wait, from which size of the WAL to warn, and from which to refuse writes. */
-export const writerLimits = { queueLimit: 2_000, walAlarmBytes: 128 * mebibyte, walLimitBytes: 512 * mebibyte };
 const bucketTimeoutMs = 5_000;
 /** Well below the second in which writes could fill the WAL to its limit behind a report's snapshot (ADR 47). */
 const reportLimits = { runMs: 10_000, mostWaiting: 4, memoryBytes: 512 * mebibyte, answerBytes: 8 * mebibyte };

@@ -6,12 +6,14 @@ import { importCommand, importHere } from "./verbs/import.ts";
 import { logsCommand, showLogs } from "./verbs/logs.ts";
 import { restoreCommand, restoreHere } from "./verbs/restore.ts";
 import { runSql, sqlCommand } from "./verbs/sql.ts";
+import { showStatus, statusCommand } from "./verbs/status.ts";
 import { verifyCommand, verifyHere } from "./verbs/verify.ts";
 
 const calibrationThread = new URL(`./calibration-thread${extname(import.meta.filename)}`, import.meta.url);
 
 /** Every verb of the machine's command line, in the order of its help. */
 export const verbs: readonly Verb[] = [
+  makeVerb(statusCommand, showStatus),
   makeVerb(restoreCommand, restoreHere),
   makeVerb(importCommand, importHere),
   makeVerb(verifyCommand, verifyHere),

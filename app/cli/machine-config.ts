@@ -19,6 +19,7 @@ export const unitEnvironment = {
 } as const;
 
 const settingsFile = "/etc/lifeboat/environment";
+const edgeFile = "/etc/lifeboat/edge";
 const nameFile = "/run/lifeboat-machine";
 const appUser = "lifeboat";
 
@@ -34,6 +35,22 @@ export function readMachineConfig({ keepsRights = false } = {}): AppConfig {
   process.umask(0o077);
   if (!keepsRights) becomeApp();
   return readKnown(environment);
+}
+
+/**
+ * Where the machine's HTTPS is asked for its certificate: its own address, and the name that is asked for. Null where
+ * there is none, or the file is closed to this user. Root reads it, so it comes before readMachineConfig.
+ */
+export function readHttpsPlace(): { host: string; name: string | null; port: number } | null {
+  let settings: Record<string, string | undefined>;
+  try {
+    settings = parseEnv(readFileSync(edgeFile, "utf8"));
+  } catch {
+    return null;
+  }
+  const { LIFEBOAT_DOMAIN: domain = "none", LIFEBOAT_IPV4: host = "" } = settings;
+  if (domain === "none" || host === "") return null;
+  return { host, name: domain === "ip" ? null : domain, port: 443 };
 }
 
 function readKnown(environment: NodeJS.ProcessEnv): AppConfig {

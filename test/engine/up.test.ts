@@ -64,6 +64,12 @@ test("an up ends with the URL of a machine that answers /ready", async () => {
   takeHetznerCalls(scenario);
 });
 
+test("a verb of the machine is typed there over SSH, once it has shown the host key that it has told the bucket", async () => {
+  const ground = { project: scenario, checkout: scenario.checkout };
+  expect(await runVerb(ground, ["status", "--json"])).toEqual({ code: 0, stdout: "", stderr: "" });
+  expect(scenario.machines.asked).toEqual(["lifeboat status --json"]);
+});
+
 test("a second up has nothing to do, whatever somebody has switched on at the providers, and still asks the machine", async () => {
   const addedAtAws = await switchOn(scenario);
   const { code, stdout } = await up("--yes");

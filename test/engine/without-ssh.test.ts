@@ -44,6 +44,12 @@ test("the first up ends on a machine without a port for SSH, and nobody has aske
   expect(Object.keys(await scenario.stack.outputs())).not.toContain("sshCommand");
 });
 
+test("a verb that would ask the machine over SSH says that it is closed, and how to open it", async () => {
+  const { code, stderr } = await runVerb({ project: scenario, checkout: scenario.checkout }, ["status"]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/status: SSH to server \d+ is closed[^]*pulumi config set --path 'adminCidrs\[0\]'/);
+});
+
 test("the key of the settings is a secret of the state, and not a word of them lies readable in the bucket", async () => {
   const [, key = ""] =
     /settings-key\n\s+permissions: "0600"\n\s+content: \|\n\s+([0-9a-f]{64})/.exec(onlyServer(scenario).user_data) ??

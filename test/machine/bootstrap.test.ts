@@ -88,6 +88,15 @@ machineTest.each(debians)(
       expect(status).toBe(201);
       const verified = JSON.parse(await machine.do("lifeboat", "verify", "--json"));
       expect(verified).toMatchObject({ outcome: "pass", notCompared: null, checks: [{ compared: { whole: true } }] });
+      const { stdout: told } = await machine.root.run(["lifeboat", "status", "--json"]);
+      expect(JSON.parse(told)).toMatchObject({
+        machine: machine.serverNumber,
+        release: release.sha256,
+        ready: { status: "ready" },
+        bucket: { fault: null },
+        failedUnits: expect.not.arrayContaining(["app.service"]),
+        complaints: expect.any(Array),
+      });
       const table = await machine.do("lifeboat", "sql", "select name from customers", "--json");
       expect(JSON.parse(table).rows).toEqual([["Ada"]]);
       expect(await machine.do("find", "/data", "-user", "root", "-name", "app.db*")).toBe("");

@@ -61,6 +61,8 @@ const executed: Record<string, readonly [file: string, text: string]> = {
   "lifeboat verify": ["test/machine/bootstrap.test.ts", '"lifeboat", "verify"'],
   "lifeboat restore --undo": ["test/machine/bootstrap.test.ts", '"restore", "--undo"'],
   "lifeboat calibrate": ["test/verbs/calibrate.test.ts", '["calibrate", "--round-time"'],
+  status: ["test/slow/verbs.test.ts", '"scripts/lifeboat.ts", "status"'],
+  "lifeboat status": ["test/machine/bootstrap.test.ts", '"lifeboat", "status"'],
   "lifeboat sql": ["test/machine/bootstrap.test.ts", '"lifeboat", "sql"'],
   "lifeboat logs": ["test/machine/bootstrap.test.ts", '"lifeboat", "logs"'],
   rollback: ["test/scripts/deploy/verbs.test.ts", '"rollback"'],

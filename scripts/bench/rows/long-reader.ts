@@ -5,7 +5,7 @@ import { waitFor, within } from "../../../app/cli/wait-for.ts";
 import { startWriter } from "../../../app/database/start-writer.ts";
 import { WriteRefused } from "../../../app/database/write-outcome.ts";
 import type { Writer } from "../../../app/database/writer.ts";
-import { writerLimits } from "../../../app/life.ts";
+import { writerLimits } from "../../../app/writer-limits.ts";
 import { Leftovers } from "../../local/leftovers.ts";
 import type { StoreAccess } from "../../local/seaweed-store.ts";
 import type { Area, BenchRun } from "../bench-run.ts";

@@ -29,6 +29,8 @@ export type Machines = AsyncDisposable &
      * What became of their services by such stops, in its order: "stop 1003", and "start 1003" after one that failed.
      */
     serviceCalls: string[];
+    /** The verbs that were typed on them, in the order. */
+    asked: string[];
     /** What the next machines say when their services are to be stopped; null when they stop cleanly. */
     failStop(words: string | null): void;
     /** From now on a machine serves what a deploy wishes for, as a real one does. */
@@ -57,6 +59,7 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
   const stopped = new Set<number>();
   const told = new Set<number>();
   const serviceCalls: string[] = [];
+  const asked: string[] = [];
   const play: Play = { refusal: null, stopFailure: null, hearsDeploys: false };
   const bring = async (server: Server, { script, settings }: { script: string; settings: string }): Promise<void> => {
     if (play.refusal !== null) {
@@ -75,6 +78,10 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
     if (!told.has(server.id)) await tellHostKeys(server, account);
     told.add(server.id);
     if (script === "true") return;
+    if (script.startsWith("lifeboat ")) {
+      asked.push(script);
+      return;
+    }
     if (script.includes("systemctl stop lifeboat.target")) {
       stopServices({ stopped, serviceCalls }, server, play.stopFailure);
       return;
@@ -96,6 +103,7 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
     running,
     stopped,
     serviceCalls,
+    asked,
     refuse: (words) => (play.refusal = words),
     failStop: (words) => (play.stopFailure = words),
     hearDeploys: () => (play.hearsDeploys = true),

@@ -30,12 +30,14 @@ type Build = Readonly<{ buildsRelease?: boolean }>;
  */
 export async function runVerb(
   { project, checkout }: { project: Pick<Ground, "shell" | "workplace">; checkout: Checkout },
-  [verb, ...words]: readonly ["up" | "down" | "deploy" | "rollback" | "releases", ...string[]],
+  [verb, ...words]: readonly ["up" | "down" | "deploy" | "rollback" | "releases" | "status", ...string[]],
   { environment = {}, interruptAt, buildsRelease = false, limitMs = verbLimitMs }: VerbOptions & Build = {},
 ): Promise<VerbRun> {
   const release = (verb === "up" || verb === "deploy") && !buildsRelease ? ["--no-build"] : [];
   project.workplace.directory = join(checkout.directory, "infra");
-  const child = spawn(process.execPath, [join("scripts", `${verb}.ts`), ...words, ...release], {
+  // A verb of the machine is a word of one program.
+  const program = verb === "status" ? [join("scripts", "lifeboat.ts"), verb] : [join("scripts", `${verb}.ts`)];
+  const child = spawn(process.execPath, [...program, ...words, ...release], {
     cwd: checkout.directory,
     env: { ...process.env, ...project.shell, ...environment },
     stdio: ["ignore", "pipe", "pipe"],

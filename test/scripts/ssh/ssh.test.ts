@@ -4,7 +4,7 @@ import { delimiter, join } from "node:path";
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
-import { runOverSsh, sshArguments, waitForSsh } from "../../../scripts/ssh/ssh.ts";
+import { runOnMachine, runOverSsh, sshArguments, waitForSsh } from "../../../scripts/ssh/ssh.ts";
 
 const target = { ip: "203.0.113.9", server: "4711" };
 
@@ -60,4 +60,12 @@ test("the machine's message is passed on when it fails", async () => {
 test("a machine that does not let us in yet is waited for", { timeout: 20_000 }, async () => {
   stubSsh(`if [ ! -e "${directory}/tried" ]; then touch "${directory}/tried"; exit 255; fi`);
   await waitForSsh(target);
+});
+
+test("a verb's command runs on the machine without a terminal where there is none, and its exit code is ours", async () => {
+  stubSsh(`echo "$@" >"${directory}/arguments"; exit 3`);
+  const pinned = { ...target, hostKeys: ["ssh-ed25519 AAAA"] };
+  expect(await runOnMachine(pinned, "lifeboat sql 'select 1'")).toBe(3);
+  const words = readFileSync(join(directory, "arguments"), "utf8");
+  expect(words).toMatch(/^-T .*StrictHostKeyChecking=yes.* root@203\.0\.113\.9 lifeboat sql 'select 1'\n$/);
 });
