@@ -55,11 +55,9 @@ const SshCommand = Type.Object({
  * unit of ours runs in it.
  */
 export async function serveMachines(cloud: Cloud, account: Account): Promise<Machines> {
-  const running = new Map<number, Machine>();
-  const stopped = new Set<number>();
+  const books = openBooks();
+  const { running, stopped, serviceCalls, asked } = books;
   const told = new Set<number>();
-  const serviceCalls: string[] = [];
-  const asked: string[] = [];
   const play: Play = { refusal: null, stopFailure: null, hearsDeploys: false };
   const bring = async (server: Server, { script, settings }: { script: string; settings: string }): Promise<void> => {
     if (play.refusal !== null) {
@@ -78,10 +76,7 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
     if (!told.has(server.id)) await tellHostKeys(server, account);
     told.add(server.id);
     if (script === "true") return;
-    if (script.startsWith("lifeboat ")) {
-      asked.push(script);
-      return;
-    }
+    if (script.startsWith("lifeboat ")) return void asked.push(script);
     if (script.includes("systemctl stop lifeboat.target")) {
       stopServices({ stopped, serviceCalls }, server, play.stopFailure);
       return;
@@ -100,15 +95,16 @@ export async function serveMachines(cloud: Cloud, account: Account): Promise<Mac
   return {
     environment: sshEnvironment(listener.url),
     searchPath: join(import.meta.dirname, "bin"),
-    running,
-    stopped,
-    serviceCalls,
-    asked,
+    ...books,
     refuse: (words) => (play.refusal = words),
     failStop: (words) => (play.stopFailure = words),
     hearDeploys: () => (play.hearsDeploys = true),
     [Symbol.asyncDispose]: () => ended.disposeAsync(),
   };
+}
+
+function openBooks(): Pick<Machines, "running" | "stopped" | "serviceCalls" | "asked"> {
+  return { running: new Map(), stopped: new Set(), serviceCalls: [], asked: [] };
 }
 
 function sshEnvironment(url: string): Record<string, string> {
