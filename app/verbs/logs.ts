@@ -5,8 +5,9 @@ import type { Readable } from "node:stream";
 import { Type } from "typebox";
 
 import { type CommandLine, Ended, Refused, verbExitCodes } from "../cli/command-line.ts";
-import { checkChoice, flag, readFlagsAndOperand, readValue, text, UsageError } from "../cli/flags.ts";
-import { parseDurationMs, parseWholeNumber } from "../cli/quantity.ts";
+import { checkChoice, flag, readFlagsAndOperand, readValue, text } from "../cli/flags.ts";
+import { parseMoment } from "../cli/moment.ts";
+import { parseWholeNumber } from "../cli/quantity.ts";
 import { renderLogLine } from "../cli/render-log-line.ts";
 import { parseJson } from "../replica/parse-json.ts";
 
@@ -55,7 +56,7 @@ export const logsCommand: CommandLine<LogsOptions> = {
       unit,
       follow: values.follow,
       lines: readValue("lines", values.lines, (given) => parseWholeNumber(given, mostLines)) ?? usualLines,
-      since: readValue("since", values.since, parseMoment),
+      since: readValue("since", values.since, (given) => parseMoment(given, Date.now())),
       json: values.json,
     });
   },
@@ -127,11 +128,4 @@ function readEntry(entry: string): { at: string; unit: string; line: string } {
   const unit = (about ?? own ?? "").replace(/\.service$/, "").replace(/^lifeboat-/, "");
   const line = Array.isArray(message) ? Buffer.from(message).toString("utf8") : (message ?? "(too long)");
   return { at: new Date(Number(us) / 1000).toISOString(), unit, line };
-}
-
-/** A moment as people write it, or how long ago it was. */
-function parseMoment(given: string): Date {
-  const moment = /^\d{4}-/.test(given) ? new Date(given) : new Date(Date.now() - parseDurationMs(given));
-  if (Number.isNaN(moment.getTime())) throw new UsageError(`"${given}" is no time such as 2026-11-25T09:59Z`);
-  return moment;
 }

@@ -4,7 +4,7 @@ import { confirm } from "../cli/ask.ts";
 import { type CommandLine, verbExitCodes } from "../cli/command-line.ts";
 import { flag, readFlags, readValue, text, UsageError } from "../cli/flags.ts";
 import { readMachineConfig } from "../cli/machine-config.ts";
-import { parseDurationMs } from "../cli/quantity.ts";
+import { parseMoment } from "../cli/moment.ts";
 import { renderTable } from "../cli/render-table.ts";
 import { openTranscript } from "../cli/transcript.ts";
 import { openBucket } from "../replica/bucket.ts";
@@ -66,19 +66,6 @@ export function readArguments(words: readonly string[], nowMs: number): RestoreO
         ? { kind: "undo" }
         : { kind: "point", epoch: epoch ?? null, txid: txid?.padStart(16, "0") ?? null };
   return Object.freeze({ target, to: to === undefined ? null : resolve(to), yes, dryRun, json });
-}
-
-/** A duration before now, or a moment with its zone: without one it would be another moment on another computer. */
-function parseMoment(given: string, nowMs: number): Date {
-  if (/^[\d.]+[a-z]+$/.test(given)) return new Date(nowMs - parseDurationMs(given));
-  const shape = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})$/;
-  const moment = new Date(given);
-  if (!shape.test(given) || Number.isNaN(moment.getTime()))
-    throw new Error(
-      `"${given}" is neither a time such as 10m or 36h, nor a moment with its zone such as 2026-11-25T09:59Z`,
-    );
-  if (moment.getTime() > nowMs) throw new Error(`${moment.toISOString()} is still to come`);
-  return moment;
 }
 
 /** Writes a state into a file, wherever there is a key that reads the bucket. Throws Refused, as `restore` does. */

@@ -25,6 +25,7 @@ const samples: Record<string, string> = {
   store: "http://127.0.0.1:9000",
   seed: "7",
   port: "8081",
+  at: "10m",
 };
 
 const { scripts } = readJson("package.json");
