@@ -57,6 +57,11 @@ export type StatusFacts = {
   certificate: Certificate | null;
   /** Units of systemd that have failed. Null where systemd runs nothing of this. */
   failedUnits: readonly string[] | null;
+  /**
+   * When a restore was last compared with the live database, as the app does by itself. Null where nobody knows, and its
+   * time when it was within three days.
+   */
+  rehearsal: { at: string | null } | null;
   /** Warnings and errors of the app in the last hour by their message, the most frequent first. Null without a journal. */
   complaints: readonly Complaint[] | null;
 };
@@ -68,19 +73,22 @@ export type Certificate = { name: string; from: string; until: string } | { name
 const answerLimitMs = 5_000;
 const run = promisify(execFile);
 
+type RootFacts = Pick<StatusFacts, "failedUnits" | "complaints" | "rehearsal">;
+
 /** What only root can ask. */
-export async function gatherAsRoot(): Promise<Pick<StatusFacts, "failedUnits" | "complaints">> {
-  const [failedUnits, complaints] = await Promise.all([listFailedUnits(), listComplaints(new Date())]);
-  return { failedUnits, complaints };
+export async function gatherAsRoot(): Promise<RootFacts> {
+  const [failedUnits, complaints, rehearsal] = await Promise.all([
+    listFailedUnits(),
+    listComplaints(),
+    findRehearsal(),
+  ]);
+  return { failedUnits, complaints, rehearsal };
 }
 
 type Place = { host: string; name: string | null; port: number };
 
 /** Asks the app, the disk, the bucket and the edge. Throws nothing that one of them has refused: it is told. */
-export async function gatherFacts(
-  config: AppConfig,
-  https: Place | null,
-): Promise<Omit<StatusFacts, "failedUnits" | "complaints">> {
+export async function gatherFacts(config: AppConfig, https: Place | null): Promise<Omit<StatusFacts, keyof RootFacts>> {
   const { machine } = config;
   const { files } = machine;
   const [told, bucket, certificate] = await Promise.all([
@@ -180,12 +188,29 @@ async function listFailedUnits(): Promise<readonly string[] | null> {
 const LineSchema = Type.Object({ level: Type.Integer(), time: Type.Number(), msg: Type.String() });
 const leastLevel = 40;
 
-async function listComplaints(now: Date): Promise<readonly Complaint[] | null> {
-  const since = `@${Math.floor(now.getTime() / 1000) - 3600}`;
-  const words = ["--unit=app", `--since=${since}`, "--output=cat", "--no-pager", "--quiet", "--grep", '"level":[456]0'];
+async function listComplaints(): Promise<readonly Complaint[] | null> {
+  const lines = await searchJournal('"level":[456]0', 3_600);
+  return lines === null ? null : countComplaints(lines);
+}
+
+async function findRehearsal(): Promise<StatusFacts["rehearsal"]> {
+  const lines = await searchJournal('"inspection":"restore".*"the replica was judged and is sound"', 3 * 86_400);
+  return lines === null ? null : { at: findLast(lines) };
+}
+
+/** When the last of these lines was logged. */
+export function findLast(lines: readonly string[]): string | null {
+  const last = lines.flatMap((line) => readLine(line) ?? []).at(-1);
+  return last === undefined ? null : new Date(last.time).toISOString();
+}
+
+/** The lines of the app in the last seconds that match. Null without a journal, or when it is closed to this user. */
+async function searchJournal(pattern: string, seconds: number): Promise<string[] | null> {
+  const since = `@${Math.floor(Date.now() / 1000) - seconds}`;
+  const words = ["--unit=app", `--since=${since}`, "--output=cat", "--no-pager", "--quiet", "--grep", pattern];
   try {
     const { stdout } = await run("journalctl", words, { maxBuffer: 2 ** 28 });
-    return countComplaints(stdout.split("\n"));
+    return stdout.split("\n");
   } catch (error) {
     // It ends with 1 when nothing matches, and says why when it cannot look.
     const { code, stderr } = Object(error);

@@ -6,6 +6,8 @@ export type Warning = { what: string; cure: string };
 
 const replicatedLimitMs = 60_000;
 const writeLimitMs = 5_000;
+/** The app compares a restore once a day at least. */
+const rehearsedLimitMs = 26 * 3_600_000;
 const leastFreePart = 0.1;
 /** Caddy renews when a third of the time is left. */
 const leastLeftPart = 0.25;
@@ -20,6 +22,7 @@ export function judgeStatus(facts: StatusFacts): Warning[] {
     ...judgeCertificate(facts.certificate, Date.parse(facts.at)),
     ...judgeUnits(facts.failedUnits ?? []),
     ...judgeVerified(facts),
+    ...judgeRehearsal(facts),
   ];
 }
 
@@ -136,6 +139,16 @@ function judgeVerified({ bucket: { verified, fault } }: StatusFacts): Warning[] 
       },
     ];
   return [];
+}
+
+/** Only of an app that has run for long enough. */
+function judgeRehearsal({ ready, rehearsal, boot, at }: StatusFacts): Warning[] {
+  if (ready?.state !== "living" || rehearsal === null || boot === null) return [];
+  const since = Math.max(Date.parse(boot.startedAt), Date.parse(rehearsal.at ?? boot.startedAt));
+  const ageMs = Date.parse(at) - since;
+  return ageMs > rehearsedLimitMs
+    ? [{ what: `no restore was compared with the database for ${renderAge(ageMs)}`, cure: "lifeboat verify" }]
+    : [];
 }
 
 /** A time for people: its greatest unit alone. */

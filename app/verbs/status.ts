@@ -68,6 +68,7 @@ export function renderFacts(facts: StatusFacts): string {
         : `${bucket.name}, head ${head.epoch} ${head.state} since ${since(head.openedAt)}`,
     ],
     ["REPLICATED", ready === null ? "unknown" : `${renderAge(ready.replicatedAgeMs)} ago`],
+    ["COMPARED", renderRehearsal(facts.rehearsal, since)],
     [
       "VERIFIED",
       verified === null ? "never, as far as the bucket tells" : `${verified.outcome}, ${since(verified.startedAt)}`,
@@ -80,6 +81,13 @@ export function renderFacts(facts: StatusFacts): string {
     ],
     ["CERTIFICATE", renderCertificate(certificate, now)],
   ]);
+}
+
+function renderRehearsal(rehearsal: StatusFacts["rehearsal"], since: (time: string) => string): string {
+  if (rehearsal === null) return "not known here";
+  return rehearsal.at === null
+    ? "no restore in three days"
+    : `a restore with the live database, ${since(rehearsal.at)}`;
 }
 
 function renderCertificate(certificate: StatusFacts["certificate"], now: number): string {

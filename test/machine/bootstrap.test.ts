@@ -96,6 +96,7 @@ machineTest.each(debians)(
         bucket: { fault: null },
         failedUnits: expect.not.arrayContaining(["app.service"]),
         complaints: expect.any(Array),
+        rehearsal: { at: null },
       });
       const table = await machine.do("lifeboat", "sql", "select name from customers", "--json");
       expect(JSON.parse(table).rows).toEqual([["Ada"]]);

@@ -4,7 +4,7 @@ import { createServer } from "node:tls";
 import { expect, test } from "vitest";
 
 import { readConfig } from "../../app/config.ts";
-import { countComplaints, gatherFacts, type StatusFacts } from "../../app/verbs/status-facts.ts";
+import { countComplaints, findLast, gatherFacts, type StatusFacts } from "../../app/verbs/status-facts.ts";
 import { judgeStatus } from "../../app/verbs/status-warnings.ts";
 import { renderFacts } from "../../app/verbs/status.ts";
 import { findFreePorts } from "../../scripts/local/free-ports.ts";
@@ -56,6 +56,7 @@ const well: StatusFacts = {
   certificate: { name: "app.example.com", from: "2026-10-01T00:00:00.000Z", until: "2026-12-30T00:00:00.000Z" },
   failedUnits: [],
   complaints: [],
+  rehearsal: { at: "2026-11-27T08:00:00.000Z" },
 };
 
 test("a machine that is well needs nobody", () => {
@@ -67,6 +68,7 @@ BOOT         claimed 7 days ago, restored
 EPOCH        0003-0a1b2c3d, living
 BUCKET       a-bucket, head 0003-0a1b2c3d living since 7 days ago
 REPLICATED   4.0 s ago
+COMPARED     a restore with the live database, 10 h ago
 VERIFIED     pass, 15 h ago
 DATABASE     300 MB, WAL file 4 MB
 DISK         8.0 GB of 10.0 GB free
@@ -156,6 +158,13 @@ const cases: [claim: string, changed: Partial<StatusFacts>, what: RegExp, cure: 
     /failed: a row differs/,
     /leave the machine/,
   ],
+  [
+    "a machine that has stopped to compare",
+    { rehearsal: { at: "2026-11-26T12:00:00.000Z" } },
+    /for 30 h/,
+    /^lifeboat verify$/,
+  ],
+  ["one that never has", { rehearsal: { at: null } }, /for 7 days/, /^lifeboat verify$/],
 ];
 
 test.each(cases)("%s is a warning that names its cure", (_claim, changed, what, cure) => {
@@ -163,6 +172,12 @@ test.each(cases)("%s is a warning that names its cure", (_claim, changed, what, 
   expect(others).toEqual([]);
   expect(warning?.what).toMatch(what);
   expect(warning?.cure).toMatch(cure);
+});
+
+test("a machine that has just booted need not have compared", () => {
+  const young = { ...boot, startedAt: "2026-11-27T00:00:00.000Z" };
+  expect(judgeStatus({ ...well, boot: young, rehearsal: { at: null } })).toEqual([]);
+  expect(judgeStatus({ ...well, rehearsal: null })).toEqual([]);
 });
 
 test("an epoch without a base yet is no silence", () => {
@@ -196,6 +211,11 @@ test("what does not answer is told and holds up nothing, and a certificate is re
   expect(Date.parse(certificate.until) - Date.parse(certificate.from)).toBe(24 * 3_600_000);
   const silent = await gatherFacts(config, { host: "127.0.0.1", name: "app.example.com", port });
   expect(silent.certificate).toMatchObject({ fault: expect.stringMatching(/ECONNREFUSED/) });
+});
+
+test("the last comparison is the last line that tells of one", () => {
+  expect(findLast([line(30, "the replica was judged and is sound"), "cut off"])).toBe("2025-11-25T09:59:00.000Z");
+  expect(findLast([])).toBeNull();
 });
 
 function line(level: number, msg: string): string {
