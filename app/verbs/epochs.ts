@@ -111,10 +111,8 @@ export function renderEpochs(epochs: readonly EpochView[]): string {
     renderState(view),
   ]);
   const heads = ["EPOCH", "FROM", "OLDEST STATE (UTC)", "NEWEST STATE (UTC)", "WHEN", "TXID", "WHAT IT IS"];
-  const last = epochs.findLast(({ newest }) => newest !== null)?.newest;
-  const next =
-    last === undefined || last === null ? [] : ["", `to go back: npm run restore -- --at ${last.at.toISOString()}`];
-  return [renderTable([heads, ...rows]), ...next].join("\n");
+  const next = "to go back: on the machine lifeboat restore --at TIME, elsewhere npm run restore -- --at TIME";
+  return [renderTable([heads, ...rows]), "", next].join("\n");
 }
 
 type Span = { fromMs: number; toMs: number };
@@ -147,7 +145,7 @@ function renderState({ state, missing, newest, points }: EpochView): string {
     state === "opening" ? "it opens: its base is still on its way" : null,
     missing === null ? null : `a gap: ${missing}`,
     newest === null && missing === null ? "it never got a base" : null,
-    newest === null ? null : `${points} states`,
+    newest === null ? null : points === 1 ? "1 state" : `${points} states`,
   ];
   return words.filter((word) => word !== null).join(", ");
 }

@@ -103,6 +103,7 @@ machineTest.each(debians)(
       expect(await machine.do("find", "/data", "-user", "root", "-name", "app.db*")).toBe("");
       const made = `/customers/${String(Object(body).id)}`;
       await goBackAndForth(machine, made);
+      expect(await machine.do("lifeboat", "epochs")).toMatch(/^0001-.*\n0002-.*\n0003-.* it serves/m);
       return made;
     })();
     using volume = new VolumeFile();

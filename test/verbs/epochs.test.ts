@@ -77,10 +77,10 @@ test("the table draws them along one line of time, and says what to type", () =>
   const lines = renderEpochs(epochs).split("\n");
   expect(lines[0]).toMatch(/^EPOCH +FROM +OLDEST STATE \(UTC\) +NEWEST STATE \(UTC\) +WHEN +TXID +WHAT IT IS$/);
   expect(lines[1]).toMatch(/^0001-\w+ +nothing +20\d\d-/);
-  expect(lines[3]).toMatch(/^0003-\w+ +0001-\w+ at [0-9a-f]+ .*it serves, \d+ states$/);
+  expect(lines[3]).toMatch(/^0003-\w+ +0001-\w+ at [0-9a-f]+ .*it serves, \d+ states?$/);
   const starts = lines.slice(1, 4).map((line) => line.indexOf("="));
   expect(starts).toEqual(starts.toSorted((one, other) => one - other));
-  expect(lines.at(-1)).toBe(`to go back: npm run restore -- --at ${epochs[2]?.newest?.at.toISOString()}`);
+  expect(lines.at(-1)).toContain("npm run restore -- --at TIME");
 });
 
 test("a laptop needs only a key that reads the bucket, and the machine its own", async () => {
