@@ -2,8 +2,8 @@ import { extname } from "node:path";
 
 import { makeVerb, type Verb } from "./cli/verb.ts";
 import { calibrateCommand, calibrateMachine } from "./verbs/calibrate.ts";
-import { importCommand, importHere } from "./verbs/import.ts";
 import { epochsCommand, showEpochsHere } from "./verbs/epochs.ts";
+import { importCommand, importHere } from "./verbs/import.ts";
 import { logsCommand, showLogs } from "./verbs/logs.ts";
 import { restoreCommand, restoreHere } from "./verbs/restore.ts";
 import { runSql, sqlCommand } from "./verbs/sql.ts";

@@ -127,12 +127,8 @@ const dependencyRule: readonly { from: string; to: readonly string[] }[] = [
   },
 ];
 
-const topLevel = new Set(
-  [
-    ["Pulumi.yaml", "package.json", "package-lock.json", "tsconfig.json", "README.md", "LICENSE", "Dockerfile"],
-    ["infra", "app", "cloud-init", "scripts", "test", "docs", "node_modules"],
-  ].flat(),
-);
+const rootFiles = "Pulumi.yaml package.json package-lock.json tsconfig.json README.md LICENSE Dockerfile";
+const topLevel = new Set(`${rootFiles} infra app cloud-init scripts test docs node_modules`.split(" "));
 
 const lockfileSchema = Type.Object({
   packages: Type.Record(

@@ -99,11 +99,11 @@ machineTest.each(debians)(
         rehearsal: { at: null },
       });
       const table = await machine.do("lifeboat", "sql", "select name from customers", "--json");
-      expect(JSON.parse(table).rows).toEqual([["Ada"]]);
+      expect(JSON.parse(table).rows).toEqual([["Grace"], ["Ada"]]);
       expect(await machine.do("find", "/data", "-user", "root", "-name", "app.db*")).toBe("");
       const made = `/customers/${String(Object(body).id)}`;
       await goBackAndForth(machine, made);
-      expect(await machine.do("lifeboat", "epochs")).toMatch(/^0001-.*\n0002-.*\n0003-.* it serves/m);
+      expect(await machine.do("lifeboat", "epochs")).toMatch(/^0001-.*\n0002-.*\n0003-.*\n0004-.* it serves/m);
       return made;
     })();
     using volume = new VolumeFile();
