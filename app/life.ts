@@ -1,4 +1,5 @@
 import { hkdfSync } from "node:crypto";
+import { renameSync, writeFileSync } from "node:fs";
 import { extname } from "node:path";
 
 import type { FastifyInstance } from "fastify";
@@ -18,6 +19,7 @@ import { buildServer } from "./http/server.ts";
 import { StartingParts } from "./http/starting-parts.ts";
 import { readBounds } from "./load/bounds.ts";
 import { LoadMeter } from "./load/load-meter.ts";
+import type { Load } from "./load/load.ts";
 import type { Product } from "./product.ts";
 import { BucketError } from "./replica/bucket-error.ts";
 import { openBucket } from "./replica/bucket.ts";
@@ -105,10 +107,21 @@ type LoadParts = { parts: StartingParts<Replication>; commits: CommitFeed; log: 
 function openLoadMeter({ files }: Machine, { parts, commits, log }: LoadParts): LoadMeter {
   const bounds = readBounds(files.bounds);
   if (bounds.fault !== null) log.warn({ cause: bounds.fault }, "the bounds of this machine are not used");
-  const load = new LoadMeter({ queueLength: () => parts.writer.queueLength, bounds, log });
+  const load = new LoadMeter({
+    queueLength: () => parts.writer.queueLength,
+    bounds,
+    onSample: (told) => writeLoadReport(files.loadReport, told),
+    log,
+  });
   commits.listen(load.noteCommit);
   load.start();
   return load;
+}
+
+/** For `lifeboat status`. It lies in memory, and need not survive a power loss. */
+function writeLoadReport(path: string, load: Load): void {
+  writeFileSync(`${path}.tmp`, JSON.stringify({ at: new Date().toISOString(), load }), { mode: 0o600 });
+  renameSync(`${path}.tmp`, path);
 }
 
 /**

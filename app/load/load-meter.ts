@@ -17,6 +17,8 @@ export type LoadOptions = {
   /** How many writes wait for their answer. */
   queueLength: () => number;
   bounds: KnownBounds;
+  /** Gets what `GET /load` shows with every sample. */
+  onSample?: (load: Load) => void;
   log: Log;
   /** A clock that is never set back, in milliseconds since 1970. */
   nowMs?: () => number;
@@ -72,6 +74,7 @@ export class LoadMeter {
     const { bounds } = this.#options.bounds;
     this.#triggers = judgeTriggers(this.#figures, bounds, { before, at: new Date(this.#nowMs()) });
     for (const [index, trigger] of this.#triggers.entries()) if (isCloser(trigger, before[index])) this.#tell(trigger);
+    this.#options.onSample?.(this.describe());
   }
 
   /** What `GET /load` shows, as of the last sample. */

@@ -47,3 +47,6 @@ export const Load = Type.Object(
   strict,
 );
 export type Load = Static<typeof Load>;
+
+/** The same in a file, with its time. */
+export const LoadReport = Type.Object({ at: Type.String(), load: Load }, strict);

@@ -61,6 +61,8 @@ export function machineFiles(dataDirectory: string, runDirectory: string) {
      */
     replicated: join(runDirectory, "replicated.json"),
     bootReport: join(runDirectory, "boot-report.json"),
+    /** What the app carried lately, for who has no token. */
+    loadReport: join(runDirectory, "load.json"),
     tokensReport: join(runDirectory, "tokens-report"),
   };
 }

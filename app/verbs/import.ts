@@ -24,7 +24,7 @@ import { findNewest, listLives } from "../replica/timeline.ts";
 import { product } from "../service/product.ts";
 import { type BootOutcome, bootOrdered, requireOwnMachine, stopAndOrder } from "./ordered-boot.ts";
 import { describeDatabase, restoreAside } from "./restore-aside.ts";
-import { findServices } from "./services.ts";
+import { findServices, untouched } from "./services.ts";
 
 type ImportOptions = Readonly<{ file: string; schema: number | null; yes: boolean; dryRun: boolean; json: boolean }>;
 
@@ -77,7 +77,7 @@ export async function importDatabase(
   const bucket = openBucket(machine.bucket);
   requireOwnMachine(machine, (await fetchHead(bucket)).head);
   requireEmpty(machine);
-  const services = await findServices(machine.files);
+  const services = dryRun ? untouched : await findServices(machine.files);
   const brought = await transcript.step("the file is sound", async () => inspect(file), renderBrought);
   const adopted = chooseSchema(options, brought, migrations);
   requireRoom(machine, file);

@@ -15,7 +15,7 @@ import type { RestoringMachine } from "../replica/restore.ts";
 import { type BootOutcome, bootOrdered, requireOwnMachine, stopAndOrder } from "./ordered-boot.ts";
 import { describeDatabase, type Described, restoreAside, writeCopy } from "./restore-aside.ts";
 import { findTarget, type Target } from "./restore-target.ts";
-import { findServices } from "./services.ts";
+import { findServices, untouched } from "./services.ts";
 
 export type RestoreOptions = Readonly<{
   target: Target;
@@ -103,7 +103,7 @@ export async function restore(options: RestoreOptions, machine: Machine): Promis
   const point = await findTarget(bucket, head, target);
   const asked = `epoch ${point.epoch}, TXID ${point.txid}, ${point.at.toISOString()}`;
   requireOwnMachine(machine, head);
-  const services = await findServices(machine.files);
+  const services = dryRun ? untouched : await findServices(machine.files);
   const present = describeDatabase(machine.files.database);
   const aside = () => restoreAside(machine, point, describeDatabase);
   const earlier = await transcript.step("the state is restored aside and checked", aside, () => asked);

@@ -14,6 +14,9 @@ export type Services = {
   start(): Promise<boolean>;
 };
 
+/** Nothing is stopped: it was before, or nothing is to change. */
+export const untouched: Services = { stop: () => Promise.resolve(), start: () => Promise.resolve(false) };
+
 const run = promisify(execFile);
 
 /** Finds who runs the services here: systemd, or somebody who has stopped them already. Throws Refused. */
@@ -31,7 +34,7 @@ export async function findServices({ lock, dataDirectory }: MachineFiles): Promi
       `${dataDirectory} is in use, and no systemd runs the app here; stop it first (docs/runbooks/by-hand.md), then type the same again with --yes`,
     );
   }
-  return { stop: () => Promise.resolve(), start: () => Promise.resolve(false) };
+  return untouched;
 }
 
 async function isUnderSystemd(): Promise<boolean> {

@@ -23,6 +23,7 @@ export function judgeStatus(facts: StatusFacts): Warning[] {
     ...judgeUnits(facts.failedUnits ?? []),
     ...judgeVerified(facts),
     ...judgeRehearsal(facts),
+    ...judgeLoad(facts),
   ];
 }
 
@@ -149,6 +150,12 @@ function judgeRehearsal({ ready, rehearsal, boot, at }: StatusFacts): Warning[] 
   return ageMs > rehearsedLimitMs
     ? [{ what: `no restore was compared with the database for ${renderAge(ageMs)}`, cure: "lifeboat verify" }]
     : [];
+}
+
+/** The reasons to leave one machine with SQLite. One that is only near needs nobody today. */
+function judgeLoad({ load }: StatusFacts): Warning[] {
+  const reached = (load?.triggers ?? []).filter(({ state }) => state === "reached");
+  return reached.map(({ trigger, why, next }) => ({ what: `${trigger}: ${why}`, cure: next ?? "docs/guide/cloud.md" }));
 }
 
 /** A time for people: its greatest unit alone. */

@@ -3,7 +3,8 @@ import { flag, readFlags } from "../cli/flags.ts";
 import { readHttpsPlace, readMachineConfig } from "../cli/machine-config.ts";
 import { renderTable } from "../cli/render-table.ts";
 import type { Transcript } from "../cli/transcript.ts";
-import { type Complaint, gatherAsRoot, gatherFacts, type StatusFacts } from "./status-facts.ts";
+import { type Complaint, gatherFacts, type StatusFacts } from "./status-facts.ts";
+import { gatherAsRoot } from "./status-journal.ts";
 import { judgeStatus, renderAge, renderSize, type Warning } from "./status-warnings.ts";
 
 type StatusOptions = Readonly<{ json: boolean }>;
@@ -79,8 +80,24 @@ export function renderFacts(facts: StatusFacts): string {
       "QUEUE",
       ready === null ? "unknown" : `${ready.queueLength} writes, the oldest ${renderAge(ready.oldestWriteMs ?? 0)}`,
     ],
+    ["WRITES", renderWrites(facts.load)],
+    ["TO LEAVE", renderTriggers(facts.load)],
     ["CERTIFICATE", renderCertificate(certificate, now)],
   ]);
+}
+
+function renderWrites(load: StatusFacts["load"]): string {
+  if (load === null) return "unknown";
+  const { seconds, writesPerSecond } = load.window;
+  return `${writesPerSecond.mean.toFixed(1)} a second in the last ${renderAge(seconds * 1000)}, at most ${writesPerSecond.most.toFixed(1)}`;
+}
+
+/** The three reasons to leave, the calm ones without words. */
+function renderTriggers(load: StatusFacts["load"]): string {
+  if (load === null) return "unknown";
+  const loud = load.triggers.filter(({ state }) => state !== "calm");
+  if (loud.length === 0) return `no reason: ${load.triggers.map(({ trigger }) => trigger).join(", ")} are calm`;
+  return loud.map(({ trigger, state, why }) => `${trigger} ${state}: ${why}`).join("; ");
 }
 
 function renderRehearsal(rehearsal: StatusFacts["rehearsal"], since: (time: string) => string): string {

@@ -97,6 +97,7 @@ machineTest.each(debians)(
         failedUnits: expect.not.arrayContaining(["app.service"]),
         complaints: expect.any(Array),
         rehearsal: { at: null },
+        load: { triggers: expect.any(Array) },
       });
       const table = await machine.do("lifeboat", "sql", "select name from customers", "--json");
       expect(JSON.parse(table).rows).toEqual([["Grace"], ["Ada"]]);

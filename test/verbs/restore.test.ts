@@ -148,6 +148,7 @@ test("refuses while the app runs, and on a machine that does not serve", async (
   const { a, site, moment } = stopped;
   const held = lockDirectory(a.files.lock);
   await expect(type(a, "--at", moment, "--yes")).rejects.toThrow(/in use.*stop it first/);
+  expect(await type(a, "--at", moment, "--dry-run")).toMatchObject({ isDone: false });
   held[Symbol.dispose]();
   const other = world.newMachine(site);
   mkdirSync(other.files.runDirectory, { recursive: true });

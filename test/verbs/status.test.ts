@@ -4,7 +4,10 @@ import { createServer } from "node:tls";
 import { expect, test } from "vitest";
 
 import { readConfig } from "../../app/config.ts";
-import { countComplaints, findLast, gatherFacts, type StatusFacts } from "../../app/verbs/status-facts.ts";
+import { computeFigures } from "../../app/load/figures.ts";
+import { judgeTriggers } from "../../app/load/triggers.ts";
+import { gatherFacts, type StatusFacts } from "../../app/verbs/status-facts.ts";
+import { countComplaints, findLast } from "../../app/verbs/status-journal.ts";
 import { judgeStatus } from "../../app/verbs/status-warnings.ts";
 import { renderFacts } from "../../app/verbs/status.ts";
 import { findFreePorts } from "../../scripts/local/free-ports.ts";
@@ -42,6 +45,15 @@ const boot = {
   next: null,
 };
 const verified = { outcome: "pass", startedAt: "2026-11-27T03:00:00.000Z" };
+const triggers = judgeTriggers(computeFigures([]), null, { before: [], at: new Date(at) });
+const [, calm] = triggers;
+if (calm === undefined) throw new Error("there is no trigger of writes");
+const writesReached = {
+  ...calm,
+  state: "reached" as const,
+  why: "the one writer has no time left",
+  next: "docs/guide/cloud.md",
+};
 const well: StatusFacts = {
   at,
   machine: "4711",
@@ -49,6 +61,7 @@ const well: StatusFacts = {
   ready,
   silence: null,
   boot,
+  load: { window: { ...computeFigures([]), seconds: 900, writesPerSecond: { mean: 12.34, most: 80 } }, triggers },
   databaseBytes: 300_000_000,
   walBytes: 4_000_000,
   disk: { freeBytes: 8_000_000_000, totalBytes: 10_000_000_000 },
@@ -73,6 +86,8 @@ VERIFIED     pass, 15 h ago
 DATABASE     300 MB, WAL file 4 MB
 DISK         8.0 GB of 10.0 GB free
 QUEUE        0 writes, the oldest 0.0 s
+WRITES       12.3 a second in the last 15 min, at most 80.0
+TO LEAVE     no reason: servers, writes, reports are calm
 CERTIFICATE  app.example.com, ends in 32 days`);
 });
 
@@ -109,6 +124,17 @@ const cases: [claim: string, changed: Partial<StatusFacts>, what: RegExp, cure: 
     { ready: { ...ready, walBytes: 200_000_000, cause: "held by sqlite3" } },
     /WAL has 200 MB.*held by sqlite3/,
     /end the reader/,
+  ],
+  [
+    "a trigger that is reached",
+    {
+      load: {
+        window: computeFigures([]),
+        triggers: [writesReached],
+      },
+    },
+    /^writes: the one writer has no time left$/,
+    /cloud.md/,
   ],
   ["a long queue", { ready: { ...ready, queueLength: 1_500 } }, /1500 writes wait; at 2000/, /logs app/],
   ["a write that hangs", { ready: { ...ready, oldestWriteMs: 6_000 } }, /waited for 6.0 s/, /logs app/],
