@@ -12,6 +12,7 @@ import type { MigrationNote } from "./database/migration.ts";
 import { openReader } from "./database/reader.ts";
 import { ReportLane } from "./database/reports.ts";
 import { startWriter } from "./database/start-writer.ts";
+import { measureSpace } from "./durable-file.ts";
 import type { Endings } from "./endings.ts";
 import { FileStore } from "./files/file-store.ts";
 import { chooseHost } from "./http/choose-host.ts";
@@ -74,6 +75,7 @@ export async function beginLife({ product, config, mark, log, endings }: Birth):
     reader: parts.reader,
     reports: parts.reports,
     load,
+    measureDisk: () => measureSpace(machine.files.dataDirectory),
     replication: parts.replication,
     background,
     commits,

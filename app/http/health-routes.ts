@@ -8,7 +8,8 @@ import type { Server } from "./product-routes.ts";
 /** The part of the writer that /ready shows. */
 export type WriterHealth = Pick<Writer, "state" | "queueLength" | "walBytes" | "oldestWriteMs" | "cause">;
 
-type Health = { writer: WriterHealth; replication: Replica; findStartCause: () => string | null };
+/** What readiness is judged by. */
+export type Health = { writer: WriterHealth; replication: Replica; findStartCause: () => string | null };
 
 const ReadyQuery = Type.Object({ replicated: Type.Optional(Type.String()) });
 

@@ -15,8 +15,17 @@ export const backgroundPaths = {
 /** How much the machine carries: reports, and readings that were slow. */
 export const loadPath = "/load";
 
+/** The same and more, for Prometheus. */
+export const metricsPath = "/metrics";
+
 /** Where browsers sign in and out, if the product has sessions. */
 export const sessionPath = "/session";
 
 /** The kit's own paths. No route of a product may be on them. */
-export const kitPaths: readonly string[] = [...openKitPaths, documentPath, ...Object.values(backgroundPaths), loadPath];
+export const kitPaths: readonly string[] = [
+  ...openKitPaths,
+  documentPath,
+  ...Object.values(backgroundPaths),
+  loadPath,
+  metricsPath,
+];

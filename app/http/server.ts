@@ -16,6 +16,7 @@ import { guardRequests } from "./guard-requests.ts";
 import { addHealthRoutes, judgeHealth, type WriterHealth } from "./health-routes.ts";
 import { addHeartbeat } from "./heartbeat.ts";
 import { addLoadRoute, type LoadView } from "./load-route.ts";
+import { addMetricsRoute } from "./metrics-route.ts";
 import { addDocument } from "./openapi.ts";
 import { addPages } from "./pages.ts";
 import { answerFailure, answerNoRoute } from "./problem.ts";
@@ -29,6 +30,8 @@ export type ServerOptions = {
   reader: RouteContext["reader"];
   reports: Pick<Reports, "run" | "close">;
   load: LoadView;
+  /** Measures the file system of the database. Without it, /metrics does not know. */
+  measureDisk?: () => { freeBytes: number; totalBytes: number };
   replication: Replica;
   background: BackgroundView;
   commits: Pick<CommitFeed, "listen">;
@@ -68,6 +71,7 @@ export function buildServer(options: ServerOptions): Server {
   if (product.pages !== undefined) addPages(server, product.pages);
   addUploads(server);
   addLoadRoute(server, options.load);
+  addMetricsRoute(server, { health, load: options.load, measureDisk: options.measureDisk ?? unmeasured });
   server.addHook("preClose", (done) => {
     reports.close();
     done();
@@ -118,6 +122,10 @@ function createServer(log: FastifyBaseLogger | undefined, closeMs: number): Serv
     done();
   });
   return server;
+}
+
+function unmeasured(): { freeBytes: number; totalBytes: number } {
+  return { freeBytes: Number.NaN, totalBytes: Number.NaN };
 }
 
 function refuseFactory(): never {

@@ -10,6 +10,7 @@ import type { ReportLimits } from "../../app/database/report.ts";
 import { ReportLane } from "../../app/database/reports.ts";
 import { startWriter } from "../../app/database/start-writer.ts";
 import type { Writer } from "../../app/database/writer.ts";
+import { measureSpace } from "../../app/durable-file.ts";
 import { neverAsked, type RouteContext, type Server } from "../../app/http/product-routes.ts";
 import type { ServerConfig } from "../../app/http/server-config.ts";
 import { buildServer } from "../../app/http/server.ts";
@@ -71,6 +72,7 @@ export async function startTestServer(
     reader,
     reports,
     load,
+    measureDisk: () => measureSpace(directory),
     replication,
     background,
     commits,

@@ -66,6 +66,7 @@ test("schemathesis, led by the document, finds no answer that breaks a promise, 
   const url = `http://127.0.0.1:${port}`;
   const ask = async (authorization: string) => await fetch(`${url}/openapi.json`, { headers: { authorization } });
   expect((await ask("")).status).toBe(401);
+  await expectMetrics(url, token);
   const document = leaveOutStreams(JSON.parse(await (await ask(`Bearer ${token}`)).text()));
   const operations = Object.values(document.paths).flatMap((item) => Object.keys(item)).length;
   const file = join(directory, "openapi.json");
@@ -98,6 +99,12 @@ test("schemathesis, led by the document, finds no answer that breaks a promise, 
   expect(operations).toBeGreaterThan(1);
   expect(said).toMatch(new RegExp(`Tested:\\s+${operations}\\b`));
 });
+
+/** Its library lies beside the bundle, too. */
+async function expectMetrics(url: string, token: string): Promise<void> {
+  const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${token}` } });
+  expect(await answer.text()).toContain("\nlifeboat_ready 1\n");
+}
 
 /** Schemathesis would wait for the end of a stream, which has none. */
 function leaveOutStreams(document: { paths: Record<string, Record<string, unknown>> }) {
