@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { fetchRestoredSize } from "../boot/space.ts";
 import { type Bucket, sentinelKey } from "../replica/bucket.ts";
-import { type Chain, epochPrefix, formatTxid, planRestore, readChain } from "../replica/chain.ts";
+import { type Chain, epochPrefix, formatTxid, listFiles, planRestore, readChain } from "../replica/chain.ts";
 import { assertClock } from "../replica/diagnose-store.ts";
 import { fetchHead, type Head, headKey } from "../replica/head.ts";
 import { judgeChain } from "../replica/inspections.ts";
@@ -112,28 +112,16 @@ async function measure(bucket: Bucket, { listed, ...found }: Found): Promise<Buc
   return { ...found, keys, newestTxid: chain.newestTxid, bytes, files: planRestore(keys)?.length ?? 0 };
 }
 
-const ltxKey = /\/([0-9a-f]{4})\/([0-9a-f]{16})-([0-9a-f]{16})\.ltx$/;
-
-type Listing = { key: string; level: number; min: bigint; max: bigint };
-
-function parseKeys(keys: readonly string[]): Listing[] {
-  return keys.flatMap((key) => {
-    const [, level = "", min = "", max = ""] = ltxKey.exec(key) ?? [];
-    if (level === "") return [];
-    return [{ key, level: Number.parseInt(level, 16), min: BigInt(`0x${min}`), max: BigInt(`0x${max}`) }];
-  });
-}
-
 /** Files of level 0 are gone after five minutes, the first ones first: so a state between two of them is no point. */
 const keptFromLevel = 1;
 const snapshotLevel = 9;
 
 /** The states of the past that a restore by TXID must reach: the ends of kept files from the first base on. */
 export function listPoints(keys: readonly string[]): string[] {
-  const files = parseKeys(keys).filter(({ level }) => level >= keptFromLevel);
+  const files = listFiles(keys).filter(({ level }) => level >= keptFromLevel);
   const bases = files.filter(({ level, min }) => level === snapshotLevel || min === 1n).map(({ max }) => max);
   const first = bases.toSorted((one, other) => (one < other ? -1 : 1))[0];
-  const newest = parseKeys(keys).reduce((furthest, { max }) => (max > furthest ? max : furthest), 0n);
+  const newest = listFiles(keys).reduce((furthest, { max }) => (max > furthest ? max : furthest), 0n);
   if (first === undefined) return [];
   const ends = files.map(({ max }) => max).filter((max) => max >= first && max < newest);
   return [...new Set(ends)].toSorted((one, other) => (one < other ? -1 : 1)).map(formatTxid);
@@ -141,11 +129,9 @@ export function listPoints(keys: readonly string[]): string[] {
 
 /** How many files a restore of that state reads. Throws Settled when it cannot be restored. */
 export function countFilesTo(epoch: string, keys: readonly string[], txid: string): number {
-  const end = BigInt(`0x${txid}`);
-  const until = parseKeys(keys).flatMap(({ key, max }) => (max <= end ? [key] : []));
-  const files = planRestore(until);
-  if (files !== null && files.at(-1)?.max === end) return files.length;
-  const verdict = judgeChain(readChain(until), epoch, txid);
+  const files = planRestore(keys, txid);
+  if (files !== null) return files.length;
+  const verdict = judgeChain(readChain(keys, txid), epoch, txid);
   const cause = verdict.state === "sound" ? `epochs/${epoch}/ has a gap before it` : verdict.cause;
   throw new Settled("fail", `the state of TXID ${txid} cannot be restored: ${cause}`, keepTheMachine);
 }
