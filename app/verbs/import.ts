@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -13,22 +13,21 @@ import { openTranscript, type Transcript } from "../cli/transcript.ts";
 import { DatabaseDamaged } from "../database/database-file.ts";
 import { type Migration, MigrationRefused } from "../database/migration.ts";
 import { readDatabase } from "../database/open-database.ts";
-import { type Brought, ImportRefused, inspectBrought, prepareImport } from "../database/prepare-import.ts";
-import { measureSpace, sizeOf } from "../durable-file.ts";
+import { type Brought, ImportRefused, prepareImport } from "../database/prepare-import.ts";
 import { type Bucket, openBucket } from "../replica/bucket.ts";
-import { fetchHead } from "../replica/head.ts";
+import { fetchHead, type Head } from "../replica/head.ts";
 import type { Machine } from "../replica/machine.ts";
 import { orderImport } from "../replica/restore-order.ts";
 import { digestTables, findDifference, type TableDigest } from "../replica/row-digest.ts";
 import { findNewest, listLives } from "../replica/timeline.ts";
 import { product } from "../service/product.ts";
-import { type BootOutcome, bootOrdered, requireOwnMachine, stopAndOrder } from "./ordered-boot.ts";
-import { describeDatabase, restoreAside } from "./restore-aside.ts";
+import { chooseSchema, inspect, requireEmpty, requireRoom, requireUnchanged } from "./import-checks.ts";
+import { type BootOutcome, bootOrdered, requireOwnMachine, stopAndOrder, uninterrupted } from "./ordered-boot.ts";
+import { restoreAside } from "./restore-aside.ts";
 import { findServices, untouched } from "./services.ts";
 
 type ImportOptions = Readonly<{ file: string; schema: number | null; yes: boolean; dryRun: boolean; json: boolean }>;
 
-const mebibyte = 1024 ** 2;
 const mostMigrations = 100_000;
 
 const flags = {
@@ -76,7 +75,7 @@ export async function importDatabase(
   const transcript = openTranscript({ json });
   const bucket = openBucket(machine.bucket);
   requireOwnMachine(machine, (await fetchHead(bucket)).head);
-  requireEmpty(machine);
+  const sequence = requireEmpty(machine);
   const services = dryRun ? untouched : await findServices(machine.files);
   const brought = await transcript.step("the file is sound", async () => inspect(file), renderBrought);
   const adopted = chooseSchema(options, brought, migrations);
@@ -87,23 +86,25 @@ export async function importDatabase(
     preparing,
     renderContent,
   );
+  const order = (head: Head): void => {
+    requireUnchanged(machine, sequence);
+    orderImport(machine.files, head);
+  };
+  const ordering = () => stopAndOrder({ bucket, machine, services }, order);
+  const booting = () => bootOrdered(machine, services, isImported);
+  let isOrdered = false;
+  let epoch: string | null;
   try {
     if (dryRun) return tell(json, { ...brought, isDone: false, tables: countRowsOf(content) });
     await confirm("Serve it? What is here now has no rows, and stays in the bucket.", { yes });
-    const ordering = () => stopAndOrder({ bucket, machine, services }, (head) => orderImport(machine.files, head));
-    await transcript.step("the app stops, all it has is in the bucket", ordering, () => "");
-  } catch (error) {
-    removeIncoming(machine);
-    throw error;
+    epoch = await uninterrupted(async () => {
+      await transcript.step("the app stops, all it has is in the bucket", ordering, () => "");
+      isOrdered = true;
+      return transcript.step("boot takes it over", booting, (name) => name ?? "ordered: the next boot does it");
+    });
   } finally {
-    if (dryRun) removeIncoming(machine);
+    if (!isOrdered) removeIncoming(machine);
   }
-  const booting = () => bootOrdered(machine, services, isImported);
-  const epoch = await transcript.step(
-    "boot takes it over",
-    booting,
-    (name) => name ?? "ordered: the next boot does it",
-  );
   if (epoch !== null) await proveUpload({ bucket, machine, epoch, content }, transcript);
   else transcript.line("Boot, and then see that the bucket has it: lifeboat verify");
   tell(json, { ...brought, isDone: epoch !== null, newEpoch: epoch, tables: countRowsOf(content) });
@@ -111,56 +112,6 @@ export async function importDatabase(
 
 function isImported({ content }: BootOutcome): boolean {
   return content === "imported";
-}
-
-function requireEmpty({ files }: Machine): void {
-  const filled = describeDatabase(files.database).tables.filter(
-    ({ table, rows }) => !table.startsWith("_") && rows !== 0,
-  );
-  if (filled.length === 0) return;
-  const found = filled.map(({ table, rows }) => `${table} has ${rows ?? "many"} rows`).join(", ");
-  throw new Refused(
-    `this Lifeboat is not empty (${found}), and an import would hide what it has; import into a new one: pulumi stack init NAME`,
-  );
-}
-
-function inspect(file: string): Brought {
-  if (!existsSync(file))
-    throw new Refused(
-      `${file} is not on this machine; bring it there first (scp), and type its path there: lifeboat import FILE`,
-    );
-  try {
-    return inspectBrought(file);
-  } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
-    throw new Refused(
-      `${file} cannot be taken in: ${cause}; mend it there (sqlite3 FILE .recover), end what has it open, and try it first: --dry-run`,
-      { cause: error },
-    );
-  }
-}
-
-function chooseSchema({ schema }: ImportOptions, { isOurs }: Brought, migrations: readonly Migration[]): number | null {
-  if (isOurs && schema !== null)
-    throw new Refused(
-      "a Lifeboat has written this file, so it says itself which migrations have run; leave this out: --schema",
-    );
-  if (isOurs) return null;
-  if (schema === null)
-    throw new Refused(
-      `no Lifeboat has written this file: say after which of the product's ${migrations.length} migrations its tables stand: --schema N (0: none of the product's tables is there)`,
-    );
-  if (schema > migrations.length) throw new Refused(`the product has only ${migrations.length} migrations: --schema`);
-  return schema;
-}
-
-function requireRoom({ files }: Machine, file: string): void {
-  const needed = sizeOf(file) + sizeOf(`${file}-wal`) + 64 * mebibyte;
-  const { freeBytes } = measureSpace(files.dataDirectory);
-  if (freeBytes >= needed) return;
-  throw new Refused(
-    `${files.dataDirectory} has ${Math.round(freeBytes / 1e6)} MB free, and ${Math.round(needed / 1e6)} are needed; make the volume larger: pulumi config set volumeSizeGb`,
-  );
 }
 
 type Preparing = { file: string; machine: Machine; migrations: readonly Migration[]; adopted: number | null };

@@ -19,12 +19,30 @@ export function requireOwnMachine({ files }: Machine, head: Head): void {
   );
 }
 
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const goOn = (): void => undefined;
+
+/**
+ * Acts to the end although somebody types Ctrl-C, or the connection of the terminal breaks: between a stop and a start
+ * nobody would start the app again.
+ */
+export async function uninterrupted<Result>(act: () => Promise<Result>): Promise<Result> {
+  for (const name of signals) process.on(name, goOn);
+  // Nobody may read any more what is printed.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", goOn);
+  try {
+    return await act();
+  } finally {
+    for (const name of signals) process.off(name, goOn);
+  }
+}
+
 type Acting = { bucket: Bucket; machine: Machine; services: Services };
 
 /** Stops the app, and writes an order for the next boot. Whatever goes wrong, the app starts again with what it had. */
 export async function stopAndOrder({ bucket, services }: Acting, order: (head: Head) => void): Promise<void> {
-  await services.stop();
   try {
+    await services.stop();
     order((await fetchHead(bucket)).head);
   } catch (error) {
     await services.start();

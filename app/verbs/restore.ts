@@ -12,7 +12,7 @@ import { fetchHead, type Head } from "../replica/head.ts";
 import type { Machine } from "../replica/machine.ts";
 import { orderRestore } from "../replica/restore-order.ts";
 import type { RestoringMachine } from "../replica/restore.ts";
-import { type BootOutcome, bootOrdered, requireOwnMachine, stopAndOrder } from "./ordered-boot.ts";
+import { type BootOutcome, bootOrdered, requireOwnMachine, stopAndOrder, uninterrupted } from "./ordered-boot.ts";
 import { describeDatabase, type Described, restoreAside, writeCopy } from "./restore-aside.ts";
 import { findTarget, type Target } from "./restore-target.ts";
 import { findServices, untouched } from "./services.ts";
@@ -112,10 +112,12 @@ export async function restore(options: RestoreOptions, machine: Machine): Promis
   await confirm(`Serve that state? What is served now stays in the bucket, and --undo returns to it.`, { yes });
   const ordering = (now: Head) => orderRestore(machine.files, now, point);
   const stopping = () => stopAndOrder({ bucket, machine, services }, ordering);
-  await transcript.step("the app stops, all it has is in the bucket", stopping, () => "");
   const isExpected = (report: BootOutcome) => report.row === 12 && report.restoredTxid === point.txid;
   const booting = () => bootOrdered(machine, services, isExpected);
-  const epoch = await transcript.step("boot restores it", booting, (name) => name ?? "ordered: the next boot does it");
+  const epoch = await uninterrupted(async () => {
+    await transcript.step("the app stops, all it has is in the bucket", stopping, () => "");
+    return transcript.step("boot restores it", booting, (name) => name ?? "ordered: the next boot does it");
+  });
   transcript.line("Back to what was served before: lifeboat restore --undo");
   tell(json, { ...point, isDone: epoch !== null, newEpoch: epoch, present, earlier });
 }

@@ -52,5 +52,7 @@ async function startUnderSystemd(): Promise<boolean> {
 }
 
 async function call(file: string, ...words: string[]): Promise<void> {
-  await run(file, words, { maxBuffer: 2 ** 24 });
+  // In a group of its own, which Ctrl-C does not reach.
+  const group = { maxBuffer: 2 ** 24, detached: true };
+  await run(file, words, group);
 }
